@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the guest's binary and the host agree on: the frames that carry results out, the port that
+// stops the guest for a saved state, and the file that hands a cell in. The only header of the
+// harness, beside failure.h, that vm/ and cli/ may include.
+#pragma once
+
+#include <zlib.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace faultline::wire {
+
+// Bytes written to this port come out of QEMU's isa-debugcon. Port I/O needs no driver and raises
+// no interrupt, so the channel leaves no trace in the guest's time.
+inline constexpr uint16_t kResultPort = 0xe9;
+
+// Writing kPark to QEMU's pvpanic device stops the machine (`-action panic=pause`) at that very
+// instruction: a saved state is then the same on every machine. `stop` from outside would land
+// wherever the guest happened to be.
+inline constexpr uint16_t kParkPort = 0x505;
+inline constexpr uint8_t kPark = 1;
+
+// The cell's text, JSON padded with zero bytes to kCellSize: QEMU wants the same size at save and
+// at restore.
+inline constexpr char kCellFile[] = "opt/faultline/cell";
+inline constexpr char kCellSysfs[] = "/sys/firmware/qemu_fw_cfg/by_name/opt/faultline/cell/raw";
+inline constexpr size_t kCellSize = 8192;
+
+// Kernel command line parameters that the guest's init reads.
+inline constexpr char kParamFs[] = "faultline.fs=";  // a file system's id, or `none`
+inline constexpr char kParamPark[] =
+    "faultline.park=";  // 1: park once ready; 0: run the cell at once
+
+// Paths inside the image.
+inline constexpr char kGuestBinary[] = "/init";
+inline constexpr char kModuleOrder[] = "/lib/modules/order";
+
+// Frame types, in the order in which a guest sends them.
+inline constexpr std::string_view kHello = "hello";  // {release, version, command_line, ...}
+inline constexpr std::string_view kReady = "ready";  // {mkfs, mount, tool_version, btf_sha256, ...}
+inline constexpr std::string_view kResult = "result";  // one row of benchmarks[]
+inline constexpr std::string_view kFail = "fail";      // {stage, message, exit_code}
+inline constexpr std::string_view kDone = "done";      // {}: the guest powers off next
+
+struct Frame {
+  std::string type;
+  std::string payload;  // JSON text
+};
+
+// A frame is `\nFLT1 TYPE LENGTH CRC32\n` PAYLOAD `\n`: LENGTH in bytes and the CRC-32 (zlib) of
+// the payload, both 8 hex digits. Anything between frames is noise and is passed over.
+inline uint32_t Checksum(std::string_view payload) {
+  return static_cast<uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(payload.data()), static_cast<uInt>(payload.size())));
+}
+
+inline std::string Encode(std::string_view type, std::string_view payload) {
+  std::array<char, 64> head{};
+  const int n =
+      std::snprintf(head.data(), head.size(), "\nFLT1 %.*s %08zx %08x\n",
+                    static_cast<int>(type.size()), type.data(), payload.size(), Checksum(payload));
+  std::string out(head.data(), static_cast<size_t>(n));
+  out.append(payload);
+  out.push_back('\n');
+  return out;
+}
+
+// Takes bytes as they come and gives whole frames. A frame whose length or checksum is wrong is
+// counted in `damaged` and dropped; reading goes on at the next header.
+class Decoder {
+ public:
+  void Feed(std::string_view bytes) { buffer_.append(bytes); }
+
+  std::optional<Frame> Next() {
+    for (;;) {
+      const size_t start = buffer_.find("\nFLT1 ");
+      if (start == std::string::npos) {
+        if (buffer_.size() > 6) buffer_.erase(0, buffer_.size() - 6);  // a header may be half here
+        return std::nullopt;
+      }
+      buffer_.erase(0, start);
+      const size_t end = buffer_.find('\n', 1);
+      if (end == std::string::npos) {
+        if (buffer_.size() < kMaxHeader) return std::nullopt;
+        Drop();
+        continue;
+      }
+      std::array<char, 16> type{};
+      size_t length = 0;
+      unsigned sum = 0;
+      if (std::sscanf(buffer_.c_str(), "\nFLT1 %15s %8zx %8x\n", type.data(), &length, &sum) != 3 ||
+          length > kMaxPayload) {
+        Drop();
+        continue;
+      }
+      if (buffer_.size() < end + 1 + length + 1) return std::nullopt;
+      Frame frame{type.data(), buffer_.substr(end + 1, length)};
+      if (buffer_[end + 1 + length] != '\n' || Checksum(frame.payload) != sum) {
+        Drop();
+        continue;
+      }
+      // The closing newline may open the next header.
+      buffer_.erase(0, end + 1 + length);
+      return frame;
+    }
+  }
+
+  [[nodiscard]] size_t damaged() const { return damaged_; }
+  // Bytes of a frame that has begun and not ended: not zero at the end of a stream means half a
+  // record, which is never delivered.
+  [[nodiscard]] size_t pending() const {
+    return buffer_.find("\nFLT1 ") == std::string::npos ? 0 : buffer_.size();
+  }
+
+ private:
+  static constexpr size_t kMaxHeader = 64;
+  static constexpr size_t kMaxPayload = size_t{1} << 28;
+  void Drop() {
+    ++damaged_;
+    buffer_.erase(0, 1);
+  }
+  std::string buffer_;
+  size_t damaged_ = 0;
+};
+
+}  // namespace faultline::wire
