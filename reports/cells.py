@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rows seen as cells: a row with probes and its twin without, put together and sorted into sections."""
+
+from dataclasses import dataclass
+
+import stats
+
+STATES = ("hole", "unwritten", "written")
+# The order in which a reader meets them: the floor first. A strategy not named here comes after, by name.
+STRATEGIES = ("volatile", "fsync", "msync", "map_sync", "prealloc", "pwrite", "sync_fault", "sync_retry",
+              "sync_retry_extent", "daxfile")
+BASELINE = "volatile"
+
+
+@dataclass
+class Cell:
+    """A point of the matrix. off: its row without probes; on: its row with probes; either may be None."""
+
+    off: dict = None
+    on: dict = None
+
+    @property
+    def any(self):
+        """A row of the cell, to read from it what both share."""
+        return self.off or self.on
+
+    @property
+    def name(self):
+        """The rows' name without its last part."""
+        return self.any["name"].rpartition("/")[0]
+
+    @property
+    def label(self):
+        """The strategy, with its K if it has one: `fsync:8`."""
+        return label(self.any)
+
+    @property
+    def best(self):
+        """The row whose figures are shown: the twin without probes, else the probed row, else None."""
+        return next((row for row in (self.off, self.on) if is_ok(row)), None)
+
+    @property
+    def probed_only(self):
+        """Whether the figures shown contain the cost of the probes."""
+        return self.best is not None and self.best is self.on
+
+    def tax(self, key="per_fault"):
+        """What the probes add to per_fault or per_page, in the row's unit; None unless both twins are ok."""
+        if not (is_ok(self.off) and is_ok(self.on)):
+            return None
+        return stats.tax(self.on[key], self.off[key])
+
+    @property
+    def syncs_per_fault(self):
+        """Syncs inside write faults per fault; None without a probed row that is ok, or without faults."""
+        if not is_ok(self.on):
+            return None
+        return stats.ratio(self.on["syncs"], self.on["faults"])
+
+
+def is_ok(row):
+    """Whether there is a row and its figures may be used."""
+    return row is not None and row["status"] == "ok"
+
+
+def label(row):
+    """The strategy of a row, with its K if it has one."""
+    k = row["writes_per_sync"]
+    return row["strategy"] if k is None else f"{row['strategy']}:{k}"
+
+
+def strategy_rank(row):
+    """A sort key: strategies in reading order, then K ascending with `all` last."""
+    strategy, k = row["strategy"], row["writes_per_sync"]
+    known = STRATEGIES.index(strategy) if strategy in STRATEGIES else len(STRATEGIES)
+    return known, strategy, k is not None, k == "all", k if isinstance(k, int) else 0
+
+
+def cells(rows):
+    """The cells of a result's rows ({name: row}), in reading order: section, state, strategy."""
+    found = {}
+    for row in rows.values():
+        cell = found.setdefault(row["name"].rpartition("/")[0], Cell())
+        setattr(cell, row["probes"], row)
+    return sorted(found.values(), key=lambda c: (section_key(c.any), STATES.index(c.any["state"]),
+                                                 strategy_rank(c.any)))
+
+
+def section_key(row):
+    """What rows must share to stand in one section: kernel, file system, workload, order, threads."""
+    return row["kernel"], row["fs"], row["workload"], row["order"], row["threads"]
+
+
+def sections(rows):
+    """{section_key: [Cell]} in reading order."""
+    found = {}
+    for cell in cells(rows):
+        found.setdefault(section_key(cell.any), []).append(cell)
+    return found
+
+
+def find(group, strategy, state, k=None):
+    """The cell of a section with this strategy, state and K, or None."""
+    for cell in group:
+        row = cell.any
+        if (row["strategy"], row["state"], row["writes_per_sync"]) == (strategy, state, k):
+            return cell
+    return None
+
+
+def baseline_ratio(group, cell, key="per_page"):
+    """A cell's figure over that of `volatile` with the same state in its section; None if either is missing.
+
+    Twins are compared with twins: a probed figure is never set against one without probes.
+    """
+    base = find(group, BASELINE, cell.any["state"])
+    if base is None or cell.best is None or base.best is None:
+        return None
+    probes = cell.best["probes"]
+    row = getattr(base, probes)
+    return stats.ratio(cell.best[key], row[key]) if is_ok(row) else None

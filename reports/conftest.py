@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Synthetic results for the tests: shaped like real ones (orders of magnitude from trials), measured by nobody."""
+
+import copy
+import json
+
+import pytest
+
+import load
+
+VARIANTS = (("volatile", None), ("fsync", 1), ("fsync", 8), ("fsync", 64), ("fsync", 512), ("fsync", "all"),
+            ("msync", 1), ("msync", 8), ("msync", 64), ("msync", 512), ("map_sync", None), ("prealloc", None),
+            ("pwrite", 1), ("pwrite", 64))
+FILE_SYSTEMS = ("ext4", "ext4-fc", "xfs")
+STATES = ("hole", "unwritten", "written")
+TOUCH = {"ext4": (17882, 12145, 5150), "ext4-fc": (17890, 12150, 5152), "xfs": (33631, 20400, 4609)}
+SYNC_FAULT = {"ext4": (51528, 39785, 11), "ext4-fc": (22310, 19870, 11), "xfs": (50730, 45946, 1)}
+FSYNC, PER_DIRTY_PAGE, FLUSH, PROBES = 61200, 1730, 69, 497
+TOUCHES = 2048
+
+
+def make_context(**changes):
+    """A context as of one virtual run of one kernel; keyword arguments replace fields."""
+    context = {
+        "schema_version": 1, "date": "2020-01-01T00:00:02+00:00", "executable": "faultline-guest", "num_cpus": 1,
+        "mhz_per_cpu": 1000, "cpu_scaling_enabled": False, "library_build_type": "release",
+        "faultline": {"version": "0.1", "git_revision": "0123456789abcdef"},
+        "command_line": ["faultline", "run", "--kernel", "6.1", "--out", "out/first results"], "complete": True,
+        "host": {"cpu_model": "Synthetic CPU", "kernel": "6.1.0", "memory_bytes": 8 << 30},
+        "accel": "tcg-icount", "time_domain": "virtual", "unit": "instr",
+        "qemu": {"version": "7.2.0", "binary_sha256": "a" * 64,
+                 "arguments": {"6.1": ["-machine", "q35", "-accel", "tcg,thread=single", "-icount",
+                                       "shift=0,sleep=off", "-append", "console=ttyS0 nokaslr memmap=512M!1G"]}},
+        "kernels": {"6.1": {"release": "6.1.0-synthetic", "version": "#1 SMP", "package": "linux-image-synthetic",
+                            "vmlinuz_sha256": "b" * 64, "config_sha256": "c" * 64, "btf_sha256": "d" * 64,
+                            "image_sha256": "e" * 64, "command_line": "console=ttyS0 nokaslr", "cpu_model": "TCG"}},
+        "file_systems": {fs: {"mkfs": f"mkfs.{fs} /dev/pmem0", "mount": "mount -o dax=always /dev/pmem0 /mnt",
+                              "tool_version": "1.0"} for fs in FILE_SYSTEMS},
+        "elapsed_s": 41.5,
+    }
+    context.update(changes)
+    return context
+
+
+def make_histogram(mean, count):
+    """Log-linear buckets of `count` faults around `mean`, most of them at it, a few far above."""
+    step = max(1, int(mean) // 16)
+    low = int(mean) // step * step
+    tail = max(1, count // 400)
+    body = [[low - step, low, count // 5], [low, low + step, count - count // 5 - 2 * tail],
+            [low + 2 * step, low + 3 * step, tail], [low * 6, low * 6 + step * 4, tail]]
+    return [bucket for bucket in body if bucket[2] > 0]
+
+
+def make_probe(mean, count, target):
+    """One entry of `probe`."""
+    h = make_histogram(mean, count) if count else []
+    top = [mean, mean, mean * 1.15, mean * 6.1, mean * 6.2] if count else [None] * 5
+    return {"count": count, "sum": mean * count, "mean": mean if count else None,
+            **dict(zip(("p50", "p90", "p99", "p99_9", "max"), top)), "target": target, "means": "fentry",
+            "histogram": h}
+
+
+def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext4", kernel="6.1",
+             workload="first_touch", order="pte", threads=1, **changes):
+    """One row that is ok, with figures a model would give; keyword arguments replace fields."""
+    touch = TOUCH.get(fs, TOUCH["ext4"])[STATES.index(state)]
+    extra = SYNC_FAULT.get(fs, SYNC_FAULT["ext4"])[STATES.index(state)]
+    mapping = strategy != "pwrite"
+    if strategy == "prealloc":
+        touch, extra = TOUCH.get(fs, TOUCH["ext4"])[2], 11
+    fault = touch if mapping else 2890
+    synced_faults = 0
+    if strategy in ("map_sync", "prealloc"):
+        fault += extra
+        synced_faults = TOUCHES if extra > 1000 else 0
+    if fs == "ext4-fc" and workload == "paced" and strategy == "map_sync":
+        synced_faults = TOUCHES
+    page, app_syncs = fault, 0
+    if k is not None:
+        writes = TOUCHES if k == "all" else k
+        page += FSYNC / writes + PER_DIRTY_PAGE
+        app_syncs = TOUCHES // writes
+    elif strategy != "volatile":
+        page += FLUSH
+    on = probes == "on"
+    if on and mapping:
+        fault, page = fault + PROBES, page + PROBES
+    pages = TOUCHES * (512 if order == "pmd" else 1)
+    name = strategy if k is None else f"{strategy}:{k}"
+    run_name = "/".join([kernel, fs, name, workload, state, order, f"t{threads}"])
+    faults = TOUCHES if mapping else 0
+    row = {
+        "name": f"{run_name}/{probes}", "run_name": run_name, "run_type": "iteration", "repetitions": 1,
+        "repetition_index": 0, "family_index": 0, "per_family_instance_index": 0, "threads": threads,
+        "iterations": TOUCHES, "real_time": page, "cpu_time": fault, "time_unit": "instr",
+        "kernel": kernel, "fs": fs, "strategy": strategy, "writes_per_sync": k, "workload": workload, "state": state,
+        "order": order, "probes": probes, "seed": 1, "accel": "tcg-icount", "time_domain": "virtual", "unit": "instr",
+        "status": "ok", "reason": "", "per_fault": fault, "per_page": page, "loop_cost": 4,
+        "touches": TOUCHES, "pages": pages, "faults": faults, "syncs": synced_faults if on else None,
+        "app_syncs": app_syncs, "commits": synced_faults + app_syncs if on else None,
+        "fast_commits": 0 if on else None, "fallbacks": 0 if on else None,
+        "mtime_changes": TOUCHES if workload == "paced" else None, "mapped_order": order if mapping else "none",
+        "dax": True, "map_sync": strategy in ("map_sync", "prealloc"),
+        "tax": PROBES * mapping if on else None, "tax_page": PROBES * mapping if on else None,
+        "probe": None, "losses": {"dropped": 0, "missed": 0, "recursion": 0, "slots": 0}, "life": "restored",
+        "vcpus": 1,
+    }
+    quantiles = make_probe(fault, faults, "dax_iomap_fault") if on else {}
+    row.update({q: quantiles.get(q) for q in ("p50", "p90", "p99", "p99_9", "max")})
+    if on:
+        row["probe"] = {"fault": quantiles, "sync": make_probe(48000, synced_faults, "dax_finish_sync_fault"),
+                        "commit": make_probe(31000, row["commits"], "jbd2_journal_commit_transaction")}
+    row.update(changes)
+    return row
+
+
+def make_pair(*args, **kwargs):
+    """A cell: its row without probes and its row with them."""
+    return [make_row(*args, probes=probes, **kwargs) for probes in ("off", "on")]
+
+
+def skip(row, reason="the kernel has no such strategy", status="skipped"):
+    """The row as it is when it was not measured: figures are null."""
+    row = copy.deepcopy(row)
+    row.update(status=status, reason=reason, probe=None)
+    for key in ("iterations", "real_time", "cpu_time", "per_fault", "per_page", "loop_cost", "touches", "pages",
+                "faults", "syncs", "app_syncs", "commits", "fast_commits", "fallbacks", "mtime_changes",
+                "mapped_order", "dax", "map_sync", "tax", "tax_page", "p50", "p90", "p99", "p99_9", "max"):
+        row[key] = None
+    return row
+
+
+def to_wall(document):
+    """The same document as if it came from KVM: nanoseconds."""
+    document = copy.deepcopy(document)
+    for part in [document["context"], *document["benchmarks"]]:
+        part.update(accel="kvm", time_domain="wall", unit="ns")
+    return document
+
+
+def make_document(rows=None, **context):
+    """A whole result; without rows, the full matrix: 3 file systems x 14 variants x 3 states x twins."""
+    if rows is None:
+        rows = [row for fs in FILE_SYSTEMS for strategy, k in VARIANTS for state in STATES
+                for row in make_pair(strategy, k, state, fs=fs)]
+        rows += [row for fs in FILE_SYSTEMS for strategy in ("volatile", "map_sync")
+                 for row in make_pair(strategy, None, "written", fs=fs, workload="paced")]
+        reason = "huge page faults need 2 MiB extents, which this state does not have on this file system"
+        rows += [skip(row, reason) for fs in FILE_SYSTEMS for row in make_pair("map_sync", None, "hole", fs=fs,
+                                                                              order="pmd")]
+    return {"context": make_context(**context), "benchmarks": rows}
+
+
+class Synthetic:
+    """What a test needs to make results and save them."""
+
+    context = staticmethod(make_context)
+    row = staticmethod(make_row)
+    pair = staticmethod(make_pair)
+    skip = staticmethod(skip)
+    wall = staticmethod(to_wall)
+    document = staticmethod(make_document)
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.count = 0
+
+    def save(self, document, name=None):
+        """Write a document (or raw text or bytes) as a result folder; returns the folder as text."""
+        self.count += 1
+        folder = self.folder / (name or f"run{self.count}")
+        folder.mkdir(parents=True)
+        if isinstance(document, dict):
+            document = json.dumps(document)
+        if isinstance(document, str):
+            document = document.encode()
+        (folder / "result.json").write_bytes(document)
+        return str(folder)
+
+    def load(self, rows=None, **context):
+        """The Result of these rows, by way of a file."""
+        return load.load(self.save(self.document(rows, **context)))
+
+
+@pytest.fixture
+def synthetic(tmp_path):
+    """Makes results in a folder of the test's own."""
+    return Synthetic(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory):
+    """The full matrix, loaded once; tests do not change it."""
+    return Synthetic(tmp_path_factory.mktemp("full")).load()

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What load accepts, what it refuses, and with which words."""
+
+import copy
+import json
+import os
+
+import pytest
+
+import load
+
+
+def refused(path):
+    with pytest.raises(load.ReportError) as caught:
+        load.load(path)
+    assert caught.value.exit_code == 2
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return message
+
+
+def test_full_matrix_has_every_row(full):
+    assert len(full.rows) == 3 * 14 * 3 * 2 + 3 * 2 * 2 + 3 * 2
+    assert full.context["time_domain"] == "virtual"
+    assert full.notes == []
+
+
+def test_reads_the_folder_or_the_file(synthetic):
+    folder = synthetic.save(synthetic.document([synthetic.row()]))
+    by_file = load.load(os.path.join(folder, "result.json"))
+    assert load.load(folder).rows == by_file.rows
+    assert list(by_file.rows) == ["6.1/ext4/volatile/first_touch/written/pte/t1/off"]
+
+
+def test_later_fields_are_allowed(synthetic):
+    document = synthetic.document([synthetic.row(new_field=[1])], new_field={"a": 1})
+    assert load.load(synthetic.save(document)).context["new_field"] == {"a": 1}
+
+
+def test_missing_things(synthetic, tmp_path):
+    assert "no such file or folder" in refused(str(tmp_path / "nothing"))
+    assert "no result.json in this folder" in refused(str(tmp_path))
+    odd = tmp_path / "odd"
+    (odd / "result.json").mkdir(parents=True)
+    assert "cannot be read" in refused(str(odd))
+
+
+@pytest.mark.parametrize("content, expected", [
+    ("", "empty"),
+    (" \n\n", "empty"),
+    ("hello, world", "is not JSON: name a folder"),
+    (b"\xff\xfe\x00garbage", "is not JSON: name a folder"),
+    ("[" * 100000, "is not JSON"),
+    ("{\"context\": 1" + "0" * 5000 + "}", "is not JSON"),
+    ("{\"a\": 1} trailing", "is not JSON from line 1 column 10"),
+    ("{\"a\": 1, \"a\": 2}", "the key 'a' is there twice"),
+    ("{\"a\": NaN}", "holds NaN"),
+    ("{\"a\": -Infinity}", "holds -Infinity"),
+    ("{\"a\": 1e999}", "holds 1e999"),
+    ("[]", "not a result of faultline"),
+    ("{}", "not a result of faultline"),
+    ("3", "is not JSON: name a folder|not a result of faultline"),
+    ("{\"context\": {\"date\": \"\"}, \"benchmarks\": []}", "not a result of faultline"),
+])
+def test_garbage(synthetic, content, expected):
+    message = refused(synthetic.save(content))
+    assert any(words in message for words in expected.split("|")), message
+
+
+def test_every_truncation_is_one_line(synthetic):
+    text = json.dumps(synthetic.document([synthetic.row(), synthetic.row(probes="on")]), indent=1)
+    for index, end in enumerate(range(1, len(text) - 1, 97)):
+        message = refused(synthetic.save(text[:end], f"cut{index}"))
+        assert "ends too early" in message or "is not JSON" in message
+
+
+def test_cut_inside_a_text_says_so(synthetic):
+    assert "ends too early" in refused(synthetic.save("{\"context\": {\"date\": \"2020-"))
+
+
+def test_newer_version_says_both_versions(synthetic):
+    message = refused(synthetic.save(synthetic.document([], schema_version=7)))
+    assert "schema version 7" in message and "reads up to 1" in message and "update faultline" in message
+
+
+def change(document, path, value):
+    """The document with one field replaced, or removed when value is `...`."""
+    document = copy.deepcopy(document)
+    at = document
+    for part in path[:-1]:
+        at = at[part]
+    if value is ...:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = value
+    return document
+
+
+ROW = ("benchmarks", 0)
+
+
+@pytest.mark.parametrize("path, value", [
+    (("benchmarks",), ...),
+    (("benchmarks",), {}),
+    (("context", "kernels"), ...),
+    (("context", "kernels", "6.1", "release"), None),
+    (("context", "complete"), "yes"),
+    (("context", "complete"), False),  # without a reason
+    (("context", "unit"), "ns"),  # virtual
+    (("context", "accel"), "kvm"),
+    (("context", "qemu", "arguments"), []),
+    (("context", "schema_version"), "1"),
+    ((*ROW, "status"), "fine"),
+    ((*ROW, "status"), "failed"),  # without a reason
+    ((*ROW, "reason"), "why"),  # ok with a reason
+    ((*ROW, "per_fault"), None),
+    ((*ROW, "per_page"), "17"),
+    ((*ROW, "per_page"), -1),
+    ((*ROW, "touches"), -1),
+    ((*ROW, "faults"), 1.5),
+    ((*ROW, "faults"), True),
+    ((*ROW, "loop_cost"), ...),
+    ((*ROW, "writes_per_sync"), 0),
+    ((*ROW, "writes_per_sync"), "some"),
+    ((*ROW, "state"), "gone"),
+    ((*ROW, "strategy"), "<b>"),
+    ((*ROW, "order"), "pud"),
+    ((*ROW, "threads"), 0),
+    ((*ROW, "losses", "dropped"), -1),
+    ((*ROW, "losses", "dropped"), 1),  # a loss makes the row incomplete
+    ((*ROW, "losses", "slots"), ...),
+    ((*ROW, "probe", "fault", "histogram", 0), [1, 2]),
+    ((*ROW, "probe", "fault", "histogram", 0), [1, 2, -3]),
+    ((*ROW, "probe", "fault", "means"), "guess"),
+    ((*ROW, "probe"), None),  # an ok row with probes
+    ((*ROW, "syncs"), None),
+    ((*ROW, "tax"), ...),
+    ((*ROW, "time_domain"), "wall"),
+])
+def test_schema_violations_name_the_place(synthetic, path, value):
+    good = synthetic.document([synthetic.row(probes="on")])
+    load.load(synthetic.save(good, "good"))
+    message = refused(synthetic.save(change(good, path, value), "bad"))
+    assert "$: " in message if path == ("benchmarks",) and value is ... else "$." in message
+    assert "not what docs/result-format.md says" in message
+
+
+def test_the_first_violation_is_named_by_its_path(synthetic):
+    document = synthetic.document([synthetic.row(), synthetic.row(probes="on", faults=-3, touches="x")])
+    assert "$.benchmarks[1].faults: -3 is less than the minimum of 0" in refused(synthetic.save(document))
+
+
+@pytest.mark.parametrize("key", ["syncs", "commits", "fast_commits", "fallbacks", "p50", "max", "probe", "tax"])
+def test_a_row_without_probes_counts_nothing(synthetic, key):
+    row = synthetic.row(**{key: {} if key == "probe" else 3})
+    assert f"$.benchmarks[0].{key}" in refused(synthetic.save(synthetic.document([row])))
+
+
+def test_duplicate_rows_are_refused(synthetic):
+    message = refused(synthetic.save(synthetic.document([synthetic.row(), synthetic.row()])))
+    assert "'6.1/ext4/volatile/first_touch/written/pte/t1/off' is there twice" in message
+
+
+def test_a_name_that_its_fields_deny_is_refused(synthetic):
+    row = synthetic.row("fsync", 8, name="6.1/ext4/fsync:64/first_touch/written/pte/t1/off")
+    assert "its fields say '6.1/ext4/fsync:8/first_touch/written/pte/t1/off'" in refused(
+        synthetic.save(synthetic.document([row])))
+
+
+def test_a_row_of_the_other_clock_is_refused(synthetic):
+    document = synthetic.document([synthetic.row()])
+    document["benchmarks"] = synthetic.wall(document)["benchmarks"]
+    assert "virtual and wall time are never mixed" in refused(synthetic.save(document))
+
+
+def test_merging_selections_keeps_all_rows(synthetic):
+    a = synthetic.save(synthetic.document(synthetic.pair("volatile")))
+    b = synthetic.save(synthetic.document(synthetic.pair("map_sync") + synthetic.pair("volatile")))
+    merged = load.load_all([a, b])
+    assert len(merged.rows) == 4
+    assert merged.notes == [] and [path for path, _ in merged.parts] == [a, b]
+    assert merged.context["elapsed_s"] == 83.0
+
+
+def test_merging_refuses_two_clocks(synthetic):
+    document = synthetic.document([synthetic.row()])
+    paths = [synthetic.save(document), synthetic.save(synthetic.wall(document))]
+    for order in (paths, paths[::-1]):
+        with pytest.raises(load.ReportError, match="never mixed") as caught:
+            load.load_all(order)
+        assert caught.value.exit_code == 2
+
+
+def test_merging_refuses_a_row_that_differs(synthetic):
+    paths = [synthetic.save(synthetic.document([synthetic.row(per_fault=x)])) for x in (5150, 5151)]
+    with pytest.raises(load.ReportError, match="with different figures"):
+        load.load_all(paths)
+
+
+def test_merging_says_how_environments_differ(synthetic):
+    other = synthetic.context(complete=False, reason="interrupted")
+    other["kernels"]["6.1"]["config_sha256"] = "f" * 64
+    other["kernels"]["6.12"] = other["kernels"].pop("6.1") | {"release": "6.12.1"}
+    other["qemu"]["version"] = "9.0"
+    a = synthetic.save(synthetic.document([synthetic.row()]))
+    b = synthetic.save({"context": other, "benchmarks": [synthetic.row(kernel="6.12")]})
+    merged = load.load_all([a, b])
+    assert merged.notes == [f"{a} and {b} differ in qemu.version: their rows are of different environments"]
+    assert sorted(merged.context["kernels"]) == ["6.1", "6.12"]
+    assert merged.context["complete"] is False and merged.context["reason"] == f"{b}: interrupted"
+
+
+def test_nothing_to_load():
+    with pytest.raises(load.ReportError, match="no result given"):
+        load.load_all([])
+
+
+def test_plain_takes_the_teeth_out_of_a_string():
+    assert load.plain("a\n\x1b[31m\u202eb\ud800") == "a\\n\\x1b[31m\\u202eb\\ud800"
+    assert load.plain("größer 日本") == "größer 日本"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_unreadable(synthetic):
+    folder = synthetic.save("{}")
+    os.chmod(os.path.join(folder, "result.json"), 0)
+    assert "cannot be read" in refused(folder)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Arithmetic against literal values; beside each how it was worked out."""
+
+import copy
+
+import pytest
+
+import stats
+
+
+def test_quantile_of_even_buckets():
+    # numpy.interp(numpy.array([.1, .25, .5, .9]) * 10, [0, 2, 7, 10], [0, 10, 20, 40]) = [5, 11, 16, 33.3333]
+    histogram = [[0, 10, 2], [10, 20, 5], [20, 40, 3]]
+    assert [stats.quantile(histogram, q) for q in (0.1, 0.25, 0.5)] == [5, 11, 16]
+    assert stats.quantile(histogram, 0.9) == pytest.approx(100 / 3)
+
+
+def test_quantile_ends_and_gaps():
+    # by hand: 3 counts in 0..4, a gap, 1 count in 100..104; rank 3 of 4 is the end of the first bucket
+    histogram = [[100, 104, 1], [0, 4, 3], [50, 60, 0]]
+    assert stats.quantile(histogram, 0) == 0
+    assert stats.quantile(histogram, 0.75) == 4
+    assert stats.quantile(histogram, 0.875) == 102
+    assert stats.quantile(histogram, 1) == 104
+
+
+def test_quantile_of_a_million_counts():
+    # by hand: rank 999 000 of 1 000 000; 998 000 lie below 5120, so half of the 2000 in 5120..5248 are below it
+    assert stats.quantile([[4096, 5120, 998000], [5120, 5248, 2000]], 0.999) == 5184
+
+
+def test_quantile_of_nothing():
+    assert stats.quantile([], 0.5) is None
+    assert stats.quantile([[0, 1, 0]], 0.5) is None
+
+
+@pytest.mark.parametrize("q", [-0.01, 1.01, 50])
+def test_quantile_refuses_percent(q):
+    with pytest.raises(ValueError):
+        stats.quantile([[0, 1, 1]], q)
+
+
+def test_ratio_tax_percent():  # by hand; the figures are those of the trials
+    assert stats.ratio(69410, 17882) == pytest.approx(3.881557)
+    assert stats.ratio(1, 0) is None and stats.ratio(None, 1) is None and stats.ratio(1, None) is None
+    assert stats.tax(5669, 5172) == 497
+    assert stats.tax(5172, 5669) == -497
+    assert stats.tax(None, 1) is None and stats.tax(1, None) is None
+    assert stats.percent(5161, 5150) == pytest.approx(0.2135922)
+    assert stats.percent(5150, 5161) == pytest.approx(-0.2131370)
+    assert stats.percent(1, 0) is None
+
+
+def rows_of(synthetic):
+    return {row["name"]: row for row in synthetic.pair("map_sync", None, "hole") + synthetic.pair("volatile")}
+
+
+def test_identical_to_itself(synthetic):
+    a = rows_of(synthetic)
+    found = stats.identical(a, copy.deepcopy(a))
+    assert (len(found.compared), found.same, found.share, found.differences) == (4, 4, 1, [])
+
+
+PLANTED = [(key,) for key in (
+    "per_fault", "per_page", "loop_cost", "touches", "pages", "faults", "syncs", "app_syncs", "commits",
+    "fast_commits", "fallbacks", "mapped_order", "dax", "map_sync", "tax", "tax_page", "p50", "p90", "p99", "p99_9",
+    "max", "vcpus", "iterations", "cpu_time", "seed", "mtime_changes")]
+PLANTED += [("losses", "missed"), ("probe", "fault", "sum"), ("probe", "commit", "count"),
+            ("probe", "fault", "histogram", 1, 2), ("probe", "sync", "histogram", 0, 0), ("later", "field")]
+
+
+@pytest.mark.parametrize("path", PLANTED, ids=lambda p: ".".join(map(str, p)))
+def test_identical_finds_a_planted_difference(synthetic, path):
+    a = rows_of(synthetic)
+    name = "6.1/ext4/map_sync/first_touch/hole/pte/t1/on"
+    a[name]["later"] = {"field": 1}
+    b = copy.deepcopy(a)
+    at = b[name]
+    for part in path[:-1]:
+        at = at[part]
+    old = at[path[-1]]
+    at[path[-1]] = (not old) if isinstance(old, bool) else "pmd" if isinstance(old, str) else (old or 0) + 1
+    found = stats.identical(a, b)
+    assert found.differing == [name] and found.same == 3 and found.share == 0.75
+    expected = path[0] + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path[1:])
+    assert [(d.name, d.field, d.a, d.b) for d in found.differences] == [(name, expected, old, at[path[-1]])]
+
+
+def test_identical_sees_null_and_lengths(synthetic):
+    a = rows_of(synthetic)
+    name = "6.1/ext4/map_sync/first_touch/hole/pte/t1/on"
+    b = copy.deepcopy(a)
+    b[name]["commits"] = None
+    del b[name]["fallbacks"]
+    b[name]["probe"]["fault"]["histogram"].pop()
+    assert [d.field for d in stats.identical(a, b).differences] == ["commits", "fallbacks", "probe.fault.histogram"]
+
+
+@pytest.mark.parametrize("key, value", [
+    ("real_time", 1.0), ("elapsed_s", 3), ("family_index", 9), ("per_family_instance_index", 9),
+    ("life", "booted"), ("tax", None), ("tax_page", None)])
+def test_identical_ignores_what_is_no_figure_of_the_cell(synthetic, key, value):
+    a = rows_of(synthetic)
+    b = copy.deepcopy(a)
+    for row in b.values():
+        row[key] = value
+    assert stats.identical(a, b).differences == []
+
+
+def test_identical_and_rows_that_are_not_ok(synthetic):
+    a = rows_of(synthetic)
+    b = copy.deepcopy(a)
+    first, second, third, fourth = a
+    b[first] = synthetic.skip(b[first], "lost a sample", "incomplete")
+    a[second], b[second] = synthetic.skip(a[second]), synthetic.skip(b[second])
+    del a[third], b[fourth]
+    found = stats.identical(a, b)
+    assert [(d.field, d.a, d.b) for d in found.differences] == [("status", "ok", "incomplete")]
+    assert (found.compared, found.not_ok, found.only_a, found.only_b) == ([first], [second], [fourth], [third])
+    assert found.share == 0
+
+
+def test_identical_with_nothing_in_common():
+    found = stats.identical({}, {})
+    assert found.share is None and found.same == 0
