@@ -119,3 +119,38 @@ def baseline_ratio(group, cell, key="per_page"):
     probes = cell.best["probes"]
     row = getattr(base, probes)
     return stats.ratio(cell.best[key], row[key]) if is_ok(row) else None
+
+
+# The worst comes first: a cell is what the worse of its two rows is.
+STATUSES = ("failed", "incomplete", "skipped", "ok")
+
+
+def status(cell):
+    """The cell's status: the worse of its rows'."""
+    return min((row["status"] for row in (cell.off, cell.on) if row is not None), key=STATUSES.index)
+
+
+def tally(rows):
+    """How many cells have which status: {status: count}, `ok` first, zeros included."""
+    counts = dict.fromkeys(reversed(STATUSES), 0)
+    for cell in cells(rows):
+        counts[status(cell)] += 1
+    return counts
+
+
+def not_measured(rows):
+    """Rows that are not ok, by status and reason: [{status, reason, cells}], worst status first.
+
+    cells: the cells' names; a name ends in /on or /off when only that one of its rows is meant.
+    """
+    found = {}
+    for cell in cells(rows):
+        both = [row for row in (cell.off, cell.on) if row is not None and row["status"] != "ok"]
+        keys = {(row["status"], row["reason"]) for row in both}
+        for row in both:
+            names = found.setdefault((row["status"], row["reason"]), [])
+            name = cell.name if len(both) == 2 and len(keys) == 1 else row["name"]
+            if name not in names:
+                names.append(name)
+    order = sorted(found, key=lambda key: STATUSES.index(key[0]))
+    return [{"status": s, "reason": reason, "cells": found[s, reason]} for s, reason in order]

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Known answers: what any sound result must show, because the kernel's source leaves no other outcome.
+
+A rule is one row of RULES; its function looks at the sections of a result and says what it saw. A result that breaks
+a rule was measured wrongly, or the kernel no longer does what the source of the rule says.
+"""
+
+from dataclasses import dataclass, field
+
+import cells
+import stats
+from table import number
+
+PASS, FAIL, NOT_MEASURED = "pass", "FAIL", "not measured"
+MAX_LOOP_COST = 30  # instructions: a store, an address, a compare and a branch, with room for a checked loop
+SAME_PERCENT = 1.0  # phase against the tick and layout move a cell by up to 0.1 %
+SYNC_FACTOR = 2.0  # a journal commit is longer than the allocation it commits
+PACED_SHARE = 0.9  # a touch in the same tick as mkfs, mount or a warm-up may move no time stamp
+
+
+@dataclass
+class Finding:
+    """What a rule saw at one place. ok: whether it holds; text: the place and the figures."""
+
+    ok: bool
+    text: str
+
+
+@dataclass
+class Verdict:
+    """A rule's answer. verdict: pass, FAIL or `not measured`; needs: what would have to be measured."""
+
+    rule: object
+    verdict: str
+    findings: list = field(default_factory=list)
+
+    @property
+    def failures(self):
+        """The findings that break the rule."""
+        return [finding for finding in self.findings if not finding.ok]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """id; text: what must hold; source: why it must; needs: the cells it looks at; function(result) -> [Finding];
+    virtual_only: the limit is one of instruction counts and says nothing of wall time."""
+
+    id: str
+    text: str
+    source: str
+    needs: str
+    function: object
+    virtual_only: bool = False
+
+
+def check(result):
+    """Apply every rule to a Result; returns [Verdict] in the order of RULES."""
+    verdicts = []
+    for rule in RULES:
+        wrong_clock = rule.virtual_only and result.context["time_domain"] != "virtual"
+        findings = [] if wrong_clock else rule.function(result)
+        failed = any(not finding.ok for finding in findings)
+        verdicts.append(Verdict(rule, FAIL if failed else PASS if findings else NOT_MEASURED, findings))
+    return verdicts
+
+
+def _places(result, file_systems=None, workload=None, order=None):
+    """(name of the place, its cells) for each section that matches."""
+    for key, group in cells.sections(result.rows).items():
+        _, fs, its_workload, its_order, threads = key
+        if ((file_systems is None or fs in file_systems) and workload in (None, its_workload)
+                and order in (None, its_order)):
+            yield "/".join([*key[:4], f"t{threads}"]), group
+
+
+def _twin(group, strategy, state, k=None):
+    """The row without probes, if it is ok."""
+    cell = cells.find(group, strategy, state, k)
+    return cell.off if cell is not None and cells.is_ok(cell.off) else None
+
+
+def _map_sync_written(result):
+    found = []
+    for place, group in _places(result, ("ext4", "xfs")):
+        one, base = _twin(group, "map_sync", "written"), _twin(group, "volatile", "written")
+        off = stats.percent(one["per_fault"], base["per_fault"]) if one and base else None
+        if off is not None:
+            found.append(Finding(abs(off) <= SAME_PERCENT,
+                                 f"{place}: map_sync {number(one['per_fault'])}, volatile {number(base['per_fault'])} "
+                                 f"{one['unit']} per fault ({off:+.2f} %)"))
+    return found
+
+
+def _map_sync_costs(state):
+    def function(result):
+        found = []
+        for place, group in _places(result, order="pte"):
+            one, base = _twin(group, "map_sync", state), _twin(group, "volatile", state)
+            factor = stats.ratio(one["per_page"], base["per_page"]) if one and base else None
+            if factor is not None:
+                found.append(Finding(factor >= SYNC_FACTOR,
+                                     f"{place}/{state}: map_sync {number(one['per_page'])}, volatile "
+                                     f"{number(base['per_page'])} {one['unit']} per page ({factor:.2f} times)"))
+        return found
+    return function
+
+
+def _fsync_falls(result):
+    found = []
+    for place, group in _places(result):
+        for state in cells.STATES:
+            rows = [cell.off for cell in group if cells.is_ok(cell.off) and cell.off["strategy"] == "fsync"
+                    and cell.off["state"] == state and isinstance(cell.off["writes_per_sync"], int)]
+            if len(rows) < 2:
+                continue
+            costs = [row["per_page"] for row in rows]  # the cells come with K ascending
+            curve = " > ".join(f"{number(row['per_page'])} (K={row['writes_per_sync']})" for row in rows)
+            falls = all(a > b for a, b in zip(costs, costs[1:]))
+            found.append(Finding(falls, f"{place}/{state}: {curve if falls else curve.replace(' > ', ', ')} "
+                                        f"{rows[0]['unit']} per page"))
+    return found
+
+
+def _paced_syncs(file_systems, holds):
+    def function(result):
+        found = []
+        for place, group in _places(result, file_systems, workload="paced"):
+            cell = cells.find(group, "map_sync", "written")
+            if cell is None or not cells.is_ok(cell.on):
+                continue
+            row = cell.on
+            found.append(Finding(holds(row), f"{place}: {row['syncs']} syncs in {row['faults']} faults"))
+        return found
+    return function
+
+
+def _faults_are_touches(result):
+    rows = [row for row in result.rows.values() if row["status"] == "ok" and row["strategy"] != "pwrite"]
+    wrong = [row for row in rows if row["faults"] != row["touches"]]
+    if wrong:
+        return [Finding(False, f"{row['name']}: {row['faults']} faults for {row['touches']} touches") for row in wrong]
+    return [Finding(True, f"all {len(rows)} rows agree, {sum(row['faults'] for row in rows)} faults")] if rows else []
+
+
+def _loop_is_short(result):
+    rows = [row for row in result.rows.values() if row["status"] == "ok" and row["loop_cost"] is not None]
+    wrong = [row for row in rows if row["loop_cost"] > MAX_LOOP_COST]
+    if wrong:
+        return [Finding(False, f"{row['name']}: {number(row['loop_cost'])} {row['unit']} per touch") for row in wrong]
+    top = max((row["loop_cost"] for row in rows), default=None)
+    return [Finding(True, f"at most {number(top)} {rows[0]['unit']} per touch in {len(rows)} rows")] if rows else []
+
+
+DAX_SYNC = "fs/dax.c: a write fault syncs only with VM_SYNC and IOMAP_F_DIRTY"
+RULES = (
+    Rule("map-sync-written", f"MAP_SYNC on written blocks costs what volatile costs, within {SAME_PERCENT:g} %",
+         f"{DAX_SYNC}; ext4 and xfs set that flag for a change of the block map, not for mtime",
+         "map_sync and volatile, written, without probes, on ext4 or xfs (virtual)", _map_sync_written,
+         virtual_only=True),
+    Rule("map-sync-hole", f"MAP_SYNC on holes costs at least {SYNC_FACTOR:g} times volatile per page",
+         f"{DAX_SYNC}, and a fault on a hole has just changed the block map",
+         "map_sync and volatile, hole, pte, without probes", _map_sync_costs("hole")),
+    Rule("map-sync-unwritten", f"MAP_SYNC on unwritten extents costs at least {SYNC_FACTOR:g} times volatile per page",
+         f"{DAX_SYNC}, and a fault on an unwritten extent has just converted it",
+         "map_sync and volatile, unwritten, pte, without probes", _map_sync_costs("unwritten")),
+    Rule("fsync-falls", "fsync costs less per page the more writes it covers",
+         "one journal commit is shared by K writes",
+         "fsync at two K or more (1, 8, 64, 512), same state, without probes", _fsync_falls),
+    Rule("fast-commit-paced-syncs", f"on ext4 with fast_commit at least {PACED_SHARE:g} of paced MAP_SYNC faults sync",
+         "fs/ext4/inode.c, ext4_inode_datasync_dirty: any entry in i_fc_list counts, mtime's too",
+         "map_sync, paced, written, with probes, on ext4-fc",
+         _paced_syncs(("ext4-fc",), lambda row: row["syncs"] >= PACED_SHARE * row["faults"] and row["faults"] > 0)),
+    Rule("paced-no-syncs", "on ext4 and xfs no paced MAP_SYNC fault on a written block syncs",
+         "mtime alone moves neither i_datasync_tid (ext4) nor ili_fsync_fields but for the time stamp (xfs; from 6.18 on "
+         "ili_datasync_seq)",
+         "map_sync, paced, written, with probes, on ext4 or xfs",
+         _paced_syncs(("ext4", "xfs"), lambda row: row["syncs"] == 0)),
+    Rule("faults-are-touches", "every touch took exactly one fault",
+         "each cell touches pages that are not mapped writable, each once",
+         "any row of a mapping strategy (all but pwrite)", _faults_are_touches),
+    Rule("loop-is-short", f"the loop itself costs at most {MAX_LOOP_COST} instructions per touch",
+         "a store, an address, a compare and a branch",
+         "any row with loop_cost (virtual)", _loop_is_short, virtual_only=True),
+)

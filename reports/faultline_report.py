@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verbs of `faultline` that read results: table, report, identical, check.
+
+Exit codes: 0 pass, 1 a check failed or figures differ, 2 usage or a result that cannot be used or compared.
+"""
+
+import argparse
+import errno
+import json
+import os
+import signal
+import sys
+import textwrap
+
+PASS, FAILED, UNUSABLE = 0, 1, 2
+BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
+SHOWN = 100  # differing figures printed as text; --json has all
+
+
+def main(arguments=None):
+    """Run one verb with these arguments; returns the exit code. Prints errors as one line on stderr."""
+    try:
+        options = _parser().parse_args(arguments)
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _silence_stdout()
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # pylint: disable=broad-except
+        if os.environ.get("FAULTLINE_DEBUG") == "1":
+            raise
+        return _explain(error)
+
+
+def _explain(error):
+    import load
+    if isinstance(error, load.ReportError):
+        _say(str(error))
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _silence_stdout()
+        _say("no space left to write to: free some and try again")
+        return UNUSABLE
+    _say(load.plain(f"{type(error).__name__}: {error}: a defect of faultline; FAULTLINE_DEBUG=1 shows where"))
+    return UNUSABLE
+
+
+def _say(line):
+    print(f"faultline: {line}", file=sys.stderr)
+
+
+def _silence_stdout():
+    """Python flushes stdout once more at exit, and would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="faultline", description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def verb(name, run, text, many=True):
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        if many:
+            sub.add_argument("results", metavar="DIR", nargs="+", help="folder of a result; several are merged")
+        return sub
+
+    sub = verb("table", _table, "Print a result as a table.")
+    _add_json(sub)
+    sub = verb("report", _report, "Write a result as one HTML page with figures.")
+    sub.add_argument("--out", metavar="DIR", required=True, help="folder to write report.html and *.png to")
+    form = sub.add_mutually_exclusive_group()
+    form.add_argument("--text", action="store_true", help="print the table as well")
+    _add_json(form)
+    sub = verb("identical", _identical, "Compare all figures of two results, to the last digit.", many=False)
+    sub.add_argument("a", metavar="DIR_A", help="folder of a result")
+    sub.add_argument("b", metavar="DIR_B", help="folder of the other")
+    _add_json(sub)
+    sub = verb("check", _check, "Check a result against known answers.")
+    _add_json(sub)
+    return parser
+
+
+def _add_json(parser):
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _load(paths):
+    import load
+    result = load.load_all(paths)
+    for note in result.notes:
+        _say(f"note: {load.plain(note)}")
+    return result
+
+
+def _print_json(data):
+    print(json.dumps(data, indent=1, allow_nan=False))
+
+
+def _table(options):
+    import table
+    data = table.build(_load(options.results))
+    if options.json:
+        _print_json(data)
+    else:
+        sys.stdout.write(table.text(data))
+    return PASS
+
+
+def _report(options):
+    import report
+    import table
+    result = _load(options.results)
+    paths = report.write(result, options.out)
+    if options.json:
+        _print_json({"written": paths, "table": table.build(result)})
+        return PASS
+    if options.text:
+        sys.stdout.write(table.text(table.build(result)) + "\n")
+    for path in paths:
+        print(path)
+    return PASS
+
+
+def _identical(options):
+    import load
+    import stats
+    a, b = load.load(options.a), load.load(options.b)
+    load.same_clock(a, b)
+    environment = load.environment_difference(a.context, b.context)
+    found = stats.identical(a.rows, b.rows)
+    usable = [n for n in found.compared if a.rows[n]["status"] == b.rows[n]["status"] == "ok"]
+    if options.json:
+        _print_json({"a": a.path, "b": b.path, "compared": len(found.compared), "identical": found.same,
+                     "share": found.share, "differences": [vars(d) for d in found.differences],
+                     "not_ok": found.not_ok, "only_a": found.only_a, "only_b": found.only_b,
+                     "environment": environment})
+    else:
+        print(f"{found.same} of {len(found.compared)} rows have identical figures")
+        for d in found.differences[:SHOWN]:
+            print(load.plain(f"{d.name}: {d.field}: {json.dumps(d.a)} and {json.dumps(d.b)}"))
+        if len(found.differences) > SHOWN:
+            print(f"and {len(found.differences) - SHOWN} more differing figures (--json lists all)")
+        for count, what in ((len(found.not_ok), "rows are ok in neither"),
+                            (len(found.only_a), f"rows are only in {a.path}"),
+                            (len(found.only_b), f"rows are only in {b.path}")):
+            if count:
+                print(load.plain(f"not compared: {count} {what}"))
+        for what in environment:
+            print(load.plain(f"the environments differ in {what}"))
+    if not usable:
+        _say(load.plain(f"{a.path} and {b.path} have no row in common that is ok: nothing to compare"))
+        return UNUSABLE
+    return FAILED if found.differing else PASS
+
+
+def _check(options):
+    import check
+    from load import plain
+    result = _load(options.results)
+    verdicts = check.check(result)
+    count = {kind: sum(v.verdict == kind for v in verdicts) for kind in (check.PASS, check.FAIL, check.NOT_MEASURED)}
+    if options.json:
+        _print_json({"path": result.path, "complete": result.context["complete"],
+                     "counts": count, "rules": [{"id": v.rule.id, "text": v.rule.text, "source": v.rule.source,
+                                                 "needs": v.rule.needs, "verdict": v.verdict,
+                                                 "findings": [vars(f) for f in v.findings]} for v in verdicts]})
+    else:
+        for v in verdicts:
+            print(f"{v.verdict}: {v.rule.id}")
+            _print_wrapped(v.rule.text)
+            _print_wrapped(f"because: {v.rule.source}")
+            if v.verdict == check.NOT_MEASURED:
+                _print_wrapped(f"needs: {v.rule.needs}")
+            for finding in v.findings:
+                _print_wrapped(f"{check.PASS if finding.ok else check.FAIL}: {plain(finding.text)}")
+        print(", ".join(f"{number} {kind}" for kind, number in count.items()))
+        if not result.context["complete"]:
+            print(f"the run is INCOMPLETE: {plain(result.context['reason'])}")
+    if count[check.FAIL]:
+        return FAILED
+    return PASS if count[check.PASS] else UNUSABLE
+
+
+def _print_wrapped(line):
+    print(textwrap.fill(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # a locale without the letter must not end in a trace
+    sys.exit(main())
