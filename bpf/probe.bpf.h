@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The body that all probes share: enter() notes the time in the thread's slot, leave() adds what
+ * has passed to the counters. Where a program attaches is decided in user space (harness/probe.cc).
+ */
+#pragma once
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <linux/bpf.h>
+#include <linux/ptrace.h>
+#include <stdbool.h>
+
+#include "bpf/sample.h"
+
+/* The fields read, with CO-RE: the type need not be whole, nor the same on every kernel. */
+struct vm_fault {
+  unsigned int flags;
+  unsigned long address;
+} __attribute__((preserve_access_index));
+
+/* include/linux/mm_types.h, same values 5.10 to 7.3. */
+#define FAULT_FLAG_WRITE 0x1u
+#define VM_FAULT_RETRY 0x400u
+#define VM_FAULT_FALLBACK 0x800u
+/* OOM | SIGBUS | SIGSEGV | HWPOISON | HWPOISON_LARGE | FALLBACK, less FALLBACK. */
+#define VM_FAULT_FAILED 0x73u
+
+struct fl_slot {
+  fl_u32 tid; /* 0: free */
+  fl_u32 order;
+  fl_u64 start;
+  fl_u64 address;
+};
+
+/* In a section of its own, so that user space can read and reset it whole. */
+struct fl_state state SEC(".data.state");
+struct fl_slot slots[FL_SLOTS];
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 22);
+} samples SEC(".maps");
+
+/* Set before load. */
+const volatile fl_u32 probe_type = 0;
+/* Number of arguments of the hooked function: fexit finds the return value behind them. */
+const volatile fl_u32 arguments = 1;
+
+static __always_inline fl_u64 fexit_return(const unsigned long long* ctx) {
+  switch (arguments) {
+    case 1:
+      return ctx[1];
+    case 2:
+      return ctx[2];
+    case 3:
+      return ctx[3];
+    default:
+      return 0;
+  }
+}
+
+static __always_inline fl_u32 highest_bit(fl_u64 v) {
+  fl_u32 bit = 0;
+  if (v >> 32) v >>= 32, bit += 32;
+  if (v >> 16) v >>= 16, bit += 16;
+  if (v >> 8) v >>= 8, bit += 8;
+  if (v >> 4) v >>= 4, bit += 4;
+  if (v >> 2) v >>= 2, bit += 2;
+  return bit + (v >> 1);
+}
+
+static __always_inline fl_u32 bucket_of(fl_u64 v) {
+  fl_u32 bit, bucket;
+  if (v < FL_SUB) return v;
+  bit = highest_bit(v);
+  bucket = (bit - FL_SUB_BITS + 1) * FL_SUB + ((v >> (bit - FL_SUB_BITS)) & (FL_SUB - 1));
+  return bucket < FL_BUCKETS ? bucket : FL_BUCKETS - 1;
+}
+
+/* True when the event is one of ours, or the probe serves every process. */
+static __always_inline bool ours(fl_u64 pid_tgid) {
+  return !state.tgid || state.tgid == pid_tgid >> 32;
+}
+
+static __always_inline void enter(fl_u64 address, fl_u32 order) {
+  fl_u64 id = bpf_get_current_pid_tgid();
+  fl_u32 tid = id;
+  struct fl_slot* slot = &slots[tid & (FL_SLOTS - 1)];
+  if (!ours(id)) return;
+  if (slot->tid && slot->tid != tid) {
+    __sync_fetch_and_add(&state.slots, 1);
+    return;
+  }
+  slot->tid = tid;
+  slot->order = order;
+  slot->address = address;
+  slot->start = bpf_ktime_get_ns();
+}
+
+static __always_inline void leave(fl_u32 result) {
+  fl_u64 now = bpf_ktime_get_ns();
+  fl_u64 id = bpf_get_current_pid_tgid();
+  fl_u32 tid = id;
+  struct fl_slot* slot = &slots[tid & (FL_SLOTS - 1)];
+  struct fl_sample* sample;
+  fl_u64 duration;
+  if (slot->tid != tid) return;
+  slot->tid = 0;
+  if (result & (VM_FAULT_FALLBACK | VM_FAULT_RETRY)) {
+    __sync_fetch_and_add(&state.fallbacks, 1);
+    return;
+  }
+  if (result & VM_FAULT_FAILED) {
+    __sync_fetch_and_add(&state.errors, 1);
+    return;
+  }
+  duration = now - slot->start;
+  __sync_fetch_and_add(&state.count, 1);
+  __sync_fetch_and_add(&state.sum, duration);
+  __sync_fetch_and_add(&state.buckets[bucket_of(duration)], 1);
+  if (slot->order) __sync_fetch_and_add(&state.huge, 1);
+  if (duration > state.max) state.max = duration;
+  if (!state.sampling) return;
+  sample = bpf_ringbuf_reserve(&samples, sizeof(*sample), 0);
+  if (!sample) {
+    __sync_fetch_and_add(&state.dropped, 1);
+    return;
+  }
+  sample->type = probe_type;
+  sample->tid = tid;
+  sample->start = slot->start;
+  sample->duration = duration;
+  sample->address = slot->address;
+  sample->result = result;
+  sample->order = slot->order;
+  /* Read after the measured part: nobody need be woken. */
+  bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * The four programs of a probe. BODY_ENTER and BODY_RESULT say what is done with the first two
+ * arguments and the return value; user space loads the fentry/fexit pair or the kprobe pair.
+ */
+#define FL_PROGRAMS(ENTER_FENTRY, ENTER_KPROBE, RESULT_FEXIT, RESULT_KRETPROBE) \
+  SEC("fentry") int fentry_enter(unsigned long long* ctx) {                     \
+    ENTER_FENTRY;                                                               \
+    return 0;                                                                   \
+  }                                                                             \
+  SEC("fexit") int fexit_leave(unsigned long long* ctx) {                       \
+    leave(RESULT_FEXIT);                                                        \
+    return 0;                                                                   \
+  }                                                                             \
+  SEC("kprobe") int kprobe_enter(struct pt_regs* ctx) {                         \
+    ENTER_KPROBE;                                                               \
+    return 0;                                                                   \
+  }                                                                             \
+  SEC("kretprobe") int kretprobe_leave(struct pt_regs* ctx) {                   \
+    leave(RESULT_KRETPROBE);                                                    \
+    return 0;                                                                   \
+  }                                                                             \
+  char license_name[] SEC("license") = "GPL"
