@@ -204,7 +204,10 @@ def _validate(path, document):
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(f"{path}: has schema version {version}, this faultline reads up to {SCHEMA_VERSION}: "
                           "update faultline")
-    errors = sorted(_validator().iter_errors(document), key=lambda e: [(isinstance(p, str), p) for p in e.absolute_path])
+    def place(error):  # in the order of the file, as far as an object has one
+        return [(isinstance(part, str), part) for part in error.absolute_path]
+
+    errors = sorted(_validator().iter_errors(document), key=place)
     if errors:
         error = errors[0]
         message = error.message if len(error.message) <= 160 else error.message[:157] + "..."

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report: one HTML page that needs nothing but itself, and the figures as PNG files beside it."""
+
+import errno
+import os
+import shlex
+import tempfile
+
+import jinja2
+from markupsafe import Markup
+
+import stats
+import table
+from load import ReportError, plain
+
+PAGE = "report.html"
+TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
+
+
+def write(result, folder):
+    """Write the page and the figures of a Result into a folder, which is made; returns the paths written.
+
+    Each file is complete or not there. ReportError when the folder cannot be written to.
+    """
+    import plot  # slow to import
+    figures = plot.figures(result)
+    files = {f"{figure.slug}.png": figure.png for figure in figures}
+    # a text may hold half a surrogate pair, which no encoding of the page has
+    files[PAGE] = page(result, figures).encode("utf-8", "replace")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name, data in files.items():
+            _write_whole(os.path.join(folder, name), data)
+    except OSError as error:
+        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another folder with --out"
+        raise ReportError(f"{folder}: cannot be written to: {error.strerror}: {remedy}") from None
+    return [os.path.join(folder, name) for name in files]
+
+
+def page(result, figures):
+    """The page of a Result with these figures ([plot.Figure]) as text."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, finalize=_finalize,
+                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(figure=_figure, signed=lambda value: _figure(value, sign=True), times=_times,
+                               share=_share)
+    data = table.build(result)
+    return environment.get_template("report.html.j2").render(
+        table=data, summary=table.summary(data), figures=[(f, Markup(f.svg)) for f in figures],
+        commands=[(path, shlex.join(context["command_line"])) for path, context in result.parts],
+        environment=environment_rows(result.context), virtual=data["time_domain"] == "virtual",
+        quantiles=[(q, q.replace("_", ".")) for q in table.QUANTILES], tax_percent=_tax_percent,
+        PROBED_NOTE=table.PROBED_NOTE)
+
+
+def environment_rows(context):
+    """Everything in a context as (dotted name, text), in the order of the file; argument lists as a shell takes
+    them."""
+    rows = []
+
+    def walk(value, trail):
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(inner, trail + [str(key)])
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            rows.append((" / ".join(trail), shlex.join(value)))
+        elif isinstance(value, bool):
+            rows.append((" / ".join(trail), "yes" if value else "no"))
+        else:
+            rows.append((" / ".join(trail), "-" if value is None or value == {} else str(value)))
+
+    walk(context, [])
+    return rows
+
+
+def _finalize(value):
+    """Every text that reaches the page is made plain; markup of our own passes."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else plain(value)
+
+
+def _figure(value, sign=False):
+    text = table.number(value, sign)
+    digits = text.lstrip("+-")
+    if not digits.isdigit():
+        return text.replace("-", "\u2212") if len(text) > 1 else "\u2013"
+    groups = f"{int(digits):,}".replace(",", "\u202f")
+    return text[:len(text) - len(digits)].replace("-", "\u2212") + groups
+
+
+def _times(value):
+    return "\u2013" if value is None else f"{value:.2f}"
+
+
+def _share(value):
+    return "\u2013" if value is None else f"{value:.3f}"
+
+
+def _tax_percent(row):
+    value = stats.ratio(row["tax"], row["per_fault"])
+    return "" if value is None else f"{value * 100:+.1f}\u00a0%".replace("-", "\u2212")
+
+
+def _write_whole(path, data):
+    """Write a file so that its name never stands for half of it."""
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(path) or ".")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes it private
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
