@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Runs another program to its end and keeps what it said.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace faultline {
+
+struct CommandOutput {
+  int status = 0;  // exit status; 128 + signal number when a signal ended it
+  std::string out;
+  std::string error;
+};
+
+struct CommandOptions {
+  std::filesystem::path directory = {};             // where it runs; empty: here
+  std::vector<std::string> unset_environment = {};  // names
+};
+
+// Runs `argv` (no shell; found through PATH) with LC_ALL=C and no input.
+// Failure(kUsage) if the program cannot be started; its exit status is the caller's to judge.
+CommandOutput run_command(const std::vector<std::string>& argv, const CommandOptions& options = {});
+
+}  // namespace faultline

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The cache folder, and files that are either complete or absent.
+//
+// Errors of every function here: Failure(kUsage) when the path cannot be used as given (absent, no
+// permission, read-only), Failure(kVmFailed) when the machine is at fault (disk full, I/O error).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace faultline {
+
+// $FAULTLINE_CACHE, else $XDG_CACHE_HOME/faultline, else ~/.cache/faultline. Not created.
+// Failure(kUsage) when none of the three variables is set to an absolute path.
+std::filesystem::path cache_dir();
+
+// As `mkdir -p`.
+void make_dirs(const std::filesystem::path& dir);
+
+// Makes everything on the file system of `path` durable, for many files at once.
+void sync_file_system(const std::filesystem::path& path);
+
+// Throws the Failure for `error` (an errno) met while doing `what` ("cannot write") to `path`.
+[[noreturn]] void throw_io_failure(std::string_view what, const std::filesystem::path& path,
+                                   int error);
+
+// The whole file. Failure(kUsage) if it is larger than `limit` bytes.
+std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ULL << 30);
+
+// Lower-case hex. A running digest takes bytes in any number of pieces.
+class Sha256 {
+ public:
+  Sha256();
+  void update(std::string_view bytes);
+  std::string hex();  // ends the digest
+
+ private:
+  struct Free {
+    void operator()(void* context) const;
+  };
+  std::unique_ptr<void, Free> context_;
+};
+std::string sha256_of(std::string_view bytes);
+std::string sha256_of_file(const std::filesystem::path& path);
+
+// A file that appears under its name only by commit(): written beside its place, synced, renamed.
+// Not committed: the temporary is removed. A target that exists and is no regular file (a pipe,
+// /dev/stdout) is written directly, because a rename would replace it.
+class AtomicFile {
+ public:
+  // `mode` is narrowed by the umask.
+  explicit AtomicFile(std::filesystem::path target, unsigned mode = 0644);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::string_view bytes);
+  // Without `sync` the file may be lost or cut short by a crash of the machine.
+  void commit(bool sync = true);
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;  // empty: written directly, or committed
+  int fd_ = -1;
+};
+void write_file(const std::filesystem::path& target, std::string_view content,
+                unsigned mode = 0644);
+
+// An advisory lock that one process holds at a time, until the object dies. The file stays.
+class FileLock {
+ public:
+  // Blocks; `on_wait`, if any, is called once before waiting for another holder.
+  explicit FileLock(const std::filesystem::path& file, const std::function<void()>& on_wait = {});
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
+// A new empty folder inside `parent` (created if absent), removed with all it holds.
+class TempDir {
+ public:
+  explicit TempDir(const std::filesystem::path& parent, const std::string& prefix = "tmp-");
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace faultline

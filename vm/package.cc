@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/package.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+#include <string_view>
+
+#include "harness/failure.h"
+#include "vm/files.h"
+
+namespace faultline {
+namespace fs = std::filesystem;
+
+namespace {
+
+struct FreeReader {
+  void operator()(archive* reader) const { archive_read_free(reader); }
+};
+using Reader = std::unique_ptr<archive, FreeReader>;
+
+[[noreturn]] void damaged(const fs::path& deb, std::string_view why) {
+  throw Failure(ExitCode::kVmFailed,
+                fmt::format("package {} is truncated or damaged ({}); nothing of it was kept, run "
+                            "the command again to fetch it anew",
+                            deb.filename().string(), why));
+}
+
+std::string_view error_of(archive* reader) {
+  const char* text = archive_error_string(reader);
+  return text != nullptr ? text : "unknown error";
+}
+
+// The outer archive at its data member, read by the inner one.
+struct DataMember {
+  archive* outer;
+  std::array<char, 1 << 16> buffer;
+};
+
+la_ssize_t read_data_member(archive* inner, void* client, const void** block) {
+  auto* member = static_cast<DataMember*>(client);
+  *block = member->buffer.data();
+  const la_ssize_t count =
+      archive_read_data(member->outer, member->buffer.data(), member->buffer.size());
+  if (count < 0) archive_set_error(inner, -1, "%s", archive_error_string(member->outer));
+  return count;
+}
+
+// Walks the outer archive (ar) to its data member.
+void find_data_member(archive* outer, const fs::path& deb) {
+  bool is_package = false;
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int status = archive_read_next_header(outer, &entry);
+    if (status == ARCHIVE_EOF) {
+      damaged(deb, is_package ? "it has no data" : "it is not a Debian package");
+    }
+    if (status != ARCHIVE_OK) damaged(deb, error_of(outer));
+    const char* raw_name = archive_entry_pathname(entry);
+    const std::string_view name = raw_name != nullptr ? raw_name : "";
+    if (name == "debian-binary") is_package = true;
+    if (is_package && name.starts_with("data.tar")) return;
+  }
+}
+
+void write_member(archive* inner, const fs::path& deb, const fs::path& target) {
+  make_dirs(target.parent_path());
+  if (fs::symlink_status(target).type() != fs::file_type::not_found) {
+    damaged(deb, fmt::format("it holds {} twice", target.filename().string()));
+  }
+  AtomicFile file(target);
+  std::array<char, 1 << 16> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  while (true) {
+    const la_ssize_t count = archive_read_data(inner, buffer.data(), buffer.size());
+    if (count < 0) damaged(deb, error_of(inner));
+    if (count == 0) break;
+    file.write({buffer.data(), static_cast<std::size_t>(count)});
+  }
+  file.commit(/*sync=*/false);
+}
+
+}  // namespace
+
+std::string clean_member_path(const std::string& path, const std::string& where) {
+  std::string clean;
+  std::string_view rest = path;
+  while (!rest.empty()) {
+    const std::size_t slash = rest.find('/');
+    const std::string_view component = rest.substr(0, slash);
+    rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash + 1);
+    if (component.empty() || component == ".") continue;
+    if (component == "..") {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("{} holds the path {}, which leads out of its own tree; it was "
+                                "refused, do not use this package",
+                                where, path));
+    }
+    if (!clean.empty()) clean += '/';
+    clean += component;
+  }
+  return clean;
+}
+
+int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFilter& filter) {
+  const Reader outer(archive_read_new());
+  archive_read_support_format_ar(outer.get());
+  if (archive_read_open_filename(outer.get(), deb.c_str(), 1 << 16) != ARCHIVE_OK) {
+    damaged(deb, error_of(outer.get()));
+  }
+  find_data_member(outer.get(), deb);
+
+  const Reader inner(archive_read_new());
+  archive_read_support_format_tar(inner.get());
+  archive_read_support_filter_all(inner.get());
+  const auto member = std::make_unique<DataMember>();
+  member->outer = outer.get();
+  if (archive_read_open(inner.get(), member.get(), nullptr, read_data_member, nullptr) !=
+      ARCHIVE_OK) {
+    damaged(deb, error_of(inner.get()));
+  }
+
+  int written = 0;
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int status = archive_read_next_header(inner.get(), &entry);
+    if (status == ARCHIVE_EOF) return written;
+    if (status != ARCHIVE_OK) damaged(deb, error_of(inner.get()));
+    const char* name = archive_entry_pathname(entry);
+    if (name == nullptr) damaged(deb, "it has a member without a name");
+    const std::string path = clean_member_path(name, deb.filename().string());
+    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr) {
+      continue;
+    }
+    const std::string place = filter(path);
+    if (place.empty()) continue;
+    write_member(inner.get(), deb, destination / clean_member_path(place, "the member filter"));
+    ++written;
+  }
+}
+
+}  // namespace faultline

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Reads Debian packages (.deb) without dpkg.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace faultline {
+
+// Where a member goes, relative to the folder that is unpacked into; empty: it is left out. The
+// member's path comes without a leading "./" or "/".
+using MemberFilter = std::function<std::string(const std::string& member)>;
+
+// Writes the regular files that `filter` wants from the package's data into `destination` (which
+// must exist), mode 0644. Links and device nodes are never made. Returns how many were written.
+// Failure(kVmFailed) if `deb` is no package, is truncated or damaged, or holds a path that leads
+// out of its own tree; the message says so and names the package. What was written before stays:
+// unpack into a folder that is thrown away on failure.
+int unpack_deb(const std::filesystem::path& deb, const std::filesystem::path& destination,
+               const MemberFilter& filter);
+
+// `path` without "./" and empty components; Failure(kVmFailed) if a component is "..".
+// `where` names the source in the message.
+std::string clean_member_path(const std::string& path, const std::string& where);
+
+}  // namespace faultline
