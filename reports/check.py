@@ -171,8 +171,8 @@ RULES = (
          "map_sync, paced, written, with probes, on ext4-fc",
          _paced_syncs(("ext4-fc",), lambda row: row["syncs"] >= PACED_SHARE * row["faults"] and row["faults"] > 0)),
     Rule("paced-no-syncs", "on ext4 and xfs no paced MAP_SYNC fault on a written block syncs",
-         "mtime alone moves neither i_datasync_tid (ext4) nor what xfs holds against it (ili_fsync_fields less the time "
-         "stamp; from 6.18 on ili_datasync_seq)",
+         "mtime alone moves neither i_datasync_tid (ext4) nor what xfs looks at (ili_fsync_fields less the time stamp; "
+         "from 6.18 on ili_datasync_seq)",
          "map_sync, paced, written, with probes, on ext4 or xfs",
          _paced_syncs(("ext4", "xfs"), lambda row: row["syncs"] == 0)),
     Rule("faults-are-touches", "every touch took exactly one fault",

@@ -205,8 +205,8 @@ KINDS = (
      "Height: the twin without probes. Hatched: what the probes add (tax). ×: the twin over volatile in the same "
      "state. A dashed outline: only measured with probes, so the bar contains their cost.", _cost),
     ("syncs", "Cost of a page against writes per sync",
-     "Figures without probes where they were measured; their tax is in the table. Where a curve crosses the level of "
-     "map_sync, syncing by hand becomes the cheaper way.", _curve),
+     "Figures without probes where they were measured; their tax is in the table. A curve crosses the level of "
+     "map_sync at the K for which both cost the same.", _curve),
     ("latency", "Latency of a write fault",
      "Quantiles of the whole fault as the probe saw it: they contain the probes' own cost (tax, in the table).",
      _latency),
@@ -301,8 +301,8 @@ def _inline(svg, slug, title):
 
 
 def _slug(text, taken):
-    """The text as a file name of letters, digits, dot, dash; unlike any in `taken`, to which it is added."""
-    base = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:80]
+    """The text as a file name: letters, digits, dashes, dots in numbers; unlike any in `taken`, which gains it."""
+    base = re.sub(r"([^A-Za-z0-9.]|(?<!\d)\.|\.(?!\d))+", "-", text).strip("-")[:80]
     slug, count = base, 2
     while slug.lower() in taken:
         slug, count = f"{base}-{count}", count + 1

@@ -77,26 +77,28 @@ def _finalize(value):
     return value if isinstance(value, Markup) or not isinstance(value, str) else plain(value)
 
 
+# The filters give markup: their characters are ours, and plain() would spell out the narrow spaces.
 def _figure(value, sign=False):
+    """A figure with its digits in groups of three."""
     text = table.number(value, sign)
     digits = text.lstrip("+-")
     if not digits.isdigit():
-        return text.replace("-", "\u2212") if len(text) > 1 else "\u2013"
+        return _times(None) if value is None else Markup(text.replace("-", "\u2212"))
     groups = f"{int(digits):,}".replace(",", "\u202f")
-    return text[:len(text) - len(digits)].replace("-", "\u2212") + groups
+    return Markup(text[:len(text) - len(digits)].replace("-", "\u2212") + groups)
 
 
 def _times(value):
-    return "\u2013" if value is None else f"{value:.2f}"
+    return Markup("\u2013" if value is None else f"{value:.2f}")
 
 
 def _share(value):
-    return "\u2013" if value is None else f"{value:.3f}"
+    return Markup("\u2013" if value is None else f"{value:.3f}")
 
 
 def _tax_percent(row):
     value = stats.ratio(row["tax"], row["per_fault"])
-    return "" if value is None else f"{value * 100:+.1f}\u00a0%".replace("-", "\u2212")
+    return Markup("\u2013" if value is None else f"{value * 100:+.1f}\u00a0%".replace("-", "\u2212"))
 
 
 def _write_whole(path, data):
