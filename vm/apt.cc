@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/apt.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "harness/failure.h"
+#include "vm/command.h"
+#include "vm/files.h"
+
+namespace faultline {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::array<std::string_view, 14> kDebianReleases = {
+    "stretch", "buster",    "bullseye",     "bookworm", "trixie",  "forky", "duke",
+    "stable",  "oldstable", "oldoldstable", "unstable", "testing", "sid",   "experimental"};
+
+enum class Role { kArchive, kSecurity };
+
+// Which of Debian's two archives serves a suite of this name; nothing if the name is not Debian's.
+std::optional<Role> role_of(std::string_view suite) {
+  while (suite.ends_with('/')) suite.remove_suffix(1);
+  const std::string_view release = suite.substr(0, suite.find_first_of("-/"));
+  const std::string_view rest = suite.substr(release.size());
+  if (std::find(kDebianReleases.begin(), kDebianReleases.end(), release) == kDebianReleases.end()) {
+    return std::nullopt;
+  }
+  if (rest == "-security" || rest == "/updates") return Role::kSecurity;
+  constexpr std::array<std::string_view, 5> kArchiveSuites = {
+      "", "-updates", "-backports", "-backports-sloppy", "-proposed-updates"};
+  if (std::find(kArchiveSuites.begin(), kArchiveSuites.end(), rest) != kArchiveSuites.end()) {
+    return Role::kArchive;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+std::string trim(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(" \t\r");
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+bool has(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+using Stanza = std::map<std::string, std::string>;  // lower-case field name to value
+
+// deb822: fields, continuation lines that start with a blank, stanzas parted by empty lines.
+std::vector<Stanza> parse_stanzas(const std::string& text) {
+  std::vector<Stanza> stanzas;
+  Stanza current;
+  std::string* value = nullptr;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#')) continue;
+    if (trim(line).empty()) {
+      if (!current.empty()) stanzas.push_back(std::exchange(current, {}));
+      value = nullptr;
+    } else if (line.front() == ' ' || line.front() == '\t') {
+      if (value != nullptr) *value += "\n" + line;
+    } else if (const std::size_t colon = line.find(':'); colon != std::string::npos) {
+      value = &current[lower(line.substr(0, colon))];
+      *value = trim(line.substr(colon + 1));
+    } else {
+      value = nullptr;
+    }
+  }
+  if (!current.empty()) stanzas.push_back(std::move(current));
+  return stanzas;
+}
+
+std::string field(const Stanza& stanza, const std::string& name) {
+  const auto found = stanza.find(name);
+  return found == stanza.end() ? std::string() : found->second;
+}
+
+// How surely a source is Debian's own: other vendors use Debian's suite names too.
+int likeness_to_debian(const AptSource& source) {
+  int points = 0;
+  if (source.signed_by.find("debian-archive") != std::string::npos) points += 2;
+  const bool named = std::any_of(source.uris.begin(), source.uris.end(), [](std::string uri) {
+    while (uri.ends_with('/')) uri.pop_back();
+    return uri.substr(uri.find_last_of('/') + 1).starts_with("debian");
+  });
+  return points + (named ? 1 : 0);
+}
+
+// The sources of one role that look most like Debian.
+std::vector<AptSource> sources_for(const std::vector<AptSource>& system, Role role) {
+  std::vector<AptSource> best;
+  int best_points = 0;
+  for (const AptSource& source : system) {
+    const bool serves =
+        std::any_of(source.suites.begin(), source.suites.end(),
+                    [&](const std::string& suite) { return role_of(suite) == role; });
+    if (!serves || !has(source.components, "main")) continue;
+    const int points = likeness_to_debian(source);
+    if (points > best_points) best.clear();
+    if (points < best_points) continue;
+    best_points = points;
+    // The same mirror in two lines (bookworm, bookworm-updates) is one mirror.
+    const bool known = std::any_of(best.begin(), best.end(), [&](const AptSource& other) {
+      return other.uris == source.uris;
+    });
+    if (!known) best.push_back(source);
+  }
+  return best;
+}
+
+// Settings that apply whatever the system's apt.conf.d says, which is read first and respected
+// otherwise (proxies, mirrors' helpers).
+constexpr std::string_view kConfiguration = R"(#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear APT::Default-Release;
+#clear APT::Architectures;
+#clear Acquire::IndexTargets::deb::DEP-11;
+#clear Acquire::IndexTargets::deb::DEP-11-icons;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-small;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-large;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-hidpi;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-large-hidpi;
+#clear Acquire::IndexTargets::deb::Contents-deb;
+#clear Acquire::IndexTargets::deb::CNF;
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+APT::Get::AllowUnauthenticated "false";
+APT::Update::Error-Mode "any";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+Acquire::Languages { "none"; };
+Acquire::Retries "2";
+)";
+
+std::vector<std::string> apt_argv(const Apt& apt, const std::string& program) {
+  const std::string dir = apt.dir.string();
+  return {program, "-q", "-c", dir + "/apt.conf", "-o", "Dir::State=" + dir + "/state", "-o",
+          "Dir::State::status=" + dir + "/status", "-o", "Dir::Cache=" + dir + "/cache", "-o",
+          "Dir::Etc::sourcelist=" + dir + "/private.sources", "-o",
+          "Dir::Etc::sourceparts=/dev/null", "-o", "Dir::Etc::preferences=/dev/null", "-o",
+          "Dir::Etc::preferencesparts=/dev/null",
+          // As root apt would drop to a user who cannot enter the cache folder.
+          "-o", "APT::Sandbox::User=root"};
+}
+
+CommandOutput run_apt(const Apt& apt, const std::string& program,
+                      const std::vector<std::string>& arguments, CommandOptions options = {}) {
+  std::vector<std::string> argv = apt_argv(apt, program);
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  options.unset_environment.emplace_back("APT_CONFIG");
+  return run_command(argv, options);
+}
+
+[[noreturn]] void throw_apt_failure(const std::string& doing, const CommandOutput& output) {
+  std::string complaint = apt_complaint(output.error);
+  if (complaint.empty()) complaint = fmt::format("apt ended with status {}", output.status);
+  throw Failure(ExitCode::kVmFailed,
+                fmt::format("{} failed: {}; check the network and this machine's apt sources, or "
+                            "give a kernel of your own with --kernel",
+                            doing, complaint));
+}
+
+// Debian's order of characters within the non-digit parts: '~', end, letters, the rest.
+int weight(char c) {
+  if (c == '~') return -1;
+  if (c == '\0' || (c >= '0' && c <= '9')) return 0;
+  const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  return letter ? c : c + 256;
+}
+
+int compare_parts(std::string_view left, std::string_view right) {
+  const auto at = [](std::string_view text) { return text.empty() ? '\0' : text.front(); };
+  const auto digit = [&](std::string_view text) {
+    return !text.empty() && text.front() >= '0' && text.front() <= '9';
+  };
+  const auto next = [](std::string_view& text) {
+    if (!text.empty()) text.remove_prefix(1);
+  };
+  while (!left.empty() || !right.empty()) {
+    while ((!left.empty() && !digit(left)) || (!right.empty() && !digit(right))) {
+      if (const int order = weight(at(left)) - weight(at(right)); order != 0) return order;
+      next(left);
+      next(right);
+    }
+    while (at(left) == '0') next(left);
+    while (at(right) == '0') next(right);
+    int first_difference = 0;
+    while (digit(left) && digit(right)) {
+      if (first_difference == 0) first_difference = left.front() - right.front();
+      next(left);
+      next(right);
+    }
+    if (digit(left)) return 1;
+    if (digit(right)) return -1;
+    if (first_difference != 0) return first_difference;
+  }
+  return 0;
+}
+
+struct Version {
+  std::string epoch;
+  std::string upstream;
+  std::string revision;
+};
+
+Version split_version(const std::string& text) {
+  Version version;
+  const std::size_t colon = text.find(':');
+  if (colon != std::string::npos) version.epoch = text.substr(0, colon);
+  const std::string rest = colon == std::string::npos ? text : text.substr(colon + 1);
+  const std::size_t dash = rest.rfind('-');
+  version.upstream = rest.substr(0, dash);
+  if (dash != std::string::npos) version.revision = rest.substr(dash + 1);
+  return version;
+}
+
+}  // namespace
+
+std::vector<AptSource> parse_list_sources(const std::string& text) {
+  std::vector<AptSource> sources;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    line = trim(line.substr(0, line.find('#')));
+    if (words_of(line).empty() || words_of(line).front() != "deb") continue;
+    line = trim(line.substr(3));
+
+    AptSource source;
+    if (line.starts_with('[')) {
+      const std::size_t end = line.find(']');
+      if (end == std::string::npos) continue;
+      for (const std::string& option : words_of(line.substr(1, end - 1))) {
+        const std::string name = lower(option.substr(0, option.find('=')));
+        const std::string value = option.substr(std::min(option.size(), name.size() + 1));
+        if (name == "signed-by") source.signed_by = value;
+        if (name == "check-valid-until") source.check_valid_until = value;
+      }
+      line = line.substr(end + 1);
+    }
+    const std::vector<std::string> words = words_of(line);
+    if (words.size() < 3) continue;
+    source.uris = {words[0]};
+    source.suites = {words[1]};
+    source.components.assign(words.begin() + 2, words.end());
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+std::vector<AptSource> parse_deb822_sources(const std::string& text) {
+  std::vector<AptSource> sources;
+  for (const Stanza& stanza : parse_stanzas(text)) {
+    const std::string enabled = lower(field(stanza, "enabled"));
+    if (enabled == "no" || enabled == "false" || enabled == "0") continue;
+    if (!has(words_of(field(stanza, "types")), "deb")) continue;
+    AptSource source = {.uris = words_of(field(stanza, "uris")),
+                        .suites = words_of(field(stanza, "suites")),
+                        .components = words_of(field(stanza, "components")),
+                        .signed_by = field(stanza, "signed-by"),
+                        .check_valid_until = field(stanza, "check-valid-until")};
+    if (!source.uris.empty() && !source.suites.empty()) sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+std::vector<AptSource> system_sources(const fs::path& etc_apt) {
+  std::vector<fs::path> files = {etc_apt / "sources.list"};
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(etc_apt / "sources.list.d", ignored)) {
+    files.push_back(entry.path());
+  }
+  std::sort(files.begin() + 1, files.end());
+
+  std::vector<AptSource> sources;
+  for (const fs::path& file : files) {
+    const std::string extension = file.extension().string();
+    if ((extension != ".list" && extension != ".sources") || !fs::exists(file, ignored)) continue;
+    const std::string text = read_file(file, 1 << 20);
+    std::vector<AptSource> more =
+        extension == ".list" ? parse_list_sources(text) : parse_deb822_sources(text);
+    std::move(more.begin(), more.end(), std::back_inserter(sources));
+  }
+  return sources;
+}
+
+std::string private_sources(const std::vector<AptSource>& system,
+                            const std::vector<std::string>& wanted_suites) {
+  std::string text;
+  for (const Role role : {Role::kArchive, Role::kSecurity}) {
+    std::vector<std::string> suites;
+    std::copy_if(wanted_suites.begin(), wanted_suites.end(), std::back_inserter(suites),
+                 [&](const std::string& suite) { return role_of(suite) == role; });
+    if (suites.empty()) continue;
+    const std::vector<AptSource> mirrors = sources_for(system, role);
+    if (mirrors.empty()) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("no Debian mirror for {} in this machine's apt sources "
+                                "(/etc/apt/sources.list, sources.list.d); add one there, or give a "
+                                "kernel of your own with --kernel",
+                                fmt::join(suites, ", ")));
+    }
+    for (const AptSource& mirror : mirrors) {
+      text += fmt::format("Types: deb\nURIs: {}\nSuites: {}\nComponents: main\n",
+                          fmt::join(mirror.uris, " "), fmt::join(suites, " "));
+      text += "Architectures: amd64\n";
+      if (!mirror.check_valid_until.empty()) {
+        text += fmt::format("Check-Valid-Until: {}\n", mirror.check_valid_until);
+      }
+      if (!mirror.signed_by.empty()) text += fmt::format("Signed-By: {}\n", mirror.signed_by);
+      text += '\n';
+    }
+  }
+  return text;
+}
+
+std::vector<AptPackage> parse_packages(const std::string& text) {
+  std::vector<AptPackage> packages;
+  for (const Stanza& stanza : parse_stanzas(text)) {
+    AptPackage package = {.name = field(stanza, "package"),
+                          .version = field(stanza, "version"),
+                          .sha256 = lower(field(stanza, "sha256"))};
+    const std::string size = field(stanza, "size");
+    std::from_chars(size.data(), size.data() + size.size(), package.size_bytes);
+    if (package.name.empty() || package.version.empty() || package.sha256.empty()) continue;
+    packages.push_back(std::move(package));
+  }
+  return packages;
+}
+
+std::string apt_complaint(const std::string& error_output) {
+  constexpr std::size_t kLongest = 400;
+  for (const std::string_view kind : {"E: ", "W: "}) {
+    std::string complaint;
+    std::istringstream lines(error_output);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with(kind)) continue;
+      if (!complaint.empty()) complaint += "; ";
+      complaint += trim(line.substr(kind.size()));
+    }
+    if (complaint.size() > kLongest) complaint = complaint.substr(0, kLongest) + "...";
+    if (!complaint.empty()) return complaint;
+  }
+  return "";
+}
+
+int compare_versions(const std::string& left, const std::string& right) {
+  const Version a = split_version(left);
+  const Version b = split_version(right);
+  if (const int order = compare_parts(a.epoch, b.epoch); order != 0) return order;
+  if (const int order = compare_parts(a.upstream, b.upstream); order != 0) return order;
+  return compare_parts(a.revision, b.revision);
+}
+
+Apt make_apt(const fs::path& dir, const std::vector<AptSource>& system,
+             const std::vector<std::string>& wanted_suites) {
+  const std::string sources = private_sources(system, wanted_suites);
+  make_dirs(dir / "state" / "lists" / "partial");
+  make_dirs(dir / "cache" / "archives" / "partial");
+  write_file(dir / "status", "");
+  write_file(dir / "apt.conf", kConfiguration);
+  write_file(dir / "private.sources", sources);
+  return {dir};
+}
+
+void apt_update(const Apt& apt) {
+  const CommandOutput output = run_apt(apt, "apt-get", {"update"});
+  if (output.status != 0) throw_apt_failure("reading Debian's package lists", output);
+}
+
+std::vector<std::string> apt_names(const Apt& apt, const std::string& prefix) {
+  const CommandOutput output = run_apt(apt, "apt-cache", {"pkgnames", prefix});
+  if (output.status != 0) throw_apt_failure("listing packages", output);
+  return words_of(output.out);
+}
+
+std::vector<AptPackage> apt_show(const Apt& apt, const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  std::vector<std::string> arguments = {"show"};
+  arguments.insert(arguments.end(), names.begin(), names.end());
+  // A non-zero status only says that a name has no version.
+  return parse_packages(run_apt(apt, "apt-cache", arguments).out);
+}
+
+fs::path apt_download(const Apt& apt, const AptPackage& package, const fs::path& directory) {
+  const TempDir landing(directory, "download-");
+  const CommandOutput output = run_apt(
+      apt, "apt-get", {"download", package.name + "=" + package.version}, {landing.path(), {}});
+  if (output.status != 0) throw_apt_failure("fetching " + package.name, output);
+
+  for (const auto& entry : fs::directory_iterator(landing.path())) {
+    if (entry.path().extension() != ".deb") continue;
+    if (sha256_of_file(entry.path()) != package.sha256) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("package {} is not the one its index names (SHA256 differs); "
+                                "nothing was kept, run the command again to fetch it anew",
+                                package.name));
+    }
+    fs::path kept = directory / entry.path().filename();
+    fs::rename(entry.path(), kept);
+    return kept;
+  }
+  throw_apt_failure("fetching " + package.name, output);
+}
+
+}  // namespace faultline

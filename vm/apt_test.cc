@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/apt.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "harness/failure.h"
+#include "vm/files.h"
+
+namespace faultline {
+namespace {
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+TEST(ListSources, TakesDebLinesWithOptions) {
+  const auto sources = parse_list_sources(R"(
+# deb http://commented.example/debian bookworm main
+deb http://one.example/debian bookworm main contrib # why
+deb-src http://one.example/debian bookworm main
+  deb [arch=amd64 signed-by=/keys/debian-archive-keyring.gpg trusted=yes] http://two.example/debian-security bookworm-security main
+deb [broken http://three.example/debian bookworm main
+deb http://short.example/debian
+)");
+  ASSERT_EQ(sources.size(), 2U);
+  EXPECT_EQ(sources[0].uris, Words{"http://one.example/debian"});
+  EXPECT_EQ(sources[0].suites, Words{"bookworm"});
+  EXPECT_EQ(sources[0].components, (Words{"main", "contrib"}));
+  EXPECT_EQ(sources[0].signed_by, "");
+  EXPECT_EQ(sources[1].uris, Words{"http://two.example/debian-security"});
+  EXPECT_EQ(sources[1].signed_by, "/keys/debian-archive-keyring.gpg");
+}
+
+TEST(Deb822Sources, TakesEnabledDebStanzas) {
+  const auto sources = parse_deb822_sources(R"(Types: deb deb-src
+# a comment between fields
+URIs: http://one.example/debian http://two.example/debian
+Suites: bookworm
+ bookworm-updates
+Components: main
+Signed-By: /keys/a.gpg
+Check-Valid-Until: no
+Trusted: yes
+
+Types: deb-src
+URIs: http://source.example/debian
+Suites: bookworm
+Components: main
+
+
+Enabled: No
+Types: deb
+URIs: http://off.example/debian
+Suites: bookworm
+Components: main
+
+types: deb
+uris: http://inline.example/debian
+suites: trixie
+components: main
+signed-by:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ abc
+)");
+  ASSERT_EQ(sources.size(), 2U);
+  EXPECT_EQ(sources[0].uris.size(), 2U);
+  EXPECT_EQ(sources[0].suites, (Words{"bookworm", "bookworm-updates"}));
+  EXPECT_EQ(sources[0].signed_by, "/keys/a.gpg");
+  EXPECT_EQ(sources[0].check_valid_until, "no");
+  EXPECT_EQ(sources[1].signed_by, "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc");
+}
+
+TEST(SystemSources, ReadsBothFormsAndNoOtherFiles) {
+  const TempDir etc(fs::temp_directory_path());
+  make_dirs(etc.path() / "sources.list.d");
+  write_file(etc.path() / "sources.list", "deb http://a.example/debian bookworm main\n");
+  write_file(etc.path() / "sources.list.d" / "b.list",
+             "deb http://b.example/debian bookworm main\n");
+  write_file(etc.path() / "sources.list.d" / "c.sources",
+             "Types: deb\nURIs: http://c.example/debian\nSuites: bookworm\nComponents: main\n");
+  write_file(etc.path() / "sources.list.d" / "d.list.disabled",
+             "deb http://d.example/debian bookworm main\n");
+  const auto sources = system_sources(etc.path());
+  ASSERT_EQ(sources.size(), 3U);
+  EXPECT_EQ(sources[0].uris.front(), "http://a.example/debian");
+  EXPECT_EQ(sources[2].uris.front(), "http://c.example/debian");
+  EXPECT_TRUE(system_sources(etc.path() / "none").empty());
+}
+
+AptSource source(const std::string& uri, const std::string& suite, const std::string& key = "") {
+  return {.uris = {uri}, .suites = {suite}, .components = {"main"}, .signed_by = key};
+}
+
+TEST(PrivateSources, PutsEachSuiteOnItsOwnMirror) {
+  const std::string text =
+      private_sources({source("http://m.example/debian", "bookworm", "/k.gpg"),
+                       source("http://m.example/debian", "bookworm-updates"),
+                       source("http://s.example/debian-security", "bookworm-security", "/k.gpg")},
+                      {"bullseye", "bullseye-security"});
+  EXPECT_EQ(text,
+            "Types: deb\nURIs: http://m.example/debian\nSuites: bullseye\nComponents: main\n"
+            "Architectures: amd64\nSigned-By: /k.gpg\n\n"
+            "Types: deb\nURIs: http://s.example/debian-security\nSuites: bullseye-security\n"
+            "Components: main\nArchitectures: amd64\nSigned-By: /k.gpg\n\n");
+}
+
+TEST(PrivateSources, PrefersDebianToOthersThatUseItsSuiteNames) {
+  const std::string text = private_sources(
+      {source("https://vendor.example/tools", "bookworm", "/keys/vendor.gpg"),
+       source("http://m.example/debian", "bookworm", "/keys/debian-archive-keyring.gpg"),
+       source("https://pg.example/debian", "bookworm-pgdg")},
+      {"trixie-backports"});
+  EXPECT_NE(text.find("m.example"), std::string::npos);
+  EXPECT_EQ(text.find("vendor.example"), std::string::npos);
+  EXPECT_EQ(text.find("pg.example"), std::string::npos);
+}
+
+TEST(PrivateSources, SaysThatThereIsNoDebianMirror) {
+  try {
+    private_sources({source("http://u.example/ubuntu", "noble")}, {"bookworm"});
+    FAIL();
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kUsage);
+    EXPECT_NE(std::string(failure.what()).find("no Debian mirror for bookworm"), std::string::npos);
+  }
+  EXPECT_THROW(private_sources({source("http://m.example/debian", "bookworm")},
+                               {"bookworm", "bookworm-security"}),
+               Failure);
+}
+
+TEST(Packages, ReadsWhatAptCacheShows) {
+  const auto packages = parse_packages(R"(Package: linux-image-6.1.0-56-cloud-amd64
+Version: 6.1.192-2
+Size: 26738688
+Description: kernel
+ Package: not-a-field
+ more
+SHA256: ABCDEF01
+
+Package: without-a-digest
+Version: 1
+
+Package: second
+Version: 2:1.0-1
+SHA256: 02
+)");
+  ASSERT_EQ(packages.size(), 2U);
+  EXPECT_EQ(packages[0].name, "linux-image-6.1.0-56-cloud-amd64");
+  EXPECT_EQ(packages[0].version, "6.1.192-2");
+  EXPECT_EQ(packages[0].sha256, "abcdef01");
+  EXPECT_EQ(packages[0].size_bytes, 26738688U);
+  EXPECT_EQ(packages[1].size_bytes, 0U);
+}
+
+TEST(AptComplaint, IsOneLineOfErrorsElseWarnings) {
+  EXPECT_EQ(apt_complaint("W: slow\nE: Unable to locate package x\nE: Second\n"),
+            "Unable to locate package x; Second");
+  EXPECT_EQ(apt_complaint("Ign: x\nW: old lists used\n"), "old lists used");
+  EXPECT_EQ(apt_complaint("nothing to say\n"), "");
+  EXPECT_LT(apt_complaint("E: " + std::string(5000, 'x')).size(), 500U);
+}
+
+TEST(CompareVersions, IsDebiansOrder) {
+  const Words ascending = {"1.0~rc1-1", "1.0-1~bpo12+1", "1.0-1",   "1.0-1+b1", "1.0-2",
+                           "1.0-10",    "1.0a-1",        "1.0+x-1", "1.9-1",    "1.10-1",
+                           "6.1.9-1",   "6.1.192-2",     "1:0.1-1"};
+  for (std::size_t i = 0; i < ascending.size(); ++i) {
+    for (std::size_t j = 0; j < ascending.size(); ++j) {
+      const int order = compare_versions(ascending[i], ascending[j]);
+      EXPECT_EQ(order < 0, i < j) << ascending[i] << " " << ascending[j];
+      EXPECT_EQ(order > 0, i > j) << ascending[i] << " " << ascending[j];
+    }
+  }
+  EXPECT_EQ(compare_versions("1.00-01", "1.0-1"), 0);
+  EXPECT_EQ(compare_versions("0:1.0-1", "1.0-1"), 0);
+}
+
+// The index of this repository is right, but nobody signed it.
+TEST(Apt, RefusesARepositoryWithoutSignature) {
+  if (!fs::exists("/usr/bin/apt-get")) GTEST_SKIP() << "no apt-get on this machine";
+  const TempDir dir(fs::temp_directory_path());
+  const fs::path suite = dir.path() / "debian" / "dists" / "bookworm";
+  make_dirs(suite / "main" / "binary-amd64");
+  write_file(suite / "main" / "binary-amd64" / "Packages", "");
+  write_file(suite / "Release",
+             "Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\n"
+             "Architectures: amd64\nDate: Sat, 01 Jan 2022 00:00:00 UTC\nSHA256:\n "
+             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 "
+             "main/binary-amd64/Packages\n");
+  const Apt apt =
+      make_apt(dir.path() / "private",
+               {source("file:" + (dir.path() / "debian").string(), "bookworm")}, {"bookworm"});
+  try {
+    apt_update(apt);
+    FAIL() << "apt took unsigned package lists";
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kVmFailed);
+    const std::string message = failure.what();
+    EXPECT_NE(message.find("not signed"), std::string::npos) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+}
+
+}  // namespace
+}  // namespace faultline
