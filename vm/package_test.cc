@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "vm/package.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -10,49 +8,11 @@
 
 #include "harness/failure.h"
 #include "vm/files.h"
+#include "vm/test_support.h"
 
 namespace faultline {
 namespace {
 namespace fs = std::filesystem;
-
-struct Member {
-  std::string path;
-  std::string content;
-  std::string link = "";  // a symbolic link to there
-};
-
-std::string pack(int (*set_format)(archive*), int (*add_filter)(archive*),
-                 const std::vector<Member>& members) {
-  std::string bytes(8 << 20, '\0');
-  std::size_t used = 0;
-  archive* writer = archive_write_new();
-  set_format(writer);
-  add_filter(writer);
-  archive_write_set_bytes_in_last_block(writer, 1);
-  archive_write_open_memory(writer, bytes.data(), bytes.size(), &used);
-  for (const Member& member : members) {
-    archive_entry* entry = archive_entry_new();
-    archive_entry_set_pathname(entry, member.path.c_str());
-    archive_entry_set_filetype(entry, member.link.empty() ? AE_IFREG : AE_IFLNK);
-    archive_entry_set_perm(entry, 0644);
-    archive_entry_set_size(entry, static_cast<la_int64_t>(member.content.size()));
-    if (!member.link.empty()) archive_entry_set_symlink(entry, member.link.c_str());
-    archive_write_header(writer, entry);
-    archive_write_data(writer, member.content.data(), member.content.size());
-    archive_entry_free(entry);
-  }
-  archive_write_close(writer);
-  archive_write_free(writer);
-  bytes.resize(used);
-  return bytes;
-}
-
-std::string deb_of(const std::vector<Member>& members,
-                   int (*filter)(archive*) = archive_write_add_filter_xz) {
-  const std::string data = pack(archive_write_set_format_pax_restricted, filter, members);
-  return pack(archive_write_set_format_ar_svr4, archive_write_add_filter_none,
-              {{"debian-binary", "2.0\n"}, {"control.tar.xz", "not read"}, {"data.tar.xz", data}});
-}
 
 // Bytes that do not compress, so that a cut falls inside them.
 std::string noise(std::size_t size) {

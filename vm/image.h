@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Writes the guest's initramfs: an uncompressed cpio (newc) whose bytes depend on nothing but what
+// is put in. The virtual time of a boot depends on every byte of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vm/modules.h"
+
+namespace faultline {
+
+// Paths in the guest are absolute. Parent folders are made, mode 0755.
+struct ImageFile {
+  std::string path = {};
+  std::filesystem::path source = {};  // on the host; used unless `content` is set
+  std::optional<std::string> content = {};
+  unsigned mode = 0644;
+};
+struct ImageLink {
+  std::string path = {};
+  std::string target = {};  // as written into the link
+};
+struct ImageDevice {
+  std::string path = {};
+  bool block = false;  // false: a character device
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned mode = 0600;
+};
+struct ImageExecutable {
+  std::string path = {};
+  std::filesystem::path source = {};  // on the host; its shared libraries come along
+};
+
+struct ImageSpec {
+  std::vector<ImageExecutable> executables = {};
+  std::vector<ImageFile> files = {};
+  std::vector<ImageLink> links = {};
+  std::vector<std::string> folders = {};  // besides /dev /mnt /proc /sys /tmp
+  std::vector<ImageDevice> devices = {};  // besides /dev/console (c 5 1)
+  // Each becomes /lib/modules/NN-NAME.ko, decompressed. /lib/modules/order has a line
+  // "NN-NAME.ko required" or "NN-NAME.ko optional" for each, in this order.
+  std::vector<ModuleToLoad> modules = {};
+};
+
+struct ImageResult {
+  std::string sha256 = {};
+  std::uint64_t size_bytes = 0;
+};
+
+// Writes the image to `out`, whole or not at all. Failure(kUsage) if something named in `spec`
+// cannot be read or two things want one path; Failure(kVmFailed) if the disk is full.
+ImageResult build_image(const ImageSpec& spec, const std::filesystem::path& out);
+
+// A member of an image, as read back.
+struct ImageMember {
+  std::string path = {};  // absolute
+  char kind = '-';        // as in `ls -l`: - d l c b
+  unsigned mode = 0;      // permission bits
+  std::uint64_t size_bytes = 0;
+  std::string target = {};  // of a link
+  unsigned major = 0;       // of a device
+  unsigned minor = 0;
+};
+// In the image's order. Failure(kUsage) if the file is no cpio archive.
+std::vector<ImageMember> list_image(const std::filesystem::path& image);
+
+// A shared library that an executable needs, its loader included.
+struct Library {
+  std::filesystem::path name = {};  // where the loader looks for it
+  std::filesystem::path file = {};  // the same with all links resolved
+};
+// All that `executable` needs, directly and indirectly, by its own loader's word (what ldd does);
+// sorted by name; empty for a static one. Libraries built for special CPUs (glibc-hwcaps) are not
+// considered, because the guest's CPU is not this one. Failure(kUsage) if the file is no x86-64
+// executable, or a library is missing.
+std::vector<Library> library_closure(const std::filesystem::path& executable);
+
+// What the loader's --list says, as pairs of name and path (path empty: not found); pure.
+struct LoaderLine {
+  std::string name = {};
+  std::string path = {};
+};
+std::vector<LoaderLine> parse_loader_list(const std::string& text);
+
+}  // namespace faultline
