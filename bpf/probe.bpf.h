@@ -5,23 +5,19 @@
  */
 #pragma once
 
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
+/* bpf_helpers.h needs the types of linux/bpf.h before it. */
+/* clang-format off */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
 #include <stdbool.h>
 
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+/* clang-format on */
+
 #include "bpf/sample.h"
 
-/* The fields read, with CO-RE: the type need not be whole, nor the same on every kernel. */
-struct vm_fault {
-  unsigned int flags;
-  unsigned long address;
-} __attribute__((preserve_access_index));
-
 /* include/linux/mm_types.h, same values 5.10 to 7.3. */
-#define FAULT_FLAG_WRITE 0x1u
 #define VM_FAULT_RETRY 0x400u
 #define VM_FAULT_FALLBACK 0x800u
 /* OOM | SIGBUS | SIGSEGV | HWPOISON | HWPOISON_LARGE | FALLBACK, less FALLBACK. */
@@ -36,7 +32,7 @@ struct fl_slot {
 
 /* In a section of its own, so that user space can read and reset it whole. */
 struct fl_state state SEC(".data.state");
-struct fl_slot slots[FL_SLOTS];
+static struct fl_slot slots[FL_SLOTS];
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -48,17 +44,20 @@ const volatile fl_u32 probe_type = 0;
 /* Number of arguments of the hooked function: fexit finds the return value behind them. */
 const volatile fl_u32 arguments = 1;
 
+/* In assembly: the compiler would fold the loads into one at a computed offset, which the verifier
+ * refuses for a context. The branches not taken are cut at load, `arguments` being read-only. */
+#define CONTEXT_WORD(ctx, index)                                                      \
+  ({                                                                                  \
+    fl_u64 word;                                                                      \
+    asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(word) : "r"(ctx), "i"(8 * (index))); \
+    word;                                                                             \
+  })
+
 static __always_inline fl_u64 fexit_return(const unsigned long long* ctx) {
-  switch (arguments) {
-    case 1:
-      return ctx[1];
-    case 2:
-      return ctx[2];
-    case 3:
-      return ctx[3];
-    default:
-      return 0;
-  }
+  if (arguments == 1) return CONTEXT_WORD(ctx, 1);
+  if (arguments == 2) return CONTEXT_WORD(ctx, 2);
+  if (arguments == 3) return CONTEXT_WORD(ctx, 3);
+  return 0;
 }
 
 static __always_inline fl_u32 highest_bit(fl_u64 v) {
@@ -71,12 +70,15 @@ static __always_inline fl_u32 highest_bit(fl_u64 v) {
   return bit + (v >> 1);
 }
 
-static __always_inline fl_u32 bucket_of(fl_u64 v) {
-  fl_u32 bit, bucket;
+static __always_inline fl_u64 bucket_of(fl_u64 v) {
+  fl_u64 bit, bucket;
   if (v < FL_SUB) return v;
   bit = highest_bit(v);
   bucket = (bit - FL_SUB_BITS + 1) * FL_SUB + ((v >> (bit - FL_SUB_BITS)) & (FL_SUB - 1));
-  return bucket < FL_BUCKETS ? bucket : FL_BUCKETS - 1;
+  /* The verifier must see the bound on the register that indexes. */
+  asm volatile("" : "+r"(bucket));
+  if (bucket >= FL_BUCKETS) bucket = FL_BUCKETS - 1;
+  return bucket;
 }
 
 /* True when the event is one of ours, or the probe serves every process. */

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One cell of the matrix, as it is handed to the guest.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace faultline {
+
+// What the touched block is beforehand.
+enum class State { kHole, kUnwritten, kWritten };
+// The size that the kernel is asked to map.
+enum class Order { kPte, kPmd };
+
+inline constexpr uint64_t kPageSize = 4096;
+inline constexpr uint64_t kHugeSize = 2 << 20;
+
+// Writes per sync: every K touches; kEveryAll: once, after the last; kNoK: the strategy has none.
+inline constexpr uint64_t kEveryAll = UINT64_MAX;
+inline constexpr uint64_t kNoK = 0;
+
+struct Cell {
+  std::string kernel;  // the host's word for it; goes into the name alone
+  std::string fs;
+  std::string strategy;
+  uint64_t writes_per_sync = kNoK;
+  std::string workload;
+  State state = State::kHole;
+  Order order = Order::kPte;
+  unsigned threads = 1;
+  bool probes = false;
+  uint64_t seed = 0;
+  uint64_t touches = 0;  // measured stores, over all threads
+  bool virtual_time = true;
+  bool samples = false;
+
+  // kernel/fs/strategy[:K]/workload/state/order/tTHREADS/on|off
+  [[nodiscard]] std::string Name() const;
+  // Size of what one touch stands for, in bytes.
+  [[nodiscard]] uint64_t Stride() const { return order == Order::kPmd ? kHugeSize : kPageSize; }
+};
+
+// Throws Failure(kUsage) when a field is missing or has no such value.
+Cell CellFromJson(const nlohmann::json& json);
+nlohmann::json CellToJson(const Cell& cell);
+
+// K as it stands in results: a number, "all", or null.
+nlohmann::json WritesPerSyncJson(uint64_t k);
+
+const char* StateName(State state);
+const char* OrderName(Order order);
+
+}  // namespace faultline

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/filesystem.h"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "harness/failure.h"
+#include "harness/subprocess.h"
+
+namespace faultline {
+namespace {
+
+// Fixed UUID and hash seed: they steer where directories and hashes fall. Inode tables and journal
+// are written at once, so that no kernel thread does it while a cell is measured.
+#define MKFS_EXT4                                                                          \
+  "mkfs.ext4 -q -F -b 4096 -U 6c1f0d8e-0d5c-4b6a-9a51-fa0171e00001 -E "                    \
+  "hash_seed=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00002,lazy_itable_init=0,lazy_journal_init=0," \
+  "nodiscard"
+#define MKFS_XFS "mkfs.xfs -q -f -K -m reflink=0,uuid=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00003"
+
+// ext4_dax_fault() and .pfn_mkwrite both call ext4_dax_huge_fault() (fs/ext4/file.c, 5.10 to 7.3).
+constexpr Hooks kExt4Fault = {{{"ext4_dax_huge_fault", 2}}};
+constexpr Hooks kJbd2Commit = {{{"jbd2_journal_commit_transaction", 1}}};
+constexpr Hooks kExt4FastCommit = {{{"jbd2_fc_end_commit", 1}}};
+// __xfs_filemap_fault() took every kind until 7.x split the write faults off into xfs_write_fault()
+// (fs/xfs/xfs_file.c).
+constexpr Hooks kXfsFault = {{{"__xfs_filemap_fault", 3}, {"xfs_write_fault", 2}}};
+constexpr Hooks kXfsCommit = {{{"xlog_cil_push_work", 1}}};
+
+constexpr FileSystem kFileSystems[] = {
+    {"ext4",
+     "ext4 with DAX",
+     "ext4",
+     MKFS_EXT4,
+     "dax",
+     true,
+     true,
+     "ext4",
+     "mkfs.ext4",
+     kExt4Fault,
+     kJbd2Commit,
+     {}},
+    {"ext4-fc", "ext4 with fast_commit and DAX", "ext4", MKFS_EXT4 " -O fast_commit", "dax", true,
+     true, "ext4", "mkfs.ext4", kExt4Fault, kJbd2Commit, kExt4FastCommit},
+    {"xfs",
+     "XFS with DAX",
+     "xfs",
+     MKFS_XFS,
+     "dax",
+     true,
+     true,
+     "xfs",
+     "mkfs.xfs",
+     kXfsFault,
+     kXfsCommit,
+     {}},
+    {"ext4-nodax",
+     "ext4 through the page cache",
+     "ext4",
+     MKFS_EXT4,
+     "",
+     false,
+     false,
+     "ext4",
+     "mkfs.ext4",
+     {{{"ext4_page_mkwrite", 1}}},
+     kJbd2Commit,
+     {}},
+    {"xfs-nodax",
+     "XFS through the page cache",
+     "xfs",
+     MKFS_XFS,
+     "",
+     false,
+     false,
+     "xfs",
+     "mkfs.xfs",
+     {{{"xfs_filemap_page_mkwrite", 1}, {"xfs_write_fault", 2}}},
+     kXfsCommit,
+     {}},
+};
+
+}  // namespace
+
+std::span<const FileSystem> FileSystems() { return kFileSystems; }
+
+const FileSystem* FindFileSystem(const std::string& id) {
+  for (const FileSystem& fs : kFileSystems) {
+    if (id == fs.id) return &fs;
+  }
+  return nullptr;
+}
+
+Mounted MakeAndMount(const FileSystem& fs, const std::string& device, const std::string& where) {
+  Mounted mounted;
+  mounted.tool_version = FirstLine(RunCommand({fs.tool, "-V"}).output);
+  mounted.mkfs_line = fmt::format("{} {}", fs.mkfs, device);
+  const CommandResult made = RunCommand(SplitWords(mounted.mkfs_line));
+  if (made.exit_code != 0) {
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("{}: exit {}: {}", fs.tool, made.exit_code, FirstLine(made.output)));
+  }
+  mounted.mount_line = fmt::format("mount -t {}{}{} {} {}", fs.type, *fs.options ? " -o " : "",
+                                   fs.options, device, where);
+  if (mkdir(where.c_str(), 0755) != 0 && errno != EEXIST) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("mkdir {}: {}", where, std::strerror(errno)));
+  }
+  if (mount(device.c_str(), where.c_str(), fs.type, 0, fs.options) != 0) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}; the kernel's log says why",
+                                                   mounted.mount_line, std::strerror(errno)));
+  }
+  return mounted;
+}
+
+}  // namespace faultline

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The table of file systems, and how one is made and mounted on the pmem device.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+
+namespace faultline {
+
+// A kernel function that a probe may hook, and how many arguments it has (fexit finds the return
+// value behind them; there must be at most three).
+struct Hook {
+  const char* function = nullptr;
+  unsigned arguments = 0;
+};
+
+// Of each list the first that the kernel has is used.
+using Hooks = std::array<Hook, 3>;
+
+struct FileSystem {
+  const char* id;
+  const char* summary;
+  const char* type;     // for mount(2)
+  const char* mkfs;     // command line; the device is appended
+  const char* options;  // mount options
+  bool dax;             // mounted so that a mapping is the medium itself
+  bool by_default;      // in the default matrix
+  const char* module;   // kernel module, may be built in
+  const char* tool;     // the program that makes it
+  Hooks fault;          // the handler that every write fault goes through once per attempt
+  Hooks commit;         // one call is one journal commit
+  Hooks fast_commit;    // one call is one fast commit; empty where there are none
+};
+
+// The sync inside a fault is the DAX core's, the same for every file system that has one
+// (fs/dax.c, since v4.15).
+inline constexpr Hooks kSyncHooks = {{{"dax_finish_sync_fault", 3}}};
+
+std::span<const FileSystem> FileSystems();
+// nullptr when there is none of that id.
+const FileSystem* FindFileSystem(const std::string& id);
+
+struct Mounted {
+  std::string mkfs_line;
+  std::string mount_line;
+  std::string tool_version;
+};
+
+// Makes the file system on `device` and mounts it at `where`. Throws Failure(kVmFailed) with the
+// tool's own words.
+Mounted MakeAndMount(const FileSystem& fs, const std::string& device, const std::string& where);
+
+}  // namespace faultline

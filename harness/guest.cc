@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/guest.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/io.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "harness/failure.h"
+#include "harness/filesystem.h"
+#include "harness/probe.h"
+#include "harness/run.h"
+#include "harness/wire.h"
+
+namespace faultline {
+namespace {
+
+constexpr char kDevice[] = "/dev/pmem0";
+constexpr char kMountPoint[] = "/mnt/faultline";
+
+void Send(std::string_view type, const nlohmann::json& payload) {
+  const std::string frame =
+      wire::Encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  // `rep outsb`: one instruction for the whole frame.
+  const char* at = frame.data();
+  size_t left = frame.size();
+  asm volatile("rep outsb" : "+S"(at), "+c"(left) : "d"(wire::kResultPort) : "memory");
+}
+
+void SendFailure(const std::string& stage, const Failure& failure) {
+  Send(wire::kFail, {{"stage", stage},
+                     {"message", failure.what()},
+                     {"exit_code", static_cast<int>(failure.code())}});
+}
+
+[[noreturn]] void PowerOff() {
+  reboot(RB_POWER_OFF);
+  for (;;) pause();
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The value of `name=` on the kernel's command line.
+std::string Parameter(const char* name) {
+  std::istringstream words(ReadFile("/proc/cmdline"));
+  for (std::string word; words >> word;) {
+    if (word.starts_with(name)) return word.substr(std::strlen(name));
+  }
+  return "";
+}
+
+void Mount(const char* type, const char* where) {
+  mkdir(where, 0755);
+  // What a kernel was built without (tracefs in debugfs, say) is missed by whoever needs it.
+  mount(type, where, type, 0, nullptr);
+}
+
+void LoadModules() {
+  std::istringstream order(ReadFile(wire::kModuleOrder));
+  for (std::string path; std::getline(order, path);) {
+    if (path.empty()) continue;
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool loaded = fd >= 0 && (syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST);
+    const int error = errno;
+    if (fd >= 0) close(fd);
+    if (!loaded) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("module {} does not load: {}", path, std::strerror(error)));
+    }
+  }
+}
+
+void WaitForDevice() {
+  for (int i = 0; i < 500 && access(kDevice, F_OK) != 0; ++i) usleep(10'000);
+  if (access(kDevice, F_OK) != 0) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("{} did not appear: the kernel found no pmem in "
+                                                   "the memmap= region",
+                                                   kDevice));
+  }
+}
+
+nlohmann::json Hello() {
+  utsname name{};
+  uname(&name);
+  std::string cpu;
+  std::istringstream info(ReadFile("/proc/cpuinfo"));
+  for (std::string line; std::getline(info, line) && cpu.empty();) {
+    if (line.starts_with("model name")) cpu = line.substr(line.find(':') + 2);
+  }
+  return {
+      {"release", name.release},
+      {"version", name.version},
+      {"command_line", ReadFile("/proc/cmdline").substr(0, ReadFile("/proc/cmdline").find('\n'))},
+      {"cpu_model", cpu},
+      {"btf_crc32", fmt::format("{:08x}", wire::Checksum(ReadFile("/sys/kernel/btf/vmlinux")))}};
+}
+
+nlohmann::json ProbeReport(const ProbeSet& probes) {
+  nlohmann::json report = nlohmann::json::array();
+  for (size_t i = 0; i < kProbes; ++i) {
+    const ProbeStatus& status = probes.status(static_cast<ProbeId>(i));
+    report.push_back({{"id", status.id},
+                      {"target", status.target},
+                      {"means", status.means},
+                      {"error", status.error}});
+  }
+  return report;
+}
+
+// Reads the cell that the host hands in. Every read asks the device anew (drivers/firmware/
+// qemu_fw_cfg.c), so what the restored machine was given is what comes.
+Cell TakeCell() {
+  std::string text = ReadFile(wire::kCellSysfs);
+  text.resize(std::strlen(text.c_str()));
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (json.is_discarded()) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("{} holds no cell", wire::kCellSysfs));
+  }
+  return CellFromJson(json);
+}
+
+// Everything but what process 1 must do itself: a crash here is seen there.
+int Serve(const std::string& fs_id, bool park, std::span<const Workload* const> workloads) {
+  std::string stage = "ready";
+  try {
+    const FileSystem* fs = FindFileSystem(fs_id);
+    if (fs == nullptr) {
+      throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", fs_id));
+    }
+    WaitForDevice();
+    const Mounted mounted = MakeAndMount(*fs, kDevice, kMountPoint);
+    ProbeSet probes(*fs);
+    Send(wire::kReady, {{"mkfs", mounted.mkfs_line},
+                        {"mount", mounted.mount_line},
+                        {"tool_version", mounted.tool_version},
+                        {"probes", ProbeReport(probes)}});
+    // The pages of program and libraries, so that no fault on them falls into a measurement.
+    mlockall(MCL_CURRENT);
+    sync();
+    if (park) outb(wire::kPark, wire::kParkPort);
+
+    stage = "cell";
+    const Cell cell = TakeCell();
+    const Workload* workload = nullptr;
+    for (const Workload* candidate : workloads) {
+      if (cell.workload == candidate->id) workload = candidate;
+    }
+    const Strategy* strategy = FindStrategy(cell.strategy);
+    if (workload == nullptr || strategy == nullptr || cell.fs != fs->id) {
+      throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit this guest", cell.Name()));
+    }
+    Send(wire::kResult, RunCell(cell, {*fs, *strategy, *workload, kMountPoint, probes}));
+    return 0;
+  } catch (const Failure& failure) {
+    SendFailure(stage, failure);
+  } catch (const std::exception& e) {
+    SendFailure(stage, Failure(ExitCode::kVmFailed, e.what()));
+  }
+  return 1;
+}
+
+}  // namespace
+
+void GuestMain(std::span<const Workload* const> workloads) {
+  Mount("proc", "/proc");
+  Mount("sysfs", "/sys");
+  Mount("devtmpfs", "/dev");
+  Mount("debugfs", "/sys/kernel/debug");
+  Mount("tracefs", "/sys/kernel/tracing");
+  Mount("tmpfs", "/tmp");
+  setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  if (ioperm(wire::kResultPort, 1, 1) != 0 || ioperm(wire::kParkPort, 1, 1) != 0) {
+    std::perror("faultline: ioperm");
+    PowerOff();
+  }
+  try {
+    Send(wire::kHello, Hello());
+    const std::string fs = Parameter(wire::kParamFs);
+    if (fs != "none") {
+      LoadModules();
+      const bool park = Parameter(wire::kParamPark) == "1";
+      const pid_t child = fork();
+      if (child == 0) _exit(Serve(fs, park, workloads));
+      int status = 0;
+      while (waitpid(child, &status, 0) != child) {
+      }
+      if (WIFSIGNALED(status)) {
+        throw Failure(ExitCode::kRegression,
+                      fmt::format("the cell's process died of signal {} ({})", WTERMSIG(status),
+                                  strsignal(WTERMSIG(status))));
+      }
+    }
+  } catch (const Failure& failure) {
+    SendFailure("cell", failure);
+  }
+  Send(wire::kDone, nlohmann::json::object());
+  PowerOff();
+}
+
+}  // namespace faultline

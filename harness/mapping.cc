@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/mapping.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "harness/failure.h"
+
+// linux/stat.h cannot be included beside sys/stat.h of this libc.
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX 0x00200000
+#endif
+
+namespace faultline {
+namespace {
+
+[[noreturn]] void Fail(const std::string& what) {
+  const int error = errno;
+  throw Failure(ExitCode::kVmFailed,
+                fmt::format("{}: {}{}", what, std::strerror(error),
+                            error == ENOSPC ? "; fewer touches, or a larger pmem, would fit" : ""));
+}
+
+void WriteAll(int fd, uint64_t bytes) {
+  constexpr size_t kBlock = 1 << 20;
+  const std::vector<char> block(kBlock, 'w');
+  for (uint64_t at = 0; at < bytes;) {
+    const size_t n = std::min<uint64_t>(kBlock, bytes - at);
+    const ssize_t done = pwrite(fd, block.data(), n, static_cast<off_t>(at));
+    if (done <= 0) Fail("pwrite");
+    at += static_cast<uint64_t>(done);
+  }
+}
+
+long Faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt + usage.ru_majflt;
+}
+
+}  // namespace
+
+TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool huge) : path_(path) {
+  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) Fail(path);
+  try {
+    if (huge) {
+      // XFS allocates in 2 MiB units when told; ext4 has no such hint and needs none (mballoc
+      // aligns large requests to their size), so a refusal is no error.
+      fsxattr attr{};
+      if (ioctl(fd_, FS_IOC_FSGETXATTR, &attr) == 0) {
+        attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
+        attr.fsx_extsize = kHugeSize;
+        ioctl(fd_, FS_IOC_FSSETXATTR, &attr);
+      }
+    }
+    switch (state) {
+      case State::kHole:
+        if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0) Fail("ftruncate");
+        break;
+      case State::kWritten:
+        // One allocation first, so that huge extents come out aligned here too.
+        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) Fail("fallocate");
+        WriteAll(fd_, bytes);
+        break;
+      case State::kUnwritten:
+        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) Fail("fallocate");
+        break;
+    }
+    if (fsync(fd_) != 0) Fail("fsync");
+  } catch (...) {
+    close(fd_);
+    unlink(path.c_str());
+    throw;
+  }
+}
+
+TestFile::~TestFile() {
+  close(fd_);
+  unlink(path_.c_str());
+}
+
+bool TestFile::IsDax() const {
+  struct statx st {};
+  if (statx(fd_, "", AT_EMPTY_PATH, 0, &st) != 0) return false;
+  return (st.stx_attributes_mask & STATX_ATTR_DAX) != 0 &&
+         (st.stx_attributes & STATX_ATTR_DAX) != 0;
+}
+
+Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order) : bytes_(bytes) {
+  // File offset and address must agree modulo 2 MiB for a huge entry (fs/dax.c,
+  // dax_iomap_pmd_fault, "pg_colour").
+  void* reserved = mmap(nullptr, bytes + kHugeSize, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) Fail("mmap of address space");
+  reserved_ = static_cast<char*>(reserved);
+  const auto address = reinterpret_cast<uintptr_t>(reserved_);
+  const uintptr_t aligned = (address + kHugeSize - 1) & ~(kHugeSize - 1);
+  const int flags = (map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED;
+  void* base =
+      mmap(reserved_ + (aligned - address), bytes, PROT_READ | PROT_WRITE, flags, file.fd(), 0);
+  if (base == MAP_FAILED) {
+    const int error = errno;
+    munmap(reserved_, bytes + kHugeSize);
+    throw Failure(ExitCode::kRegression, fmt::format("mmap{}: {}", map_sync ? " with MAP_SYNC" : "",
+                                                     std::strerror(error)));
+  }
+  base_ = static_cast<char*>(base);
+  // Without it a huge entry is tried first at every empty 2 MiB slot, and one fault may allocate
+  // for 512 pages: touches would not be alike.
+  if (order == Order::kPte && madvise(base_, bytes, MADV_NOHUGEPAGE) != 0) Fail("madvise");
+}
+
+Mapping::~Mapping() { munmap(reserved_, bytes_ + kHugeSize); }
+
+bool Mapping::IsMapSync() const {
+  std::ifstream smaps("/proc/self/smaps");
+  const std::string wanted = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(base_));
+  bool here = false;
+  for (std::string line; std::getline(smaps, line);) {
+    const size_t dash = line.find('-');
+    if (dash != std::string::npos && line.find_first_not_of("0123456789abcdef") == dash) {
+      here = line.compare(0, wanted.size(), wanted) == 0;
+    } else if (here && line.starts_with("VmFlags:")) {
+      std::istringstream flags(line.substr(8));
+      for (std::string flag; flags >> flag;) {
+        if (flag == "sf") return true;
+      }
+    }
+  }
+  return false;
+}
+
+const char* Mapping::MappedOrder(uint64_t from, uint64_t to, uint64_t stride) const {
+  if (stride == kPageSize) {
+    // Each touch took a fault of its own though its neighbour was mapped: no huge entry covers
+    // both.
+    return "pte";
+  }
+  const long before = Faults();
+  uint64_t sum = 0;
+  for (uint64_t at = from; at < to; at += kPageSize) {
+    sum += *reinterpret_cast<volatile uint64_t*>(base_ + at);
+  }
+  asm volatile("" : : "r"(sum));
+  return Faults() == before ? "pmd" : "pte";
+}
+
+}  // namespace faultline

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The file that a cell touches, and its mapping: made in the state asked for, and proved to be what
+// the strategy needs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "harness/cell.h"
+
+namespace faultline {
+
+// An open file of `bytes` whose blocks are all in `state`, synced. Removed from the directory at
+// once when the object goes. Throws Failure(kVmFailed).
+class TestFile {
+ public:
+  // `huge`: asks for extents that a 2 MiB entry can map.
+  TestFile(const std::string& path, uint64_t bytes, State state, bool huge);
+  ~TestFile();
+  TestFile(const TestFile&) = delete;
+  TestFile& operator=(const TestFile&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_; }
+  // STATX_ATTR_DAX of statx(2): the kernel bypasses the page cache for this file.
+  [[nodiscard]] bool IsDax() const;
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+};
+
+// A shared mapping of the whole file, aligned so that a huge entry is possible.
+class Mapping {
+ public:
+  // Throws Failure(kRegression) when the kernel refuses MAP_SYNC.
+  Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order);
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  [[nodiscard]] char* base() const { return base_; }
+  // `sf` among VmFlags in /proc/self/smaps (fs/proc/task_mmu.c, since v4.15).
+  [[nodiscard]] bool IsMapSync() const;
+  // What the kernel mapped at the pages touched, by reading every 4 KiB page around each: a huge
+  // entry takes no more faults. Touches are `stride` bytes apart from `from` to `to`.
+  [[nodiscard]] const char* MappedOrder(uint64_t from, uint64_t to, uint64_t stride) const;
+
+ private:
+  char* reserved_ = nullptr;
+  char* base_ = nullptr;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace faultline

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/matrix.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "harness/failure.h"
+#include "harness/filesystem.h"
+#include "harness/strategy.h"
+
+namespace faultline {
+namespace {
+
+constexpr unsigned kThreads[] = {1, 2, 4};
+// A touch of order pmd stands for 512 pages.
+constexpr uint64_t kTouchesPmd = 32;
+constexpr uint64_t kMaxTouches = uint64_t{1} << 20;
+
+bool Matches(const std::string& pattern, const std::string& name) {
+  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+}
+
+bool MatchesAny(const std::vector<std::string>& patterns, const std::string& name) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& p) { return Matches(p, name); });
+}
+
+// Every pattern must have met a name.
+void Check(const char* option, const std::vector<std::string>& patterns,
+           const std::vector<std::string>& known) {
+  for (const std::string& pattern : patterns) {
+    if (std::any_of(known.begin(), known.end(),
+                    [&](const std::string& name) { return Matches(pattern, name); })) {
+      continue;
+    }
+    const std::vector<std::string> near = NearNames(pattern, known);
+    throw Failure(ExitCode::kUsage,
+                  near.empty() ? fmt::format("--{}: nothing is called '{}'; there is: {}", option,
+                                             pattern, fmt::join(known, ", "))
+                               : fmt::format("--{}: nothing is called '{}'; did you mean {}?",
+                                             option, pattern, fmt::join(near, " or ")));
+  }
+}
+
+std::string StrategyName(const Strategy& strategy, uint64_t k) {
+  if (k == kNoK) return strategy.id;
+  if (k == kEveryAll) return fmt::format("{}:all", strategy.id);
+  return fmt::format("{}:{}", strategy.id, k);
+}
+
+size_t Distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::vector<std::string> SplitList(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+std::vector<std::string> NearNames(const std::string& name, const std::vector<std::string>& known) {
+  std::vector<std::pair<size_t, std::string>> ranked;
+  for (const std::string& candidate : known) {
+    const size_t distance = Distance(name, candidate);
+    const bool inside = name.size() > 2 && candidate.find(name) != std::string::npos;
+    if (inside || distance <= std::max<size_t>(2, candidate.size() / 3)) {
+      ranked.emplace_back(inside ? 0 : distance, candidate);
+    }
+  }
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> near;
+  for (const auto& [distance, candidate] : ranked) {
+    if (near.size() < 3) near.push_back(candidate);
+  }
+  return near;
+}
+
+std::vector<PlannedCell> Plan(const Selection& selection,
+                              std::span<const Workload* const> workloads) {
+  std::vector<std::string> names;
+  for (const FileSystem& fs : FileSystems()) names.emplace_back(fs.id);
+  Check("fs", selection.fs, names);
+  names.clear();
+  for (const Strategy& strategy : Strategies()) {
+    names.emplace_back(strategy.id);
+    for (const uint64_t k : strategy.writes_per_sync) names.push_back(StrategyName(strategy, k));
+  }
+  Check("strategy", selection.strategy, names);
+  names.clear();
+  for (const Workload* workload : workloads) {
+    // A self-test misbehaves: it is neither offered nor met by a glob.
+    if (!workload->selftest || std::find(selection.workload.begin(), selection.workload.end(),
+                                         workload->id) != selection.workload.end()) {
+      names.emplace_back(workload->id);
+    }
+  }
+  Check("workload", selection.workload, names);
+  names.clear();
+  for (const State s : {State::kHole, State::kUnwritten, State::kWritten})
+    names.emplace_back(StateName(s));
+  Check("state", selection.state, names);
+  Check("order", selection.order, {OrderName(Order::kPte), OrderName(Order::kPmd)});
+  names.clear();
+  for (const unsigned t : kThreads) names.push_back(std::to_string(t));
+  Check("threads", selection.threads, names);
+  if (selection.touches && (*selection.touches == 0 || *selection.touches > kMaxTouches)) {
+    throw Failure(ExitCode::kUsage, fmt::format("--touches: {} is not between 1 and {}",
+                                                *selection.touches, kMaxTouches));
+  }
+
+  const auto chosen = [](const std::vector<std::string>& patterns, const std::string& name,
+                         bool by_default) {
+    return patterns.empty() ? by_default : MatchesAny(patterns, name);
+  };
+  std::vector<PlannedCell> plan;
+  for (const FileSystem& fs : FileSystems()) {
+    if (!chosen(selection.fs, fs.id, fs.by_default)) continue;
+    for (const Workload* workload : workloads) {
+      if (workload->selftest ? std::find(selection.workload.begin(), selection.workload.end(),
+                                         workload->id) == selection.workload.end()
+                             : !chosen(selection.workload, workload->id, workload->by_default)) {
+        continue;
+      }
+      for (const Order order : {Order::kPte, Order::kPmd}) {
+        if (!chosen(selection.order, OrderName(order), order == Order::kPte)) continue;
+        for (const unsigned threads : kThreads) {
+          if (!chosen(selection.threads, std::to_string(threads), threads == 1)) continue;
+          for (const Strategy& strategy : Strategies()) {
+            static constexpr uint64_t kNone[] = {kNoK};
+            const std::span<const uint64_t> ks = strategy.writes_per_sync.empty()
+                                                     ? std::span<const uint64_t>(kNone)
+                                                     : strategy.writes_per_sync;
+            for (const uint64_t k : ks) {
+              if (!chosen(selection.strategy, StrategyName(strategy, k), true) &&
+                  !chosen(selection.strategy, strategy.id, true)) {
+                continue;
+              }
+              for (const State state : {State::kHole, State::kUnwritten, State::kWritten}) {
+                if (!chosen(selection.state, StateName(state), true)) continue;
+                PlannedCell planned;
+                planned.cell.fs = fs.id;
+                planned.cell.strategy = strategy.id;
+                planned.cell.writes_per_sync = k;
+                planned.cell.workload = workload->id;
+                planned.cell.state = state;
+                planned.cell.order = order;
+                planned.cell.threads = threads;
+                const uint64_t touches = selection.touches.value_or(
+                    order == Order::kPmd ? std::min(kTouchesPmd, workload->touches)
+                                         : workload->touches);
+                // Every thread has the same share.
+                planned.cell.touches = std::max<uint64_t>(touches / threads, 1) * threads;
+                planned.skip = WhyNot(strategy, fs, state, order);
+                if (planned.skip.empty()) planned.skip = WhyNot(*workload, state);
+                plan.push_back(std::move(planned));
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return plan;
+}
+
+}  // namespace faultline

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Which cells a selection of names and globs stands for.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/cell.h"
+#include "harness/workload.h"
+
+namespace faultline {
+
+// Patterns are names or globs (fnmatch); an empty list is the default matrix's.
+struct Selection {
+  std::vector<std::string> fs;
+  std::vector<std::string> strategy;  // NAME or NAME:K
+  std::vector<std::string> workload;
+  std::vector<std::string> state;
+  std::vector<std::string> order;
+  std::vector<std::string> threads;
+  std::optional<uint64_t> touches;  // overrides the workload's own number
+};
+
+struct PlannedCell {
+  Cell cell;         // kernel, probes, seed and time domain are the caller's to fill
+  std::string skip;  // why it cannot be measured; empty when it can
+};
+
+// In a fixed order: file system, workload, order, threads, strategy, K, state. Throws
+// Failure(kUsage) for a name that nothing matches, with the near ones.
+std::vector<PlannedCell> Plan(const Selection& selection,
+                              std::span<const Workload* const> workloads);
+
+// "a,b,c" to its parts; empty parts are left out.
+std::vector<std::string> SplitList(const std::string& list);
+
+// Names of `known` that are near to `name`, best first: for "did you mean".
+std::vector<std::string> NearNames(const std::string& name, const std::vector<std::string>& known);
+
+}  // namespace faultline

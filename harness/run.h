@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One cell: prepare, attach, warm up, measure, drain, write.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "harness/cell.h"
+#include "harness/filesystem.h"
+#include "harness/probe.h"
+#include "harness/strategy.h"
+#include "harness/workload.h"
+
+namespace faultline {
+
+struct RunContext {
+  const FileSystem& fs;
+  const Strategy& strategy;
+  const Workload& workload;
+  std::string directory;  // on the file system
+  ProbeSet& probes;       // loaded, not attached
+};
+
+// The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that
+// fails is a row too: `status` and `reason` say so. Does not throw for what the kernel did.
+nlohmann::json RunCell(const Cell& cell, const RunContext& context);
+
+// A row without figures.
+nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::string& reason);
+
+}  // namespace faultline

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The table of strategies: the rule by which the metadata that a mapped write depends on becomes
+// durable.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "harness/cell.h"
+#include "harness/filesystem.h"
+
+namespace faultline {
+
+// What the application does once it has written K pages.
+enum class Persist {
+  kNothing,
+  kFlushLines,  // write back the cache line that was stored to, then a fence
+  kFsync,
+  kMsync,
+  kFdatasync,
+};
+
+struct Strategy {
+  const char* id;
+  const char* summary;
+  std::span<const uint64_t> writes_per_sync;  // the values of K that the matrix holds
+  bool mapped;                                // writes through a mapping, not by pwrite
+  bool map_sync;                              // MAP_SHARED_VALIDATE | MAP_SYNC
+  bool only_written;                          // makes every block written beforehand
+  Persist persist;
+};
+
+std::span<const Strategy> Strategies();
+const Strategy* FindStrategy(const std::string& id);
+
+// Why this strategy cannot be measured so; empty when it can.
+std::string WhyNot(const Strategy& strategy, const FileSystem& fs, State state, Order order);
+
+}  // namespace faultline

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/workload.h"
+
+#include <cpuid.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace faultline {
+namespace {
+
+uint64_t ThreadFaults() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
+}
+
+int64_t MtimeNs(int fd) {
+  struct stat st {};
+  if (fstat(fd, &st) != 0) return 0;
+  return st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
+}
+
+// Two ticks at the slowest clock in use (HZ=250: 4 ms) and a bit: the coarse clock, which stamps
+// mtime (fs/inode.c, current_time()), has then moved for certain.
+constexpr long kPauseNs = 9'000'000;
+
+}  // namespace
+
+LineFlush BestLineFlush() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
+    if ((b & (1U << 24)) != 0) return LineFlush::kClwb;
+    if ((b & (1U << 23)) != 0) return LineFlush::kClflushopt;
+  }
+  return LineFlush::kClflush;
+}
+
+const char* LineFlushName(LineFlush flush) {
+  switch (flush) {
+    case LineFlush::kClwb:
+      return "clwb";
+    case LineFlush::kClflushopt:
+      return "clflushopt";
+    case LineFlush::kClflush:
+      return "clflush";
+  }
+  return "?";
+}
+
+Lane::Lane(const LaneSpec& spec, benchmark::State* state)
+    : spec_(spec),
+      section_(spec.paced || spec.persist == Persist::kFlushLines
+                   ? 1
+                   : std::min(spec.every, spec.touches)),
+      state_(state) {}
+
+Stretch Lane::SlowNext() {
+  if (last_ == 0) {
+    if (!Begin()) return {};
+  } else {
+    if (spec_.persist == Persist::kFlushLines) {
+      const uint32_t start = ShortTicks();
+      FlushLine();
+      counts_.sync_ticks += ShortTicks() - start;
+    } else if (spec_.persist != Persist::kNothing) {
+      CallSync();
+    }
+    if (last_ == spec_.touches) return End();
+  }
+  const uint64_t first = last_;
+  last_ = std::min(first + section_, spec_.touches);
+  if (spec_.paced) Pause();
+  return {first, last_};
+}
+
+void Lane::FlushLine() const {
+  // The store was to one line: 8 bytes at the start of a page.
+  switch (spec_.flush) {
+    case LineFlush::kClwb:
+      asm volatile("clwb %0" : "+m"(*at_));
+      break;
+    case LineFlush::kClflushopt:
+      asm volatile("clflushopt %0" : "+m"(*at_));
+      break;
+    case LineFlush::kClflush:
+      _mm_clflush(at_);
+      break;
+  }
+  _mm_sfence();
+}
+
+bool Lane::Begin() {
+  // All iterations are one batch: Google Benchmark starts the threads together and counts, and
+  // costs nothing per touch.
+  if (state_ != nullptr && !state_->KeepRunningBatch(static_cast<int64_t>(spec_.touches))) {
+    return false;
+  }
+  if (spec_.paced) mtime_ = MtimeNs(spec_.fd);
+  fast_ = spec_.persist == Persist::kFlushLines && spec_.flush == LineFlush::kClwb && !spec_.paced;
+  counts_.faults = ThreadFaults();
+  counts_.begin = Ticks();
+  return true;
+}
+
+Stretch Lane::End() {
+  counts_.end = Ticks();
+  counts_.faults = ThreadFaults() - counts_.faults;
+  if (spec_.paced && MtimeNs(spec_.fd) != mtime_) ++counts_.mtime_changes;
+  if (state_ != nullptr) state_->KeepRunningBatch(1);
+  return {};
+}
+
+void Lane::Pause() {
+  const uint64_t start = Ticks();
+  const int64_t mtime = MtimeNs(spec_.fd);
+  if (mtime != mtime_) ++counts_.mtime_changes;
+  mtime_ = mtime;
+  const timespec pause{0, kPauseNs};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+  counts_.pause_ticks += Ticks() - start;
+}
+
+void Lane::CallWrite(uint64_t index) {
+  const uint64_t value = index;
+  const auto at = static_cast<off_t>(spec_.offset + static_cast<off_t>(index * spec_.stride));
+  if (pwrite(spec_.fd, &value, sizeof value, at) != sizeof value && counts_.error == 0) {
+    counts_.error = errno;
+  }
+}
+
+void Lane::CallSync() {
+  if (last_ - synced_ < spec_.every && last_ != spec_.touches) return;
+  const uint64_t start = Ticks();
+  int rc = 0;
+  if (spec_.persist == Persist::kFsync) {
+    rc = fsync(spec_.fd);
+  } else if (spec_.persist == Persist::kFdatasync) {
+    rc = fdatasync(spec_.fd);
+  } else {
+    const uint64_t from = spec_.scattered ? 0 : synced_;
+    const uint64_t to = spec_.scattered ? spec_.touches : last_;
+    rc = msync(spec_.base + from * spec_.stride, (to - from) * spec_.stride, MS_SYNC);
+  }
+  if (rc != 0 && counts_.error == 0) counts_.error = errno;
+  ++counts_.app_syncs;
+  synced_ = last_;
+  counts_.sync_ticks += Ticks() - start;
+}
+
+std::string WhyNot(const Workload& workload, State state) {
+  if (workload.rewrite && state != State::kWritten) {
+    return fmt::format("{} touches pages that were written before: there is no {} state",
+                       workload.id, StateName(state));
+  }
+  return "";
+}
+
+}  // namespace faultline

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The contract between a workload and the harness. A workload is a plain loop:
+//
+//   static void Run(Lane& lane) {
+//     while (const Stretch s = lane.Next()) {
+//       for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+//     }
+//   }
+//
+// Everything that measures, syncs and waits is behind Next(); the loop holds no clock.
+#pragma once
+
+#include <benchmark/benchmark.h>
+#include <immintrin.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "harness/cell.h"
+#include "harness/clock.h"
+#include "harness/strategy.h"
+
+namespace faultline {
+
+// The best instruction that the CPU has for writing back a cache line (as PMDK chooses).
+enum class LineFlush { kClwb, kClflushopt, kClflush };
+LineFlush BestLineFlush();
+const char* LineFlushName(LineFlush flush);
+
+// Where a lane touches and how its strategy makes the touches durable.
+struct LaneSpec {
+  char* base = nullptr;  // of the lane's first page; nullptr: by pwrite
+  int fd = -1;
+  off_t offset = 0;     // of the lane's first page in the file, bytes
+  uint64_t stride = 0;  // bytes from one touch to the next
+  uint64_t touches = 0;
+  uint64_t every = 0;  // touches per sync
+  Persist persist = Persist::kNothing;
+  LineFlush flush = LineFlush::kClflush;
+  bool paced = false;      // wait for the next clock tick before each touch
+  bool scattered = false;  // touches come in no order: a sync covers the whole lane
+};
+
+// Touches first to last - 1, between which nothing but touches is due. Empty: done.
+struct Stretch {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  explicit operator bool() const { return first < last; }
+};
+
+// One thread's share of a cell.
+class Lane {
+ public:
+  // `state` is Google Benchmark's, which counts the iterations and starts the threads together;
+  // nullptr for a lane that is not measured.
+  Lane(const LaneSpec& spec, benchmark::State* state);
+
+  // Ends the stretch before, syncs if K touches are done, and opens the next stretch.
+  Stretch Next();
+  [[nodiscard]] uint64_t touches() const { return spec_.touches; }
+
+  // Stores 8 bytes at page `index` of the lane.
+  void Touch(uint64_t index);
+
+  // What came of it. Ticks of Ticks(), see clock.h.
+  struct Counts {
+    uint64_t begin = 0;        // tick at which the first stretch began
+    uint64_t end = 0;          // tick at which the last touch was durable
+    uint64_t sync_ticks = 0;   // of these, write-back and syncs
+    uint64_t pause_ticks = 0;  // of these, waiting for the clock
+    uint64_t faults = 0;       // minor and major, of this thread (getrusage)
+    uint64_t app_syncs = 0;
+    uint64_t mtime_changes = 0;  // paced lanes only
+    int error = 0;               // errno of the first sync or pwrite that failed
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+
+ private:
+  bool Begin();
+  Stretch End();
+  Stretch SlowNext();
+  void Pause();
+  void CallSync();
+  void CallWrite(uint64_t index);
+  void FlushLine() const;
+
+  LaneSpec spec_;
+  char* at_ = nullptr;  // last store
+  uint64_t last_ = 0;   // end of the stretch that is open
+  uint64_t section_;    // touches per stretch
+  bool fast_ = false;   // clwb after each touch and nothing else, and the lane has begun
+  Counts counts_;
+  uint64_t synced_ = 0;  // touches that a sync has covered
+  benchmark::State* state_;
+  int64_t mtime_ = 0;  // ns
+};
+
+// A row of workloads/workloads.def.
+struct Workload {
+  const char* id;
+  const char* summary;
+  void (*run)(Lane& lane);
+  uint64_t touches;  // by default, order pte
+  bool rewrite;      // every page stored to and fsynced beforehand: mapped, write-protected
+  bool paced;        // one touch per clock tick; only the touch is timed
+  bool scattered;    // touches come in no order
+  bool by_default;   // in the default matrix
+  bool selftest;     // misbehaves on purpose; chosen by its full name alone
+};
+
+// Why this workload cannot be measured so; empty when it can.
+std::string WhyNot(const Workload& workload, State state);
+
+inline void Lane::Touch(uint64_t index) {
+  if (spec_.base == nullptr) [[unlikely]] {
+    CallWrite(index);
+    return;
+  }
+  char* const at = spec_.base + index * spec_.stride;
+  *reinterpret_cast<volatile uint64_t*>(at) = index;
+  at_ = at;
+}
+
+// The way of map_sync and prealloc, where every stretch is one touch, is kept short: at most 30
+// instructions per touch in user space, Next() included. So the time of the touches is what is left
+// of the whole and not added up.
+inline Stretch Lane::Next() {
+  if (!fast_) return SlowNext();
+  const uint32_t start = ShortTicks();
+  asm volatile("clwb %0" : "+m"(*at_));
+  _mm_sfence();
+  counts_.sync_ticks += ShortTicks() - start;
+  if (last_ == spec_.touches) return End();
+  const uint64_t first = last_++;
+  return {first, first + 1};
+}
+
+}  // namespace faultline

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The guest's binary: process 1 of a VM, and on the host the one place that knows the tables.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "harness/failure.h"
+#include "harness/guest.h"
+#include "harness/matrix.h"
+#include "harness/probe.h"
+
+namespace faultline {
+
+#define WORKLOAD(id) extern const Workload k_##id;
+#include "workloads/workloads.def"
+#undef WORKLOAD
+
+namespace {
+
+constexpr const Workload* kWorkloads[] = {
+#define WORKLOAD(id) &k_##id,
+#include "workloads/workloads.def"
+#undef WORKLOAD
+};
+
+nlohmann::json Tables() {
+  nlohmann::json tables;
+  for (const FileSystem& fs : FileSystems()) {
+    tables["fs"].push_back({{"id", fs.id},
+                            {"summary", fs.summary},
+                            {"default", fs.by_default},
+                            {"dax", fs.dax},
+                            {"module", fs.module},
+                            {"tool", fs.tool},
+                            {"mkfs", fs.mkfs},
+                            {"options", fs.options}});
+  }
+  for (const Strategy& strategy : Strategies()) {
+    nlohmann::json ks = nlohmann::json::array();
+    for (const uint64_t k : strategy.writes_per_sync) ks.push_back(WritesPerSyncJson(k));
+    tables["strategy"].push_back({{"id", strategy.id},
+                                  {"summary", strategy.summary},
+                                  {"default", true},
+                                  {"writes_per_sync", ks}});
+  }
+  for (const Workload* workload : kWorkloads) {
+    tables[workload->selftest ? "selftest" : "workload"].push_back(
+        {{"id", workload->id},
+         {"summary", workload->summary},
+         {"default", workload->by_default},
+         {"touches", workload->touches}});
+  }
+  for (const auto& [id, summary] :
+       {std::pair{StateName(State::kHole), "no block"},
+        std::pair{StateName(State::kUnwritten), "allocated, not written (fallocate)"},
+        std::pair{StateName(State::kWritten), "allocated, written and synced"}}) {
+    tables["state"].push_back({{"id", id}, {"summary", summary}, {"default", true}});
+  }
+  tables["order"] = {
+      {{"id", "pte"}, {"summary", "4 KiB entries (MADV_NOHUGEPAGE)"}, {"default", true}},
+      {{"id", "pmd"}, {"summary", "2 MiB entries, aligned"}, {"default", false}}};
+  tables["probe"] = {
+#define PROBE(id, what) {{"id", #id}, {"summary", what}, {"default", true}},
+#include "bpf/probes.def"
+#undef PROBE
+  };
+  return tables;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"faultline's binary for the guest; on the host it answers what there is to measure"};
+  app.require_subcommand(1);
+  CLI::App* list = app.add_subcommand("list", "print the tables as JSON");
+  CLI::App* plan = app.add_subcommand("plan", "print the cells of a selection as JSON");
+  Selection selection;
+  std::string fs;
+  std::string strategy;
+  std::string workload;
+  std::string state;
+  std::string order;
+  std::string threads;
+  uint64_t touches = 0;
+  plan->add_option("--fs", fs);
+  plan->add_option("--strategy", strategy);
+  plan->add_option("--workload", workload);
+  plan->add_option("--state", state);
+  plan->add_option("--order", order);
+  plan->add_option("--threads", threads);
+  CLI::Option* touches_option = plan->add_option("--touches", touches);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+  }
+  if (list->parsed()) {
+    std::cout << Tables().dump(2) << '\n';
+    return 0;
+  }
+  selection.fs = SplitList(fs);
+  selection.strategy = SplitList(strategy);
+  selection.workload = SplitList(workload);
+  selection.state = SplitList(state);
+  selection.order = SplitList(order);
+  selection.threads = SplitList(threads);
+  if (touches_option->count() > 0) selection.touches = touches;
+  nlohmann::json cells = nlohmann::json::array();
+  for (const PlannedCell& planned : Plan(selection, kWorkloads)) {
+    cells.push_back({{"cell", CellToJson(planned.cell)}, {"skip", planned.skip}});
+  }
+  std::cout << cells.dump() << '\n';
+  return 0;
+}
+
+}  // namespace
+}  // namespace faultline
+
+int main(int argc, char** argv) {
+  if (getpid() == 1) faultline::GuestMain(faultline::kWorkloads);
+  try {
+    return faultline::Main(argc, argv);
+  } catch (const faultline::Failure& failure) {
+    std::cerr << failure.what() << '\n';
+    return static_cast<int>(failure.code());
+  } catch (const std::exception& e) {
+    std::cerr << e.what() << '\n';
+    return static_cast<int>(faultline::ExitCode::kUsage);
+  }
+}

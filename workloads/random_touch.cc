@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bit>
+
+#include "harness/workload.h"
+
+namespace faultline {
+namespace {
+
+// A permutation of 0 .. 2^bits - 1: each step is a bijection on that many bits.
+uint64_t Scatter(uint64_t i, unsigned bits) {
+  const uint64_t mask = (uint64_t{1} << bits) - 1;
+  i = (i * 0x9E3779B97F4A7C15U) & mask;
+  i ^= i >> (bits / 2 + 1);
+  return (i * 0xBF58476D1CE4E5B9U) & mask;
+}
+
+void Run(Lane& lane) {
+  const auto bits = static_cast<unsigned>(std::bit_width(lane.touches() - 1));
+  while (const Stretch s = lane.Next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) {
+      uint64_t page = Scatter(i, bits);
+      while (page >= lane.touches()) page = Scatter(page, bits);
+      lane.Touch(page);
+    }
+  }
+}
+
+}  // namespace
+
+extern const Workload k_random_touch;
+const Workload k_random_touch = {.id = "random_touch",
+                                 .summary = "each page once, scattered",
+                                 .run = Run,
+                                 .touches = 1024,
+                                 .rewrite = false,
+                                 .paced = false,
+                                 .scattered = true,
+                                 .by_default = false,
+                                 .selftest = false};
+
+}  // namespace faultline

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "harness/workload.h"
+
+namespace faultline {
+namespace {
+
+void Run(Lane& lane) {
+  while (lane.Next()) {
+    for (;;) {
+      constexpr size_t kBlock = 16 << 20;
+      void* block =
+          mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (block == MAP_FAILED) return;
+      std::memset(block, 1, kBlock);
+    }
+  }
+}
+
+}  // namespace
+
+extern const Workload k_selftest_oom;
+const Workload k_selftest_oom = {.id = "selftest_oom",
+                                 .summary = "takes all memory: exit 69, guest out of memory",
+                                 .run = Run,
+                                 .touches = 64,
+                                 .rewrite = false,
+                                 .paced = false,
+                                 .scattered = false,
+                                 .by_default = false,
+                                 .selftest = true};
+
+}  // namespace faultline

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "harness/workload.h"
+
+namespace faultline {
+namespace {
+
+void Run(Lane& lane) {
+  while (lane.Next()) {
+    const int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "c", 1) != 1) return;
+  }
+}
+
+}  // namespace
+
+extern const Workload k_selftest_panic;
+const Workload k_selftest_panic = {.id = "selftest_panic",
+                                   .summary = "panics the guest: exit 69, kernel panic",
+                                   .run = Run,
+                                   .touches = 64,
+                                   .rewrite = false,
+                                   .paced = false,
+                                   .scattered = false,
+                                   .by_default = false,
+                                   .selftest = true};
+
+}  // namespace faultline
