@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/kernels.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <fstream>
+#include <numeric>
+#include <optional>
+#include <regex>
+#include <set>
+#include <utility>
+
+#include "harness/failure.h"
+#include "vm/apt.h"
+#include "vm/files.h"
+#include "vm/modules.h"
+#include "vm/package.h"
+
+namespace faultline {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kStamp = "stamp.json";
+
+void tell(const Progress& progress, const KernelRow& row, std::string_view what) {
+  if (progress) progress(fmt::format("kernel {}: {}", row.id, what));
+}
+
+fs::path folder_of(const KernelRow& row, const fs::path& cache) {
+  return cache / "kernels" / row.id;
+}
+
+// The kernel in `folder`, if the folder holds all that its stamp promises.
+std::optional<FetchedKernel> load_fetched(const KernelRow& row, const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(folder / kStamp, ignored)) return std::nullopt;
+  const nlohmann::json stamp =
+      nlohmann::json::parse(read_file(folder / kStamp, 1 << 20), nullptr, false);
+  if (!stamp.is_object()) return std::nullopt;
+  try {
+    FetchedKernel kernel = {
+        .id = row.id,
+        .release = stamp.at("release").get<std::string>(),
+        .build = stamp.at("build").get<std::string>(),
+        .package = stamp.at("package").get<std::string>(),
+        .version = stamp.at("version").get<std::string>(),
+        .vmlinuz = folder / "vmlinuz",
+        .modules_dir = folder / "modules" / stamp.at("release").get<std::string>(),
+        .config = folder / "config"};
+    if (fs::file_size(kernel.vmlinuz, ignored) != stamp.at("vmlinuz_bytes").get<std::uint64_t>() ||
+        !fs::exists(kernel.modules_dir / "modules.dep", ignored) ||
+        !fs::exists(kernel.config, ignored)) {
+      return std::nullopt;
+    }
+    return kernel;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+// What a row resolves to: the packages to fetch, the one that gives the name first.
+struct Resolved {
+  std::string release;
+  std::vector<AptPackage> packages;
+};
+
+const AptPackage* newest(const std::vector<AptPackage>& packages, const std::string& name) {
+  const AptPackage* best = nullptr;
+  for (const AptPackage& package : packages) {
+    if (package.name != name) continue;
+    if (best == nullptr || compare_versions(package.version, best->version) > 0) best = &package;
+  }
+  return best;
+}
+
+Resolved resolve(const KernelRow& row, const Apt& apt) {
+  const std::regex pattern(row.package);
+  std::map<std::string, std::string> releases;  // package name to release
+  std::vector<std::string> names;
+  for (const std::string& name : apt_names(apt, "linux-")) {
+    std::smatch match;
+    if (!std::regex_match(name, match, pattern)) continue;
+    releases[name] = match[1];
+    for (const std::string& part : row.parts) names.push_back(part + releases[name]);
+    names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  const std::vector<AptPackage> offered = apt_show(apt, names);
+
+  Resolved best;
+  for (const auto& [name, release] : releases) {
+    const AptPackage* image = newest(offered, name);
+    if (image == nullptr) continue;
+    if (!best.packages.empty() &&
+        compare_versions(image->version, best.packages.front().version) <= 0) {
+      continue;
+    }
+    Resolved candidate = {release, {*image}};
+    for (const std::string& part : row.parts) {
+      const AptPackage* package = newest(offered, part + release);
+      if (package != nullptr) candidate.packages.push_back(*package);
+    }
+    if (candidate.packages.size() == row.parts.size() + 1) best = std::move(candidate);
+  }
+  if (best.packages.empty()) {
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("kernel {}: the Debian mirror offers no complete {} in {}; choose "
+                              "another kernel, or give your own with --kernel",
+                              row.id, row.package, fmt::join(row.suites, ", ")));
+  }
+  return best;
+}
+
+// Where a package's file goes in the kernel's folder. Both layouts that Debian has used:
+// /boot/NAME-RELEASE, and everything in /usr/lib/modules/RELEASE.
+std::string place_of(const std::string& member, const std::string& release) {
+  std::string_view rest = member;
+  if (rest.starts_with("boot/")) {
+    rest.remove_prefix(5);
+    for (const std::string_view name : {"vmlinuz", "config", "System.map"}) {
+      if (rest == fmt::format("{}-{}", name, release)) return std::string(name);
+    }
+    return "";
+  }
+  if (rest.starts_with("usr/")) rest.remove_prefix(4);
+  const std::string tree = "lib/modules/" + release + "/";
+  if (!rest.starts_with(tree)) return "";
+  rest.remove_prefix(tree.size());
+  for (const std::string_view name : {"vmlinuz", "config", "System.map"}) {
+    if (rest == name) return std::string(name);
+  }
+  return fmt::format("modules/{}/{}", release, rest);
+}
+
+std::string bzimage_version_of_file(const fs::path& bzimage) {
+  std::error_code error;
+  const fs::file_status status = fs::status(bzimage, error);
+  if (!fs::exists(status)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("no such kernel file: {}; check --kernel", bzimage.string()));
+  }
+  if (!fs::is_regular_file(status)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is no file; give --kernel a bzImage", bzimage.string()));
+  }
+  std::ifstream stream(bzimage, std::ios::binary);
+  if (!stream) throw_io_failure("cannot read", bzimage, EACCES);
+  // The setup code, at most 64 sectors and the header, holds the version string.
+  std::string bytes(1 << 17, '\0');
+  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(stream.gcount()));
+  return bzimage_version(bytes, bzimage.string());
+}
+
+// Unpacks into `folder`, and says in a stamp what it is.
+void unpack_kernel(const Resolved& resolved, const std::vector<fs::path>& debs,
+                   const fs::path& folder) {
+  for (const fs::path& deb : debs) {
+    unpack_deb(deb, folder,
+               [&](const std::string& member) { return place_of(member, resolved.release); });
+  }
+  const fs::path modules = folder / "modules" / resolved.release;
+  for (const fs::path& needed : {folder / "vmlinuz", folder / "config", modules / "kernel"}) {
+    if (fs::exists(needed)) continue;
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("package {} {} holds no {}; choose another kernel",
+                              resolved.packages.front().name, resolved.packages.front().version,
+                              needed.filename().string()));
+  }
+  write_module_index(modules);
+
+  nlohmann::json sums = nlohmann::json::object();
+  for (const AptPackage& package : resolved.packages) sums[package.name] = package.sha256;
+  const std::string build = bzimage_version_of_file(folder / "vmlinuz");
+  const nlohmann::json stamp = {{"package", resolved.packages.front().name},
+                                {"version", resolved.packages.front().version},
+                                {"release", resolved.release},
+                                {"build", build},
+                                {"vmlinuz_bytes", fs::file_size(folder / "vmlinuz")},
+                                {"deb_sha256", sums}};
+  write_file(folder / kStamp, stamp.dump(2) + "\n");
+}
+
+std::string mebibytes(const std::vector<AptPackage>& packages) {
+  const std::uint64_t bytes = std::accumulate(
+      packages.begin(), packages.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const AptPackage& package) { return sum + package.size_bytes; });
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+Apt updated_apt(const KernelRow& row, const fs::path& dir, const fs::path& etc_apt,
+                const Progress& progress) {
+  tell(progress, row,
+       "reading the package lists of " + fmt::format("{}", fmt::join(row.suites, ", ")));
+  Apt apt = make_apt(dir, system_sources(etc_apt), row.suites);
+  apt_update(apt);
+  return apt;
+}
+
+// Removes what a fetch that was killed has left. The caller holds the row's lock.
+bool remove_unfinished(const fs::path& unfinished) {
+  return fs::remove_all(unfinished) > 1;  // the folder itself counts
+}
+
+void put_in_place(const fs::path& made, const fs::path& place, const fs::path& scratch) {
+  sync_file_system(made);
+  std::error_code error;
+  if (fs::exists(place, error)) fs::rename(place, scratch / "old", error);
+  if (!error) fs::rename(made, place, error);
+  if (error) throw_io_failure("cannot write", place, error.value());
+}
+
+std::vector<std::string> all_names() {
+  std::vector<std::string> names;
+  for (const KernelRow& row : kernel_table()) {
+    names.push_back(row.id);
+    names.insert(names.end(), row.aliases.begin(), row.aliases.end());
+  }
+  return names;
+}
+
+[[noreturn]] void throw_unknown(const std::string& name) {
+  std::vector<std::string> ids;
+  for (const KernelRow& row : kernel_table()) ids.push_back(row.id);
+  const std::vector<std::string> near = near_names(name, all_names());
+  throw Failure(ExitCode::kUsage,
+                near.empty() ? fmt::format("no kernel {}; there are {}", name, fmt::join(ids, ", "))
+                             : fmt::format("no kernel {}; did you mean {}? There are {}", name,
+                                           fmt::join(near, " or "), fmt::join(ids, ", ")));
+}
+
+std::size_t edit_distance(std::string_view left, std::string_view right) {
+  std::vector<std::size_t> row(right.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < right.size(); ++j) {
+      const std::size_t changed = diagonal + (left[i] == right[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+// The modules folder of `release` at or below what the user gave.
+fs::path find_modules(const fs::path& given, const std::string& release) {
+  std::error_code ignored;
+  if (!fs::is_directory(given, ignored)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("no modules folder {}; check --modules", given.string()));
+  }
+  for (const fs::path& below : {fs::path("lib/modules"), fs::path("usr/lib/modules"), fs::path()}) {
+    if (fs::is_directory(given / below / release, ignored)) return given / below / release;
+  }
+  const bool holds_modules =
+      fs::exists(given / "modules.dep", ignored) || fs::exists(given / "modules.order", ignored);
+  fs::path plain = given.has_filename() ? given : given.parent_path();
+  const std::string name = plain.filename().string();
+  const bool named_by_release = !name.empty() && name.front() >= '0' && name.front() <= '9';
+  if (holds_modules && (!named_by_release || name == release)) return plain;
+  throw Failure(ExitCode::kUsage,
+                fmt::format("{} holds no modules of {}, the kernel given; give the folder that "
+                            "this kernel calls /lib/modules/{}",
+                            given.string(), release, release));
+}
+
+}  // namespace
+
+const std::vector<KernelRow>& kernel_table() {
+  static const std::vector<KernelRow> table = {
+      {.id = "bookworm",
+       .aliases = {"6.1"},
+       .suites = {"bookworm", "bookworm-security"},
+       .package = R"(linux-image-(6\.1\.0-[0-9]+-cloud-amd64))",
+       .parts = {},
+       .note = "Debian 12; the default"},
+      {.id = "bullseye",
+       .aliases = {"5.10"},
+       .suites = {"bullseye", "bullseye-security"},
+       .package = R"(linux-image-(5\.10\.0-[0-9]+-cloud-amd64))",
+       .parts = {},
+       .note = "Debian 11; no BTF for modules, so fewer probes"},
+      {.id = "bookworm-backports",
+       .aliases = {"6.12"},
+       .suites = {"bookworm-backports"},
+       .package = R"(linux-image-(6\.12\.[0-9]+\+deb12-cloud-amd64))",
+       .parts = {},
+       .note = "Debian 12 backports"},
+      {.id = "7.2",
+       .aliases = {"trixie-backports-7.2"},
+       .suites = {"trixie-backports"},
+       .package = R"(linux-image-(7\.2\.[0-9]+\+deb13-cloud-amd64))",
+       .parts = {"linux-base-", "linux-binary-", "linux-modules-"},
+       .note = "Debian 13 backports"},
+      {.id = "7.3",
+       .aliases = {"trixie-backports-7.3", "trixie-backports"},
+       .suites = {"trixie-backports"},
+       .package = R"(linux-image-(7\.3\.[0-9]+\+deb13-cloud-amd64))",
+       .parts = {"linux-base-", "linux-binary-", "linux-modules-"},
+       .note = "Debian 13 backports"},
+  };
+  return table;
+}
+
+const KernelRow& find_kernel(const std::string& name) {
+  for (const KernelRow& row : kernel_table()) {
+    if (row.id == name) return row;
+    if (std::find(row.aliases.begin(), row.aliases.end(), name) != row.aliases.end()) return row;
+  }
+  throw_unknown(name);
+}
+
+std::vector<KernelRow> find_kernels(const std::string& glob) {
+  std::vector<KernelRow> rows;
+  for (const KernelRow& row : kernel_table()) {
+    std::vector<std::string> names = row.aliases;
+    names.push_back(row.id);
+    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+          return ::fnmatch(glob.c_str(), name.c_str(), 0) == 0;
+        })) {
+      rows.push_back(row);
+    }
+  }
+  if (rows.empty()) throw_unknown(glob);
+  return rows;
+}
+
+std::vector<std::string> near_names(std::string_view word,
+                                    const std::vector<std::string>& candidates) {
+  // Up to a third of the letters may be wrong.
+  const std::size_t limit = std::max<std::size_t>(1, word.size() / 3);
+  std::vector<std::pair<std::size_t, std::string>> near;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance <= limit) near.emplace_back(distance, candidate);
+  }
+  std::stable_sort(near.begin(), near.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> names;
+  for (const auto& [distance, name] : near) {
+    if (names.size() < 3) names.push_back(name);
+  }
+  return names;
+}
+
+FetchedKernel fetch_kernel(const KernelRow& row, const fs::path& cache, const Progress& progress,
+                           const FetchOptions& options) {
+  const fs::path folder = folder_of(row, cache);
+  std::optional<FetchedKernel> present = load_fetched(row, folder);
+  if (present && !options.refresh) return *present;
+
+  make_dirs(folder.parent_path());
+  const FileLock lock(cache / "locks" / ("kernel-" + row.id),
+                      [&] { tell(progress, row, "waiting for another command that fetches it"); });
+  present = load_fetched(row, folder);
+  if (present && !options.refresh) return *present;
+  const fs::path unfinished = cache / "unfinished" / row.id;
+  if (remove_unfinished(unfinished) || (!present && fs::exists(folder))) {
+    tell(progress, row, "an earlier fetch was interrupted or damaged; fetching it again");
+  }
+
+  // One folder of package lists for each set of suites, so that lists are shared and stay.
+  const std::string suites = fmt::format("{}", fmt::join(row.suites, "+"));
+  const FileLock apt_lock(cache / "locks" / ("apt-" + suites), [&] {
+    tell(progress, row, "waiting for another command that reads package lists");
+  });
+  const Apt apt = updated_apt(row, cache / "apt" / suites, options.etc_apt, progress);
+  const Resolved resolved = resolve(row, apt);
+  const AptPackage& image = resolved.packages.front();
+  if (present && present->package == image.name && present->version == image.version) {
+    tell(progress, row, "already the newest: " + image.name + " " + image.version);
+    return *present;
+  }
+
+  const TempDir scratch(unfinished);
+  const fs::path made = scratch.path() / "kernel";
+  make_dirs(made);
+  tell(progress, row,
+       fmt::format("fetching {} {} ({})", image.name, image.version, mebibytes(resolved.packages)));
+  std::vector<fs::path> debs;
+  for (const AptPackage& package : resolved.packages) {
+    debs.push_back(apt_download(apt, package, scratch.path()));
+  }
+  tell(progress, row, "unpacking");
+  unpack_kernel(resolved, debs, made);
+  put_in_place(made, folder, scratch.path());
+
+  present = load_fetched(row, folder);
+  if (!present) {
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("kernel {}: {} vanished while it was fetched; run the command again",
+                              row.id, folder.string()));
+  }
+  return *present;
+}
+
+FetchedKernel kernel_from_path(const fs::path& bzimage, const fs::path& modules_dir) {
+  const std::string build = bzimage_version_of_file(bzimage);
+  const std::string release = build.substr(0, build.find(' '));
+  const fs::path modules = find_modules(modules_dir, release);
+  fs::path config;
+  std::error_code ignored;
+  for (const fs::path& candidate : {bzimage.parent_path() / ("config-" + release),
+                                    modules / "config", modules / "build" / ".config"}) {
+    if (config.empty() && fs::is_regular_file(candidate, ignored)) config = candidate;
+  }
+  return {.id = bzimage.string(),
+          .release = release,
+          .build = build,
+          .vmlinuz = bzimage,
+          .modules_dir = modules,
+          .config = config};
+}
+
+std::string bzimage_version(std::string_view bytes, const std::string& where) {
+  // Offsets: the kernel's Documentation/arch/x86/boot.rst.
+  constexpr std::size_t kBootFlag = 0x1fe;
+  constexpr std::size_t kMagic = 0x202;
+  constexpr std::size_t kVersionPointer = 0x20e;
+  const auto word = [&](std::size_t offset) {
+    return static_cast<unsigned char>(bytes[offset]) |
+           static_cast<unsigned>(static_cast<unsigned char>(bytes[offset + 1])) << 8;
+  };
+  if (bytes.starts_with("\x7f"
+                        "ELF")) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is an ELF file (a vmlinux?); give --kernel the bzImage, which "
+                              "the build leaves in arch/x86/boot",
+                              where));
+  }
+  if (bytes.size() < kVersionPointer + 2 || word(kBootFlag) != 0xaa55 ||
+      bytes.substr(kMagic, 4) != "HdrS") {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is no x86 kernel; give --kernel a bzImage", where));
+  }
+  const std::size_t start = word(kVersionPointer) + 0x200U;
+  const std::size_t end = start < bytes.size() ? bytes.find('\0', start) : std::string_view::npos;
+  if (start == 0x200 || end == std::string_view::npos || end == start || bytes[start] == ' ') {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is a kernel that does not say its version, or is cut short; "
+                              "give --kernel a whole bzImage",
+                              where));
+  }
+  return std::string(bytes.substr(start, end - start));
+}
+
+nlohmann::json kernels_json(const fs::path& cache) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const KernelRow& row : kernel_table()) {
+    const std::optional<FetchedKernel> kernel = load_fetched(row, folder_of(row, cache));
+    const auto known = [&](std::string FetchedKernel::*member) {
+      return kernel ? nlohmann::json(*kernel.*member) : nlohmann::json();
+    };
+    rows.push_back({{"id", row.id},
+                    {"aliases", row.aliases},
+                    {"default", &row == &kernel_table().front()},
+                    {"suites", row.suites},
+                    {"note", row.note},
+                    {"fetched", kernel.has_value()},
+                    {"release", known(&FetchedKernel::release)},
+                    {"package", known(&FetchedKernel::package)},
+                    {"version", known(&FetchedKernel::version)}});
+  }
+  return rows;
+}
+
+}  // namespace faultline

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/kernels.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+#include <string>
+
+#include "harness/failure.h"
+#include "vm/command.h"
+#include "vm/files.h"
+#include "vm/test_support.h"
+
+namespace faultline {
+namespace {
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+constexpr const char* kRelease = "9.9.0-2-cloud-amd64";
+
+template <typename Body>
+std::string usage_message(Body body) {
+  try {
+    body();
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kUsage) << failure.what();
+    return failure.what();
+  }
+  return "";
+}
+
+TEST(KernelTable, NamesAreUniqueAndPatternsHoldARelease) {
+  std::set<std::string> names;
+  for (const KernelRow& row : kernel_table()) {
+    EXPECT_TRUE(names.insert(row.id).second) << row.id;
+    for (const std::string& alias : row.aliases) EXPECT_TRUE(names.insert(alias).second) << alias;
+    EXPECT_EQ(std::regex(row.package).mark_count(), 1U) << row.id;
+    EXPECT_FALSE(row.suites.empty()) << row.id;
+  }
+}
+
+TEST(FindKernel, ByIdAndByAlias) {
+  EXPECT_EQ(find_kernel("bookworm").id, "bookworm");
+  EXPECT_EQ(find_kernel("6.1").id, "bookworm");
+  EXPECT_EQ(find_kernel("5.10").id, "bullseye");
+  EXPECT_EQ(kernel_table().front().id, "bookworm");
+}
+
+TEST(FindKernels, ByGlob) {
+  const auto ids = [](const std::string& glob) {
+    Words found;
+    for (const KernelRow& row : find_kernels(glob)) found.push_back(row.id);
+    return found;
+  };
+  EXPECT_EQ(ids("7.*"), (Words{"7.2", "7.3"}));
+  EXPECT_EQ(ids("book*"), (Words{"bookworm", "bookworm-backports"}));
+  EXPECT_EQ(ids("6.12"), Words{"bookworm-backports"});
+  EXPECT_EQ(ids("*").size(), kernel_table().size());
+  EXPECT_NE(usage_message([&] { ids("nothing*"); }), "");
+}
+
+TEST(FindKernel, NamesWhatWasMeant) {
+  const std::string message = usage_message([] { find_kernel("boookworm"); });
+  EXPECT_NE(message.find("did you mean bookworm?"), std::string::npos) << message;
+  const std::string far = usage_message([] { find_kernel("zzz"); });
+  EXPECT_EQ(far.find("did you mean"), std::string::npos) << far;
+  EXPECT_NE(far.find("bullseye"), std::string::npos) << far;
+}
+
+TEST(NearNames, NearestFirstAndAtMostThree) {
+  EXPECT_EQ(near_names("kernel", {"kernels", "kernel2x", "kernel", "colonel", "kermel"}),
+            (Words{"kernel", "kernels", "kermel"}));
+  EXPECT_EQ(near_names("7.4", {"7.2", "7.3", "6.12"}), (Words{"7.2", "7.3"}));
+  EXPECT_EQ(near_names("x", {"yyy", "longer"}), Words{});
+  EXPECT_EQ(near_names("", {"a", "bc"}), Words{"a"});
+}
+
+TEST(BzImageVersion, IsReadThroughItsPointer) {
+  EXPECT_EQ(bzimage_version(fake_bzimage("6.1.0-test (me) #1 SMP"), "k"), "6.1.0-test (me) #1 SMP");
+}
+
+TEST(BzImageVersion, RefusesWhatIsNoKernel) {
+  const std::string kernel = fake_bzimage("6.1.0-test");
+  std::string no_flag = kernel;
+  no_flag[0x1fe] = 'x';
+  std::string no_magic = kernel;
+  no_magic[0x202] = 'x';
+  for (const std::string& bytes :
+       {std::string(), std::string("text"), std::string(5000, '\0'), no_flag, no_magic}) {
+    EXPECT_NE(usage_message([&] { bzimage_version(bytes, "k"); }).find("k is no x86 kernel"),
+              std::string::npos);
+  }
+  EXPECT_NE(usage_message([&] {
+              bzimage_version(
+                  "\x7f"
+                  "ELF....",
+                  "k");
+            }).find("arch/x86/boot"),
+            std::string::npos);
+  std::string no_version = kernel;
+  no_version[0x20f] = '\0';
+  for (const std::string& bytes :
+       {no_version, kernel.substr(0, 0x3203), kernel.substr(0, 0x300), fake_bzimage("")}) {
+    EXPECT_NE(usage_message([&] { bzimage_version(bytes, "k"); }).find("does not say its version"),
+              std::string::npos);
+  }
+  for (std::size_t size = 0; size < 0x212; ++size) {
+    EXPECT_THROW(bzimage_version(kernel.substr(0, size), "k"), Failure) << size;
+  }
+}
+
+class OwnKernel : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_file(bzimage(), fake_bzimage(std::string(kRelease) + " (me) #1"));
+    make_dirs(modules() / "kernel");
+    write_file(modules() / "kernel" / "xfs.ko", fake_module({"name=xfs"}));
+    write_file(modules() / "modules.order", "kernel/xfs.ko\n");
+  }
+  [[nodiscard]] fs::path bzimage() const { return dir_.path() / "bzImage"; }
+  [[nodiscard]] fs::path modules() const { return dir_.path() / "lib" / "modules" / kRelease; }
+
+  TempDir dir_{fs::temp_directory_path()};
+};
+
+TEST_F(OwnKernel, TakesTheModulesFolderOrTheInstallRoot) {
+  for (const fs::path& given : {modules(), modules() / "", modules().parent_path(), dir_.path()}) {
+    const FetchedKernel kernel = kernel_from_path(bzimage(), given);
+    EXPECT_EQ(kernel.release, kRelease);
+    EXPECT_EQ(kernel.build, std::string(kRelease) + " (me) #1");
+    EXPECT_EQ(kernel.modules_dir, modules()) << given;
+    EXPECT_EQ(kernel.config, "");
+  }
+}
+
+TEST_F(OwnKernel, TakesAModulesFolderOfAnyPlainName) {
+  fs::rename(modules(), dir_.path() / "my-modules");
+  EXPECT_EQ(kernel_from_path(bzimage(), dir_.path() / "my-modules").modules_dir,
+            dir_.path() / "my-modules");
+}
+
+TEST_F(OwnKernel, FindsTheConfigBesideIt) {
+  write_file(dir_.path() / (std::string("config-") + kRelease), "");
+  EXPECT_EQ(kernel_from_path(bzimage(), modules()).config,
+            dir_.path() / (std::string("config-") + kRelease));
+}
+
+TEST_F(OwnKernel, SaysWhatIsWrong) {
+  const auto message = [](const fs::path& kernel, const fs::path& given) {
+    return usage_message([&] { kernel_from_path(kernel, given); });
+  };
+  EXPECT_NE(message("/nonexistent/k", modules()).find("no such kernel file: /nonexistent/k"),
+            std::string::npos);
+  EXPECT_NE(message(dir_.path(), modules()).find("is no file"), std::string::npos);
+  EXPECT_NE(message("/etc/passwd", modules()).find("is no x86 kernel"), std::string::npos);
+  EXPECT_NE(message(bzimage(), "/nonexistent/m").find("no modules folder"), std::string::npos);
+  EXPECT_NE(message(bzimage(), "/etc").find("holds no modules of 9.9.0-2"), std::string::npos);
+  fs::rename(modules(), modules().parent_path() / "8.8.0-other");
+  EXPECT_NE(message(bzimage(), modules().parent_path() / "8.8.0-other")
+                .find("holds no modules of 9.9.0-2"),
+            std::string::npos);
+}
+
+// A signed Debian mirror on disk, with the kernels of one artificial row.
+class FetchKernel : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* tool : {"/usr/bin/apt-get", "/usr/bin/gpg"}) {
+      if (!fs::exists(tool)) GTEST_SKIP() << "no " << tool << " on this machine";
+    }
+    make_dirs(dir_.path() / "gpg");
+    fs::permissions(dir_.path() / "gpg", fs::perms::owner_all);
+    gpg({"--passphrase", "", "--quick-generate-key", "test@faultline.example", "ed25519", "sign"});
+    gpg({"--output", key().string(), "--export", "test@faultline.example"});
+    make_dirs(etc() / "sources.list.d");
+    write_file(etc() / "sources.list.d" / "debian.sources",
+               fmt::format("Types: deb\nURIs: file:{}\nSuites: bookworm\nComponents: main\n"
+                           "Signed-By: {}\n",
+                           mirror().string(), key().string()));
+  }
+  void TearDown() override {
+    if (fs::exists(dir_.path() / "gpg"))
+      run_command({"gpgconf", "--homedir", home(), "--kill", "all"});
+  }
+
+  // Adds a package to the mirror's next index.
+  void offer(const std::string& name, const std::string& version,
+             const std::vector<Member>& members) {
+    const std::string deb = deb_of(members);
+    const std::string file = fmt::format("pool/{}_{}_amd64.deb", name, version);
+    make_dirs(mirror() / "pool");
+    write_file(mirror() / file, deb);
+    index_ += fmt::format(
+        "Package: {}\nVersion: {}\nArchitecture: amd64\nMaintainer: none\nFilename: {}\n"
+        "Size: {}\nSHA256: {}\nDescription: test\n\n",
+        name, version, file, deb.size(), sha256_of(deb));
+  }
+  // The kernel in one package, as Debian 12 has it.
+  void offer_kernel(int number, const std::string& version) {
+    const std::string release = fmt::format("9.9.0-{}-cloud-amd64", number);
+    offer("linux-image-" + release, version,
+          {{"./boot/vmlinuz-" + release, fake_bzimage(release + " (test) " + version)},
+           {"./boot/config-" + release, "CONFIG_TEST=y\n"},
+           {"./usr/share/doc/copyright", "left out"},
+           {"./lib/modules/" + release + "/kernel/fs/xfs.ko", fake_module({"depends="})}});
+  }
+  void publish() {
+    const fs::path suite = mirror() / "dists" / "bookworm";
+    make_dirs(suite / "main" / "binary-amd64");
+    write_file(suite / "main" / "binary-amd64" / "Packages", index_);
+    // apt takes a Release no older than the one it has: the time must not go back.
+    const std::string date = run_command({"date", "-u", "-R"}).out;
+    write_file(suite / "Release",
+               fmt::format("Origin: Debian\nSuite: bookworm\nCodename: bookworm\n"
+                           "Components: main\nArchitectures: amd64\nDate: {}SHA256:\n {} {} "
+                           "main/binary-amd64/Packages\n",
+                           date, sha256_of(index_), index_.size()));
+    fs::remove(suite / "InRelease");
+    gpg({"--output", (suite / "InRelease").string(), "--clearsign", (suite / "Release").string()});
+  }
+  FetchedKernel fetch(const KernelRow& row, bool refresh = false) {
+    told_.clear();
+    return fetch_kernel(row, cache(), [&](const std::string& line) { told_ += line + "\n"; },
+                        {.refresh = refresh, .etc_apt = etc()});
+  }
+  std::string failure_of(const KernelRow& row) {
+    try {
+      fetch(row);
+    } catch (const Failure& failure) {
+      EXPECT_EQ(failure.code(), ExitCode::kVmFailed);
+      return failure.what();
+    }
+    return "";
+  }
+
+  void gpg(const Words& arguments) {
+    Words argv = {"gpg", "--batch", "--quiet", "--homedir", home()};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    const CommandOutput output = run_command(argv);
+    ASSERT_EQ(output.status, 0) << output.error;
+  }
+  [[nodiscard]] std::string home() const { return (dir_.path() / "gpg").string(); }
+  [[nodiscard]] fs::path key() const { return dir_.path() / "debian-archive.gpg"; }
+  [[nodiscard]] fs::path mirror() const { return dir_.path() / "debian"; }
+  [[nodiscard]] fs::path etc() const { return dir_.path() / "etc"; }
+  [[nodiscard]] fs::path cache() const { return dir_.path() / "cache"; }
+
+  const KernelRow row_ = {.id = "bookworm",  // so that kernels_json() shows it
+                          .suites = {"bookworm"},
+                          .package = R"(linux-image-(9\.9\.0-[0-9]+-cloud-amd64))"};
+  TempDir dir_{fs::temp_directory_path()};
+  std::string index_;
+  std::string told_;
+};
+
+TEST_F(FetchKernel, TakesTheNewestAndOnlyOnce) {
+  offer_kernel(9, "9.9.1-1");
+  offer_kernel(10, "9.9.2-1");
+  offer_kernel(2, "9.9.0-1");
+  offer("linux-image-9.9.0-11-cloud-amd64-dbg", "9.9.3-1", {});
+  publish();
+  const FetchedKernel kernel = fetch(row_);
+  EXPECT_EQ(kernel.id, "bookworm");
+  EXPECT_EQ(kernel.release, "9.9.0-10-cloud-amd64");
+  EXPECT_EQ(kernel.package, "linux-image-9.9.0-10-cloud-amd64");
+  EXPECT_EQ(kernel.version, "9.9.2-1");
+  EXPECT_EQ(kernel.build, "9.9.0-10-cloud-amd64 (test) 9.9.2-1");
+  EXPECT_EQ(read_file(kernel.config), "CONFIG_TEST=y\n");
+  EXPECT_EQ(kernel.modules_dir.filename(), "9.9.0-10-cloud-amd64");
+  EXPECT_EQ(read_file(kernel.modules_dir / "modules.dep"), "kernel/fs/xfs.ko:\n");
+  EXPECT_EQ(bzimage_version(read_file(kernel.vmlinuz), "k"), kernel.build);
+
+  fs::remove_all(mirror());  // the second time needs no mirror
+  EXPECT_EQ(fetch(row_).version, "9.9.2-1");
+  EXPECT_EQ(told_, "");
+  const nlohmann::json rows = kernels_json(cache());
+  EXPECT_EQ(rows[0]["fetched"], true);
+  EXPECT_EQ(rows[0]["release"], "9.9.0-10-cloud-amd64");
+  EXPECT_EQ(rows[1]["fetched"], false);
+  EXPECT_TRUE(rows[1]["release"].is_null());
+}
+
+TEST_F(FetchKernel, RefreshTakesANewerOneAndKeepsTheNewest) {
+  offer_kernel(1, "9.9.1-1");
+  publish();
+  EXPECT_EQ(fetch(row_).version, "9.9.1-1");
+  EXPECT_EQ(fetch(row_, true).version, "9.9.1-1");
+  EXPECT_NE(told_.find("already the newest"), std::string::npos) << told_;
+  offer_kernel(2, "9.9.2-1");
+  publish();
+  EXPECT_EQ(fetch(row_).version, "9.9.1-1");
+  EXPECT_EQ(fetch(row_, true).version, "9.9.2-1");
+  EXPECT_EQ(fetch(row_).version, "9.9.2-1");
+}
+
+TEST_F(FetchKernel, GathersTheFilesFromThePartsAndSkipsWhatHasNone) {
+  KernelRow row = row_;
+  row.parts = {"linux-base-", "linux-binary-", "linux-modules-"};
+  const std::string release = "9.9.0-1-cloud-amd64";
+  const std::string tree = "./usr/lib/modules/" + release;
+  offer("linux-image-" + release, "9.9.1-1", {});
+  offer(
+      "linux-base-" + release, "9.9.1-1",
+      {{tree + "/config", "CONFIG_TEST=y\n"}, {tree + "/modules.builtin", "kernel/fs/ext4.ko\n"}});
+  offer("linux-binary-" + release, "9.9.1-1", {{tree + "/vmlinuz", fake_bzimage(release)}});
+  offer("linux-modules-" + release, "9.9.1-1",
+        {{tree + "/kernel/fs/xfs.ko", fake_module({"depends="})}});
+  offer("linux-image-9.9.0-2-cloud-amd64", "9.9.2-1", {});  // newer, without its parts
+  publish();
+  const FetchedKernel kernel = fetch(row);
+  EXPECT_EQ(kernel.release, release);
+  EXPECT_TRUE(fs::exists(kernel.modules_dir / "modules.builtin"));
+  EXPECT_TRUE(fs::exists(kernel.modules_dir / "kernel" / "fs" / "xfs.ko"));
+}
+
+TEST_F(FetchKernel, SaysThatThereIsNone) {
+  publish();
+  EXPECT_NE(failure_of(row_).find("offers no complete"), std::string::npos);
+}
+
+TEST_F(FetchKernel, LeavesNothingOfAPackageThatIsNotTheIndexs) {
+  offer_kernel(1, "9.9.1-1");
+  publish();
+  const fs::path deb = mirror() / "pool" / "linux-image-9.9.0-1-cloud-amd64_9.9.1-1_amd64.deb";
+  const std::string whole = read_file(deb);
+  write_file(deb, whole.substr(0, whole.size() / 2));
+  EXPECT_NE(failure_of(row_), "");
+  EXPECT_FALSE(fs::exists(cache() / "kernels" / "bookworm"));
+  EXPECT_TRUE(fs::is_empty(cache() / "unfinished" / "bookworm"));
+
+  write_file(deb, whole);
+  EXPECT_EQ(fetch(row_).version, "9.9.1-1");
+}
+
+TEST_F(FetchKernel, LeavesNothingOfAPackageThatIsDamaged) {
+  const std::string release = "9.9.0-1-cloud-amd64";
+  offer("linux-image-" + release, "9.9.1-1", {{"./boot/config-" + release, "no kernel in it"}});
+  publish();
+  EXPECT_NE(failure_of(row_).find("holds no vmlinuz"), std::string::npos);
+  EXPECT_FALSE(fs::exists(cache() / "kernels" / "bookworm"));
+}
+
+TEST_F(FetchKernel, FetchesAnewAfterAnInterruptOrDamageAndSaysSo) {
+  offer_kernel(1, "9.9.1-1");
+  publish();
+  make_dirs(cache() / "unfinished" / "bookworm" / "tmp-killed" / "kernel");
+  const FetchedKernel kernel = fetch(row_);
+  EXPECT_NE(told_.find("interrupted or damaged; fetching it again"), std::string::npos) << told_;
+  EXPECT_TRUE(fs::is_empty(cache() / "unfinished" / "bookworm"));
+
+  for (const fs::path& damage : {kernel.vmlinuz, kernel.config, kernel.modules_dir / "modules.dep",
+                                 kernel.vmlinuz.parent_path() / "stamp.json"}) {
+    fs::remove(damage);
+    EXPECT_FALSE(kernels_json(cache())[0]["fetched"]) << damage;
+    fetch(row_);
+    EXPECT_NE(told_.find("fetching it again"), std::string::npos) << damage;
+    EXPECT_TRUE(fs::exists(damage)) << damage;
+  }
+  fs::resize_file(kernel.vmlinuz, 100);
+  fetch(row_);
+  EXPECT_NE(told_.find("fetching it again"), std::string::npos);
+  write_file(kernel.vmlinuz.parent_path() / "stamp.json", "{\"release\": 3}");
+  fetch(row_);
+  EXPECT_NE(told_.find("fetching it again"), std::string::npos);
+}
+
+TEST_F(FetchKernel, WithoutADebianMirrorIsAUsageError) {
+  fs::remove_all(etc());
+  EXPECT_NE(usage_message([&] { fetch(row_); }).find("no Debian mirror"), std::string::npos);
+}
+
+TEST_F(FetchKernel, RefusesAnotherSigner) {
+  offer_kernel(1, "9.9.1-1");
+  publish();
+  // The same mirror, but the machine trusts another key.
+  gpg({"--passphrase", "", "--quick-generate-key", "other@faultline.example", "ed25519", "sign"});
+  fs::remove(key());
+  gpg({"--output", key().string(), "--export", "other@faultline.example"});
+  EXPECT_NE(failure_of(row_), "");
+  EXPECT_FALSE(fs::exists(cache() / "kernels" / "bookworm"));
+}
+
+}  // namespace
+}  // namespace faultline
