@@ -110,10 +110,12 @@ TEST(PrivateSources, PrefersDebianToOthersThatUseItsSuiteNames) {
   const std::string text = private_sources(
       {source("https://vendor.example/tools", "bookworm", "/keys/vendor.gpg"),
        source("http://m.example/debian", "bookworm", "/keys/debian-archive-keyring.gpg"),
+       source("https://other.example/tools", "bookworm", "/keys/other.gpg"),
        source("https://pg.example/debian", "bookworm-pgdg")},
       {"trixie-backports"});
   EXPECT_NE(text.find("m.example"), std::string::npos);
   EXPECT_EQ(text.find("vendor.example"), std::string::npos);
+  EXPECT_EQ(text.find("other.example"), std::string::npos);
   EXPECT_EQ(text.find("pg.example"), std::string::npos);
 }
 

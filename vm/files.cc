@@ -75,9 +75,9 @@ void throw_io_failure(std::string_view what, const fs::path& path, int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-      throw Failure(ExitCode::kVmFailed,
-                    fmt::format("{}; free some space in {}, or choose another place for it", place,
-                                path.parent_path().string()));
+      throw Failure(
+          ExitCode::kVmFailed,
+          fmt::format("{}; free some space there, or choose another place for it", place));
     case EACCES:
     case EPERM:
     case EROFS:

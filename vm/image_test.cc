@@ -165,8 +165,10 @@ TEST_F(Image, IsNotLeftHalfWritten) {
 }
 
 TEST_F(Image, ReportsAFullDisk) {
+  const fs::path full = full_device(dir_.path());
+  if (full.empty()) GTEST_SKIP() << "cannot make a device node here";
   try {
-    build_image({.files = {{.path = "/a", .content = std::string(1 << 20, 'x')}}}, "/dev/full");
+    build_image({.files = {{.path = "/a", .content = std::string(1 << 20, 'x')}}}, full);
     FAIL() << "wrote to a full device";
   } catch (const Failure& failure) {
     EXPECT_EQ(failure.code(), ExitCode::kVmFailed);

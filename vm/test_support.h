@@ -5,8 +5,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <elf.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -90,6 +94,15 @@ inline std::string fake_bzimage(const std::string& version) {
   bytes[0x20f] = '\x30';
   bytes.replace(0x3200, version.size(), version);
   return bytes;
+}
+
+// A device that is always full. As root a node of our own inside `dir`, because a test of the guard
+// against replacing devices must not be able to harm the machine's; empty if there can be none.
+inline std::filesystem::path full_device(const std::filesystem::path& dir) {
+  if (::geteuid() != 0) return "/dev/full";
+  std::filesystem::path node = dir / "full";
+  if (::mknod(node.c_str(), S_IFCHR | 0600, makedev(1, 7)) != 0) return {};
+  return node;
 }
 
 }  // namespace faultline
