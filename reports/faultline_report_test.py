@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def test_a_reader_that_leaves_early(one):
     assert done.returncode == 141 and done.stderr == ""
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.skipif(not pathlib.Path("/dev/full").is_char_device(), reason="/dev/full is no device here")
 def test_no_space_on_stdout(one):
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run([sys.executable, SCRIPT, "table", one], stdout=full, stderr=subprocess.PIPE, text=True,

@@ -278,7 +278,7 @@ def _render(figure, slug, title):
     try:
         png, svg = io.BytesIO(), io.StringIO()
         figure.get_layout_engine().set(h_pad=0.08, rect=(0, 0, 1, 1 - LEGEND_INCHES / figure.get_figheight()))
-        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
         figure.set_layout_engine("none")  # laid out once is enough
         figure.text(0.01, 1.01, plain(title), va="bottom", fontsize=11)
         figure.savefig(png, format="png", dpi=130, facecolor="white", bbox_inches="tight",

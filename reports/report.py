@@ -25,8 +25,7 @@ def write(result, folder):
     import plot  # slow to import
     figures = plot.figures(result)
     files = {f"{figure.slug}.png": figure.png for figure in figures}
-    # a text may hold half a surrogate pair, which no encoding of the page has
-    files[PAGE] = page(result, figures).encode("utf-8", "replace")
+    files[PAGE] = page(result, figures).encode("utf-8")
     try:
         os.makedirs(folder, exist_ok=True)
         for name, data in files.items():
