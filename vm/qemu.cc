@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/qemu.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <utility>
+
+#include "harness/failure.h"
+#include "harness/wire.h"
+
+namespace faultline {
+namespace {
+
+constexpr std::array kAccels = {
+    AccelInfo{Accel::kTcgIcount, "tcg-icount", "virtual", "instr", true},
+    AccelInfo{Accel::kTcg, "tcg", "wall", "ns", true},
+    // A saved state would carry the host CPU's features along, which no other host need have.
+    AccelInfo{Accel::kKvm, "kvm", "wall", "ns", false},
+};
+
+constexpr unsigned kMinRamMib = 128;
+constexpr unsigned kMaxRamMib = 2048;  // below this no chipset moves RAM above 4 GiB by itself
+constexpr std::size_t kMaxCommandLine = 2047;
+
+void append(std::vector<std::string>& to, std::vector<std::string> from) {
+  for (std::string& text : from) to.push_back(std::move(text));
+}
+
+void check(const VmSpec& spec) {
+  if (spec.ram_mib < kMinRamMib || spec.ram_mib > kMaxRamMib) {
+    throw Failure(ExitCode::kUsage, fmt::format("guest RAM of {} MiB is outside {} to {} MiB",
+                                                spec.ram_mib, kMinRamMib, kMaxRamMib));
+  }
+  if (spec.pmem_mib % 2 != 0) {
+    throw Failure(
+        ExitCode::kUsage,
+        fmt::format("pmem of {} MiB is not a whole number of 2 MiB pages; use an even one",
+                    spec.pmem_mib));
+  }
+  if (spec.vcpus == 0) throw Failure(ExitCode::kUsage, "a guest needs at least one vCPU");
+}
+
+std::vector<std::string> accel_arguments(const VmSpec& spec) {
+  switch (spec.accel) {
+    case Accel::kTcgIcount:
+      return {"-accel", "tcg,thread=single",       "-icount", "shift=0,sleep=off",
+              "-rtc",   "base=2020-01-01,clock=vm"};
+    case Accel::kTcg:
+      return {"-accel", spec.vcpus > 1 ? "tcg,thread=multi" : "tcg,thread=single", "-rtc",
+              "base=2020-01-01,clock=host"};
+    case Accel::kKvm:
+      return {"-accel", "kvm", "-rtc", "base=2020-01-01,clock=host"};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::span<const AccelInfo> accels() { return kAccels; }
+
+const AccelInfo& accel_info(Accel accel) { return kAccels.at(static_cast<std::size_t>(accel)); }
+
+const AccelInfo& accel_named(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const AccelInfo& info : kAccels) {
+    if (info.name == name) return info;
+    known.push_back(info.name);
+  }
+  throw Failure(ExitCode::kUsage, fmt::format("no accelerator is called {}; there are: {}", name,
+                                              fmt::join(known, ", ")));
+}
+
+std::string_view default_cpu(Accel accel) {
+  return accel == Accel::kKvm ? "host" : "max,-rdrand,-rdseed,-erms,-fsrm,-cx16";
+}
+
+std::string option_value(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    out.push_back(c);
+    if (c == ',') out.push_back(c);
+  }
+  return out;
+}
+
+std::string kernel_command_line(const VmSpec& spec) {
+  // loglevel=5 and not `quiet`: a WARNING must reach the console to be seen by the host.
+  std::string line =
+      "console=ttyS0 panic=-1 oops=panic loglevel=5 nokaslr norandmaps random.trust_cpu=off "
+      "random.trust_bootloader=off";
+  if (spec.vcpus > 1) line += " tsc=reliable";
+  if (spec.pmem_mib > 0) line += fmt::format(" memmap={}M!4G", spec.pmem_mib);
+  line += fmt::format(" {}{} {}{}", wire::kParamFs, spec.fs, wire::kParamPark, spec.park ? 1 : 0);
+  for (const std::string& parameter : spec.kernel_parameters) line += " " + parameter;
+  if (line.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos) {
+    throw Failure(ExitCode::kUsage, "a kernel parameter holds a line break; give each on one line");
+  }
+  if (line.size() > kMaxCommandLine) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("the kernel command line has {} characters, a kernel takes {}; give "
+                              "fewer kernel parameters",
+                              line.size(), kMaxCommandLine));
+  }
+  return line;
+}
+
+std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& channels) {
+  check(spec);
+  // All RAM below 4 GiB and all pmem above: pmem is aligned for any size of RAM, and touches
+  // neither the last pages of low RAM, which QEMU reserves, nor the initrd, which QEMU puts there.
+  std::vector<std::string> arguments = {
+      "-machine", fmt::format("q35,max-ram-below-4g={}M", spec.ram_mib),
+      "-m",       fmt::format("{}M", spec.ram_mib + spec.pmem_mib),
+      "-smp",     fmt::format("{}", spec.vcpus),
+  };
+  append(arguments, accel_arguments(spec));
+  append(arguments,
+         {"-cpu", spec.cpu.empty() ? std::string(default_cpu(spec.accel)) : spec.cpu, "-nodefaults",
+          "-no-user-config", "-display", "none", "-no-reboot",
+          // A file: a socket that is full would let the host's speed into the guest's time.
+          "-chardev", "file,id=console,path=" + option_value(channels.console_path), "-serial",
+          "chardev:console", "-chardev", "socket,id=result,fd=" + option_value(channels.result_fd),
+          "-device", fmt::format("isa-debugcon,iobase={:#x},chardev=result", wire::kResultPort),
+          "-device", fmt::format("pvpanic,ioport={}", wire::kParkPort), "-action", "panic=pause",
+          "-chardev", "socket,id=qmp,fd=" + option_value(channels.qmp_fd), "-mon",
+          "chardev=qmp,mode=control", "-fw_cfg",
+          fmt::format("name={},file={}", wire::kCellFile, option_value(channels.cell_path)),
+          "-kernel", spec.kernel.string(), "-initrd", spec.initrd.string(), "-append",
+          kernel_command_line(spec)});
+  append(arguments, spec.qemu_parameters);
+  if (channels.incoming_fd) append(arguments, {"-incoming", "fd:" + *channels.incoming_fd});
+  return arguments;
+}
+
+std::vector<std::string> portable_arguments(const VmSpec& spec) {
+  VmSpec portable = spec;
+  portable.kernel = "KERNEL";
+  portable.initrd = "INITRD";
+  return qemu_arguments(portable, Channels{});
+}
+
+}  // namespace faultline

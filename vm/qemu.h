@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A virtual machine as data: what it is made of, and the QEMU arguments that follow from it. All
+// functions here are pure, so any thread may call them.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace faultline {
+
+enum class Accel {
+  kTcgIcount,  // one instruction is one nanosecond of guest time: the same figures everywhere
+  kTcg,        // emulated against the host's clock
+  kKvm,
+};
+
+struct AccelInfo {
+  Accel accel;
+  std::string_view name;         // as in options and results
+  std::string_view time_domain;  // `virtual` or `wall`
+  std::string_view unit;         // of every time measured in the guest: `instr` or `ns`
+  bool saves_state;              // a parked guest can be saved and restored
+};
+
+std::span<const AccelInfo> accels();
+const AccelInfo& accel_info(Accel accel);
+// Failure(kUsage) naming those that exist.
+const AccelInfo& accel_named(std::string_view name);
+
+struct VmSpec {
+  std::filesystem::path kernel = {};  // bzImage
+  std::filesystem::path initrd = {};
+  unsigned ram_mib = 512;   // 128 to 2048
+  unsigned pmem_mib = 512;  // an even number; 0: no pmem
+  unsigned vcpus = 1;
+  Accel accel = Accel::kTcgIcount;
+  std::string fs = "none";  // a file system's id, for the guest's init
+  bool park = false;        // the guest stops once ready; run_guest() sets it from its mode
+  std::vector<std::string> kernel_parameters = {};  // added to the command line
+  std::string cpu = {};                             // QEMU's -cpu; empty: default_cpu(accel)
+  std::vector<std::string> qemu_parameters = {};    // added to QEMU's arguments
+  std::string qemu = "qemu-system-x86_64";          // found through PATH
+};
+
+// The model and flags without which figures would not repeat: no random numbers from the CPU; no
+// `rep` strings (each iteration counts as an instruction, so zeroing a page would cost 4096); and
+// no cmpxchg16b, with which 6.12 crashes under QEMU 7.2.
+std::string_view default_cpu(Accel accel);
+
+// Where QEMU finds what the host passes to it.
+struct Channels {
+  std::string qmp_fd = "QMP";
+  std::string result_fd = "RESULT";
+  std::string console_path = "CONSOLE";
+  std::string cell_path = "CELL";
+  std::optional<std::string> incoming_fd = std::nullopt;  // a saved state to start from
+};
+
+// What the guest is told. Failure(kUsage) if it is longer than a kernel takes (2047 characters) or
+// holds a line break.
+std::string kernel_command_line(const VmSpec& spec);
+
+// Everything after the program's name. Failure(kUsage) when the spec asks for what cannot be.
+std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& channels);
+
+// The same with a word in place of every path and descriptor of this host: for the result file,
+// and for telling saved states apart.
+std::vector<std::string> portable_arguments(const VmSpec& spec);
+
+// `value` as it is written inside a QEMU option of comma-separated keys.
+std::string option_value(std::string_view value);
+
+}  // namespace faultline

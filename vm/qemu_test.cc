@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/qemu.h"
+
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "harness/failure.h"
+
+namespace faultline {
+namespace {
+
+VmSpec a_spec() {
+  VmSpec spec;
+  spec.kernel = "/k/vmlinuz";
+  spec.initrd = "/k/initrd";
+  spec.fs = "ext4";
+  return spec;
+}
+
+// "-name value" pairs as one text, to look into.
+std::string text_of(const VmSpec& spec) {
+  return fmt::format("{}", fmt::join(qemu_arguments(spec, Channels{}), " "));
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(Qemu, AllArguments) {
+  EXPECT_EQ(
+      text_of(a_spec()),
+      "-machine q35,max-ram-below-4g=512M -m 1024M -smp 1 -accel tcg,thread=single -icount "
+      "shift=0,sleep=off -rtc base=2020-01-01,clock=vm -cpu max,-rdrand,-rdseed,-erms,-fsrm,-cx16 "
+      "-nodefaults -no-user-config -display none -no-reboot -chardev file,id=console,path=CONSOLE "
+      "-serial chardev:console -chardev socket,id=result,fd=RESULT -device "
+      "isa-debugcon,iobase=0xe9,chardev=result -device pvpanic,ioport=1285 -action panic=pause "
+      "-chardev socket,id=qmp,fd=QMP -mon chardev=qmp,mode=control -fw_cfg "
+      "name=opt/faultline/cell,file=CELL -kernel /k/vmlinuz -initrd /k/initrd -append "
+      "console=ttyS0 panic=-1 oops=panic loglevel=5 nokaslr norandmaps random.trust_cpu=off "
+      "random.trust_bootloader=off memmap=512M!4G faultline.fs=ext4 faultline.park=0");
+}
+
+TEST(Qemu, PortableArgumentsNameNoPath) {
+  VmSpec spec = a_spec();
+  spec.qemu = "/opt/qemu";
+  const std::string text = fmt::format("{}", fmt::join(portable_arguments(spec), " "));
+  EXPECT_TRUE(has(text, "-kernel KERNEL -initrd INITRD"));
+  EXPECT_FALSE(has(text, "/k/"));
+  EXPECT_FALSE(has(text, "/opt/"));
+}
+
+TEST(Qemu, AcceleratorsDifferAsTheirTimeDoes) {
+  VmSpec spec = a_spec();
+  spec.vcpus = 2;
+  EXPECT_TRUE(has(text_of(spec), "-accel tcg,thread=single -icount"));
+  spec.accel = Accel::kTcg;
+  EXPECT_TRUE(has(text_of(spec), "-accel tcg,thread=multi -rtc base=2020-01-01,clock=host"));
+  EXPECT_FALSE(has(text_of(spec), "icount"));
+  spec.vcpus = 1;
+  EXPECT_TRUE(has(text_of(spec), "-accel tcg,thread=single"));
+  spec.accel = Accel::kKvm;
+  EXPECT_TRUE(has(text_of(spec), "-accel kvm"));
+  EXPECT_TRUE(has(text_of(spec), "-cpu host "));
+}
+
+TEST(Qemu, AcceleratorTable) {
+  for (const AccelInfo& info : accels()) {
+    EXPECT_EQ(accel_info(info.accel).name, info.name);
+    EXPECT_EQ(accel_named(info.name).accel, info.accel);
+    EXPECT_EQ(info.unit, info.time_domain == "virtual" ? "instr" : "ns");
+  }
+  try {
+    accel_named("hvf");
+    FAIL();
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kUsage);
+    EXPECT_STREQ(failure.what(), "no accelerator is called hvf; there are: tcg-icount, tcg, kvm");
+  }
+}
+
+TEST(Qemu, CommandLine) {
+  VmSpec spec = a_spec();
+  spec.vcpus = 2;
+  spec.pmem_mib = 0;
+  spec.park = true;
+  spec.kernel_parameters = {"mitigations=off", "a=\"b c\""};
+  const std::string line = kernel_command_line(spec);
+  EXPECT_TRUE(has(line, " tsc=reliable "));
+  EXPECT_FALSE(has(line, "memmap"));
+  EXPECT_TRUE(has(line, "faultline.park=1 mitigations=off a=\"b c\""));
+}
+
+TEST(Qemu, RefusesWhatCannotBe) {
+  const auto refused = [](auto change) {
+    VmSpec spec = a_spec();
+    change(spec);
+    try {
+      qemu_arguments(spec, Channels{});
+    } catch (const Failure& failure) {
+      return failure.code() == ExitCode::kUsage;
+    }
+    return false;
+  };
+  EXPECT_FALSE(refused([](VmSpec&) {}));
+  EXPECT_TRUE(refused([](VmSpec& spec) { spec.ram_mib = 127; }));
+  EXPECT_TRUE(refused([](VmSpec& spec) { spec.ram_mib = 2049; }));
+  EXPECT_TRUE(refused([](VmSpec& spec) { spec.pmem_mib = 3; }));
+  EXPECT_TRUE(refused([](VmSpec& spec) { spec.vcpus = 0; }));
+  EXPECT_TRUE(refused([](VmSpec& spec) { spec.kernel_parameters = {"a\nb"}; }));
+  EXPECT_TRUE(refused([](VmSpec& spec) { spec.kernel_parameters = {std::string(2048, 'x')}; }));
+}
+
+TEST(Qemu, CommasAreDoubledInOptions) {
+  EXPECT_EQ(option_value("/a b/c,d\"'"), "/a b/c,,d\"'");
+  Channels channels;
+  channels.cell_path = "/x,y";
+  channels.incoming_fd = "7";
+  const auto arguments = qemu_arguments(a_spec(), channels);
+  EXPECT_NE(std::find(arguments.begin(), arguments.end(), "name=opt/faultline/cell,file=/x,,y"),
+            arguments.end());
+  EXPECT_EQ(arguments.back(), "fd:7");
+}
+
+TEST(Qemu, ExtraParametersComeAlong) {
+  VmSpec spec = a_spec();
+  spec.qemu_parameters = {"-device", "nvme"};
+  spec.cpu = "EPYC";
+  EXPECT_TRUE(has(text_of(spec), " -device nvme"));
+  EXPECT_TRUE(has(text_of(spec), " -cpu EPYC "));
+}
+
+}  // namespace
+}  // namespace faultline

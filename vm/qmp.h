@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// QEMU's machine protocol (QMP) over a connected socket.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/failure.h"
+#include "vm/process.h"
+
+namespace faultline {
+
+// When to give up waiting: at a time, or when somebody wants everything to end.
+struct Patience {
+  std::chrono::steady_clock::time_point until = {};
+  const std::atomic<bool>* cancel = nullptr;
+
+  // For `seconds` from now.
+  static Patience of(double seconds, const std::atomic<bool>* cancel);
+  [[nodiscard]] bool cancelled() const { return cancel != nullptr && cancel->load(); }
+  [[nodiscard]] bool over() const {
+    return cancelled() || std::chrono::steady_clock::now() >= until;
+  }
+  // Milliseconds for poll(2): at most 50, so that a cancel is seen.
+  [[nodiscard]] int slice_ms() const;
+};
+
+class QmpFailure : public Failure {
+ public:
+  enum class Kind {
+    kTimeout,
+    kCancelled,
+    kClosed,   // QEMU is gone, or says what is no QMP
+    kRefused,  // QEMU answered with an error
+  };
+  QmpFailure(Kind kind, const std::string& message)
+      : Failure(ExitCode::kVmFailed, message), kind_(kind) {}
+  [[nodiscard]] Kind kind() const { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+// Cuts a stream into messages, one JSON object a line.
+class QmpStream {
+ public:
+  void feed(std::string_view bytes) { buffer_.append(bytes); }
+  // nullopt: no whole line yet. QmpFailure(kClosed) if a line is no JSON object.
+  std::optional<nlohmann::json> next();
+
+ private:
+  std::string buffer_;
+};
+
+struct QmpEvent {
+  std::string name = {};
+  nlohmann::json data = {};
+};
+
+// Thread-compatible. Every call may throw QmpFailure.
+class Qmp {
+ public:
+  explicit Qmp(Fd socket);
+
+  // Greets: must come first.
+  void negotiate(const Patience& patience);
+  // One command to its answer; what it returned. `pass` is a descriptor that goes along, -1: none.
+  nlohmann::json call(const std::string& command, const nlohmann::json& arguments,
+                      const Patience& patience, int pass = -1);
+  // Takes in what has arrived, without waiting; false once QEMU has closed the socket.
+  bool pump();
+  // Events seen so far, each given once.
+  std::optional<QmpEvent> next_event();
+
+  // For poll(2); -1 once closed.
+  [[nodiscard]] int fd() const { return open_ ? socket_.get() : -1; }
+
+ private:
+  nlohmann::json wait_for_answer(const std::string& command, const Patience& patience);
+  void send(std::string_view text, int pass, const Patience& patience);
+
+  Fd socket_;
+  QmpStream stream_;
+  std::deque<nlohmann::json> answers_;
+  std::deque<QmpEvent> events_;
+  bool open_ = true;
+};
+
+// What `query-status` says, e.g. `running`.
+std::string qmp_status(Qmp& qmp, const Patience& patience);
+
+// Saves the stopped guest into `file`, open for writing. QmpFailure(kRefused) with QEMU's reason
+// when it cannot.
+void qmp_save(Qmp& qmp, int file, const Patience& patience);
+
+}  // namespace faultline

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/wire.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace faultline::wire {
+namespace {
+
+// Written out, so that a change of the format is seen.
+const std::string kDoneBytes = "\nFLT1 done 00000002 a3a6bf43\n{}\n";
+const std::string kResultBytes = "\nFLT1 result 00000008 fba18e97\n{\"a\": 1}\n";
+
+std::vector<std::string> frames_of(Decoder& decoder) {
+  std::vector<std::string> frames;
+  while (const auto frame = decoder.Next()) frames.push_back(frame->type + " " + frame->payload);
+  return frames;
+}
+
+TEST(Wire, EncodesTheseBytes) {
+  EXPECT_EQ(Encode("done", "{}"), kDoneBytes);
+  EXPECT_EQ(Encode("result", "{\"a\": 1}"), kResultBytes);
+}
+
+TEST(Wire, GivesFramesInOrder) {
+  Decoder decoder;
+  decoder.Feed(kResultBytes + kDoneBytes);
+  EXPECT_EQ(frames_of(decoder), (std::vector<std::string>{"result {\"a\": 1}", "done {}"}));
+  EXPECT_EQ(decoder.damaged(), 0U);
+  EXPECT_EQ(decoder.pending(), 0U);
+}
+
+TEST(Wire, SplitAtEveryByte) {
+  const std::string both = "noise" + kResultBytes + "more\nnoise" + kDoneBytes;
+  for (std::size_t at = 0; at <= both.size(); ++at) {
+    Decoder decoder;
+    decoder.Feed(both.substr(0, at));
+    std::vector<std::string> frames = frames_of(decoder);
+    decoder.Feed(both.substr(at));
+    for (const std::string& frame : frames_of(decoder)) frames.push_back(frame);
+    EXPECT_EQ(frames, (std::vector<std::string>{"result {\"a\": 1}", "done {}"})) << at;
+    EXPECT_EQ(decoder.damaged(), 0U) << at;
+  }
+}
+
+TEST(Wire, DropsWhatIsDamagedAndGoesOn) {
+  for (const std::string bad : {
+           "\nFLT1 result 00000008 fba18e97\n{\"a\": 2}\n",  // payload
+           "\nFLT1 result 00000008 fba18e96\n{\"a\": 1}\n",  // checksum
+           "\nFLT1 result 00000007 fba18e97\n{\"a\": 1}\n",  // too short
+           "\nFLT1 result 00000009 fba18e97\n{\"a\": 1}\n",  // too long by one
+           "\nFLT1 result ffffffff fba18e97\n{\"a\": 1}\n",  // absurdly long
+           "\nFLT1 result\n{\"a\": 1}\n",                    // half a header
+       }) {
+    Decoder decoder;
+    decoder.Feed(bad + kDoneBytes);
+    EXPECT_EQ(frames_of(decoder), (std::vector<std::string>{"done {}"})) << bad;
+    EXPECT_EQ(decoder.damaged(), 1U) << bad;
+  }
+}
+
+TEST(Wire, HalfAFrameIsPendingAndNeverGiven) {
+  for (std::size_t length = 6; length < kDoneBytes.size(); ++length) {
+    Decoder decoder;
+    decoder.Feed(kDoneBytes.substr(0, length));
+    EXPECT_TRUE(frames_of(decoder).empty()) << length;
+    EXPECT_EQ(decoder.pending(), length);
+  }
+}
+
+TEST(Wire, PayloadMayHoldAHeader) {
+  const std::string payload = "x" + kDoneBytes + "y";
+  Decoder decoder;
+  decoder.Feed(Encode("result", payload));
+  EXPECT_EQ(frames_of(decoder), (std::vector<std::string>{"result " + payload}));
+}
+
+TEST(Wire, NoiseAloneIsNotKept) {
+  Decoder decoder;
+  for (int i = 0; i < 1000; ++i) decoder.Feed("just noise\nFLT0 no header\n");
+  EXPECT_TRUE(frames_of(decoder).empty());
+  EXPECT_EQ(decoder.damaged(), 0U);
+  EXPECT_EQ(decoder.pending(), 0U);
+}
+
+}  // namespace
+}  // namespace faultline::wire
