@@ -75,17 +75,20 @@ void Mount(const char* type, const char* where) {
   mount(type, where, type, 0, nullptr);
 }
 
+// The order file names a module per line, and says whether the guest can do without.
 void LoadModules() {
   std::istringstream order(ReadFile(wire::kModuleOrder));
-  for (std::string path; std::getline(order, path);) {
-    if (path.empty()) continue;
+  std::string file;
+  std::string need;
+  while (order >> file >> need) {
+    const std::string path = fmt::format("{}/{}", wire::kModuleFolder, file);
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     const bool loaded = fd >= 0 && (syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST);
     const int error = errno;
     if (fd >= 0) close(fd);
-    if (!loaded) {
+    if (!loaded && need == "required") {
       throw Failure(ExitCode::kVmFailed,
-                    fmt::format("module {} does not load: {}", path, std::strerror(error)));
+                    fmt::format("module {} does not load: {}", file, std::strerror(error)));
     }
   }
 }

@@ -38,6 +38,7 @@ inline constexpr char kParamPark[] =
 
 // Paths inside the image.
 inline constexpr char kGuestBinary[] = "/init";
+inline constexpr char kModuleFolder[] = "/lib/modules";
 inline constexpr char kModuleOrder[] = "/lib/modules/order";
 
 // Frame types, in the order in which a guest sends them.

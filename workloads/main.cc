@@ -4,12 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "harness/failure.h"
 #include "harness/guest.h"
 #include "harness/matrix.h"
 #include "harness/probe.h"
+#include "harness/run.h"
 
 namespace faultline {
 
@@ -74,20 +76,21 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   CLI::App* list = app.add_subcommand("list", "print the tables as JSON");
   CLI::App* plan = app.add_subcommand("plan", "print the cells of a selection as JSON");
-  Selection selection;
-  std::string fs;
-  std::string strategy;
-  std::string workload;
-  std::string state;
-  std::string order;
-  std::string threads;
+  std::map<std::string, std::string> lists;
+  for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads"}) {
+    plan->add_option(std::string("--") + name, lists[name]);
+  }
+  std::string kernel;
+  std::string probes = "on,off";
   uint64_t touches = 0;
-  plan->add_option("--fs", fs);
-  plan->add_option("--strategy", strategy);
-  plan->add_option("--workload", workload);
-  plan->add_option("--state", state);
-  plan->add_option("--order", order);
-  plan->add_option("--threads", threads);
+  uint64_t seed = 0;
+  bool wall = false;
+  bool samples = false;
+  plan->add_option("--kernel", kernel);
+  plan->add_option("--probes", probes);
+  plan->add_option("--seed", seed);
+  plan->add_flag("--wall", wall);
+  plan->add_flag("--samples", samples);
   CLI::Option* touches_option = plan->add_option("--touches", touches);
   try {
     app.parse(argc, argv);
@@ -98,16 +101,36 @@ int Main(int argc, char** argv) {
     std::cout << Tables().dump(2) << '\n';
     return 0;
   }
-  selection.fs = SplitList(fs);
-  selection.strategy = SplitList(strategy);
-  selection.workload = SplitList(workload);
-  selection.state = SplitList(state);
-  selection.order = SplitList(order);
-  selection.threads = SplitList(threads);
+  Selection selection;
+  selection.fs = SplitList(lists["fs"]);
+  selection.strategy = SplitList(lists["strategy"]);
+  selection.workload = SplitList(lists["workload"]);
+  selection.state = SplitList(lists["state"]);
+  selection.order = SplitList(lists["order"]);
+  selection.threads = SplitList(lists["threads"]);
   if (touches_option->count() > 0) selection.touches = touches;
+  bool on = false;
+  bool off = false;
+  for (const std::string& value : SplitList(probes)) {
+    if (value != "on" && value != "off") {
+      throw Failure(ExitCode::kUsage, "--probes: '" + value + "' is neither on nor off");
+    }
+    (value == "on" ? on : off) = true;
+  }
+  // A probed cell without its twin would have no tax.
+  const std::vector<bool> twins = on ? std::vector<bool>{false, true} : std::vector<bool>{false};
   nlohmann::json cells = nlohmann::json::array();
-  for (const PlannedCell& planned : Plan(selection, kWorkloads)) {
-    cells.push_back({{"cell", CellToJson(planned.cell)}, {"skip", planned.skip}});
+  for (PlannedCell& planned : Plan(selection, kWorkloads)) {
+    for (const bool probed : twins) {
+      planned.cell.kernel = kernel;
+      planned.cell.probes = probed;
+      planned.cell.seed = seed;
+      planned.cell.virtual_time = !wall;
+      planned.cell.samples = samples && probed;
+      cells.push_back({{"cell", CellToJson(planned.cell)},
+                       {"skip", planned.skip},
+                       {"row", EmptyRow(planned.cell, "skipped", planned.skip)}});
+    }
   }
   std::cout << cells.dump() << '\n';
   return 0;

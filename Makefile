@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A thin front for build/faultline. `make help` lists the verbs.
+BUILD ?= build
+OUT ?= out
+KERNELS ?= bookworm
+PYTHON := /usr/bin/python3
+FAULTLINE := $(BUILD)/faultline
+
+.PHONY: help deps build bench test lint format sanitize clean
+
+help:            ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
+
+deps:            ## install what is missing (apt; asks nothing)
+	@tools/deps
+
+build: deps      ## build/faultline and the tests
+	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -Wno-dev >/dev/null
+	@cmake --build $(BUILD)
+
+bench: build     ## measure the default matrix, prove it repeats, write out/
+	@tools/bench $(FAULTLINE) $(OUT) $(KERNELS)
+
+test: build      ## all tests: C++, reports/, and real ones in the VM
+	@tools/test $(BUILD)
+
+lint: deps       ## formats, clang-tidy, shellcheck, the edges between folders
+	@tools/lint $(BUILD)
+
+sanitize: deps   ## the unit tests under AddressSanitizer and UBSan
+	@tools/sanitize
+
+format:          ## clang-format everything
+	@git ls-files '*.cc' '*.h' '*.bpf.c' | xargs clang-format -i
+
+clean:           ## remove what was built; the cache stays
+	@rm -rf $(BUILD) build-asan

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/context.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "harness/failure.h"
+#include "revision.h"
+#include "vm/command.h"
+#include "vm/saved_state.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+CommandContext make_context(int argc, char** argv, const std::atomic<bool>& interrupted) {
+  CommandContext context;
+  context.command_line.assign(argv, argv + argc);
+  context.interrupted = &interrupted;
+  std::error_code error;
+  const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
+  context.guest_binary = here / "faultline-guest";
+  // In a build folder the reports are in the source tree above it; installed, under share/.
+  for (const fs::path& place : {here / "../reports", here / "../share/faultline/reports"}) {
+    if (fs::exists(place / "faultline_report.py", error)) {
+      context.reports = fs::weakly_canonical(place / "faultline_report.py", error);
+      break;
+    }
+  }
+  return context;
+}
+
+nlohmann::json ask_guest_binary(const CommandContext& context,
+                                const std::vector<std::string>& arguments) {
+  std::error_code error;
+  if (!fs::exists(context.guest_binary, error)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is missing; run `make build`", context.guest_binary.string()));
+  }
+  std::vector<std::string> argv{context.guest_binary.string()};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  const CommandOutput output = run_command(argv);
+  if (output.status != 0) {
+    std::string complaint = output.error;
+    while (!complaint.empty() && complaint.back() == '\n') complaint.pop_back();
+    throw Failure(ExitCode::kUsage, complaint.empty()
+                                        ? fmt::format("faultline-guest: exit {}", output.status)
+                                        : complaint);
+  }
+  nlohmann::json json = nlohmann::json::parse(output.out, nullptr, false);
+  if (json.is_discarded())
+    throw Failure(ExitCode::kUsage, "faultline-guest: no JSON; run `make build`");
+  return json;
+}
+
+fs::path find_tool(const std::string& name) {
+  fs::path found = find_program(name);
+  std::error_code error;
+  for (const char* place : {"/usr/sbin", "/sbin"}) {
+    if (found.empty() && fs::exists(fs::path(place) / name, error)) found = fs::path(place) / name;
+  }
+  return found;
+}
+
+const char* build_revision() { return FAULTLINE_REVISION; }
+const char* build_version() { return FAULTLINE_VERSION; }
+
+}  // namespace faultline

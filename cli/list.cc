@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// faultline list: what there is to measure, from the one table each name stands in.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+
+#include "cli/verbs.h"
+#include "vm/files.h"
+#include "vm/kernels.h"
+#include "vm/qemu.h"
+
+namespace faultline {
+namespace {
+
+constexpr size_t kIdWidth = 20;
+
+void print_rows(const std::string& title, const nlohmann::json& rows) {
+  fmt::print("{}\n", title);
+  for (const nlohmann::json& row : rows) {
+    auto text = row.value("summary", "");
+    if (row.contains("writes_per_sync") && !row["writes_per_sync"].empty()) {
+      std::vector<std::string> ks;
+      for (const nlohmann::json& k : row["writes_per_sync"]) {
+        ks.push_back(k.is_string() ? k.get<std::string>() : k.dump());
+      }
+      text += fmt::format("; K: {}", fmt::join(ks, " "));
+    }
+    fmt::print("  {} {:<{}} {}\n", row.value("default", false) ? '*' : ' ',
+               row.at("id").get<std::string>(), kIdWidth - 2, text);
+  }
+}
+
+}  // namespace
+
+Verb add_list(CLI::App& app) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* list = app.add_subcommand("list", "Print what there is to measure");
+  list->footer(
+      "A star marks what the default matrix holds.\n\n"
+      "Examples:\n  faultline list\n  faultline list --json | jq '.strategy[].id'");
+  list->add_flag("--json", *json, "as JSON");
+  return {list, [json](const CommandContext& context) {
+            nlohmann::json tables = ask_guest_binary(context, {"list"});
+            tables.erase("selftest");
+            tables["kernel"] = kernels_json(cache_dir());
+            for (const AccelInfo& accel : accels()) {
+              tables["accel"].push_back(
+                  {{"id", accel.name},
+                   {"summary", fmt::format("{} time, unit {}", accel.time_domain, accel.unit)},
+                   {"default", accel.accel == Accel::kTcgIcount}});
+            }
+            if (*json) {
+              fmt::print("{}\n", tables.dump(1));
+              return ExitCode::kPass;
+            }
+            for (nlohmann::json& kernel : tables["kernel"])
+              kernel["summary"] = kernel.value("note", "");
+            for (const auto& [key, title] :
+                 {std::pair{"kernel", "kernels (--kernel)"}, std::pair{"fs", "file systems (--fs)"},
+                  std::pair{"strategy", "strategies (--strategy)"},
+                  std::pair{"workload", "workloads (--workload)"},
+                  std::pair{"state", "states (--state)"}, std::pair{"order", "orders (--order)"},
+                  std::pair{"accel", "accelerators (--accel)"}, std::pair{"probe", "probes"}}) {
+              print_rows(title, tables[key]);
+            }
+            return ExitCode::kPass;
+          }};
+}
+
+}  // namespace faultline

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/machine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "harness/failure.h"
+#include "harness/wire.h"
+#include "vm/accel.h"
+#include "vm/files.h"
+#include "vm/image.h"
+#include "vm/modules.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Old images are dropped beyond this many.
+constexpr size_t kImagesKept = 12;
+
+void prune_images(const fs::path& folder, const fs::path& keep) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> images;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path() != keep) images.emplace_back(entry.last_write_time(error), entry.path());
+  }
+  std::sort(images.rbegin(), images.rend());
+  for (size_t i = kImagesKept; i < images.size(); ++i) fs::remove(images[i].second, error);
+}
+
+}  // namespace
+
+std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
+                                          const fs::path& cache, const Say& say) {
+  if (names.find('/') != std::string::npos) {
+    return {kernel_from_path(names, modules)};
+  }
+  if (!modules.empty()) {
+    throw Failure(ExitCode::kUsage, "--modules goes with --kernel PATH, the path of a bzImage");
+  }
+  std::vector<FetchedKernel> kernels;
+  std::istringstream list(names);
+  for (std::string name; std::getline(list, name, ',');) {
+    if (name.empty()) continue;
+    for (const KernelRow& row : find_kernels(name == "all" ? "*" : name)) {
+      const bool have = std::any_of(kernels.begin(), kernels.end(),
+                                    [&](const FetchedKernel& k) { return k.id == row.id; });
+      if (!have) kernels.push_back(fetch_kernel(row, cache, say));
+    }
+  }
+  if (kernels.empty()) throw Failure(ExitCode::kUsage, "--kernel: names no kernel");
+  return kernels;
+}
+
+GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
+                            const FetchedKernel& kernel, const fs::path& cache) {
+  ImageSpec spec;
+  spec.executables.push_back({wire::kGuestBinary, context.guest_binary});
+  // The order in which the kernel needs them; what a kernel has built in is left out.
+  std::vector<WantedModule> wanted = {{"qemu_fw_cfg", false}, {"libnvdimm", false},
+                                      {"nd_btt", true},       {"nd_pmem", false},
+                                      {"nd_e820", false},     {"crc32c", true}};
+  std::set<std::string> tools;
+  for (const nlohmann::json& row : tables.at("fs")) {
+    const auto module = row.at("module").get<std::string>();
+    if (std::none_of(wanted.begin(), wanted.end(),
+                     [&](const WantedModule& m) { return m.name == module; })) {
+      wanted.push_back({module, false});
+    }
+    tools.insert(row.at("tool").get<std::string>());
+  }
+  for (const std::string& tool : tools) {
+    const fs::path file = find_tool(tool);
+    if (file.empty()) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("{} is not installed; `make deps` installs what is missing", tool));
+    }
+    spec.executables.push_back({"/usr/sbin/" + tool, file});
+  }
+  // mkfs.ext4 takes its default features from here.
+  std::error_code error;
+  if (fs::exists("/etc/mke2fs.conf", error)) {
+    spec.files.push_back({"/etc/mke2fs.conf", "/etc/mke2fs.conf", {}, 0644});
+  }
+  spec.modules = load_order(kernel.modules_dir, wanted);
+
+  const fs::path folder = cache / "images";
+  make_dirs(folder);
+  const TempDir work(folder);
+  const fs::path fresh = work.path() / "image";
+  GuestImage image;
+  image.sha256 = build_image(spec, fresh).sha256;
+  image.path = folder / (image.sha256 + ".cpio");
+  fs::rename(fresh, image.path, error);
+  if (error) throw_io_failure("cannot write", image.path, error.value());
+  prune_images(folder, image.path);
+  return image;
+}
+
+Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel, const fs::path& cache,
+                   const std::atomic<bool>& cancel, const Say& say) {
+  if (wanted == "auto") {
+    const AccelProbe kvm = probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel);
+    if (kvm.works) {
+      say("accelerator: kvm");
+      return Accel::kKvm;
+    }
+    say(fmt::format("accelerator: tcg-icount (kvm: {})", kvm.reason));
+    return Accel::kTcgIcount;
+  }
+  const AccelInfo& info = accel_named(wanted);
+  if (info.accel == Accel::kKvm) {
+    const AccelProbe kvm = probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel);
+    if (!kvm.works) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("kvm does not boot {}: {}; use --accel auto or tcg-icount",
+                                kernel.release, kvm.reason));
+    }
+  }
+  return info.accel;
+}
+
+}  // namespace faultline

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From a kernel's name to a virtual machine that can run cells.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/context.h"
+#include "vm/kernels.h"
+#include "vm/qemu.h"
+
+namespace faultline {
+
+using Say = Progress;
+
+// The kernels that `names` (names and globs; `all`; or one path with `modules`) stand for, fetched.
+std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
+                                          const std::filesystem::path& cache, const Say& say);
+
+struct GuestImage {
+  std::filesystem::path path;
+  std::string sha256;
+};
+
+// The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the
+// modules in load order. The same bytes for the same inputs, kept in the cache under their hash.
+GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
+                            const FetchedKernel& kernel, const std::filesystem::path& cache);
+
+// `auto` becomes the best accelerator that really boots this kernel; any other must boot it, or
+// Failure(kVmFailed) says why it does not.
+Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel,
+                   const std::filesystem::path& cache, const std::atomic<bool>& cancel,
+                   const Say& say);
+
+}  // namespace faultline

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The user's command: git-style verbs.
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "cli/verbs.h"
+
+namespace faultline {
+namespace {
+
+std::atomic<bool> interrupted{false};
+
+extern "C" void on_signal(int /*signal*/) { interrupted = true; }
+
+int command(int argc, char** argv) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    sigaction(signal, &action, nullptr);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app{"Measures what it costs to make memory-mapped writes on a DAX file system durable."};
+  app.name("faultline");
+  app.require_subcommand(1);
+  app.set_version_flag("--version",
+                       fmt::format("faultline {} ({})", build_version(), build_revision()));
+  app.footer(
+      "`faultline VERB --help` has examples.\n"
+      "Exit: 0 pass; 1 regression or failed check; 2 usage or incomplete;\n"
+      "69 the VM failed; 77 skipped; 125 cannot be tested.");
+  std::vector<Verb> verbs = {add_run(app), add_list(app), add_kernels(app), add_doctor(app)};
+  for (Verb& verb : add_reports(app)) verbs.push_back(std::move(verb));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+  }
+  const CommandContext context = make_context(argc, argv, interrupted);
+  for (const Verb& verb : verbs) {
+    if (verb.app->parsed()) return static_cast<int>(verb.run(context));
+  }
+  return static_cast<int>(ExitCode::kUsage);
+}
+
+}  // namespace
+}  // namespace faultline
+
+int main(int argc, char** argv) {
+  try {
+    return faultline::command(argc, argv);
+  } catch (const faultline::Failure& failure) {
+    fmt::print(stderr, "faultline: {}\n", failure.what());
+    return static_cast<int>(failure.code());
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "faultline: {}\n", e.what());
+    return static_cast<int>(faultline::ExitCode::kUsage);
+  }
+}

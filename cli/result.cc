@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/result.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "cli/context.h"
+#include "harness/failure.h"
+#include "vm/files.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The value of the first line of /proc/cpuinfo that starts with `key`.
+std::string cpu_info(const std::string& key) {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(key)) return line.substr(line.find(':') + 2);
+  }
+  return "";
+}
+
+// The twin's name: that of the row, without the last part.
+std::string stem(const nlohmann::json& row) {
+  const auto name = row.at("name").get<std::string>();
+  return name.substr(0, name.rfind('/'));
+}
+
+}  // namespace
+
+nlohmann::json host_context(const std::vector<std::string>& command_line, const AccelInfo& accel) {
+  utsname name{};
+  uname(&name);
+  const std::time_t now = std::time(nullptr);
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  double load[3] = {};
+  const int loads = getloadavg(load, 3);
+  nlohmann::json context = {
+      {"schema_version", kSchemaVersion},
+      {"date", fmt::format("{:%Y-%m-%dT%H:%M:%S+00:00}", fmt::gmtime(now))},
+      {"executable", "faultline"},
+      {"num_cpus", std::thread::hardware_concurrency()},
+      {"mhz_per_cpu", static_cast<long>(std::strtod(cpu_info("cpu MHz").c_str(), nullptr))},
+      {"cpu_scaling_enabled", false},
+      {"caches", nlohmann::json::array()},
+      {"load_avg", std::vector<double>(load, load + (loads > 0 ? loads : 0))},
+#ifdef NDEBUG
+      {"library_build_type", "release"},
+#else
+      {"library_build_type", "debug"},
+#endif
+      {"faultline", {{"version", build_version()}, {"git_revision", build_revision()}}},
+      {"command_line", command_line},
+      {"complete", false},
+      {"reason", "not finished"},
+      {"host",
+       {{"cpu_model", cpu_info("model name")},
+        {"kernel", name.release},
+        {"memory_bytes", pages * sysconf(_SC_PAGE_SIZE)}}},
+      {"accel", accel.name},
+      {"time_domain", accel.time_domain},
+      {"unit", accel.unit},
+      {"qemu", nullptr},
+      {"kernels", nlohmann::json::object()},
+      {"file_systems", nlohmann::json::object()},
+      {"elapsed_s", 0.0}};
+  return context;
+}
+
+void add_tax(std::vector<nlohmann::json>& rows) {
+  std::map<std::string, const nlohmann::json*> twins;
+  for (const nlohmann::json& row : rows) {
+    if (row.at("probes") == "off" && row.at("status") == "ok") twins[stem(row)] = &row;
+  }
+  for (nlohmann::json& row : rows) {
+    if (row.at("probes") != "on" || row.at("status") != "ok") continue;
+    const auto twin = twins.find(stem(row));
+    if (twin == twins.end()) continue;
+    row["tax"] = row.at("per_fault").get<double>() - twin->second->at("per_fault").get<double>();
+    row["tax_page"] = row.at("per_page").get<double>() - twin->second->at("per_page").get<double>();
+  }
+}
+
+void write_result(const fs::path& dir, const nlohmann::json& context,
+                  const std::vector<nlohmann::json>& rows) {
+  nlohmann::json result = {{"context", context}, {"benchmarks", rows}};
+  // A console line may hold any byte.
+  write_file(dir / kResultName,
+             result.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void claim_output(const fs::path& dir, bool replace) {
+  std::error_code error;
+  if (fs::exists(dir / kResultName, error) && !replace) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} holds another run's result; give another --out, or --force to "
+                              "replace it",
+                              dir.string()));
+  }
+  make_dirs(dir);
+  if (access(dir.c_str(), W_OK) != 0) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{}: cannot be written; give another --out", dir.string()));
+  }
+}
+
+}  // namespace faultline

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The result file as it is written (docs/result-format.md).
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "vm/qemu.h"
+
+namespace faultline {
+
+inline constexpr int kSchemaVersion = 1;
+inline constexpr char kResultName[] = "result.json";
+
+// The part of `context` that is known before anything has run.
+nlohmann::json host_context(const std::vector<std::string>& command_line, const AccelInfo& accel);
+
+// Puts `tax` and `tax_page` into every probed row whose twin is there: its figure less the twin's.
+// Both must be `ok`. Pure.
+void add_tax(std::vector<nlohmann::json>& rows);
+
+// Writes DIR/result.json whole or not at all.
+void write_result(const std::filesystem::path& dir, const nlohmann::json& context,
+                  const std::vector<nlohmann::json>& rows);
+
+// Failure(kUsage) when DIR cannot be written, or holds a result already and `replace` is false.
+void claim_output(const std::filesystem::path& dir, bool replace);
+
+}  // namespace faultline

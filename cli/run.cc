@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// faultline run: a selection of cells to one result file.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <thread>
+
+#include "cli/machine.h"
+#include "cli/progress.h"
+#include "cli/result.h"
+#include "cli/verbs.h"
+#include "vm/command.h"
+#include "vm/files.h"
+#include "vm/guest.h"
+#include "vm/saved_state.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The result file is written anew at most this often while cells come in.
+constexpr std::chrono::seconds kSaveInterval{5};
+constexpr unsigned kRamMib = 512;
+constexpr unsigned kPmemMib = 512;
+
+struct RunOptions {
+  std::string kernel = "bookworm";
+  std::string modules;
+  std::map<std::string, std::string> lists;  // handed to the guest's binary as they are
+  std::string probes = "on,off";
+  std::string accel = "tcg-icount";
+  std::string out = "out";
+  double boot_s = 300;
+  double cell_s = 300;
+  double total_s = 0;
+  unsigned jobs = 0;
+  unsigned pmem_mib = kPmemMib;
+  uint64_t touches = 0;
+  bool force = false;
+  bool samples = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+struct Job {
+  size_t row = 0;  // in the result
+  nlohmann::json cell;
+  VmSpec spec;
+  std::string what;
+};
+
+// What a guest's end means for its row. `row` has come if the guest sent one.
+void judge_row(nlohmann::json& row, const GuestOutcome& outcome, bool came) {
+  if (!outcome.ok()) {
+    row["status"] = outcome.verdict == Verdict::kCancelled ? "incomplete" : "failed";
+    row["reason"] = outcome.verdict == Verdict::kCancelled
+                        ? "interrupted"
+                        : fmt::format("{} ({}): {}", verdict_name(outcome.verdict),
+                                      stage_name(outcome.stage), outcome.message);
+  } else if (!came) {
+    row["status"] = "failed";
+    row["reason"] = "the guest ended well but sent no row";
+  } else if (!outcome.console_warnings.empty()) {
+    row["status"] = "failed";
+    row["reason"] = "the kernel warned: " + outcome.console_warnings.front();
+  }
+  row["life"] = outcome.restored ? "restored" : "booted";
+}
+
+std::string qemu_version(const std::string& qemu) {
+  const std::string text = run_command({qemu, "--version"}).out;
+  return text.substr(0, text.find('\n'));
+}
+
+// Counts by status, and what they amount to.
+struct Tally {
+  size_t ok = 0;
+  size_t skipped = 0;
+  size_t incomplete = 0;
+  size_t failed = 0;
+};
+
+Tally tally(const std::vector<nlohmann::json>& rows) {
+  Tally t;
+  for (const nlohmann::json& row : rows) {
+    const auto& status = row.at("status");
+    (status == "ok"        ? t.ok
+     : status == "skipped" ? t.skipped
+     : status == "failed"  ? t.failed
+                           : t.incomplete)++;
+  }
+  return t;
+}
+
+class Run {
+ public:
+  Run(const RunOptions& options, const CommandContext& context)
+      : options_(options), context_(context), progress_(options.quiet) {}
+
+  ExitCode execute();
+
+ private:
+  void prepare();
+  void plan_cells(const FetchedKernel& kernel, const GuestImage& image);
+  void make_states();
+  void run_cells();
+  void finish();
+  void note_guest(const std::string& kernel, const std::string& fs_id, const wire::Frame& frame);
+  void save();
+
+  RunOptions options_;
+  const CommandContext& context_;
+  ProgressLine progress_;
+  fs::path cache_;
+  Accel accel_ = Accel::kTcgIcount;
+  std::unique_ptr<StateCache> states_;
+  nlohmann::json result_context_;
+  std::vector<nlohmann::json> rows_;
+  std::vector<Job> jobs_;
+  std::mutex mutex_;  // of rows_, result_context_ and vm_failures_
+  std::vector<std::string> vm_failures_;
+  std::atomic<bool> cancel_{false};
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point saved_;
+};
+
+void Run::plan_cells(const FetchedKernel& kernel, const GuestImage& image) {
+  std::vector<std::string> arguments = {"plan", "--kernel", kernel.id, "--probes", options_.probes};
+  for (const auto& [name, list] : options_.lists) {
+    if (!list.empty()) arguments.insert(arguments.end(), {"--" + name, list});
+  }
+  if (options_.touches != 0) {
+    arguments.insert(arguments.end(), {"--touches", std::to_string(options_.touches)});
+  }
+  if (accel_info(accel_).time_domain != "virtual") arguments.emplace_back("--wall");
+  if (options_.samples) arguments.emplace_back("--samples");
+  for (nlohmann::json& planned : ask_guest_binary(context_, arguments)) {
+    nlohmann::json row = planned.at("row");
+    row["accel"] = accel_info(accel_).name;
+    row["vcpus"] = 1;
+    if (planned.at("skip").get<std::string>().empty()) {
+      Job job;
+      job.row = rows_.size();
+      job.cell = planned.at("cell");
+      job.what = row.at("name").get<std::string>();
+      job.spec.kernel = kernel.vmlinuz;
+      job.spec.initrd = image.path;
+      job.spec.ram_mib = kRamMib;
+      job.spec.pmem_mib = options_.pmem_mib;
+      job.spec.accel = accel_;
+      job.spec.fs = job.cell.at("fs").get<std::string>();
+      if (accel_info(accel_).time_domain != "virtual") {
+        // Threads really run side by side there, as far as the host has cores.
+        job.spec.vcpus = std::min(job.cell.at("threads").get<unsigned>(),
+                                  std::max(1U, std::thread::hardware_concurrency()));
+        row["vcpus"] = job.spec.vcpus;
+      }
+      row["status"] = "incomplete";
+      row["reason"] = "not run";
+      jobs_.push_back(std::move(job));
+    }
+    rows_.push_back(std::move(row));
+  }
+}
+
+void Run::prepare() {
+  const Say say = [this](const std::string& line) { progress_.say(line); };
+  claim_output(options_.out, options_.force);
+  cache_ = cache_dir();
+  make_dirs(cache_);
+  // Names first: a typing error should not cost a download.
+  const nlohmann::json tables = ask_guest_binary(context_, {"list"});
+  {
+    std::vector<std::string> arguments = {"plan", "--probes", options_.probes};
+    for (const auto& [name, list] : options_.lists) {
+      if (!list.empty()) arguments.insert(arguments.end(), {"--" + name, list});
+    }
+    ask_guest_binary(context_, arguments);
+  }
+  if (options_.accel != "auto") accel_named(options_.accel);
+  if (find_program("qemu-system-x86_64").empty()) {
+    throw Failure(ExitCode::kUsage,
+                  "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
+  }
+  const std::vector<FetchedKernel> kernels =
+      obtain_kernels(options_.kernel, options_.modules, cache_, say);
+  accel_ = settle_accel(options_.accel, kernels.front(), cache_, cancel_, say);
+  result_context_ = host_context(context_.command_line, accel_info(accel_));
+  const fs::path qemu = find_program("qemu-system-x86_64");
+  result_context_["qemu"] = {{"version", qemu_version(qemu.string())},
+                             {"binary_sha256", sha256_of_file(qemu)},
+                             {"arguments", nlohmann::json::object()}};
+  for (const FetchedKernel& kernel : kernels) {
+    const GuestImage image = make_guest_image(context_, tables, kernel, cache_);
+    plan_cells(kernel, image);
+    result_context_["kernels"][kernel.id] = {
+        {"release", kernel.release},
+        {"version", nullptr},
+        {"package", kernel.package.empty() ? nlohmann::json(nullptr)
+                                           : nlohmann::json(kernel.package + " " + kernel.version)},
+        {"vmlinuz_sha256", sha256_of_file(kernel.vmlinuz)},
+        {"config_sha256", kernel.config.empty() ? nlohmann::json(nullptr)
+                                                : nlohmann::json(sha256_of_file(kernel.config))},
+        {"btf_crc32", nullptr},
+        {"image_sha256", image.sha256},
+        {"command_line", nullptr},
+        {"cpu_model", nullptr}};
+    for (const Job& job : jobs_) {
+      if (job.cell.at("kernel") == kernel.id) {
+        VmSpec spec = job.spec;
+        spec.park = true;
+        result_context_["qemu"]["arguments"][kernel.id] = portable_arguments(spec);
+      }
+    }
+  }
+  states_ = std::make_unique<StateCache>(cache_, say);
+}
+
+void Run::note_guest(const std::string& kernel, const std::string& fs_id,
+                     const wire::Frame& frame) {
+  const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
+  if (!payload.is_object()) return;
+  const std::lock_guard lock(mutex_);
+  if (frame.type == wire::kHello) {
+    nlohmann::json& entry = result_context_["kernels"][kernel];
+    for (const char* field : {"release", "version", "btf_crc32", "command_line", "cpu_model"}) {
+      if (payload.contains(field)) entry[field] = payload[field];
+    }
+    // The file system differs from guest to guest of one kernel.
+    if (entry["command_line"].is_string()) {
+      auto line = entry["command_line"].get<std::string>();
+      if (const size_t at = line.find(std::string(" ") + wire::kParamFs); at != std::string::npos) {
+        entry["command_line"] = line.substr(0, at);
+      }
+    }
+  } else if (frame.type == wire::kReady) {
+    result_context_["file_systems"][fs_id] = {{"mkfs", payload.value("mkfs", "")},
+                                              {"mount", payload.value("mount", "")},
+                                              {"tool_version", payload.value("tool_version", "")}};
+    result_context_["kernels"][kernel]["probes"][fs_id] =
+        payload.value("probes", nlohmann::json::array());
+  }
+}
+
+void Run::make_states() {
+  // One guest per kernel and file system, before the cells: else the first cells of one file system
+  // would all wait for the same boot.
+  std::vector<const Job*> firsts;
+  std::map<std::string, bool> seen;
+  for (const Job& job : jobs_) {
+    if (!seen.emplace(states_->key_of(job.spec), true).second) continue;
+    firsts.push_back(&job);
+  }
+  if (!accel_info(accel_).saves_state) return;
+  const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
+  progress_.start(firsts.size());
+  run_many(
+      firsts.size(), options_.jobs,
+      [&](size_t i) { return states_->obtain(firsts[i]->spec, deadlines, cancel_).outcome; },
+      [&](size_t i, const GuestOutcome&) {
+        progress_.step(fmt::format("guest ready: {} {}",
+                                   firsts[i]->cell.at("kernel").get<std::string>(),
+                                   firsts[i]->spec.fs));
+      },
+      cancel_);
+}
+
+void Run::run_cells() {
+  const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
+  progress_.start(jobs_.size());
+  std::vector<std::string> payloads(jobs_.size());
+  run_many(
+      jobs_.size(), options_.jobs,
+      [&](size_t i) {
+        const Job& job = jobs_[i];
+        const auto kernel = job.cell.at("kernel").get<std::string>();
+        return states_->run_cell(
+            job.spec, job.cell.dump(), deadlines,
+            [&](const wire::Frame& frame) {
+              if (frame.type == wire::kResult) {
+                payloads[i] = frame.payload;
+              } else {
+                note_guest(kernel, job.spec.fs, frame);
+              }
+            },
+            cancel_);
+      },
+      [&](size_t i, const GuestOutcome& outcome) {
+        const Job& job = jobs_[i];
+        const std::lock_guard lock(mutex_);
+        nlohmann::json& row = rows_[job.row];
+        const nlohmann::json sent = nlohmann::json::parse(payloads[i], nullptr, false);
+        const bool came = sent.is_object() && sent.value("name", "") == job.what;
+        if (came) row.update(sent);
+        judge_row(row, outcome, came);
+        if (!outcome.ok() && outcome.verdict != Verdict::kCancelled) {
+          if (outcome.exit_code == ExitCode::kVmFailed) {
+            vm_failures_.push_back(job.what);
+          }
+          progress_.say(fmt::format("{}: {}", job.what, row["reason"].get<std::string>()));
+          for (const std::string& line : outcome.console_tail) progress_.say("  | " + line);
+        } else if (row["status"] == "failed") {
+          progress_.say(fmt::format("{}: {}", job.what, row["reason"].get<std::string>()));
+        }
+        progress_.step(job.what);
+        if (const auto now = std::chrono::steady_clock::now(); now - saved_ >= kSaveInterval) {
+          save();
+          saved_ = now;
+        }
+      },
+      cancel_);
+}
+
+void Run::save() {
+  result_context_["elapsed_s"] =
+      std::round(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() *
+                 10) /
+      10;
+  write_result(options_.out, result_context_, rows_);
+}
+
+void Run::finish() {
+  const std::lock_guard lock(mutex_);
+  add_tax(rows_);
+  const Tally t = tally(rows_);
+  const bool interrupted = *context_.interrupted;
+  result_context_["complete"] = !interrupted && t.incomplete == 0;
+  result_context_["reason"] = interrupted
+                                  ? fmt::format("interrupted: {} cells not run", t.incomplete)
+                              : t.incomplete != 0 ? fmt::format("{} cells incomplete", t.incomplete)
+                                                  : "";
+  save();
+}
+
+ExitCode Run::execute() {
+  // Signals set a flag of the command's; what runs here listens to its own.
+  std::atomic<bool> over{false};
+  std::thread watch([&] {
+    while (!over) {
+      if (*context_.interrupted) cancel_ = true;
+      if (options_.total_s > 0 &&
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() >
+              options_.total_s) {
+        cancel_ = true;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  });
+  struct Join {
+    std::atomic<bool>& over;
+    std::thread& thread;
+    ~Join() {
+      over = true;
+      thread.join();
+    }
+  } join{over, watch};
+  prepare();
+  if (options_.jobs == 0) options_.jobs = workers_for(accel_);
+  if (!jobs_.empty()) {
+    save();
+    saved_ = std::chrono::steady_clock::now();
+    make_states();
+    run_cells();
+  }
+  finish();
+
+  const Tally t = tally(rows_);
+  const double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  progress_.say(fmt::format("{} cells: {} ok, {} skipped, {} failed, {} incomplete; {}; {}",
+                            rows_.size(), t.ok, t.skipped, t.failed, t.incomplete,
+                            clock_text(elapsed), (fs::path(options_.out) / kResultName).string()));
+  if (options_.json) {
+    fmt::print("{}\n", nlohmann::json({{"context", result_context_}, {"benchmarks", rows_}})
+                           .dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else if (!options_.quiet) {
+    print_table(context_, options_.out);
+  }
+  if (!vm_failures_.empty()) return ExitCode::kVmFailed;
+  if (*context_.interrupted || t.incomplete != 0) return ExitCode::kUsage;
+  if (t.failed != 0) return ExitCode::kRegression;
+  return t.ok == 0 ? ExitCode::kSkipped : ExitCode::kPass;
+}
+
+}  // namespace
+
+Verb add_run(CLI::App& app) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* run = app.add_subcommand("run", "Measure cells and write DIR/result.json");
+  run->footer(
+      "Names and globs, separated by commas; `faultline list` prints what there is.\n\n"
+      "Examples:\n"
+      "  faultline run --out out\n"
+      "      the default matrix on the default kernel\n"
+      "  faultline run --fs ext4,xfs --strategy 'map_*' --state hole --out holes\n"
+      "  faultline run --kernel all --strategy fsync:8,map_sync --out kernels\n"
+      "  faultline run --kernel ./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
+      "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
+      "69 a VM failed; 77 every cell was skipped.");
+  run->add_option("--kernel", options->kernel, "kernels, `all`, or the PATH of a bzImage")
+      ->capture_default_str();
+  run->add_option("--modules", options->modules, "modules folder that belongs to --kernel PATH");
+  const std::map<std::string, std::string> help = {
+      {"fs", "file systems"},
+      {"strategy", "strategies, NAME or NAME:K (fsync:8)"},
+      {"workload", "workloads (default: first_touch)"},
+      {"state", "what the touched block is beforehand: hole, unwritten, written"},
+      {"order", "entry size: pte (default), pmd"},
+      {"threads", "1 (default), 2, 4"}};
+  for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads"}) {
+    run->add_option(std::string("--") + name, options->lists[name], help.at(name));
+  }
+  run->add_option("--probes", options->probes, "on, off; a probed cell always has its twin")
+      ->capture_default_str();
+  run->add_option("--accel", options->accel, "tcg-icount, tcg, kvm, or auto")
+      ->capture_default_str();
+  run->add_option("--out", options->out, "folder of the result")->capture_default_str();
+  run->add_flag("--force", options->force, "replace a result that is there");
+  run->add_option("--touches", options->touches,
+                  "measured stores per cell (default: the workload's)");
+  run->add_flag("--samples", options->samples, "keep a record of every fault, sync and commit");
+  run->add_option("--jobs", options->jobs, "guests side by side (default: cores; wall: 1)");
+  run->add_option("--pmem", options->pmem_mib, "MiB of emulated pmem")->capture_default_str();
+  run->add_option("--boot-deadline", options->boot_s, "seconds for a boot")->capture_default_str();
+  run->add_option("--cell-deadline", options->cell_s, "seconds for a cell")->capture_default_str();
+  run->add_option("--deadline", options->total_s, "seconds for everything; 0: none")
+      ->capture_default_str();
+  run->add_flag("--json", options->json, "print the result as JSON instead of a table");
+  run->add_flag("--quiet", options->quiet, "no progress and no table");
+  return {run,
+          [options](const CommandContext& context) { return Run(*options, context).execute(); }};
+}
+
+}  // namespace faultline

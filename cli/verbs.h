@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The verbs of the command. Each adds its options to a CLI11 subcommand and returns the exit code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/context.h"
+#include "harness/failure.h"
+
+namespace faultline {
+
+struct Verb {
+  CLI::App* app = nullptr;
+  std::function<ExitCode(const CommandContext&)> run;
+};
+
+Verb add_run(CLI::App& app);
+Verb add_list(CLI::App& app);
+Verb add_kernels(CLI::App& app);
+Verb add_doctor(CLI::App& app);
+// report, table, identical and check: all are reports/'s.
+std::vector<Verb> add_reports(CLI::App& app);
+
+// The table of a result, printed by reports/; false when Python or its modules are missing.
+bool print_table(const CommandContext& context, const std::string& dir);
+
+}  // namespace faultline
