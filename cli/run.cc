@@ -47,6 +47,7 @@ struct RunOptions {
   bool samples = false;
   bool json = false;
   bool quiet = false;
+  bool no_table = false;
 };
 
 struct Job {
@@ -60,10 +61,7 @@ struct Job {
 void judge_row(nlohmann::json& row, const GuestOutcome& outcome, bool came) {
   if (!outcome.ok()) {
     row["status"] = outcome.verdict == Verdict::kCancelled ? "incomplete" : "failed";
-    row["reason"] = outcome.verdict == Verdict::kCancelled
-                        ? "interrupted"
-                        : fmt::format("{} ({}): {}", verdict_name(outcome.verdict),
-                                      stage_name(outcome.stage), outcome.message);
+    row["reason"] = outcome.verdict == Verdict::kCancelled ? "interrupted" : outcome.message;
   } else if (!came) {
     row["status"] = "failed";
     row["reason"] = "the guest ended well but sent no row";
@@ -126,6 +124,7 @@ class Run {
   std::vector<Job> jobs_;
   std::mutex mutex_;  // of rows_, result_context_ and vm_failures_
   std::vector<std::string> vm_failures_;
+  std::vector<std::string> last_tail_;  // console lines that were shown last
   std::atomic<bool> cancel_{false};
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point saved_;
@@ -305,7 +304,11 @@ void Run::run_cells() {
             vm_failures_.push_back(job.what);
           }
           progress_.say(fmt::format("{}: {}", job.what, row["reason"].get<std::string>()));
-          for (const std::string& line : outcome.console_tail) progress_.say("  | " + line);
+          // A guest that cannot be made ready fails every cell of its file system alike.
+          if (last_tail_ != outcome.console_tail) {
+            for (const std::string& line : outcome.console_tail) progress_.say("  | " + line);
+          }
+          last_tail_ = outcome.console_tail;
         } else if (row["status"] == "failed") {
           progress_.say(fmt::format("{}: {}", job.what, row["reason"].get<std::string>()));
         }
@@ -380,7 +383,7 @@ ExitCode Run::execute() {
   if (options_.json) {
     fmt::print("{}\n", nlohmann::json({{"context", result_context_}, {"benchmarks", rows_}})
                            .dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
-  } else if (!options_.quiet) {
+  } else if (!options_.quiet && !options_.no_table) {
     print_table(context_, options_.out);
   }
   if (!vm_failures_.empty()) return ExitCode::kVmFailed;
@@ -433,6 +436,7 @@ Verb add_run(CLI::App& app) {
   run->add_option("--deadline", options->total_s, "seconds for everything; 0: none")
       ->capture_default_str();
   run->add_flag("--json", options->json, "print the result as JSON instead of a table");
+  run->add_flag("--no-table", options->no_table, "progress, but no table");
   run->add_flag("--quiet", options->quiet, "no progress and no table");
   return {run,
           [options](const CommandContext& context) { return Run(*options, context).execute(); }};

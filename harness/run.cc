@@ -262,6 +262,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   }
 
   uint64_t lost = 0;
+  row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
   if (cell.probes) {
     const fl_state& fault = readings[static_cast<size_t>(ProbeId::k_fault)].state;
     const fl_state& commit = readings[static_cast<size_t>(ProbeId::k_commit)].state;

@@ -94,7 +94,7 @@ def _map_sync_written(result):
 def _map_sync_costs(state):
     def function(result):
         found = []
-        for place, group in _places(result, order="pte"):
+        for place, group in _places(result, ("ext4", "xfs"), order="pte"):
             one, base = _twin(group, "map_sync", state), _twin(group, "volatile", state)
             factor = stats.ratio(one["per_page"], base["per_page"]) if one and base else None
             if factor is not None:

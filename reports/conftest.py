@@ -32,7 +32,7 @@ def make_context(**changes):
                  "arguments": {"6.1": ["-machine", "q35", "-accel", "tcg,thread=single", "-icount",
                                        "shift=0,sleep=off", "-append", "console=ttyS0 nokaslr memmap=512M!1G"]}},
         "kernels": {"6.1": {"release": "6.1.0-synthetic", "version": "#1 SMP", "package": "linux-image-synthetic",
-                            "vmlinuz_sha256": "b" * 64, "config_sha256": "c" * 64, "btf_sha256": "d" * 64,
+                            "vmlinuz_sha256": "b" * 64, "config_sha256": "c" * 64, "btf_crc32": "d" * 8,
                             "image_sha256": "e" * 64, "command_line": "console=ttyS0 nokaslr", "cpu_model": "TCG"}},
         "file_systems": {fs: {"mkfs": f"mkfs.{fs} /dev/pmem0", "mount": "mount -o dax=always /dev/pmem0 /mnt",
                               "tool_version": "1.0"} for fs in FILE_SYSTEMS},
