@@ -4,12 +4,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fnmatch.h>
+#include <regex.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <numeric>
 #include <optional>
-#include <regex>
 #include <set>
 #include <utility>
 
@@ -78,14 +79,13 @@ const AptPackage* newest(const std::vector<AptPackage>& packages, const std::str
 }
 
 Resolved resolve(const KernelRow& row, const Apt& apt) {
-  const std::regex pattern(row.package);
   std::map<std::string, std::string> releases;  // package name to release
   std::vector<std::string> names;
   for (const std::string& name : apt_names(apt, "linux-")) {
-    std::smatch match;
-    if (!std::regex_match(name, match, pattern)) continue;
-    releases[name] = match[1];
-    for (const std::string& part : row.parts) names.push_back(part + releases[name]);
+    const std::string release = release_in(name, row.package);
+    if (release.empty()) continue;
+    releases[name] = release;
+    for (const std::string& part : row.parts) names.push_back(part + release);
     names.push_back(name);
   }
   std::sort(names.begin(), names.end());
@@ -348,6 +348,20 @@ std::vector<std::string> near_names(std::string_view word,
     if (names.size() < 3) names.push_back(name);
   }
   return names;
+}
+
+// Not std::regex: GCC 12 warns of the library's own code under the sanitizers.
+std::string release_in(const std::string& package, const std::string& pattern) {
+  regex_t compiled = {};
+  if (::regcomp(&compiled, ("^" + pattern + "$").c_str(), REG_EXTENDED) != 0) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is no regular expression; correct the kernel's row", pattern));
+  }
+  std::array<regmatch_t, 2> groups = {};
+  const bool found = ::regexec(&compiled, package.c_str(), groups.size(), groups.data(), 0) == 0;
+  ::regfree(&compiled);
+  if (!found || groups[1].rm_so < 0) return "";
+  return package.substr(groups[1].rm_so, groups[1].rm_eo - groups[1].rm_so);
 }
 
 FetchedKernel fetch_kernel(const KernelRow& row, const fs::path& cache, const Progress& progress,

@@ -17,7 +17,8 @@ struct KernelRow {
   std::string id = {};
   std::vector<std::string> aliases = {};
   std::vector<std::string> suites = {};  // of Debian
-  std::string package = {};              // regular expression; its first group is the release
+  // Extended regular expression (POSIX) for the whole name; its first group is the release.
+  std::string package = {};
   // The files are in PREFIX-RELEASE for each of these prefixes; all must be on offer.
   std::vector<std::string> parts = {};
   std::string note = {};
@@ -34,6 +35,10 @@ std::vector<KernelRow> find_kernels(const std::string& glob);
 // The `candidates` that one may have meant by `word`, nearest first, at most three. Pure.
 std::vector<std::string> near_names(std::string_view word,
                                     const std::vector<std::string>& candidates);
+
+// The release that `pattern` (KernelRow::package) finds in a package's name; empty if it does not
+// match. Failure(kUsage) if the pattern is malformed. Pure.
+std::string release_in(const std::string& package, const std::string& pattern);
 
 // A kernel that can be booted.
 struct FetchedKernel {

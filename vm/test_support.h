@@ -19,7 +19,7 @@ namespace faultline {
 struct Member {
   std::string path;
   std::string content;
-  std::string link = "";  // a symbolic link to there
+  std::string link = {};  // a symbolic link to there
 };
 
 inline std::string pack(int (*set_format)(archive*), int (*add_filter)(archive*),
