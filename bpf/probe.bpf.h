@@ -15,6 +15,9 @@
 #include <bpf/bpf_tracing.h>
 /* clang-format on */
 
+/* The verifier must see the bound on the register that indexes. */
+#define FL_BEFORE_BOUND(index) asm volatile("" : "+r"(index))
+#include "bpf/histogram.h"
 #include "bpf/sample.h"
 
 /* include/linux/mm_types.h, same values 5.10 to 7.3. */
@@ -58,27 +61,6 @@ static __always_inline fl_u64 fexit_return(const unsigned long long* ctx) {
   if (arguments == 2) return CONTEXT_WORD(ctx, 2);
   if (arguments == 3) return CONTEXT_WORD(ctx, 3);
   return 0;
-}
-
-static __always_inline fl_u32 highest_bit(fl_u64 v) {
-  fl_u32 bit = 0;
-  if (v >> 32) v >>= 32, bit += 32;
-  if (v >> 16) v >>= 16, bit += 16;
-  if (v >> 8) v >>= 8, bit += 8;
-  if (v >> 4) v >>= 4, bit += 4;
-  if (v >> 2) v >>= 2, bit += 2;
-  return bit + (v >> 1);
-}
-
-static __always_inline fl_u64 bucket_of(fl_u64 v) {
-  fl_u64 bit, bucket;
-  if (v < FL_SUB) return v;
-  bit = highest_bit(v);
-  bucket = (bit - FL_SUB_BITS + 1) * FL_SUB + ((v >> (bit - FL_SUB_BITS)) & (FL_SUB - 1));
-  /* The verifier must see the bound on the register that indexes. */
-  asm volatile("" : "+r"(bucket));
-  if (bucket >= FL_BUCKETS) bucket = FL_BUCKETS - 1;
-  return bucket;
 }
 
 /* True when the event is one of ours, or the probe serves every process. */
