@@ -169,7 +169,20 @@ void Run::plan_cells(const FetchedKernel& kernel, const GuestImage& image) {
   }
 }
 
+// An option that names nothing is no wish for the default.
+void check_lists(const std::map<std::string, std::string>& lists) {
+  for (const auto& [name, list] : lists) {
+    if (!list.empty() && list.find_first_not_of(',') == std::string::npos) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--{}: '{}' names nothing; `faultline list` prints "
+                                "what there is",
+                                name, list));
+    }
+  }
+}
+
 void Run::prepare() {
+  check_lists(options_.lists);
   const Say say = [this](const std::string& line) { progress_.say(line); };
   claim_output(options_.out, options_.force);
   cache_ = cache_dir();
@@ -180,6 +193,9 @@ void Run::prepare() {
     std::vector<std::string> arguments = {"plan", "--probes", options_.probes};
     for (const auto& [name, list] : options_.lists) {
       if (!list.empty()) arguments.insert(arguments.end(), {"--" + name, list});
+    }
+    if (options_.touches != 0) {
+      arguments.insert(arguments.end(), {"--touches", std::to_string(options_.touches)});
     }
     ask_guest_binary(context_, arguments);
   }

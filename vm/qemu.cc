@@ -116,19 +116,20 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
       "-smp",     fmt::format("{}", spec.vcpus),
   };
   append(arguments, accel_arguments(spec));
-  append(arguments,
-         {"-cpu", spec.cpu.empty() ? std::string(default_cpu(spec.accel)) : spec.cpu, "-nodefaults",
-          "-no-user-config", "-display", "none", "-no-reboot",
-          // A file: a socket that is full would let the host's speed into the guest's time.
-          "-chardev", "file,id=console,path=" + option_value(channels.console_path), "-serial",
-          "chardev:console", "-chardev", "socket,id=result,fd=" + option_value(channels.result_fd),
-          "-device", fmt::format("isa-debugcon,iobase={:#x},chardev=result", wire::kResultPort),
-          "-device", fmt::format("pvpanic,ioport={}", wire::kParkPort), "-action", "panic=pause",
-          "-chardev", "socket,id=qmp,fd=" + option_value(channels.qmp_fd), "-mon",
-          "chardev=qmp,mode=control", "-fw_cfg",
-          fmt::format("name={},file={}", wire::kCellFile, option_value(channels.cell_path)),
-          "-kernel", spec.kernel.string(), "-initrd", spec.initrd.string(), "-append",
-          kernel_command_line(spec)});
+  append(
+      arguments,
+      {"-cpu", spec.cpu.empty() ? std::string(default_cpu(spec.accel)) : spec.cpu, "-nodefaults",
+       "-no-user-config", "-display", "none", "-no-reboot",
+       // A file: a socket that is full would let the host's speed into the guest's time.
+       "-chardev", "file,id=console,path=" + option_value(channels.console_path), "-serial",
+       "chardev:console", "-chardev", "file,id=result,path=" + option_value(channels.result_path),
+       "-device", fmt::format("isa-debugcon,iobase={:#x},chardev=result", wire::kResultPort),
+       "-device", fmt::format("pvpanic,ioport={}", wire::kParkPort), "-action", "panic=pause",
+       "-device", "ib700", "-action", "watchdog=pause", "-chardev",
+       "socket,id=qmp,fd=" + option_value(channels.qmp_fd), "-mon", "chardev=qmp,mode=control",
+       "-fw_cfg", fmt::format("name={},file={}", wire::kCellFile, option_value(channels.cell_path)),
+       "-kernel", spec.kernel.string(), "-initrd", spec.initrd.string(), "-append",
+       kernel_command_line(spec)});
   append(arguments, spec.qemu_parameters);
   if (channels.incoming_fd) append(arguments, {"-incoming", "fd:" + *channels.incoming_fd});
   return arguments;

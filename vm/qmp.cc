@@ -80,6 +80,9 @@ bool Qmp::pump() {
   while (std::optional<json> message = stream_.next()) {
     if (message->contains("event")) {
       events_.push_back({message->value("event", ""), message->value("data", json::object())});
+    } else if (posted_ > 0) {
+      --posted_;
+      if (message->contains("error")) events_.push_back({"ERROR", message->at("error")});
     } else {
       answers_.push_back(*std::move(message));
     }
@@ -144,6 +147,11 @@ json Qmp::call(const std::string& command, const json& arguments, const Patience
                                  answer["error"].value("desc", "no reason given")));
   }
   return answer.value("return", json::object());
+}
+
+void Qmp::post(const std::string& command, const Patience& patience) {
+  send(json{{"execute", command}}.dump() + "\n", -1, patience);
+  ++posted_;
 }
 
 std::optional<QmpEvent> Qmp::next_event() {

@@ -74,6 +74,10 @@ class Qmp {
   // One command to its answer; what it returned. `pass` is a descriptor that goes along, -1: none.
   nlohmann::json call(const std::string& command, const nlohmann::json& arguments,
                       const Patience& patience, int pass = -1);
+  // One command whose answer nobody waits for; if it is an error, that comes as the event `ERROR`
+  // with QEMU's reason as `desc`. For `cont`: a guest that runs may fill the channel of its
+  // results before QEMU answers, and QEMU then waits for whoever should read it.
+  void post(const std::string& command, const Patience& patience);
   // Takes in what has arrived, without waiting; false once QEMU has closed the socket.
   bool pump();
   // Events seen so far, each given once.
@@ -90,6 +94,7 @@ class Qmp {
   QmpStream stream_;
   std::deque<nlohmann::json> answers_;
   std::deque<QmpEvent> events_;
+  std::size_t posted_ = 0;  // whose answers are still to come
   bool open_ = true;
 };
 

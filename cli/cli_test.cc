@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command with bad input: what it says, and with which exit code. No VM.
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "cli/progress.h"
+#include "cli/result.h"
+#include "cli/testing.h"
+
+namespace faultline {
+namespace {
+
+namespace fs = std::filesystem;
+
+// One line on standard error that holds `words`, the exit code, and nothing left in the folder.
+void expect_refused(const CommandOutput& output, int status, const std::string& words) {
+  EXPECT_EQ(output.status, status) << output.error;
+  EXPECT_NE(output.error.find(words), std::string::npos) << output.error;
+  EXPECT_EQ(std::count(output.error.begin(), output.error.end(), '\n'), 1) << output.error;
+}
+
+struct BadName {
+  const char* option;
+  const char* value;
+  const char* said;
+};
+
+class BadNames : public testing::TestWithParam<BadName> {};
+
+TEST_P(BadNames, AreRefusedWithTheNearOnes) {
+  const Scratch scratch;
+  const BadName& bad = GetParam();
+  const CommandOutput output =
+      faultline_command({"run", bad.option, bad.value, "--out", scratch / "out"});
+  expect_refused(output, 2, bad.said);
+  EXPECT_FALSE(fs::exists(scratch / "out/result.json"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Options, BadNames,
+    testing::Values(BadName{"--fs", "ext5", "did you mean ext4"},
+                    BadName{"--fs", "btrfs", "there is: ext4, ext4-fc, xfs"},
+                    BadName{"--strategy", "mapsync", "did you mean map_sync"},
+                    BadName{"--strategy", "fsync:9", "did you mean fsync:"},
+                    BadName{"--workload", "first", "did you mean first_touch"},
+                    BadName{"--workload", "selftest_*", "nothing is called"},
+                    BadName{"--state", "writen", "did you mean written"},
+                    BadName{"--order", "pud", "did you mean"},
+                    BadName{"--threads", "3", "nothing is called '3'"},
+                    BadName{"--probes", "maybe", "neither on nor off"},
+                    BadName{"--accel", "tgc", "tcg"}, BadName{"--kernel", "bookwrm", "bookworm"},
+                    BadName{"--kernel", "./no/such/bzImage", "no/such/bzImage"},
+                    BadName{"--kernel", ",", "--kernel"}, BadName{"--fs", ",", "--fs"},
+                    BadName{"--touches", "99999999", "--touches"}));
+
+TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
+  EXPECT_EQ(faultline_command({}).status, 2);
+  EXPECT_EQ(faultline_command({"rum"}).status, 2);
+  EXPECT_EQ(faultline_command({"run", "--no-such-option"}).status, 2);
+}
+
+TEST(Command, EveryVerbHasHelpWithAnExample) {
+  for (const char* verb :
+       {"run", "list", "report", "table", "identical", "check", "kernels", "doctor"}) {
+    const CommandOutput output = faultline_command({verb, "--help"});
+    EXPECT_EQ(output.status, 0) << verb;
+    EXPECT_NE(output.out.find("xample"), std::string::npos) << verb;
+    EXPECT_NE(output.out.find(std::string("faultline ") + verb), std::string::npos) << verb;
+  }
+}
+
+TEST(Command, ListsEveryTableAsJson) {
+  const CommandOutput output = faultline_command({"list", "--json"});
+  ASSERT_EQ(output.status, 0);
+  const nlohmann::json tables = nlohmann::json::parse(output.out);
+  for (const char* table :
+       {"kernel", "fs", "strategy", "workload", "state", "order", "accel", "probe"}) {
+    ASSERT_TRUE(tables.contains(table)) << table;
+    EXPECT_FALSE(tables[table].empty()) << table;
+    for (const nlohmann::json& row : tables[table]) EXPECT_TRUE(row.contains("id"));
+  }
+  EXPECT_FALSE(tables.contains("selftest"));
+}
+
+TEST(Command, KernelsAreListedWithoutTheNetwork) {
+  const Scratch scratch;
+  const CommandOutput output = faultline_command({"kernels", "list", "--json"},
+                                                 {"env", "FAULTLINE_CACHE=" + scratch / "cache"});
+  ASSERT_EQ(output.status, 0) << output.error;
+  const nlohmann::json rows = nlohmann::json::parse(output.out);
+  EXPECT_EQ(rows.at(0).at("id"), "bookworm");
+  for (const nlohmann::json& row : rows) EXPECT_EQ(row.at("fetched"), false);
+}
+
+TEST(Run, AFileThatIsNoKernel) {
+  const Scratch scratch;
+  write_file(scratch / "bzImage", std::string(4096, 'x'));
+  expect_refused(faultline_command({"run", "--kernel", scratch / "bzImage", "--modules",
+                                    scratch / "", "--out", scratch / "out"}),
+                 2, "bzImage");
+}
+
+TEST(Run, ModulesGoWithAPath) {
+  const Scratch scratch;
+  expect_refused(faultline_command({"run", "--modules", "/tmp", "--out", scratch / "out"}), 2,
+                 "--modules goes with --kernel PATH");
+}
+
+TEST(Run, ASelectionOfImpossibleCellsIsSkippedWithReasons) {
+  const Scratch scratch;
+  const CommandOutput output =
+      faultline_command({"run", "--strategy", "prealloc", "--state", "hole", "--fs", "ext4",
+                         "--out", scratch / "out"});
+  EXPECT_EQ(output.status, 77) << output.error;
+  const nlohmann::json result = read_json(scratch / "out/result.json");
+  ASSERT_EQ(result.at("benchmarks").size(), 2U);
+  EXPECT_EQ(result["benchmarks"][0]["status"], "skipped");
+  EXPECT_EQ(result["benchmarks"][0]["reason"],
+            "prealloc writes every block beforehand: there is no hole state");
+  EXPECT_NE(output.out.find("prealloc writes every block"), std::string::npos) << output.out;
+}
+
+TEST(Run, DoesNotReplaceAnotherRunsResult) {
+  const Scratch scratch;
+  make_dirs(scratch / "out");
+  write_file(scratch / "out/result.json", "precious");
+  expect_refused(faultline_command({"run", "--out", scratch / "out"}), 2, "--force");
+  EXPECT_EQ(read_file(scratch / "out/result.json"), "precious");
+}
+
+TEST(Run, AnOutputThatIsAFile) {
+  const Scratch scratch;
+  write_file(scratch / "out", "a file");
+  expect_refused(faultline_command({"run", "--out", scratch / "out"}), 2, "out");
+}
+
+// A file system of a few pages, full. `use` gets its folder.
+template <typename Use>
+void with_full_disk(const Scratch& scratch, Use use) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to mount a tmpfs";
+  const std::string place = scratch / "full";
+  make_dirs(place);
+  ASSERT_EQ(mount("none", place.c_str(), "tmpfs", 0, "size=64k"), 0);
+  use(place);
+  umount(place.c_str());
+}
+
+TEST(Run, NoSpaceInTheOutput) {
+  const Scratch scratch;
+  with_full_disk(scratch, [&](const std::string& place) {
+    // 2 x 180 rows are more than 64 KiB.
+    const CommandOutput output =
+        faultline_command({"run", "--strategy", "prealloc", "--state", "hole,unwritten",
+                           "--threads", "1,2,4", "--order", "pte,pmd", "--fs", "*", "--workload",
+                           "first_touch,random_touch,paced", "--out", place});
+    EXPECT_EQ(output.status, 69) << output.error;
+    EXPECT_NE(output.error.find("No space left"), std::string::npos) << output.error;
+    EXPECT_TRUE(fs::is_empty(place));
+  });
+}
+
+TEST(Run, NoSpaceInTheCache) {
+  const Scratch scratch;
+  with_full_disk(scratch, [&](const std::string& place) {
+    const CommandOutput output =
+        faultline_command({"run", "--out", scratch / "out"}, {"env", "FAULTLINE_CACHE=" + place});
+    EXPECT_NE(output.status, 0);
+    EXPECT_NE(output.error.find("space"), std::string::npos) << output.error;
+  });
+}
+
+TEST(Reports, RefuseWhatIsNoResult) {
+  const Scratch scratch;
+  make_dirs(scratch / "garbage");
+  make_dirs(scratch / "empty");
+  write_file(scratch / "garbage/result.json", "{\"context\": {");
+  make_dirs(scratch / "newer");
+  write_file(scratch / "newer/result.json",
+             R"({"context": {"schema_version": 99}, "benchmarks": []})");
+  for (const char* verb : {"table", "check"}) {
+    for (const char* place : {"garbage", "empty", "newer", "absent"}) {
+      const CommandOutput output = faultline_command({verb, scratch / place});
+      expect_refused(output, 2, place);
+      EXPECT_EQ(output.error.find("Traceback"), std::string::npos);
+    }
+  }
+}
+
+nlohmann::json row(const char* name, const char* probes, const char* status, double fault,
+                   double page) {
+  return {{"name", std::string(name) + "/" + probes},
+          {"probes", probes},
+          {"status", status},
+          {"per_fault", fault},
+          {"per_page", page},
+          {"tax", nullptr},
+          {"tax_page", nullptr}};
+}
+
+TEST(Tax, IsTheProbedFigureLessTheTwins) {
+  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 5000, 7000),
+                                      row("a", "on", "ok", 5500, 7600),
+                                      row("b", "on", "ok", 100, 100),  // no twin
+                                      row("c", "off", "failed", 1, 1), row("c", "on", "ok", 9, 9)};
+  add_tax(rows);
+  EXPECT_EQ(rows[1]["tax"], 500.0);
+  EXPECT_EQ(rows[1]["tax_page"], 600.0);
+  EXPECT_TRUE(rows[0]["tax"].is_null());
+  EXPECT_TRUE(rows[2]["tax"].is_null());
+  EXPECT_TRUE(rows[4]["tax"].is_null());
+}
+
+TEST(Progress, ClockText) {
+  EXPECT_EQ(clock_text(0), "0:00");
+  EXPECT_EQ(clock_text(59.6), "1:00");
+  EXPECT_EQ(clock_text(3725), "1:02:05");
+}
+
+}  // namespace
+}  // namespace faultline

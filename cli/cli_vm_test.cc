@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command with real guests, on the default kernel.
+#include <gtest/gtest.h>
+
+#include "cli/testing.h"
+#include "vm/kernels.h"
+
+namespace faultline {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Ids of the QEMUs that run, by their command.
+std::string qemus() { return run_command({"pgrep", "-x", "qemu-system-x86"}).out; }
+
+std::vector<std::string> run_arguments(const std::string& out, std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"run", "--out", out, "--no-table"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(RealRun, TwentyThreeTouchesAreTwentyThreeFaultsAndSamples) {
+  const Scratch scratch;
+  const CommandOutput output = faultline_command(
+      run_arguments(scratch / "out", {"--fs", "ext4,ext4-fc,xfs", "--strategy", "map_sync",
+                                      "--state", "hole", "--touches", "23", "--samples"}));
+  ASSERT_EQ(output.status, 0) << output.error;
+  const nlohmann::json result = read_json(scratch / "out/result.json");
+  EXPECT_EQ(result["context"]["complete"], true);
+  ASSERT_EQ(result["benchmarks"].size(), 6U);
+  for (const nlohmann::json& row : result["benchmarks"]) {
+    EXPECT_EQ(row["status"], "ok") << row["reason"];
+    EXPECT_EQ(row["touches"], 23);
+    EXPECT_EQ(row["faults"], 23);
+    EXPECT_EQ(row["pages"], 23);
+    EXPECT_EQ(row["dax"], true);
+    EXPECT_EQ(row["map_sync"], true);
+    EXPECT_EQ(row["life"], "restored");
+    if (row["probes"] == "off") continue;
+    EXPECT_EQ(row["probe"]["fault"]["count"], 23);
+    // A MAP_SYNC store to a hole has just changed the block map (fs/dax.c,
+    // dax_fault_is_synchronous): each fault syncs, each sync commits.
+    EXPECT_EQ(row["syncs"], 23);
+    EXPECT_EQ(row["commits"], 23);
+    EXPECT_EQ(row["fast_commits"], row["fs"] == "ext4-fc" ? 23 : 0);
+    size_t faults = 0;
+    for (const nlohmann::json& sample : row["samples"]) faults += sample[0] == 0 ? 1 : 0;
+    EXPECT_EQ(faults, 23U);
+  }
+  EXPECT_EQ(faultline_command({"table", scratch / "out"}).status, 0) << "the schema holds";
+}
+
+TEST(RealRun, MtimeAloneSyncsWithFastCommitOnly) {
+  const Scratch scratch;
+  const CommandOutput output = faultline_command(
+      run_arguments(scratch / "out", {"--strategy", "map_sync", "--state", "written", "--workload",
+                                      "paced", "--touches", "23", "--probes", "on"}));
+  ASSERT_EQ(output.status, 0) << output.error;
+  for (const nlohmann::json& row : read_rows(scratch / "out/result.json")) {
+    if (row["probes"] == "off") continue;
+    EXPECT_EQ(row["mtime_changes"], 23) << row["name"];
+    EXPECT_EQ(row["syncs"], row["fs"] == "ext4-fc" ? 23 : 0) << row["name"];
+  }
+}
+
+TEST(RealRun, AppSyncsAreCounted) {
+  const Scratch scratch;
+  const CommandOutput output = faultline_command(run_arguments(
+      scratch / "out", {"--fs", "xfs", "--strategy", "fsync:8,msync:all,pwrite", "--state",
+                        "unwritten", "--touches", "23", "--probes", "off"}));
+  ASSERT_EQ(output.status, 0) << output.error;
+  for (const nlohmann::json& row : read_rows(scratch / "out/result.json")) {
+    const bool pwrite = row["strategy"] == "pwrite";
+    // 23 = 8 + 8 + 7.
+    EXPECT_EQ(row["app_syncs"], pwrite ? 23 : row["strategy"] == "fsync" ? 3 : 1);
+    EXPECT_EQ(row["faults"], pwrite ? 0 : 23);
+  }
+}
+
+// A cell's figures are the same whatever ran beside or before it, and when the state is made anew.
+TEST(RealRun, ACellIsTheSameAloneAndInCompanyAndAfterItsStateWasLost) {
+  const Scratch scratch;
+  const std::string cache = scratch / "cache";
+  make_dirs(cache);
+  // Kernels are shared: only states and images are made anew.
+  fs::create_directory_symlink(cache_dir() / "kernels", cache + "/kernels");
+  const std::vector<std::string> own = {"env", "FAULTLINE_CACHE=" + cache};
+  const CommandOutput company = faultline_command(
+      run_arguments(scratch / "company", {"--fs", "ext4", "--strategy", "fsync:8,map_sync"}), own);
+  ASSERT_EQ(company.status, 0) << company.error;
+  fs::remove_all(cache + "/states");
+  const CommandOutput alone = faultline_command(
+      run_arguments(scratch / "alone",
+                    {"--fs", "ext4", "--strategy", "map_sync", "--state", "hole"}),
+      own);
+  ASSERT_EQ(alone.status, 0) << alone.error;
+  const CommandOutput same =
+      faultline_command({"identical", scratch / "company", scratch / "alone", "--json"});
+  EXPECT_EQ(same.status, 0) << same.out;
+}
+
+TEST(RealRun, AKernelAndModulesByPath) {
+  const Scratch scratch;
+  const FetchedKernel kernel = fetch_kernel(kernel_table().front(), cache_dir());
+  const CommandOutput output = faultline_command(run_arguments(
+      scratch / "out",
+      {"--kernel", kernel.vmlinuz.string(), "--modules", kernel.modules_dir.string(), "--fs",
+       "ext4", "--strategy", "volatile", "--state", "hole", "--touches", "16"}));
+  EXPECT_EQ(output.status, 0) << output.error;
+}
+
+struct Misbehaviour {
+  const char* workload;
+  int status;
+  const char* said;
+  const char* more;
+};
+
+class SelfTests : public testing::TestWithParam<Misbehaviour> {};
+
+TEST_P(SelfTests, EndWithTheRightVerdict) {
+  const Scratch scratch;
+  const std::string before = qemus();
+  const Misbehaviour& bad = GetParam();
+  // A good cell runs first: what was measured is kept.
+  const CommandOutput output = faultline_command(run_arguments(
+      scratch / "out", {"--fs", "ext4", "--strategy", "volatile", "--state", "written",
+                        "--workload", std::string("first_touch,") + bad.workload, "--probes", "off",
+                        "--touches", "16", "--cell-deadline", bad.more}));
+  EXPECT_EQ(output.status, bad.status) << output.error;
+  EXPECT_NE(output.error.find(bad.said), std::string::npos) << output.error;
+  size_t good = 0;
+  for (const nlohmann::json& row : read_rows(scratch / "out/result.json")) {
+    const bool ok = row["status"] == "ok";
+    EXPECT_EQ(ok, row["workload"] == "first_touch");
+    good += ok ? 1 : 0;
+  }
+  EXPECT_EQ(good, 1U);
+  EXPECT_EQ(qemus(), before) << "nothing is left running";
+}
+
+INSTANTIATE_TEST_SUITE_P(Guests, SelfTests,
+                         testing::Values(Misbehaviour{"selftest_panic", 69, "panic", "60"},
+                                         Misbehaviour{"selftest_hang", 69, "15", "15"},
+                                         Misbehaviour{"selftest_oom", 69, "memory", "60"},
+                                         Misbehaviour{"selftest_crash", 1, "signal 11", "60"}));
+
+TEST(RealRun, CtrlCKeepsWhatWasMeasured) {
+  const Scratch scratch;
+  const std::string before = qemus();
+  const CommandOutput output =
+      faultline_command(run_arguments(scratch / "out", {"--fs", "ext4", "--strategy", "*"}),
+                        {"timeout", "--preserve-status", "--foreground", "-s", "INT", "12"});
+  EXPECT_EQ(output.status, 2) << output.error;
+  const nlohmann::json result = read_json(scratch / "out/result.json");
+  ASSERT_TRUE(result.is_object());
+  EXPECT_EQ(result["context"]["complete"], false);
+  EXPECT_NE(result["context"]["reason"].get<std::string>().find("interrupted"), std::string::npos);
+  EXPECT_EQ(qemus(), before);
+  EXPECT_EQ(faultline_command({"table", scratch / "out"}).status, 0);
+}
+
+}  // namespace
+}  // namespace faultline
