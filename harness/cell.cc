@@ -3,9 +3,33 @@
 
 #include <fmt/format.h>
 
+#include <concepts>
+#include <limits>
+
 #include "harness/failure.h"
 
 namespace faultline {
+namespace {
+
+// A field that must be there and of that type: the library would turn -1 and 1.5 into counts, and
+// does not name the field.
+template <typename T>
+T Field(const nlohmann::json& json, const char* name) {
+  const nlohmann::json& value = json.at(name);
+  if constexpr (std::same_as<T, std::string>) {
+    if (value.is_string()) return value.get<T>();
+  } else if constexpr (std::same_as<T, bool>) {
+    if (value.is_boolean()) return value.get<T>();
+  } else {
+    if (value.is_number_integer() && value >= 0 &&
+        value.get<uint64_t>() <= std::numeric_limits<T>::max()) {
+      return value.get<T>();
+    }
+  }
+  throw Failure(ExitCode::kUsage, fmt::format("cell: no such {}: {}", name, value.dump()));
+}
+
+}  // namespace
 
 const char* StateName(State state) {
   switch (state) {
@@ -55,36 +79,40 @@ nlohmann::json CellToJson(const Cell& cell) {
 Cell CellFromJson(const nlohmann::json& json) {
   try {
     Cell cell;
-    cell.kernel = json.at("kernel").get<std::string>();
-    cell.fs = json.at("fs").get<std::string>();
-    cell.strategy = json.at("strategy").get<std::string>();
+    cell.kernel = Field<std::string>(json, "kernel");
+    cell.fs = Field<std::string>(json, "fs");
+    cell.strategy = Field<std::string>(json, "strategy");
     const auto& k = json.at("writes_per_sync");
-    if (k.is_null()) {
-      cell.writes_per_sync = kNoK;
-    } else if (k.is_string()) {
-      if (k != "all") throw Failure(ExitCode::kUsage, fmt::format("cell: no such K: {}", k.dump()));
+    if (k == "all") {
       cell.writes_per_sync = kEveryAll;
-    } else {
-      cell.writes_per_sync = k.get<uint64_t>();
+    } else if (!k.is_null()) {
+      cell.writes_per_sync = Field<uint64_t>(json, "writes_per_sync");
+      if (cell.writes_per_sync == kNoK || cell.writes_per_sync == kEveryAll) {
+        throw Failure(ExitCode::kUsage, fmt::format("cell: no such writes_per_sync: {}", k.dump()));
+      }
     }
-    cell.workload = json.at("workload").get<std::string>();
-    const auto state = json.at("state").get<std::string>();
+    cell.workload = Field<std::string>(json, "workload");
+    const auto state = Field<std::string>(json, "state");
     bool known = false;
     for (const State s : {State::kHole, State::kUnwritten, State::kWritten}) {
       if (state == StateName(s)) cell.state = s, known = true;
     }
     if (!known) throw Failure(ExitCode::kUsage, fmt::format("cell: no such state: '{}'", state));
-    const auto order = json.at("order").get<std::string>();
+    const auto order = Field<std::string>(json, "order");
     if (order != "pte" && order != "pmd") {
       throw Failure(ExitCode::kUsage, fmt::format("cell: no such order: '{}'", order));
     }
     cell.order = order == "pmd" ? Order::kPmd : Order::kPte;
-    cell.threads = json.at("threads").get<unsigned>();
-    cell.probes = json.at("probes").get<std::string>() == "on";
-    cell.seed = json.at("seed").get<uint64_t>();
-    cell.touches = json.at("touches").get<uint64_t>();
-    cell.virtual_time = json.at("virtual_time").get<bool>();
-    cell.samples = json.at("samples").get<bool>();
+    cell.threads = Field<unsigned>(json, "threads");
+    const auto probes = Field<std::string>(json, "probes");
+    if (probes != "on" && probes != "off") {
+      throw Failure(ExitCode::kUsage, fmt::format("cell: no such probes: '{}'", probes));
+    }
+    cell.probes = probes == "on";
+    cell.seed = Field<uint64_t>(json, "seed");
+    cell.touches = Field<uint64_t>(json, "touches");
+    cell.virtual_time = Field<bool>(json, "virtual_time");
+    cell.samples = Field<bool>(json, "samples");
     if (cell.threads == 0 || cell.touches == 0 || cell.touches % cell.threads != 0) {
       throw Failure(ExitCode::kUsage, fmt::format("cell: {} touches cannot be shared by {} threads",
                                                   cell.touches, cell.threads));
