@@ -133,9 +133,9 @@ void Lane::Pause() {
 void Lane::CallWrite(uint64_t index) {
   const uint64_t value = index;
   const auto at = static_cast<off_t>(spec_.offset + static_cast<off_t>(index * spec_.stride));
-  if (pwrite(spec_.fd, &value, sizeof value, at) != sizeof value && counts_.error == 0) {
-    counts_.error = errno;
-  }
+  const ssize_t done = pwrite(spec_.fd, &value, sizeof value, at);
+  // A write that is cut short sets no errno.
+  if (done != sizeof value && counts_.error == 0) counts_.error = done < 0 ? errno : EIO;
 }
 
 void Lane::CallSync() {
