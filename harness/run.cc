@@ -100,6 +100,7 @@ double LoopCost(const Workload& workload, LaneSpec spec) {
   std::memset(memory.get(), 1, span + kPageSize);
   spec.base = memory.get();
   spec.stride = kPageSize;
+  if (spec.paced) spec.every = 1;  // a stretch stays one touch
   spec.paced = false;
   if (spec.persist != Persist::kFlushLines) spec.persist = Persist::kNothing;
   Lane lane(spec, nullptr);
