@@ -14,13 +14,13 @@ namespace faultline {
 
 // Patterns are names or globs (fnmatch); an empty list is the default matrix's.
 struct Selection {
-  std::vector<std::string> fs;
-  std::vector<std::string> strategy;  // NAME or NAME:K
-  std::vector<std::string> workload;
-  std::vector<std::string> state;
-  std::vector<std::string> order;
-  std::vector<std::string> threads;
-  std::optional<uint64_t> touches;  // overrides the workload's own number
+  std::vector<std::string> fs = {};
+  std::vector<std::string> strategy = {};  // NAME or NAME:K
+  std::vector<std::string> workload = {};
+  std::vector<std::string> state = {};
+  std::vector<std::string> order = {};
+  std::vector<std::string> threads = {};
+  std::optional<uint64_t> touches = {};  // overrides the workload's own number
 };
 
 struct PlannedCell {

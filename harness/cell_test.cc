@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/cell.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/testing.h"
+
+namespace faultline {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kText[] = R"({
+  "kernel": "bookworm", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8,
+  "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
+  "seed": 7, "touches": 32, "virtual_time": false, "samples": true})";
+
+TEST(Cell, Names) {
+  Cell cell = CellFromJson(json::parse(kText));
+  EXPECT_EQ(cell.Name(), "bookworm/ext4/fsync:8/first_touch/unwritten/pmd/t2/on");
+  cell.writes_per_sync = kEveryAll;
+  EXPECT_EQ(cell.Name(), "bookworm/ext4/fsync:all/first_touch/unwritten/pmd/t2/on");
+  cell.writes_per_sync = kNoK;
+  cell.strategy = "map_sync";
+  cell.state = State::kHole;
+  cell.order = Order::kPte;
+  cell.threads = 1;
+  cell.probes = false;
+  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/hole/pte/t1/off");
+  cell.state = State::kWritten;
+  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/off");
+}
+
+TEST(Cell, TakesEveryField) {
+  const Cell cell = CellFromJson(json::parse(kText));
+  EXPECT_EQ(cell.kernel, "bookworm");
+  EXPECT_EQ(cell.fs, "ext4");
+  EXPECT_EQ(cell.strategy, "fsync");
+  EXPECT_EQ(cell.writes_per_sync, 8U);
+  EXPECT_EQ(cell.workload, "first_touch");
+  EXPECT_EQ(cell.state, State::kUnwritten);
+  EXPECT_EQ(cell.order, Order::kPmd);
+  EXPECT_EQ(cell.threads, 2U);
+  EXPECT_TRUE(cell.probes);
+  EXPECT_EQ(cell.seed, 7U);
+  EXPECT_EQ(cell.touches, 32U);
+  EXPECT_FALSE(cell.virtual_time);
+  EXPECT_TRUE(cell.samples);
+}
+
+TEST(Cell, ComesBackFromJsonAsItWas) {
+  const json given = json::parse(kText);
+  EXPECT_EQ(CellToJson(CellFromJson(given)), given);
+  for (const char* state : {"hole", "unwritten", "written"}) {
+    for (const char* order : {"pte", "pmd"}) {
+      for (const char* probes : {"on", "off"}) {
+        for (const json& k : {json(nullptr), json(1U), json(512U), json("all")}) {
+          json other = given;
+          other["state"] = state;
+          other["order"] = order;
+          other["probes"] = probes;
+          other["writes_per_sync"] = k;
+          EXPECT_EQ(CellToJson(CellFromJson(other)), other);
+        }
+      }
+    }
+  }
+}
+
+TEST(Cell, WritesPerSyncInResults) {
+  EXPECT_EQ(WritesPerSyncJson(kNoK), json(nullptr));
+  EXPECT_EQ(WritesPerSyncJson(64), json(64));
+  EXPECT_EQ(WritesPerSyncJson(kEveryAll), json("all"));
+}
+
+TEST(Cell, Strides) {
+  Cell cell;
+  EXPECT_EQ(cell.Stride(), 4096U);
+  cell.order = Order::kPmd;
+  EXPECT_EQ(cell.Stride(), 2'097'152U);
+}
+
+TEST(Cell, NamesTheFieldThatIsMissing) {
+  const json given = json::parse(kText);
+  for (const auto& [field, value] : given.items()) {
+    json cell = given;
+    cell.erase(field);
+    EXPECT_NE(MessageOf(ExitCode::kUsage, [&] { CellFromJson(cell); }).find("'" + field + "'"),
+              std::string::npos)
+        << field;
+  }
+  EXPECT_FALSE(MessageOf(ExitCode::kUsage, [] { CellFromJson(json::array()); }).empty());
+}
+
+TEST(Cell, NamesTheFieldThatIsWrong) {
+  const json given = json::parse(kText);
+  const auto refused = [&](const char* field, const json& value) {
+    json cell = given;
+    cell[field] = value;
+    const std::string message = MessageOf(ExitCode::kUsage, [&] { CellFromJson(cell); });
+    EXPECT_NE(message.find(field), std::string::npos) << field << value << ": " << message;
+    return message;
+  };
+  for (const char* text : {"kernel", "fs", "strategy", "workload", "state", "order", "probes"}) {
+    refused(text, 1);
+    refused(text, nullptr);
+  }
+  for (const char* number : {"threads", "seed", "touches"}) {
+    for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)})
+      refused(number, value);
+  }
+  for (const char* flag : {"virtual_time", "samples"}) {
+    refused(flag, 1);
+    refused(flag, "true");
+  }
+  // 2^32 + 1 is no number of threads, and not 1 either.
+  refused("threads", 4'294'967'297U);
+  // A negative K would otherwise be that of `all`.
+  for (const json& value : {json("some"), json(-1), json(0), json(2.5), json(true)})
+    refused("writes_per_sync", value);
+  EXPECT_EQ(refused("state", "holes"), "cell: no such state: 'holes'");
+  EXPECT_EQ(refused("order", "pud"), "cell: no such order: 'pud'");
+  EXPECT_EQ(refused("probes", "yes"), "cell: no such probes: 'yes'");
+}
+
+TEST(Cell, SharesTouchesEqually) {
+  const auto refusal = [](uint64_t touches, uint64_t threads) {
+    json cell = json::parse(kText);
+    cell["touches"] = touches;
+    cell["threads"] = threads;
+    return MessageOf(ExitCode::kUsage, [&] { CellFromJson(cell); });
+  };
+  EXPECT_EQ(refusal(33, 2), "cell: 33 touches cannot be shared by 2 threads");
+  EXPECT_EQ(refusal(1, 2), "cell: 1 touches cannot be shared by 2 threads");
+  EXPECT_EQ(refusal(0, 2), "cell: 0 touches cannot be shared by 2 threads");
+  EXPECT_EQ(refusal(32, 0), "cell: 32 touches cannot be shared by 0 threads");
+}
+
+}  // namespace
+}  // namespace faultline

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Rows, and whole cells on an ordinary file system without probes.
+#include "harness/run.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "harness/testing.h"
+
+namespace faultline {
+namespace {
+
+using Names = std::set<std::string>;
+
+void AddQuoted(const std::string& text, Names& names) {
+  static const std::regex quoted("`([a-z0-9_]+)`");
+  for (std::sregex_iterator it(text.begin(), text.end(), quoted), end; it != end; ++it) {
+    names.insert((*it)[1]);
+  }
+}
+
+// The fields of a row in docs/result-format.md: those in the text before the table, less what
+// stands in brackets, and those in the table's first column.
+Names DocumentedFields() {
+  std::ifstream in(FAULTLINE_SOURCE_DIR "/docs/result-format.md");
+  const std::string doc{std::istreambuf_iterator<char>(in), {}};
+  const std::string heading = "## A row of `benchmarks[]`";
+  const size_t start = doc.find(heading);
+  EXPECT_NE(start, std::string::npos);
+  if (start == std::string::npos) return {};
+  std::string section = doc.substr(start + heading.size());
+  section = section.substr(0, section.find("\n## "));
+  const size_t table = section.find("\n|");
+  Names names;
+  AddQuoted(std::regex_replace(section.substr(0, table), std::regex("\\([^)]*\\)"), ""), names);
+  std::istringstream rows(section.substr(table));
+  for (std::string row; std::getline(rows, row);) {
+    if (row.starts_with("|")) AddQuoted(row.substr(0, row.find('|', 1)), names);
+  }
+  return names;
+}
+
+TEST(Row, HasTheFieldsOfItsDocument) {
+  Names fields;
+  const nlohmann::json row = EmptyRow({}, "skipped", "why");
+  for (const auto& [field, value] : row.items()) fields.insert(field);
+  // What the host alone knows and adds.
+  EXPECT_TRUE(fields.insert("accel").second);
+  EXPECT_TRUE(fields.insert("vcpus").second);
+  EXPECT_EQ(fields, DocumentedFields());
+  EXPECT_EQ(fields.count("per_fault"), 1U);
+  EXPECT_EQ(fields.size(), 53U);
+}
+
+TEST(Row, WithoutFigures) {
+  Cell cell;
+  cell.kernel = "trixie";
+  cell.fs = "xfs";
+  cell.strategy = "msync";
+  cell.writes_per_sync = kEveryAll;
+  cell.workload = "first_touch";
+  cell.touches = 23;
+  nlohmann::json row = EmptyRow(cell, "skipped", "why");
+  EXPECT_EQ(row["name"], "trixie/xfs/msync:all/first_touch/hole/pte/t1/off");
+  EXPECT_EQ(row["run_name"], row["name"]);
+  EXPECT_EQ(row["status"], "skipped");
+  EXPECT_EQ(row["reason"], "why");
+  EXPECT_EQ(row["writes_per_sync"], "all");
+  EXPECT_EQ(row["iterations"], 0);
+  EXPECT_EQ(row["touches"], 23);
+  EXPECT_EQ(row["time_domain"], "virtual");
+  EXPECT_EQ(row["unit"], "instr");
+  EXPECT_EQ(row["time_unit"], "instr");
+  for (const char* field : {"per_fault", "per_page", "real_time", "cpu_time", "faults", "losses"})
+    EXPECT_TRUE(row[field].is_null()) << field;
+  cell.virtual_time = false;
+  row = EmptyRow(cell, "failed", "");
+  EXPECT_EQ(row["time_domain"], "wall");
+  EXPECT_EQ(row["unit"], "ns");
+  EXPECT_EQ(row["time_unit"], "ns");
+}
+
+void EveryPage(Lane& lane) {
+  while (const Stretch s = lane.Next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+  }
+}
+
+// Leaves the last page out.
+void AllButOne(Lane& lane) {
+  while (const Stretch s = lane.Next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i + 1 == lane.touches() ? i - 1 : i);
+  }
+}
+
+class RunCellTest : public testing::Test {
+ protected:
+  RunCellTest() {
+    cell_.kernel = "none";
+    cell_.fs = fs_.id;
+    cell_.workload = "every_page";
+    cell_.touches = 23;
+    cell_.virtual_time = false;
+  }
+
+  nlohmann::json Run(const char* strategy, uint64_t k = kNoK) {
+    cell_.strategy = strategy;
+    cell_.writes_per_sync = k;
+    ProbeSet probes(fs_);
+    return RunCell(cell_, {fs_, *FindStrategy(strategy), workload_, folder_.path(), probes});
+  }
+
+  [[nodiscard]] bool OnTmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
+
+  // No probe has a hook there.
+  FileSystem fs_ = {"ordinary", "", "", "", "", false, false, "", "", {}, {}, {}};
+  Workload workload_ = {.id = "every_page",
+                        .summary = "",
+                        .run = EveryPage,
+                        .touches = 23,
+                        .rewrite = false,
+                        .paced = false,
+                        .scattered = false,
+                        .by_default = false,
+                        .selftest = false};
+  Cell cell_;
+  // On tmpfs if there is one: with large folios one fault may map several pages.
+  TempFolder folder_{access("/dev/shm", W_OK) == 0 ? "/dev/shm"
+                                                   : std::filesystem::temp_directory_path()};
+};
+
+// A sanitizer's shadow of the mapping takes faults of its own.
+#ifdef __SANITIZE_ADDRESS__
+#define NEEDS_EXACT_FAULTS() GTEST_SKIP() << "AddressSanitizer's shadow memory takes faults too"
+#else
+#define NEEDS_EXACT_FAULTS() static_cast<void>(0)
+#endif
+
+TEST_F(RunCellTest, TwentyThreeTouchesTakeTwentyThreeFaults) {
+  NEEDS_EXACT_FAULTS();
+  const nlohmann::json row = Run("volatile");
+  EXPECT_EQ(row["reason"], "");
+  EXPECT_EQ(row["status"], "ok");
+  EXPECT_EQ(row["name"], "none/ordinary/volatile/every_page/hole/pte/t1/off");
+  EXPECT_EQ(row["touches"], 23);
+  EXPECT_EQ(row["iterations"], 23);
+  EXPECT_EQ(row["pages"], 23);
+  EXPECT_EQ(row["faults"], 23);
+  EXPECT_EQ(row["app_syncs"], 0);
+  EXPECT_EQ(row["mapped_order"], "pte");
+  EXPECT_EQ(row["dax"], false);
+  EXPECT_EQ(row["map_sync"], false);
+  EXPECT_TRUE(row["line_flush"].is_null());
+  EXPECT_TRUE(row["mtime_changes"].is_null());
+  EXPECT_TRUE(row["probe"].is_null());
+  EXPECT_EQ(row["losses"].dump(), R"({"dropped":0,"missed":0,"recursion":0,"slots":0})");
+  // Nothing is synced: the page costs what its fault costs.
+  EXPECT_EQ(row["per_page"], row["per_fault"]);
+  EXPECT_EQ(row["real_time"], row["per_page"]);
+  EXPECT_EQ(row["cpu_time"], row["per_fault"]);
+  EXPECT_GT(row["per_fault"], 0);
+  EXPECT_GE(row["loop_cost"], 0);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+TEST_F(RunCellTest, SyncsAreInThePageAndNotInTheFault) {
+  NEEDS_EXACT_FAULTS();
+  const nlohmann::json row = Run("fsync", 8);
+  EXPECT_EQ(row["reason"], "");
+  EXPECT_EQ(row["app_syncs"], 3);
+  EXPECT_GT(row["per_page"], row["per_fault"]);
+}
+
+TEST_F(RunCellTest, ThreadsHaveAPartEach) {
+  NEEDS_EXACT_FAULTS();
+  cell_.threads = 2;
+  cell_.touches = 46;
+  const nlohmann::json row = Run("msync", 8);
+  EXPECT_EQ(row["reason"], "");
+  EXPECT_EQ(row["status"], "ok");
+  EXPECT_EQ(row["iterations"], 46);
+  EXPECT_EQ(row["faults"], 46);
+  EXPECT_EQ(row["app_syncs"], 6);
+}
+
+TEST_F(RunCellTest, PwriteTakesNoFault) {
+  const nlohmann::json row = Run("pwrite", 1);
+  EXPECT_EQ(row["reason"], "");
+  EXPECT_EQ(row["status"], "ok");
+  EXPECT_EQ(row["faults"], 0);
+  EXPECT_EQ(row["app_syncs"], 23);
+  EXPECT_EQ(row["mapped_order"], "none");
+  EXPECT_TRUE(row["loop_cost"].is_null());
+}
+
+TEST_F(RunCellTest, RewriteMapsEveryPageBeforehand) {
+  if (!OnTmpfs()) GTEST_SKIP() << "no /dev/shm";
+  cell_.state = State::kWritten;
+  workload_.rewrite = true;
+  // tmpfs does not write-protect after an fsync, so none of them takes another fault.
+  const nlohmann::json row = Run("volatile");
+  EXPECT_EQ(row["status"], "failed");
+  EXPECT_EQ(row["reason"], "23 touches took 0 faults, not 23");
+}
+
+size_t paced_touches = 0;
+void OnePageAStretch(Lane& lane) {
+  while (const Stretch s = lane.Next()) {
+    lane.Touch(s.first);
+    ++paced_touches;
+  }
+}
+
+TEST_F(RunCellTest, TheLoopOfAPacedWorkloadIsPricedWhole) {
+  workload_.run = OnePageAStretch;
+  workload_.paced = true;
+  cell_.touches = 5;
+  for (const char* strategy : {"volatile", "fsync"}) {
+    paced_touches = 0;
+    const nlohmann::json row = Run(strategy, kEveryAll);
+    EXPECT_EQ(paced_touches, 26U) << strategy;  // 16 to warm up, 5 measured, 5 for the price
+    EXPECT_EQ(row["app_syncs"], strategy == std::string("fsync") ? 1 : 0);
+    EXPECT_TRUE(row["mtime_changes"].is_number());
+  }
+}
+
+TEST_F(RunCellTest, CountsThatDoNotAgreeFail) {
+  NEEDS_EXACT_FAULTS();
+  workload_.run = AllButOne;
+  const nlohmann::json row = Run("volatile");
+  EXPECT_EQ(row["status"], "failed");
+  EXPECT_EQ(row["reason"], "23 touches took 22 faults, not 23");
+  EXPECT_EQ(row["faults"], 22);
+}
+
+TEST_F(RunCellTest, SmallEntriesWhereHugeOnesWereAskedForFail) {
+  NEEDS_EXACT_FAULTS();
+  cell_.order = Order::kPmd;
+  cell_.touches = 2;
+  const nlohmann::json row = Run("volatile");
+  EXPECT_EQ(row["status"], "failed");
+  EXPECT_EQ(row["reason"], "asked for pmd entries, the kernel mapped pte");
+  EXPECT_EQ(row["pages"], 1024);
+}
+
+TEST_F(RunCellTest, AKernelThatRefusesMapSyncIsARow) {
+  const nlohmann::json row = Run("map_sync");
+  EXPECT_EQ(row["status"], "failed");
+  EXPECT_EQ(row["reason"], "mmap with MAP_SYNC: Operation not supported");
+  EXPECT_TRUE(row["per_fault"].is_null());
+}
+
+TEST_F(RunCellTest, DaxIsProvedNotBelieved) {
+  fs_.dax = true;
+  const nlohmann::json row = Run("volatile");
+  EXPECT_EQ(row["status"], "failed");
+  EXPECT_EQ(row["reason"], "statx says DAX is off on ordinary");
+}
+
+}  // namespace
+}  // namespace faultline

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/strategy.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+namespace faultline {
+namespace {
+
+TEST(Strategies, HaveNamesOfTheirOwn) {
+  std::set<std::string> ids;
+  for (const Strategy& strategy : Strategies()) {
+    EXPECT_TRUE(ids.insert(strategy.id).second) << strategy.id;
+    EXPECT_EQ(FindStrategy(strategy.id), &strategy);
+    EXPECT_STRNE(strategy.summary, "") << strategy.id;
+  }
+  EXPECT_EQ(FindStrategy(""), nullptr);
+  EXPECT_EQ(FindStrategy("fsync:8"), nullptr);
+}
+
+TEST(Strategies, KRisesAndIsNeverZero) {
+  for (const Strategy& strategy : Strategies()) {
+    const auto ks = strategy.writes_per_sync;
+    EXPECT_TRUE(std::is_sorted(ks.begin(), ks.end(), std::less_equal<>())) << strategy.id;
+    EXPECT_EQ(std::count(ks.begin(), ks.end(), kNoK), 0) << strategy.id;
+  }
+  for (const char* id : {"fsync", "msync"}) {
+    const auto ks = FindStrategy(id)->writes_per_sync;
+    EXPECT_EQ(std::vector<uint64_t>(ks.begin(), ks.end()),
+              (std::vector<uint64_t>{1, 8, 64, 512, UINT64_MAX}));
+  }
+}
+
+TEST(Strategies, DoWhatTheirNamesSay) {
+  EXPECT_EQ(FindStrategy("volatile")->persist, Persist::kNothing);
+  EXPECT_EQ(FindStrategy("fsync")->persist, Persist::kFsync);
+  EXPECT_EQ(FindStrategy("msync")->persist, Persist::kMsync);
+  EXPECT_EQ(FindStrategy("map_sync")->persist, Persist::kFlushLines);
+  EXPECT_EQ(FindStrategy("prealloc")->persist, Persist::kFlushLines);
+  EXPECT_EQ(FindStrategy("pwrite")->persist, Persist::kFdatasync);
+  for (const Strategy& strategy : Strategies()) {
+    const std::string id = strategy.id;
+    EXPECT_EQ(strategy.map_sync, id == "map_sync" || id == "prealloc") << id;
+    EXPECT_EQ(strategy.mapped, id != "pwrite") << id;
+    EXPECT_EQ(strategy.only_written, id == "prealloc") << id;
+    // K is for those that call a sync.
+    EXPECT_EQ(strategy.writes_per_sync.empty(),
+              strategy.persist == Persist::kNothing || strategy.persist == Persist::kFlushLines)
+        << id;
+  }
+}
+
+}  // namespace
+}  // namespace faultline

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The real table: its rows, the size of the default matrix, and the order of touches.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harness/matrix.h"
+#include "harness/workload.h"
+
+namespace faultline {
+
+#define WORKLOAD(id) extern const Workload k_##id;
+#include "workloads/workloads.def"
+#undef WORKLOAD
+
+namespace {
+
+constexpr const Workload* kWorkloads[] = {
+#define WORKLOAD(id) &k_##id,
+#include "workloads/workloads.def"
+#undef WORKLOAD
+};
+
+using Pages = std::vector<uint64_t>;
+
+// The pages that a workload touches, in its order: a file opened for appending takes what a lane
+// without a mapping writes one after the other, wherever the lane means it to be (pwrite(2), BUGS).
+Pages TouchesOf(const Workload& workload, uint64_t touches) {
+  const int fd = memfd_create("touches", MFD_CLOEXEC);
+  EXPECT_EQ(fcntl(fd, F_SETFL, O_APPEND), 0);
+  const LaneSpec spec = {.fd = fd,
+                         .stride = kPageSize,
+                         .touches = touches,
+                         .every = kEveryAll,
+                         .paced = workload.paced,
+                         .scattered = workload.scattered};
+  Lane lane(spec, nullptr);
+  workload.run(lane);
+  EXPECT_EQ(lane.counts().error, 0);
+  Pages pages(2 * touches + 1);
+  const ssize_t bytes = pread(fd, pages.data(), pages.size() * sizeof(uint64_t), 0);
+  close(fd);
+  pages.resize(static_cast<size_t>(bytes) / sizeof(uint64_t));
+  return pages;
+}
+
+Pages UpTo(uint64_t touches) {
+  Pages pages(touches);
+  std::iota(pages.begin(), pages.end(), 0);
+  return pages;
+}
+
+TEST(Workloads, HaveNamesOfTheirOwn) {
+  std::set<std::string> ids;
+  for (const Workload* workload : kWorkloads) {
+    const std::string id = workload->id;
+    EXPECT_TRUE(ids.insert(id).second) << id;
+    EXPECT_STRNE(workload->summary, "") << id;
+    EXPECT_GT(workload->touches, 0U) << id;
+    // Every number of threads has an equal share.
+    EXPECT_EQ(workload->touches % 4, 0U) << id;
+    EXPECT_EQ(workload->selftest, id.starts_with("selftest_")) << id;
+    EXPECT_FALSE(workload->selftest && workload->by_default) << id;
+  }
+#define WORKLOAD(name) EXPECT_STREQ(k_##name.id, #name);
+#include "workloads/workloads.def"
+#undef WORKLOAD
+}
+
+TEST(Workloads, DefaultMatrixIsThisLarge) {
+  const std::vector<PlannedCell> plan = Plan({}, kWorkloads);
+  EXPECT_EQ(plan.size(), 126U);
+  EXPECT_EQ(
+      std::count_if(plan.begin(), plan.end(), [](const auto& cell) { return !cell.skip.empty(); }),
+      6);
+  for (const PlannedCell& planned : plan) {
+    EXPECT_EQ(planned.cell.workload, "first_touch");
+    EXPECT_EQ(planned.cell.touches, 1024U);
+  }
+}
+
+TEST(Workloads, TouchEachPageOnceInOrder) {
+  for (const uint64_t touches : {1, 2, 3, 64, 100, 1024}) {
+    EXPECT_EQ(TouchesOf(k_first_touch, touches), UpTo(touches));
+    EXPECT_EQ(TouchesOf(k_rewrite, touches), UpTo(touches));
+  }
+  for (const uint64_t touches : {1, 2, 5}) EXPECT_EQ(TouchesOf(k_paced, touches), UpTo(touches));
+}
+
+TEST(Workloads, RandomTouchTouchesEachPageOnce) {
+  for (const uint64_t touches : {1, 2, 3, 5, 16, 63, 64, 65, 100, 1000, 1024, 4097}) {
+    Pages pages = TouchesOf(k_random_touch, touches);
+    std::sort(pages.begin(), pages.end());
+    EXPECT_EQ(pages, UpTo(touches)) << touches;
+  }
+}
+
+TEST(Workloads, RandomTouchHasThisOrder) {
+  ASSERT_TRUE(k_random_touch.scattered);
+  EXPECT_EQ(TouchesOf(k_random_touch, 8), (Pages{0, 4, 2, 6, 5, 1, 7, 3}));
+  // 6, 7 and 5 are none of its pages: it goes on from them.
+  EXPECT_EQ(TouchesOf(k_random_touch, 5), (Pages{0, 4, 2, 3, 1}));
+  // Neighbours in time are not neighbours in the file, nor in one 2 MiB stretch of a large one.
+  const Pages pages = TouchesOf(k_random_touch, 1024);
+  size_t near = 0;
+  for (size_t i = 1; i < pages.size(); ++i) {
+    near += pages[i] - pages[i - 1] + 16 <= 32 ? 1 : 0;
+  }
+  EXPECT_LT(near, 103U);  // a tenth
+}
+
+}  // namespace
+}  // namespace faultline
