@@ -75,6 +75,7 @@ std::string spoiled_module(std::string bytes) {
   throw Failure(ExitCode::kCannotTest, "the module has no init_module");
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): json moves without throwing
 struct CellRun {
   GuestOutcome outcome;
   json ready;
