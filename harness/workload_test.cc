@@ -230,6 +230,15 @@ TEST(Lane, StoresAtItsStride) {
   EXPECT_EQ(memory.At(4'194'304), 2U);
 }
 
+// The loop with nothing beside it that could take a fault.
+uint64_t FaultsOf(const LaneSpec& spec) {
+  Lane lane(spec, nullptr);
+  while (const Stretch s = lane.Next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+  }
+  return lane.counts().faults;
+}
+
 TEST(Lane, CountsItsFaults) {
   constexpr uint64_t kPages = 100;
   char* base = static_cast<char*>(mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE,
@@ -244,10 +253,10 @@ TEST(Lane, CountsItsFaults) {
                              .every = kEveryAll,
                              .persist = persist,
                              .flush = flush};
-      Drive(spec);  // once for the pages of the code, and of a sanitizer
+      FaultsOf(spec);  // once for the pages of the code, and of a sanitizer
       ASSERT_EQ(madvise(base, kPages * kPageSize, MADV_DONTNEED), 0);
-      EXPECT_EQ(Drive(spec).counts.faults, 100U);
-      EXPECT_EQ(Drive(spec).counts.faults, 0U);  // all mapped by now
+      EXPECT_EQ(FaultsOf(spec), 100U);
+      EXPECT_EQ(FaultsOf(spec), 0U);  // all mapped by now
     }
   }
   munmap(base, kPages * kPageSize);
