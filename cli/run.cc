@@ -248,6 +248,7 @@ void Run::note_guest(const std::string& kernel, const std::string& fs_id,
     for (const char* field : {"release", "version", "btf_crc32", "command_line", "cpu_model"}) {
       if (payload.contains(field)) entry[field] = payload[field];
     }
+    entry["boot"][fs_id]["hello"] = payload.value("ticks", nlohmann::json());
     // The file system differs from guest to guest of one kernel.
     if (entry["command_line"].is_string()) {
       auto line = entry["command_line"].get<std::string>();
@@ -259,6 +260,8 @@ void Run::note_guest(const std::string& kernel, const std::string& fs_id,
     result_context_["file_systems"][fs_id] = {{"mkfs", payload.value("mkfs", "")},
                                               {"mount", payload.value("mount", "")},
                                               {"tool_version", payload.value("tool_version", "")}};
+    result_context_["kernels"][kernel]["boot"][fs_id]["ready"] =
+        payload.value("ticks", nlohmann::json());
     result_context_["kernels"][kernel]["probes"][fs_id] =
         payload.value("probes", nlohmann::json::array());
   }
@@ -279,7 +282,12 @@ void Run::make_states() {
   run_many(
       firsts.size(), options_.jobs,
       [&](size_t i) { return states_->obtain(firsts[i]->spec, deadlines, cancel_).outcome; },
-      [&](size_t i, const GuestOutcome&) {
+      [&](size_t i, const GuestOutcome& outcome) {
+        if (outcome.boot_s > 0) {
+          const std::lock_guard lock(mutex_);
+          result_context_["kernels"][firsts[i]->cell.at("kernel")]["boot"][firsts[i]->spec.fs]
+                         ["boot_s"] = std::round(outcome.boot_s * 10) / 10;
+        }
         progress_.step(fmt::format("guest ready: {} {}",
                                    firsts[i]->cell.at("kernel").get<std::string>(),
                                    firsts[i]->spec.fs));

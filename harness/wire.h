@@ -42,7 +42,7 @@ inline constexpr char kModuleFolder[] = "/lib/modules";
 inline constexpr char kModuleOrder[] = "/lib/modules/order";
 
 // Frame types, in the order in which a guest sends them.
-inline constexpr std::string_view kHello = "hello";  // {release, version, command_line, ...}
+inline constexpr std::string_view kHello = "hello";  // {ticks, release, version, ...}
 inline constexpr std::string_view kReady = "ready";  // {mkfs, mount, tool_version, btf_sha256, ...}
 inline constexpr std::string_view kResult = "result";  // one row of benchmarks[]
 inline constexpr std::string_view kFail = "fail";      // {stage, message, exit_code}
