@@ -500,9 +500,7 @@ void Supervisor::restore() {
   enter(Stage::kRestore, job_.deadlines.boot_s);
   auto nap = milliseconds(1);
   while (qmp_status(*qmp_, patience(job_.deadlines.boot_s)) == "inmigrate") {
-    if (Patience{due_, &cancel_}.over()) {
-      throw QmpFailure(QmpFailure::Kind::kTimeout, "QEMU did not read the saved state in time");
-    }
+    Patience{due_, &cancel_}.require("incoming state");
     std::this_thread::sleep_for(nap);
     nap = std::min(nap * 2, milliseconds(20));
   }

@@ -24,16 +24,8 @@ using std::chrono::steady_clock;
   throw QmpFailure(QmpFailure::Kind::kClosed, "QEMU " + what);
 }
 
-void check(const Patience& patience, const std::string& doing) {
-  if (patience.cancelled()) throw QmpFailure(QmpFailure::Kind::kCancelled, "cancelled");
-  if (patience.over()) {
-    throw QmpFailure(QmpFailure::Kind::kTimeout,
-                     fmt::format("QEMU did not answer `{}` in time", doing));
-  }
-}
-
 void wait_for(int fd, short events, const std::string& doing, const Patience& patience) {
-  check(patience, doing);
+  patience.require(doing);
   pollfd entry{fd, events, 0};
   ::poll(&entry, 1, patience.slice_ms());
 }
@@ -43,6 +35,14 @@ void wait_for(int fd, short events, const std::string& doing, const Patience& pa
 Patience Patience::of(double seconds, const std::atomic<bool>* cancel) {
   const std::chrono::duration<double> span(std::clamp(seconds, 0.0, 1e8));
   return {steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(span), cancel};
+}
+
+void Patience::require(const std::string& doing) const {
+  if (cancelled()) throw QmpFailure(QmpFailure::Kind::kCancelled, "cancelled");
+  if (over()) {
+    throw QmpFailure(QmpFailure::Kind::kTimeout,
+                     fmt::format("QEMU did not answer `{}` in time", doing));
+  }
 }
 
 int Patience::slice_ms() const {
@@ -180,7 +180,7 @@ void qmp_save(Qmp& qmp, int file, const Patience& patience) {
                        fmt::format("QEMU cannot save the guest: {}",
                                    answer.value("error-desc", "no reason given")));
     }
-    check(patience, "migrate");
+    patience.require("migrate");
     std::this_thread::sleep_for(nap);
     nap = std::min(nap * 2, milliseconds(20));
   }

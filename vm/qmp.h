@@ -28,6 +28,8 @@ struct Patience {
   [[nodiscard]] bool over() const {
     return cancelled() || std::chrono::steady_clock::now() >= until;
   }
+  // QmpFailure(kCancelled or kTimeout) once it is over; `doing` is what was waited for.
+  void require(const std::string& doing) const;
   // Milliseconds for poll(2): at most 50, so that a cancel is seen.
   [[nodiscard]] int slice_ms() const;
 };

@@ -130,5 +130,14 @@ TEST(Patience, SlicesAreShortAndNeverNegative) {
   EXPECT_FALSE(Patience::of(1e30, nullptr).over());
 }
 
+TEST(Patience, ACancelIsNoTimeout) {
+  const std::atomic<bool> cancel = true;
+  EXPECT_EQ(kind_of([&] { Patience::of(100, &cancel).require("it"); }),
+            QmpFailure::Kind::kCancelled);
+  EXPECT_EQ(kind_of([&] { Patience::of(0, &cancel).require("it"); }), QmpFailure::Kind::kCancelled);
+  EXPECT_EQ(kind_of([] { Patience::of(0, nullptr).require("it"); }), QmpFailure::Kind::kTimeout);
+  Patience::of(100, nullptr).require("it");
+}
+
 }  // namespace
 }  // namespace faultline
