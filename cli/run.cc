@@ -2,6 +2,7 @@
 // faultline run: a selection of cells to one result file.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cmath>
@@ -350,6 +351,9 @@ void Run::save() {
       std::round(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() *
                  10) /
       10;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  result_context_["peak_rss_kib"] = usage.ru_maxrss;
   write_result(options_.out, result_context_, rows_);
 }
 

@@ -68,13 +68,15 @@ Stretch Lane::SlowNext() {
   if (last_ == 0) {
     if (!Begin()) return {};
   } else {
+    // All of the time between two stretches is the syncs', none the touches'.
+    const bool counted = spec_.persist != Persist::kNothing || section_ != spec_.touches;
+    const uint64_t start = counted ? Ticks() : 0;
     if (spec_.persist == Persist::kFlushLines) {
-      const uint32_t start = ShortTicks();
       FlushLine();
-      counts_.sync_ticks += ShortTicks() - start;
     } else if (spec_.persist != Persist::kNothing) {
       CallSync();
     }
+    if (counted) counts_.sync_ticks += Ticks() - start;
     if (last_ == spec_.touches) return End();
   }
   const uint64_t first = last_;
@@ -140,7 +142,6 @@ void Lane::CallWrite(uint64_t index) {
 
 void Lane::CallSync() {
   if (last_ - synced_ < spec_.every && last_ != spec_.touches) return;
-  const uint64_t start = Ticks();
   int rc = 0;
   if (spec_.persist == Persist::kFsync) {
     rc = fsync(spec_.fd);
@@ -154,7 +155,6 @@ void Lane::CallSync() {
   if (rc != 0 && counts_.error == 0) counts_.error = errno;
   ++counts_.app_syncs;
   synced_ = last_;
-  counts_.sync_ticks += Ticks() - start;
 }
 
 std::string WhyNot(const Workload& workload, State state) {

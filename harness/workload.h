@@ -68,7 +68,7 @@ class Lane {
   struct Counts {
     uint64_t begin = 0;        // tick at which the first stretch began
     uint64_t end = 0;          // tick at which the last touch was durable
-    uint64_t sync_ticks = 0;   // of these, write-back and syncs
+    uint64_t sync_ticks = 0;   // of these, write-back, syncs and what else lies between stretches
     uint64_t pause_ticks = 0;  // of these, waiting for the clock
     uint64_t faults = 0;       // minor and major, of this thread (getrusage)
     uint64_t app_syncs = 0;

@@ -15,7 +15,6 @@ PASS, FAIL, NOT_MEASURED = "pass", "FAIL", "not measured"
 MAX_LOOP_COST = 30  # instructions: a store, an address, a compare and a branch, with room for a checked loop
 SAME_PERCENT = 1.0  # phase against the tick and layout move a cell by up to 0.1 %
 SYNC_FACTOR = 2.0  # a journal commit is longer than the allocation it commits
-PACED_SHARE = 0.9  # a touch in the same tick as mkfs, mount or a warm-up may move no time stamp
 
 
 @dataclass
@@ -129,7 +128,8 @@ def _paced_syncs(file_systems, holds):
             if cell is None or not cells.is_ok(cell.on):
                 continue
             row = cell.on
-            found.append(Finding(holds(row), f"{place}: {row['syncs']} syncs in {row['faults']} faults"))
+            found.append(Finding(holds(row), f"{place}: {row['syncs']} syncs in {row['faults']} faults, "
+                                             f"{row['commits'] - row['fast_commits']} full commits"))
         return found
     return function
 
@@ -166,10 +166,13 @@ RULES = (
     Rule("fsync-falls", "fsync costs less per page the more writes it covers",
          "one journal commit is shared by K writes",
          "fsync at two K or more (1, 8, 64, 512), same state, without probes", _fsync_falls),
-    Rule("fast-commit-paced-syncs", f"on ext4 with fast_commit at least {PACED_SHARE:g} of paced MAP_SYNC faults sync",
-         "fs/ext4/inode.c, ext4_inode_datasync_dirty: any entry in i_fc_list counts, mtime's too",
+    Rule("fast-commit-paced-syncs",
+         "on ext4 with fast_commit each paced MAP_SYNC fault syncs, until a full commit",
+         "fs/ext4/inode.c, ext4_inode_datasync_dirty: any entry in i_fc_list counts, mtime's too, until the "
+         "transaction of the last change to the block map is committed in full (fast-commit area full, or the timer)",
          "map_sync, paced, written, with probes, on ext4-fc",
-         _paced_syncs(("ext4-fc",), lambda row: row["syncs"] >= PACED_SHARE * row["faults"] and row["faults"] > 0)),
+         _paced_syncs(("ext4-fc",), lambda row: row["faults"] > 0 and (
+             row["syncs"] == row["faults"] or row["syncs"] > 0 and row["commits"] > row["fast_commits"]))),
     Rule("paced-no-syncs", "on ext4 and xfs no paced MAP_SYNC fault on a written block syncs",
          "mtime alone moves neither i_datasync_tid (ext4) nor what xfs looks at (ili_fsync_fields less the time stamp; "
          "from 6.18 on ili_datasync_seq)",
