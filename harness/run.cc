@@ -351,9 +351,9 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   for (const char* field :
        {"real_time",     "cpu_time",     "per_fault", "per_page", "loop_cost",    "pages",
         "faults",        "syncs",        "app_syncs", "commits",  "fast_commits", "fallbacks",
-        "mtime_changes", "mapped_order", "dax",       "map_sync", "line_flush",   "tax",
-        "tax_page",      "p50",          "p90",       "p99",      "p99_9",        "max",
-        "probe",         "losses"}) {
+        "mtime_changes", "mapped_order", "dax",       "map_sync", "line_flush",   "samples",
+        "tax",           "tax_page",     "p50",       "p90",      "p99",          "p99_9",
+        "max",           "probe",        "losses"}) {
     row[field] = nullptr;
   }
   return row;

@@ -215,6 +215,9 @@ TEST_F(VmTest, EveryMisbehaviourHasItsVerdict) {
                   row.verdict == Verdict::kKernelOops || row.verdict == Verdict::kOutOfMemory ||
                   row.verdict == Verdict::kInitDied)
         << row.cell;
+    // Nothing is waited for once it is clear that nothing comes.
+    if (row.verdict != Verdict::kOutOfMemory) EXPECT_LT(outcome.cell_s, 5) << row.cell;
+    if (std::string_view(row.cell) == "park") EXPECT_LT(outcome.cell_s, 2.5);
     EXPECT_TRUE(children().empty()) << row.cell;
   }
 }
