@@ -6,7 +6,7 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test lint format sanitize clean
+.PHONY: help deps build bench test lint tidy format sanitize clean
 
 help:            ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -24,8 +24,11 @@ bench: build     ## measure the default matrix, prove it repeats, write out/
 test: build      ## all tests: C++, reports/, and real ones in the VM
 	@tools/test $(BUILD)
 
-lint: deps       ## formats, clang-tidy, shellcheck, the edges between folders
+lint: deps       ## formats, SPDX lines, shellcheck, the edges between folders
 	@tools/lint $(BUILD)
+
+tidy: build      ## lint and clang-tidy
+	@tools/lint $(BUILD) tidy
 
 sanitize: deps   ## the unit tests under AddressSanitizer and UBSan
 	@tools/sanitize

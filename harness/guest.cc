@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -155,6 +156,16 @@ Cell TakeCell() {
   return CellFromJson(json);
 }
 
+// The machine stops while this sleeps; a restored one wakes up here.
+void Park() {
+  timespec until{};
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += wire::kParkSleepSeconds;
+  outb(wire::kWatchdogTwoSeconds, wire::kWatchdogPort);
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+  }
+}
+
 // One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
 // (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell
 // would be unlike all others.
@@ -184,7 +195,7 @@ int Serve(const FileSystem* fs, bool park, std::span<const Workload* const> work
                         {"probes", ProbeReport(probes)}});
     // The pages of program and libraries, so that no fault on them falls into a measurement.
     mlockall(MCL_CURRENT);
-    if (park) outb(wire::kPark, wire::kParkPort);
+    if (park) Park();
 
     stage = "cell";
     const Cell cell = TakeCell();
@@ -217,7 +228,7 @@ void GuestMain(std::span<const Workload* const> workloads) {
   Mount("tracefs", "/sys/kernel/tracing");
   Mount("tmpfs", "/tmp");
   setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-  if (ioperm(wire::kResultPort, 1, 1) != 0 || ioperm(wire::kParkPort, 1, 1) != 0) {
+  if (ioperm(wire::kResultPort, 1, 1) != 0 || ioperm(wire::kWatchdogPort, 1, 1) != 0) {
     std::perror("faultline: ioperm");
     PowerOff();
   }

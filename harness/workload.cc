@@ -65,22 +65,24 @@ Lane::Lane(const LaneSpec& spec, benchmark::State* state)
       state_(state) {}
 
 Stretch Lane::SlowNext() {
+  // All of the time between two stretches is the syncs', none the touches'.
+  const uint64_t start = Ticks();
   if (last_ == 0) {
     if (!Begin()) return {};
   } else {
-    // All of the time between two stretches is the syncs', none the touches'.
-    const bool counted = spec_.persist != Persist::kNothing || section_ != spec_.touches;
-    const uint64_t start = counted ? Ticks() : 0;
     if (spec_.persist == Persist::kFlushLines) {
       FlushLine();
     } else if (spec_.persist != Persist::kNothing) {
       CallSync();
     }
-    if (counted) counts_.sync_ticks += Ticks() - start;
-    if (last_ == spec_.touches) return End();
+    if (last_ == spec_.touches) {
+      if (spec_.persist != Persist::kNothing) counts_.sync_ticks += Ticks() - start;
+      return End();
+    }
   }
   const uint64_t first = last_;
   last_ = std::min(first + section_, spec_.touches);
+  if (first != 0) counts_.sync_ticks += Ticks() - start;
   if (spec_.paced) Pause();
   return {first, last_};
 }

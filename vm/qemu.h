@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/wire.h"
+
 namespace faultline {
 
 enum class Accel {
@@ -56,8 +58,8 @@ std::string_view default_cpu(Accel accel);
 // moment is stopped at exactly that time: QEMU's main loop moves the clock there by itself, and no
 // instruction is executed. wire::kParkPort, by contrast, stops a guest that runs, and between its
 // stop and the machine's QEMU 7.2 may or may not move the clock on to the next timer (up to 4 ms).
-inline constexpr unsigned short kWatchdogPort = 0x443;
-inline constexpr unsigned char kWatchdogTwoSeconds = 0x0e;
+inline constexpr unsigned short kWatchdogPort = wire::kWatchdogPort;
+inline constexpr unsigned char kWatchdogTwoSeconds = wire::kWatchdogTwoSeconds;
 
 // Where QEMU finds what the host passes to it.
 struct Channels {
