@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -105,11 +106,15 @@ double LoopCost(const Workload& workload, LaneSpec spec) {
   spec.paced = false;
   const bool lines = spec.persist == Persist::kFlushLines;
   if (!lines) spec.persist = Persist::kNothing;
-  Lane lane(spec, nullptr);
-  workload.run(lane);
-  const Lane::Counts& counts = lane.counts();
-  return static_cast<double>(counts.end - counts.begin - (lines ? 0 : counts.sync_ticks)) /
-         static_cast<double>(spec.touches);
+  // The least of three: a clock tick may fall into one.
+  uint64_t least = UINT64_MAX;
+  for (int i = 0; i < 3; ++i) {
+    Lane lane(spec, nullptr);
+    workload.run(lane);
+    const Lane::Counts& counts = lane.counts();
+    least = std::min(least, counts.end - counts.begin - (lines ? 0 : counts.sync_ticks));
+  }
+  return static_cast<double>(least) / static_cast<double>(spec.touches);
 }
 
 nlohmann::json ProbeJson(const ProbeSet& probes, ProbeId id, const fl_state& state) {
