@@ -131,14 +131,21 @@ class Run {
   std::chrono::steady_clock::time_point saved_;
 };
 
-void Run::plan_cells(const FetchedKernel& kernel, const GuestImage& image) {
-  std::vector<std::string> arguments = {"plan", "--kernel", kernel.id, "--probes", options_.probes};
-  for (const auto& [name, list] : options_.lists) {
+// The selection as the guest's binary takes it.
+std::vector<std::string> plan_arguments(const RunOptions& options) {
+  std::vector<std::string> arguments = {"plan", "--probes", options.probes};
+  for (const auto& [name, list] : options.lists) {
     if (!list.empty()) arguments.insert(arguments.end(), {"--" + name, list});
   }
-  if (options_.touches != 0) {
-    arguments.insert(arguments.end(), {"--touches", std::to_string(options_.touches)});
+  if (options.touches != 0) {
+    arguments.insert(arguments.end(), {"--touches", std::to_string(options.touches)});
   }
+  return arguments;
+}
+
+void Run::plan_cells(const FetchedKernel& kernel, const GuestImage& image) {
+  std::vector<std::string> arguments = plan_arguments(options_);
+  arguments.insert(arguments.end(), {"--kernel", kernel.id});
   if (accel_info(accel_).time_domain != "virtual") arguments.emplace_back("--wall");
   if (options_.samples) arguments.emplace_back("--samples");
   for (nlohmann::json& planned : ask_guest_binary(context_, arguments)) {
@@ -190,16 +197,7 @@ void Run::prepare() {
   make_dirs(cache_);
   // Names first: a typing error should not cost a download.
   const nlohmann::json tables = ask_guest_binary(context_, {"list"});
-  {
-    std::vector<std::string> arguments = {"plan", "--probes", options_.probes};
-    for (const auto& [name, list] : options_.lists) {
-      if (!list.empty()) arguments.insert(arguments.end(), {"--" + name, list});
-    }
-    if (options_.touches != 0) {
-      arguments.insert(arguments.end(), {"--touches", std::to_string(options_.touches)});
-    }
-    ask_guest_binary(context_, arguments);
-  }
+  ask_guest_binary(context_, plan_arguments(options_));
   if (options_.accel != "auto") accel_named(options_.accel);
   if (find_program("qemu-system-x86_64").empty()) {
     throw Failure(ExitCode::kUsage,
