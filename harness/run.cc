@@ -95,7 +95,7 @@ Totals Measure(const Cell& cell, const Workload& workload, const std::vector<Lan
 }
 
 // What of the loop is counted with the touches, over memory that takes no fault and with no call to
-// sync: ticks per touch. Of map_sync that is all, its write-back included.
+// sync: ticks per touch.
 double LoopCost(const Workload& workload, LaneSpec spec) {
   const uint64_t span = spec.touches * kPageSize;
   const std::unique_ptr<char[]> memory(new char[span + kPageSize]);
@@ -104,15 +104,14 @@ double LoopCost(const Workload& workload, LaneSpec spec) {
   spec.stride = kPageSize;
   if (spec.paced) spec.every = 1;  // a stretch stays one touch
   spec.paced = false;
-  const bool lines = spec.persist == Persist::kFlushLines;
-  if (!lines) spec.persist = Persist::kNothing;
+  if (spec.persist != Persist::kFlushLines) spec.persist = Persist::kNothing;
   // The least of three: a clock tick may fall into one.
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < 3; ++i) {
     Lane lane(spec, nullptr);
     workload.run(lane);
     const Lane::Counts& counts = lane.counts();
-    least = std::min(least, counts.end - counts.begin - (lines ? 0 : counts.sync_ticks));
+    least = std::min(least, counts.end - counts.begin - counts.sync_ticks);
   }
   return static_cast<double>(least) / static_cast<double>(spec.touches);
 }

@@ -59,32 +59,23 @@ const char* LineFlushName(LineFlush flush) {
 
 Lane::Lane(const LaneSpec& spec, benchmark::State* state)
     : spec_(spec),
-      section_(spec.paced || spec.persist == Persist::kFlushLines
+      base_(spec.base != nullptr ? spec.base : reinterpret_cast<char*>(&value_)),
+      stride_(spec.base != nullptr ? spec.stride : 0),
+      section_(spec.paced || spec.base == nullptr || spec.persist == Persist::kFlushLines
                    ? 1
                    : std::min(spec.every, spec.touches)),
       state_(state) {}
 
-Stretch Lane::SlowNext() {
-  // All of the time between two stretches is the syncs', none the touches'.
-  const uint64_t start = Ticks();
-  if (last_ == 0) {
-    if (!Begin()) return {};
-  } else {
-    if (spec_.persist == Persist::kFlushLines) {
-      FlushLine();
-    } else if (spec_.persist != Persist::kNothing) {
-      CallSync();
-    }
-    if (last_ == spec_.touches) {
-      if (spec_.persist != Persist::kNothing) counts_.sync_ticks += Ticks() - start;
-      return End();
-    }
+Stretch Lane::Between() {
+  if (spec_.base == nullptr) CallWrite();
+  if (spec_.persist == Persist::kFlushLines) {
+    FlushLine();
+  } else if (spec_.persist != Persist::kNothing) {
+    CallSync();
   }
-  const uint64_t first = last_;
-  last_ = std::min(first + section_, spec_.touches);
-  if (first != 0) counts_.sync_ticks += Ticks() - start;
+  if (last_ == spec_.touches) return End();
   if (spec_.paced) Pause();
-  return {first, last_};
+  return Open();
 }
 
 void Lane::FlushLine() const {
@@ -103,17 +94,27 @@ void Lane::FlushLine() const {
   _mm_sfence();
 }
 
-bool Lane::Begin() {
+Stretch Lane::Begin() {
   // All iterations are one batch: Google Benchmark starts the threads together and counts, and
   // costs nothing per touch.
   if (state_ != nullptr && !state_->KeepRunningBatch(static_cast<int64_t>(spec_.touches))) {
-    return false;
+    return {};
   }
-  if (spec_.paced) mtime_ = MtimeNs(spec_.fd);
-  fast_ = spec_.persist == Persist::kFlushLines && spec_.flush == LineFlush::kClwb && !spec_.paced;
+  mode_ = Mode::kCalls;
+  if (!spec_.paced && spec_.persist == Persist::kFlushLines && spec_.flush == LineFlush::kClwb) {
+    mode_ = Mode::kLines;
+  } else if (spec_.base != nullptr && section_ == spec_.touches &&
+             spec_.persist == Persist::kNothing) {
+    mode_ = Mode::kEnd;
+  }
+  if (spec_.paced) {
+    mtime_ = MtimeNs(spec_.fd);
+    Pause();
+  }
+  counts_ = {};
   counts_.faults = ThreadFaults();
   counts_.begin = Ticks();
-  return true;
+  return Open();
 }
 
 Stretch Lane::End() {
@@ -121,6 +122,8 @@ Stretch Lane::End() {
   counts_.faults = ThreadFaults() - counts_.faults;
   if (spec_.paced && MtimeNs(spec_.fd) != mtime_) ++counts_.mtime_changes;
   if (state_ != nullptr) state_->KeepRunningBatch(1);
+  // Between() calls this: what came after the end is no sync.
+  if (mode_ == Mode::kCalls) counts_.sync_ticks -= Ticks() - counts_.end;
   return {};
 }
 
@@ -131,15 +134,19 @@ void Lane::Pause() {
   mtime_ = mtime;
   const timespec pause{0, kPauseNs};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
-  counts_.pause_ticks += Ticks() - start;
+  // Next() takes all between two stretches for the sync's: give the pause back.
+  const uint64_t paused = Ticks() - start;
+  counts_.pause_ticks += paused;
+  counts_.sync_ticks -= paused;
 }
 
-void Lane::CallWrite(uint64_t index) {
-  const uint64_t value = index;
-  const auto at = static_cast<off_t>(spec_.offset + static_cast<off_t>(index * spec_.stride));
-  const ssize_t done = pwrite(spec_.fd, &value, sizeof value, at);
+void Lane::CallWrite() {
+  const uint64_t start = Ticks();
+  const auto at = static_cast<off_t>(spec_.offset + static_cast<off_t>(value_ * spec_.stride));
+  const ssize_t done = pwrite(spec_.fd, &value_, sizeof value_, at);
   // A write that is cut short sets no errno.
-  if (done != sizeof value && counts_.error == 0) counts_.error = done < 0 ? errno : EIO;
+  if (done != sizeof value_ && counts_.error == 0) counts_.error = done < 0 ? errno : EIO;
+  counts_.sync_ticks -= Ticks() - start;
 }
 
 void Lane::CallSync() {

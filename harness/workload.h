@@ -61,7 +61,8 @@ class Lane {
   Stretch Next();
   [[nodiscard]] uint64_t touches() const { return spec_.touches; }
 
-  // Stores 8 bytes at page `index` of the lane.
+  // Stores 8 bytes at page `index` of the lane; a lane by pwrite writes them in Next(), which
+  // counts as the touch.
   void Touch(uint64_t index);
 
   // What came of it. Ticks of Ticks(), see clock.h.
@@ -78,19 +79,36 @@ class Lane {
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
  private:
-  bool Begin();
+  // What Next() has to do.
+  enum class Mode {
+    kLines,  // clwb after each touch and nothing else
+    kCalls,  // Between()
+    kBegin,  // nothing has been touched yet
+    kEnd,    // nothing is due after the one stretch
+  };
+  Stretch Begin();
   Stretch End();
-  Stretch SlowNext();
+  Stretch Edge() { return mode_ == Mode::kBegin ? Begin() : End(); }
+  Stretch Between();
   void Pause();
   void CallSync();
-  void CallWrite(uint64_t index);
+  void CallWrite();
   void FlushLine() const;
+  Stretch Open() {
+    const uint64_t first = last_;
+    last_ = std::min(first + section_, spec_.touches);
+    return {first, last_};
+  }
 
   LaneSpec spec_;
+  // Where Touch() stores: the mapping, or for pwrite, what it is to write.
+  char* base_;
+  uint64_t stride_;
+  uint64_t value_ = 0;
   char* at_ = nullptr;  // last store
   uint64_t last_ = 0;   // end of the stretch that is open
   uint64_t section_;    // touches per stretch
-  bool fast_ = false;   // clwb after each touch and nothing else, and the lane has begun
+  Mode mode_ = Mode::kBegin;
   Counts counts_;
   uint64_t synced_ = 0;  // touches that a sync has covered
   benchmark::State* state_;
@@ -114,27 +132,29 @@ struct Workload {
 std::string WhyNot(const Workload& workload, State state);
 
 inline void Lane::Touch(uint64_t index) {
-  if (spec_.base == nullptr) [[unlikely]] {
-    CallWrite(index);
-    return;
-  }
-  char* const at = spec_.base + index * spec_.stride;
+  char* const at = base_ + index * stride_;
   *reinterpret_cast<volatile uint64_t*>(at) = index;
   at_ = at;
 }
 
-// The way of map_sync and prealloc, where every stretch is one touch, is kept short: at most 30
-// instructions per touch in user space, Next() included. So the time of the touches is what is left
-// of the whole and not added up.
+// The loop, Next() included, takes at most 30 instructions per touch in user space beside what is
+// due between two stretches. So the time of the touches is what is left of the whole and not added
+// up.
 inline Stretch Lane::Next() {
-  if (!fast_) return SlowNext();
-  const uint32_t start = ShortTicks();
-  asm volatile("clwb %0" : "+m"(*at_));
-  _mm_sfence();
-  counts_.sync_ticks += ShortTicks() - start;
-  if (last_ == spec_.touches) return End();
-  const uint64_t first = last_++;
-  return {first, first + 1};
+  if (mode_ == Mode::kLines) {
+    const uint32_t start = ShortTicks();
+    asm volatile("clwb %0" : "+m"(*at_));
+    _mm_sfence();
+    counts_.sync_ticks += ShortTicks() - start;
+    if (last_ == spec_.touches) return End();
+    const uint64_t first = last_++;
+    return {first, first + 1};
+  }
+  if (mode_ != Mode::kCalls) return Edge();
+  counts_.sync_ticks -= Ticks();
+  const Stretch next = Between();
+  counts_.sync_ticks += Ticks();
+  return next;
 }
 
 }  // namespace faultline

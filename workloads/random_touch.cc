@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <bit>
+#include <vector>
 
 #include "harness/workload.h"
 
@@ -16,12 +17,14 @@ uint64_t Scatter(uint64_t i, unsigned bits) {
 
 void Run(Lane& lane) {
   const auto bits = static_cast<unsigned>(std::bit_width(lane.touches() - 1));
+  std::vector<uint32_t> pages(lane.touches());
+  for (uint64_t i = 0; i < pages.size(); ++i) {
+    uint64_t page = Scatter(i, bits);
+    while (page >= pages.size()) page = Scatter(page, bits);
+    pages[i] = static_cast<uint32_t>(page);
+  }
   while (const Stretch s = lane.Next()) {
-    for (uint64_t i = s.first; i < s.last; ++i) {
-      uint64_t page = Scatter(i, bits);
-      while (page >= lane.touches()) page = Scatter(page, bits);
-      lane.Touch(page);
-    }
+    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(pages[i]);
   }
 }
 
