@@ -47,6 +47,8 @@ inline constexpr char kParamPark[] =
 inline constexpr char kGuestBinary[] = "/init";
 inline constexpr char kModuleFolder[] = "/lib/modules";
 inline constexpr char kModuleOrder[] = "/lib/modules/order";
+// The strategy module, loaded by the cell that needs it; absent from images of cells that do not.
+inline constexpr char kStrategyModule[] = "/lib/faultline/faultline.ko";
 
 // Frame types, in the order in which a guest sends them.
 inline constexpr std::string_view kHello = "hello";  // {ticks, release, version, ...}
