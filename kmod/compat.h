@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that the module is built for (5.10 to 7.3). Nothing else in
+ * kmod/ looks at the version.
+ */
+#ifndef FAULTLINE_COMPAT_H
+#define FAULTLINE_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+
+/* The size argument of huge_fault: 1d024e7a8dab "mm: remove enum page_entry_size", v6.6. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+typedef unsigned int fl_order_t;
+#else
+typedef enum page_entry_size fl_order_t;
+#endif
+
+/* Faults under the VMA's own lock: v6.4. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0) && defined(CONFIG_PER_VMA_LOCK)
+static inline bool fl_holds_vma_lock(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_VMA_LOCK;
+}
+
+static inline void fl_drop_vma_lock(struct vm_area_struct *vma)
+{
+	vma_end_read(vma);
+}
+
+static inline void fl_wait_for_faults(struct vm_area_struct *vma)
+{
+	vma_start_write(vma);
+}
+#else
+static inline bool fl_holds_vma_lock(const struct vm_fault *vmf)
+{
+	return false;
+}
+
+static inline void fl_drop_vma_lock(struct vm_area_struct *vma)
+{
+}
+
+static inline void fl_wait_for_faults(struct vm_area_struct *vma)
+{
+}
+#endif
+
+/* Whose ids a setattr is in: user_namespace since v5.12, mnt_idmap since v6.3. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define FL_IDMAP_PARAMETER struct mnt_idmap *idmap,
+#define FL_IDMAP idmap,
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+#define FL_IDMAP_PARAMETER struct user_namespace *idmap,
+#define FL_IDMAP idmap,
+#else
+#define FL_IDMAP_PARAMETER
+#define FL_IDMAP
+#endif
+
+#endif
