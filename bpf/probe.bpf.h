@@ -31,6 +31,7 @@ struct fl_slot {
   fl_u32 order;
   fl_u64 start;
   fl_u64 address;
+  fl_u64 retrying; /* 1: between two attempts of one fault, whose time goes on */
 };
 
 /* In a section of its own, so that user space can read and reset it whole. */
@@ -73,9 +74,15 @@ static __always_inline void enter(fl_u64 address, fl_u32 order) {
   fl_u32 tid = id;
   struct fl_slot* slot = &slots[tid & (FL_SLOTS - 1)];
   if (!ours(id)) return;
-  if (slot->tid && slot->tid != tid) {
-    __sync_fetch_and_add(&state.slots, 1);
-    return;
+  if (slot->tid) {
+    if (slot->tid != tid) {
+      __sync_fetch_and_add(&state.slots, 1);
+      return;
+    }
+    if (slot->retrying) {
+      slot->retrying = 0;
+      if (slot->address == address) return;
+    }
   }
   slot->tid = tid;
   slot->order = order;
@@ -91,8 +98,13 @@ static __always_inline void leave(fl_u32 result) {
   struct fl_sample* sample;
   fl_u64 duration;
   if (slot->tid != tid) return;
+  if (result & VM_FAULT_RETRY) {
+    slot->retrying = 1;
+    __sync_fetch_and_add(&state.fallbacks, 1);
+    return;
+  }
   slot->tid = 0;
-  if (result & (VM_FAULT_FALLBACK | VM_FAULT_RETRY)) {
+  if (result & VM_FAULT_FALLBACK) {
     __sync_fetch_and_add(&state.fallbacks, 1);
     return;
   }

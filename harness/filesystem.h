@@ -36,6 +36,8 @@ struct FileSystem {
 // The sync inside a fault is the DAX core's, the same for every file system that has one
 // (fs/dax.c, since v4.15).
 inline constexpr Hooks kSyncHooks = {{{"dax_finish_sync_fault", 3}}};
+// The strategy module's handler, around the file system's (kmod/faultline.c).
+inline constexpr Hooks kModuleFaultHooks = {{{"fl_kmod_fault", 3}}};
 
 std::span<const FileSystem> FileSystems();
 // nullptr when there is none of that id.

@@ -152,8 +152,8 @@ std::vector<PlannedCell> Plan(const Selection& selection,
                                                      ? std::span<const uint64_t>(kNone)
                                                      : strategy.writes_per_sync;
             for (const uint64_t k : ks) {
-              if (!chosen(selection.strategy, StrategyName(strategy, k), true) &&
-                  !chosen(selection.strategy, strategy.id, true)) {
+              if (!chosen(selection.strategy, StrategyName(strategy, k), strategy.by_default) &&
+                  !chosen(selection.strategy, strategy.id, strategy.by_default)) {
                 continue;
               }
               for (const State state : {State::kHole, State::kUnwritten, State::kWritten}) {

@@ -143,51 +143,64 @@ ProbeSet::ProbeSet(const FileSystem& fs) {
   for (size_t i = 0; i < kProbes; ++i) {
     status_.at(i).id = kRows[i].id;
     if (i == static_cast<size_t>(ProbeId::k_sync) && !fs.dax) continue;  // no fault syncs there
-    for (const MeansRow& means : kMeans) {
-      for (const Hook& hook : *hooks.at(i)) {
-        if (hook.function == nullptr || loaded_.at(i)) continue;
-        Warnings().clear();
-        auto candidate = std::make_unique<Loaded>();
-        size_t size = 0;
-        const void* elf = kRows[i].elf(&size);
-        candidate->object = bpf_object__open_mem(elf, size, nullptr);
-        candidate->means = means.means;
-        candidate->function = hook.function;
-        bool good = candidate->object != nullptr &&
-                    SetConstant<fl_u32>(candidate->object, kConstantType, static_cast<fl_u32>(i)) &&
-                    SetConstant<fl_u32>(candidate->object, kConstantArguments, hook.arguments);
-        if (good) {
-          bpf_program* program = nullptr;
-          bpf_object__for_each_program(program, candidate->object) {
-            bpf_program__set_autoload(program, false);
+    Load(i, *hooks.at(i));
+  }
+}
+
+void ProbeSet::Retarget(ProbeId id, const Hooks& hooks) {
+  const auto index = static_cast<size_t>(id);
+  loaded_.at(index).reset();
+  status_.at(index) = {};
+  status_.at(index).id = kRows[index].id;
+  Load(index, hooks);
+}
+
+void ProbeSet::Load(size_t index, const Hooks& hooks) {
+  for (const MeansRow& means : kMeans) {
+    for (const Hook& hook : hooks) {
+      if (hook.function == nullptr || loaded_.at(index)) continue;
+      Warnings().clear();
+      auto candidate = std::make_unique<Loaded>();
+      size_t size = 0;
+      const void* elf = kRows[index].elf(&size);
+      candidate->object = bpf_object__open_mem(elf, size, nullptr);
+      candidate->means = means.means;
+      candidate->function = hook.function;
+      bool good =
+          candidate->object != nullptr &&
+          SetConstant<fl_u32>(candidate->object, kConstantType, static_cast<fl_u32>(index)) &&
+          SetConstant<fl_u32>(candidate->object, kConstantArguments, hook.arguments);
+      if (good) {
+        bpf_program* program = nullptr;
+        bpf_object__for_each_program(program, candidate->object) {
+          bpf_program__set_autoload(program, false);
+        }
+        for (const auto& [name, slot] : {std::pair{means.enter, &candidate->enter},
+                                         std::pair{means.leave, &candidate->leave}}) {
+          *slot = bpf_object__find_program_by_name(candidate->object, name);
+          bpf_program__set_autoload(*slot, true);
+          if (means.means == Means::kFentry &&
+              bpf_program__set_attach_target(*slot, 0, hook.function) != 0) {
+            good = false;
           }
-          for (const auto& [name, slot] : {std::pair{means.enter, &candidate->enter},
-                                           std::pair{means.leave, &candidate->leave}}) {
-            *slot = bpf_object__find_program_by_name(candidate->object, name);
-            bpf_program__set_autoload(*slot, true);
-            if (means.means == Means::kFentry &&
-                bpf_program__set_attach_target(*slot, 0, hook.function) != 0) {
-              good = false;
-            }
-          }
         }
-        good = good && bpf_object__load(candidate->object) == 0;
-        // A kprobe's function is looked up only when it is attached: try now, say now.
-        if (good && means.means == Means::kKprobe) {
-          good = candidate->Attach();
-          candidate->Detach();
-        }
-        if (!good) {
-          status_.at(i).error =
-              fmt::format("{} on {}: {}", means.name, hook.function, Reason("refused"));
-          continue;
-        }
-        candidate->state_fd = bpf_object__find_map_fd_by_name(candidate->object, ".data.state");
-        candidate->samples_fd = bpf_object__find_map_fd_by_name(candidate->object, "samples");
-        status_.at(i).target = hook.function;
-        status_.at(i).means = means.name;
-        loaded_.at(i) = std::move(candidate);
       }
+      good = good && bpf_object__load(candidate->object) == 0;
+      // A kprobe's function is looked up only when it is attached: try now, say now.
+      if (good && means.means == Means::kKprobe) {
+        good = candidate->Attach();
+        candidate->Detach();
+      }
+      if (!good) {
+        status_.at(index).error =
+            fmt::format("{} on {}: {}", means.name, hook.function, Reason("refused"));
+        continue;
+      }
+      candidate->state_fd = bpf_object__find_map_fd_by_name(candidate->object, ".data.state");
+      candidate->samples_fd = bpf_object__find_map_fd_by_name(candidate->object, "samples");
+      status_.at(index).target = hook.function;
+      status_.at(index).means = means.name;
+      loaded_.at(index) = std::move(candidate);
     }
   }
 }

@@ -51,6 +51,8 @@ class ProbeSet {
   ProbeSet& operator=(const ProbeSet&) = delete;
 
   [[nodiscard]] const ProbeStatus& status(ProbeId id) const;
+  // Loads a probe anew, for another function; for what is there only once a cell has begun.
+  void Retarget(ProbeId id, const Hooks& hooks);
   // Attaches all that were loaded. Throws Failure(kRegression) naming the probe that refused.
   void Attach();
   void Detach();
@@ -62,6 +64,7 @@ class ProbeSet {
 
  private:
   struct Loaded;
+  void Load(size_t index, const Hooks& hooks);
   std::array<std::unique_ptr<Loaded>, kProbes> loaded_;
   std::array<ProbeStatus, kProbes> status_;
 };

@@ -17,6 +17,7 @@
 #include "harness/failure.h"
 #include "harness/histogram.h"
 #include "harness/mapping.h"
+#include "harness/module.h"
 
 namespace faultline {
 namespace {
@@ -138,6 +139,34 @@ nlohmann::json ProbeJson(const ProbeSet& probes, ProbeId id, const fl_state& sta
   return json;
 }
 
+nlohmann::json ModuleJson(const fl_kmod_stats& stats) {
+  nlohmann::json retries = nlohmann::json::array();
+  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
+    if (stats.retries_per_fault[i] != 0) retries.push_back({i, stats.retries_per_fault[i]});
+  }
+  return {{"attempts", stats.attempts},
+          {"faults", stats.faults},
+          {"syncs", stats.syncs},
+          {"syncs_dropped", stats.syncs_dropped},
+          {"retries", stats.retries},
+          {"passed_over", stats.passed_over},
+          {"not_droppable", stats.not_droppable},
+          {"mmap_locks", stats.mmap_locks},
+          {"vma_locks", stats.vma_locks},
+          {"errors", stats.errors},
+          {"retries_per_fault", retries}};
+}
+
+// Of the faults that ended; a retry count above the table's is the table's last.
+uint64_t RetriesP50(const fl_kmod_stats& stats) {
+  uint64_t seen = 0;
+  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
+    seen += stats.retries_per_fault[i];
+    if (2 * seen >= stats.faults) return i;
+  }
+  return 0;
+}
+
 // Throws Failure when the kernel does not do what the strategy needs; the row then says so.
 void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
@@ -159,6 +188,13 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   }
   if (row["map_sync"] != strategy.map_sync) {
     throw Failure(ExitCode::kRegression, "VmFlags in smaps do not show MAP_SYNC (sf) as asked");
+  }
+
+  // Loaded by the cell that needs it; the file keeps the strategy till it is closed.
+  std::unique_ptr<StrategyModule> module;
+  if (strategy.module != FL_KMOD_NONE) {
+    module = std::make_unique<StrategyModule>();
+    module->Set(file.fd(), strategy);
   }
 
   LaneSpec whole;
@@ -204,6 +240,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
     }
   } attached{nullptr};
   if (cell.probes) {
+    if (module) context.probes.Retarget(ProbeId::k_fault, kModuleFaultHooks);
     context.probes.Attach();
     attached.probes = &context.probes;
     context.probes.Reset(getpid(), false);
@@ -219,12 +256,14 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
     }
     context.probes.Reset(getpid(), cell.samples);
   }
+  if (module) module->Reset(file.fd());
 
   const uint64_t ns_before = MonotonicNs();
   const uint64_t ticks_before = Ticks();
   const Totals totals = Measure(cell, context.workload, lanes);
   const uint64_t ns = MonotonicNs() - ns_before;
   const uint64_t ticks = Ticks() - ticks_before;
+  const fl_kmod_stats stats = module ? module->Stats(file.fd()) : fl_kmod_stats{};
   std::array<ProbeReading, kProbes> readings{};
   if (cell.probes) {
     for (size_t i = 0; i < kProbes; ++i)
@@ -271,6 +310,16 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
                             row["mapped_order"].get<std::string>());
   }
 
+  if (module) {
+    row["module"] = ModuleJson(stats);
+    row["retries_p50"] = RetriesP50(stats);
+    row["retries_max"] = stats.max_retries;
+    if (complaint.empty() && stats.faults != expected) {
+      complaint =
+          fmt::format("{} touches, but the module saw {} faults", cell.touches, stats.faults);
+    }
+  }
+
   uint64_t lost = 0;
   row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
   if (cell.probes) {
@@ -285,7 +334,8 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
       if (!row["probe"]["fault"].is_null() && fault.count != 0)
         row[name] = row["probe"]["fault"][name];
     }
-    row["syncs"] = sync.count;
+    // The module syncs on either side of dax_finish_sync_fault(), and counts it itself.
+    row["syncs"] = module ? stats.syncs + stats.syncs_dropped : sync.count;
     row["fast_commits"] = fast.count;
     row["commits"] = commit.count + fast.count;
     row["fallbacks"] = fault.fallbacks;
@@ -357,7 +407,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
         "faults",        "syncs",        "app_syncs", "commits",  "fast_commits", "fallbacks",
         "mtime_changes", "mapped_order", "dax",       "map_sync", "line_flush",   "samples",
         "tax",           "tax_page",     "p50",       "p90",      "p99",          "p99_9",
-        "max",           "probe",        "losses"}) {
+        "max",           "probe",        "losses",    "module",   "retries_p50",  "retries_max"}) {
     row[field] = nullptr;
   }
   return row;
@@ -368,7 +418,7 @@ nlohmann::json RunCell(const Cell& cell, const RunContext& context) {
   try {
     Fill(cell, context, row);
   } catch (const Failure& failure) {
-    row["status"] = "failed";
+    row["status"] = failure.code() == ExitCode::kSkipped ? "skipped" : "failed";
     row["reason"] = failure.what();
   }
   return row;

@@ -3,11 +3,19 @@
 
 #include <fmt/format.h>
 
+#include "kmod/faultline_ioctl.h"
+
 namespace faultline {
 namespace {
 
 constexpr uint64_t kEachTouch[] = {1};
 constexpr uint64_t kSweep[] = {1, 8, 64, 512, kEveryAll};
+
+// In what a mapping and its application do, these are map_sync.
+constexpr Strategy ModuleStrategy(const char* id, const char* summary, fl_kmod_strategy module,
+                                  unsigned flags = 0, bool only_written = false) {
+  return {id, summary, {}, true, true, only_written, Persist::kFlushLines, false, module, flags};
+}
 
 constexpr Strategy kStrategies[] = {
     {"volatile", "MAP_SHARED, never synced: the floor", {}, true, false, false, Persist::kNothing},
@@ -30,6 +38,17 @@ constexpr Strategy kStrategies[] = {
      Persist::kFlushLines},
     {"pwrite", "pwrite and fdatasync: no mapping", kEachTouch, false, false, false,
      Persist::kFdatasync},
+    ModuleStrategy("sync_fault",
+                   "every write fault syncs all of the file's metadata, mtime included",
+                   FL_KMOD_SYNC_FAULT),
+    ModuleStrategy("sync_fault_data", "every write fault syncs as fdatasync does",
+                   FL_KMOD_SYNC_FAULT, FL_KMOD_DATASYNC),
+    ModuleStrategy("sync_retry", "metadata dirty: drop the fault's lock, sync, retry the fault",
+                   FL_KMOD_SYNC_RETRY),
+    ModuleStrategy("sync_retry_extent", "as sync_retry, while the extent touched is dirty",
+                   FL_KMOD_SYNC_RETRY_EXTENT),
+    ModuleStrategy("daxfile", "prealloc, and a flag: frozen block map, no mtime update",
+                   FL_KMOD_DAXFILE, 0, true),
 };
 
 }  // namespace

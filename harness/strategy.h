@@ -29,6 +29,9 @@ struct Strategy {
   bool map_sync;                              // MAP_SHARED_VALIDATE | MAP_SYNC
   bool only_written;                          // makes every block written beforehand
   Persist persist;
+  bool by_default = true;  // in the default matrix
+  unsigned module = 0;     // FL_KMOD_* of kmod/faultline_ioctl.h; 0: a stock kernel has it
+  unsigned module_flags = 0;
 };
 
 std::span<const Strategy> Strategies();

@@ -43,9 +43,12 @@ TEST(Strategies, DoWhatTheirNamesSay) {
   EXPECT_EQ(FindStrategy("pwrite")->persist, Persist::kFdatasync);
   for (const Strategy& strategy : Strategies()) {
     const std::string id = strategy.id;
-    EXPECT_EQ(strategy.map_sync, id == "map_sync" || id == "prealloc") << id;
+    const bool module = id.starts_with("sync_") || id == "daxfile";
+    EXPECT_EQ(strategy.module != 0, module) << id;
+    EXPECT_EQ(strategy.by_default, !module) << id;
+    EXPECT_EQ(strategy.map_sync, module || id == "map_sync" || id == "prealloc") << id;
     EXPECT_EQ(strategy.mapped, id != "pwrite") << id;
-    EXPECT_EQ(strategy.only_written, id == "prealloc") << id;
+    EXPECT_EQ(strategy.only_written, id == "prealloc" || id == "daxfile") << id;
     // K is for those that call a sync.
     EXPECT_EQ(strategy.writes_per_sync.empty(),
               strategy.persist == Persist::kNothing || strategy.persist == Persist::kFlushLines)

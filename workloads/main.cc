@@ -44,7 +44,8 @@ nlohmann::json Tables() {
     for (const uint64_t k : strategy.writes_per_sync) ks.push_back(WritesPerSyncJson(k));
     tables["strategy"].push_back({{"id", strategy.id},
                                   {"summary", strategy.summary},
-                                  {"default", true},
+                                  {"default", strategy.by_default},
+                                  {"module", strategy.module != 0},
                                   {"writes_per_sync", ks}});
   }
   for (const Workload* workload : kWorkloads) {

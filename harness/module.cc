@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/module.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "harness/failure.h"
+#include "harness/wire.h"
+
+namespace faultline {
+namespace {
+
+constexpr char kDevicePath[] = "/dev/" FAULTLINE_DEVICE;
+
+[[noreturn]] void Skip(const std::string& what) {
+  const int error = errno;
+  throw Failure(ExitCode::kSkipped, fmt::format("{}: {}", what, std::strerror(error)));
+}
+
+// What the module's errors mean (kmod/faultline_ioctl.h).
+const char* Meaning(int error) {
+  switch (error) {
+    case EOPNOTSUPP:
+      return "not a DAX file";
+    case ENXIO:
+      return "no MAP_SYNC mapping of the file, or the file has holes";
+    case EBUSY:
+      return "the file has another strategy";
+    default:
+      return std::strerror(error);
+  }
+}
+
+}  // namespace
+
+StrategyModule::StrategyModule() {
+  if (access(kDevicePath, F_OK) != 0) {
+    const int fd = open(wire::kStrategyModule, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) Skip(fmt::format("no strategy module: {}", wire::kStrategyModule));
+    const long rc = syscall(SYS_finit_module, fd, "", 0);
+    const int error = errno;
+    close(fd);
+    errno = error;
+    if (rc != 0 && error != EEXIST) Skip("the kernel refuses the strategy module");
+  }
+  device_ = open(kDevicePath, O_RDWR | O_CLOEXEC);
+  if (device_ < 0) Skip(kDevicePath);
+}
+
+StrategyModule::~StrategyModule() { close(device_); }
+
+void StrategyModule::Set(int fd, const Strategy& strategy) const {
+  const fl_kmod_set set = {sizeof(fl_kmod_set), fd, strategy.module, strategy.module_flags};
+  if (ioctl(device_, FL_KMOD_SET, &set) != 0) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("the module refuses {}: {}", strategy.id, Meaning(errno)));
+  }
+}
+
+void StrategyModule::Reset(int fd) const {
+  if (ioctl(device_, FL_KMOD_RESET, fd) != 0) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("the module's counters: {}", std::strerror(errno)));
+  }
+}
+
+fl_kmod_stats StrategyModule::Stats(int fd) const {
+  fl_kmod_stats stats{};
+  stats.size = sizeof stats;
+  stats.fd = fd;
+  if (ioctl(device_, FL_KMOD_STATS, &stats) != 0) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("the module's counters: {}", std::strerror(errno)));
+  }
+  return stats;
+}
+
+}  // namespace faultline
