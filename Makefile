@@ -34,7 +34,7 @@ sanitize: deps   ## the unit tests under AddressSanitizer and UBSan
 	@tools/sanitize
 
 format:          ## clang-format everything
-	@git ls-files '*.cc' '*.h' '*.bpf.c' | xargs clang-format -i
+	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i
 
 clean:           ## remove what was built; the cache stays
 	@rm -rf $(BUILD) build-asan

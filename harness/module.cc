@@ -56,7 +56,8 @@ StrategyModule::StrategyModule() {
 StrategyModule::~StrategyModule() { close(device_); }
 
 void StrategyModule::Set(int fd, const Strategy& strategy) const {
-  const fl_kmod_set set = {sizeof(fl_kmod_set), fd, strategy.module, strategy.module_flags};
+  const fl_kmod_set set = {sizeof(fl_kmod_set), fd, static_cast<uint32_t>(strategy.module),
+                           strategy.module_flags};
   if (ioctl(device_, FL_KMOD_SET, &set) != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("the module refuses {}: {}", strategy.id, Meaning(errno)));

@@ -192,7 +192,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
 
   // Loaded by the cell that needs it; the file keeps the strategy till it is closed.
   std::unique_ptr<StrategyModule> module;
-  if (strategy.module != FL_KMOD_NONE) {
+  if (strategy.NeedsModule()) {
     module = std::make_unique<StrategyModule>();
     module->Set(file.fd(), strategy);
   }

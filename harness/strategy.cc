@@ -14,7 +14,16 @@ constexpr uint64_t kSweep[] = {1, 8, 64, 512, kEveryAll};
 // In what a mapping and its application do, these are map_sync.
 constexpr Strategy ModuleStrategy(const char* id, const char* summary, fl_kmod_strategy module,
                                   unsigned flags = 0, bool only_written = false) {
-  return {id, summary, {}, true, true, only_written, Persist::kFlushLines, false, module, flags};
+  return {id,
+          summary,
+          {},
+          true,
+          true,
+          only_written,
+          Persist::kFlushLines,
+          false,
+          static_cast<int>(module),
+          flags};
 }
 
 constexpr Strategy kStrategies[] = {
@@ -38,6 +47,9 @@ constexpr Strategy kStrategies[] = {
      Persist::kFlushLines},
     {"pwrite", "pwrite and fdatasync: no mapping", kEachTouch, false, false, false,
      Persist::kFdatasync},
+    ModuleStrategy("map_sync_wrapped",
+                   "map_sync through the module's handler: what the module itself costs",
+                   FL_KMOD_NONE),
     ModuleStrategy("sync_fault",
                    "every write fault syncs all of the file's metadata, mtime included",
                    FL_KMOD_SYNC_FAULT),

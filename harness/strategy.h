@@ -21,6 +21,9 @@ enum class Persist {
   kFdatasync,
 };
 
+// What a strategy has in place of FL_KMOD_* when it needs no module.
+inline constexpr int kStock = -1;
+
 struct Strategy {
   const char* id;
   const char* summary;
@@ -30,8 +33,10 @@ struct Strategy {
   bool only_written;                          // makes every block written beforehand
   Persist persist;
   bool by_default = true;  // in the default matrix
-  unsigned module = 0;     // FL_KMOD_* of kmod/faultline_ioctl.h; 0: a stock kernel has it
+  int module = kStock;     // FL_KMOD_* of kmod/faultline_ioctl.h
   unsigned module_flags = 0;
+
+  [[nodiscard]] bool NeedsModule() const { return module != kStock; }
 };
 
 std::span<const Strategy> Strategies();

@@ -43,8 +43,8 @@ TEST(Strategies, DoWhatTheirNamesSay) {
   EXPECT_EQ(FindStrategy("pwrite")->persist, Persist::kFdatasync);
   for (const Strategy& strategy : Strategies()) {
     const std::string id = strategy.id;
-    const bool module = id.starts_with("sync_") || id == "daxfile";
-    EXPECT_EQ(strategy.module != 0, module) << id;
+    const bool module = id.starts_with("sync_") || id == "daxfile" || id == "map_sync_wrapped";
+    EXPECT_EQ(strategy.NeedsModule(), module) << id;
     EXPECT_EQ(strategy.by_default, !module) << id;
     EXPECT_EQ(strategy.map_sync, module || id == "map_sync" || id == "prealloc") << id;
     EXPECT_EQ(strategy.mapped, id != "pwrite") << id;

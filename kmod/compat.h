@@ -19,19 +19,33 @@ typedef enum page_entry_size fl_order_t;
 
 /* Faults under the VMA's own lock: v6.4. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0) && defined(CONFIG_PER_VMA_LOCK)
-static inline bool fl_holds_vma_lock(const struct vm_fault* vmf) {
-  return vmf->flags & FAULT_FLAG_VMA_LOCK;
+static inline bool fl_holds_vma_lock(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_VMA_LOCK;
 }
 
-static inline void fl_drop_vma_lock(struct vm_area_struct* vma) { vma_end_read(vma); }
+static inline void fl_drop_vma_lock(struct vm_area_struct *vma)
+{
+	vma_end_read(vma);
+}
 
-static inline void fl_wait_for_faults(struct vm_area_struct* vma) { vma_start_write(vma); }
+static inline void fl_wait_for_faults(struct vm_area_struct *vma)
+{
+	vma_start_write(vma);
+}
 #else
-static inline bool fl_holds_vma_lock(const struct vm_fault* vmf) { return false; }
+static inline bool fl_holds_vma_lock(const struct vm_fault *vmf)
+{
+	return false;
+}
 
-static inline void fl_drop_vma_lock(struct vm_area_struct* vma) {}
+static inline void fl_drop_vma_lock(struct vm_area_struct *vma)
+{
+}
 
-static inline void fl_wait_for_faults(struct vm_area_struct* vma) {}
+static inline void fl_wait_for_faults(struct vm_area_struct *vma)
+{
+}
 #endif
 
 /* Whose ids a setattr is in: user_namespace since v5.12, mnt_idmap since v6.3. */

@@ -110,7 +110,7 @@ static struct fl_file *fl_find(const struct file *file)
 	struct fl_file *f, *found = NULL;
 
 	rcu_read_lock();
-	hash_for_each_possible_rcu(fl_files, f, node, (unsigned long)file) {
+	hash_for_each_possible_rcu (fl_files, f, node, (unsigned long)file) {
 		if (f->file == file) {
 			found = f;
 			break;
@@ -172,7 +172,7 @@ static struct fl_retried *fl_retried_of(struct fl_file *f, unsigned long address
 {
 	struct fl_retried *r;
 
-	list_for_each_entry(r, &f->retried, node) {
+	list_for_each_entry (r, &f->retried, node) {
 		if (r->pid == current->pid && r->task_start == current->start_time &&
 		    r->address == address)
 			return r;
@@ -185,7 +185,7 @@ static struct fl_attempt *fl_attempt_of(struct fl_file *f)
 	struct fl_attempt *a, *found = NULL;
 
 	spin_lock(&f->lock);
-	list_for_each_entry(a, &f->entered, node) {
+	list_for_each_entry (a, &f->entered, node) {
 		if (a->task == current) {
 			found = a; /* its owner is this very task, further down the stack */
 			break;
@@ -203,8 +203,8 @@ static void fl_count(struct fl_file *f, __u64 *counter)
 }
 
 /* A sync on the fault's behalf, its lock held. */
-static int fl_sync_locked(struct fl_file *f, struct fl_attempt *a, struct file *file,
-			  loff_t start, loff_t end, int datasync)
+static int fl_sync_locked(struct fl_file *f, struct fl_attempt *a, struct file *file, loff_t start,
+			  loff_t end, int datasync)
 {
 	int error;
 
@@ -305,35 +305,31 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 	kfree(fresh);
 	fput(file);
 	/* The callers of the mkwrite handlers stop at ERROR or NOPAGE only (mm/memory.c). */
-	return call == FL_FAULT || call == FL_HUGE_FAULT ? VM_FAULT_RETRY :
-							   VM_FAULT_RETRY | VM_FAULT_NOPAGE;
+	return call == FL_FAULT || call == FL_HUGE_FAULT ? VM_FAULT_RETRY
+							 : VM_FAULT_RETRY | VM_FAULT_NOPAGE;
 }
 
-/* The fault has ended, in an error or not. */
-static void fl_end(struct fl_file *f, unsigned long address)
+/* The fault has ended, in an error or not. f->lock is held; what is returned is for kfree(). */
+static struct fl_retried *fl_end(struct fl_file *f, unsigned long address)
 {
-	struct fl_retried *r;
-	u64 retries = 0;
+	struct fl_retried *r = list_empty(&f->retried) ? NULL : fl_retried_of(f, address);
+	const u64 retries = r ? r->retries : 0;
 
-	spin_lock(&f->lock);
-	r = fl_retried_of(f, address);
-	if (r) {
-		retries = r->retries;
+	if (r)
 		list_del(&r->node);
-	}
 	f->stats.faults++;
 	f->stats.max_retries = max(f->stats.max_retries, retries);
 	f->stats.retries_per_fault[min_t(u64, retries, FL_KMOD_RETRIES - 1)]++;
-	spin_unlock(&f->lock);
-	kfree(r);
+	return r;
 }
 
 vm_fault_t fl_kmod_fault(struct vm_fault *vmf, fl_order_t order, enum fl_call call)
 {
 	struct file *file = vmf->vma->vm_file;
+	const unsigned long address = vmf->address;
 	struct fl_file *f;
-	struct fl_retried *r;
-	struct fl_attempt a = { .task = current, .vmf = vmf };
+	struct fl_retried *r = NULL;
+	struct fl_attempt a;
 	vm_fault_t result;
 
 	if (!(vmf->flags & FAULT_FLAG_WRITE))
@@ -342,10 +338,11 @@ vm_fault_t fl_kmod_fault(struct vm_fault *vmf, fl_order_t order, enum fl_call ca
 	if (!f)
 		return fl_original(vmf, order, call);
 
+	a = (struct fl_attempt){.task = current, .vmf = vmf};
 	spin_lock(&f->lock);
 	f->stats.attempts++;
 	if (!list_empty(&f->retried)) {
-		r = fl_retried_of(f, vmf->address);
+		r = fl_retried_of(f, address);
 		a.failed = r && r->failed;
 	}
 	list_add(&a.node, &f->entered);
@@ -364,14 +361,15 @@ vm_fault_t fl_kmod_fault(struct vm_fault *vmf, fl_order_t order, enum fl_call ca
 				   !!(f->flags & FL_KMOD_DATASYNC)))
 			result = VM_FAULT_SIGBUS;
 	}
+	r = NULL;
 	spin_lock(&f->lock);
 	list_del(&a.node);
+	if (!a.retry && !(result & (VM_FAULT_RETRY | VM_FAULT_FALLBACK)))
+		r = fl_end(f, address);
 	spin_unlock(&f->lock);
-
 	if (a.retry)
 		return fl_sync_and_retry(f, &a, vmf, call);
-	if (!(result & (VM_FAULT_RETRY | VM_FAULT_FALLBACK)))
-		fl_end(f, vmf->address);
+	kfree(r);
 	return result;
 }
 
@@ -407,8 +405,8 @@ static int fl_setattr(FL_IDMAP_PARAMETER struct dentry *dentry, struct iattr *at
 	if (ops->setattr != fl_setattr)
 		error = ops->setattr(FL_IDMAP dentry, attr);
 	else if (!(attr->ia_valid & ATTR_SIZE))
-		error = container_of(ops, struct fl_i_ops, ops)->original->setattr(
-			FL_IDMAP dentry, attr);
+		error = container_of(ops, struct fl_i_ops, ops)
+				->original->setattr(FL_IDMAP dentry, attr);
 	srcu_read_unlock(&fl_setattr_srcu, index);
 	return error;
 }
@@ -428,7 +426,7 @@ static void fl_forget_retried(struct fl_file *f)
 {
 	struct fl_retried *r, *next;
 
-	list_for_each_entry_safe(r, next, &f->retried, node)
+	list_for_each_entry_safe (r, next, &f->retried, node)
 		kfree(r);
 	INIT_LIST_HEAD(&f->retried);
 }
@@ -460,7 +458,7 @@ static const struct file_operations *fl_wrap_fops(const struct file_operations *
 {
 	struct fl_fops *w;
 
-	list_for_each_entry(w, &fl_fops_list, node) {
+	list_for_each_entry (w, &fl_fops_list, node) {
 		if (w->original == original)
 			return &w->ops;
 	}
@@ -481,7 +479,7 @@ fl_wrap_vm_ops(const struct vm_operations_struct *original)
 {
 	struct fl_vm_ops *w;
 
-	list_for_each_entry(w, &fl_vm_ops_list, node) {
+	list_for_each_entry (w, &fl_vm_ops_list, node) {
 		if (w->original == original || &w->ops == original)
 			return &w->ops;
 	}
@@ -505,7 +503,7 @@ static const struct inode_operations *fl_wrap_i_ops(const struct inode_operation
 {
 	struct fl_i_ops *w;
 
-	list_for_each_entry(w, &fl_i_ops_list, node) {
+	list_for_each_entry (w, &fl_i_ops_list, node) {
 		if (w->original == original)
 			return &w->ops;
 	}
@@ -679,7 +677,10 @@ static long fl_ioctl_stats(void __user *argument)
 	struct fl_retried *r;
 	struct fl_file *f;
 	struct file *file;
-	struct { u32 size; s32 fd; } head;
+	struct {
+		u32 size;
+		s32 fd;
+	} head;
 	long error = 0;
 
 	if (copy_from_user(&head, argument, sizeof(head)))
@@ -698,7 +699,7 @@ static long fl_ioctl_stats(void __user *argument)
 	} else {
 		spin_lock(&f->lock);
 		*stats = f->stats;
-		list_for_each_entry(r, &f->retried, node)
+		list_for_each_entry (r, &f->retried, node)
 			stats->open_retries = max(stats->open_retries, r->retries);
 		spin_unlock(&f->lock);
 		stats->size = sizeof(*stats);
@@ -782,11 +783,11 @@ static void __exit fl_exit(void)
 	 */
 	synchronize_srcu(&fl_setattr_srcu);
 	synchronize_rcu_tasks();
-	list_for_each_entry_safe(fops, next_fops, &fl_fops_list, node)
+	list_for_each_entry_safe (fops, next_fops, &fl_fops_list, node)
 		kfree(fops);
-	list_for_each_entry_safe(vm_ops, next_vm_ops, &fl_vm_ops_list, node)
+	list_for_each_entry_safe (vm_ops, next_vm_ops, &fl_vm_ops_list, node)
 		kfree(vm_ops);
-	list_for_each_entry_safe(i_ops, next_i_ops, &fl_i_ops_list, node)
+	list_for_each_entry_safe (i_ops, next_i_ops, &fl_i_ops_list, node)
 		kfree(i_ops);
 }
 

@@ -45,7 +45,7 @@ nlohmann::json Tables() {
     tables["strategy"].push_back({{"id", strategy.id},
                                   {"summary", strategy.summary},
                                   {"default", strategy.by_default},
-                                  {"module", strategy.module != 0},
+                                  {"module", strategy.NeedsModule()},
                                   {"writes_per_sync", ks}});
   }
   for (const Workload* workload : kWorkloads) {
