@@ -34,18 +34,6 @@
 namespace faultline {
 namespace {
 
-constexpr char kDevice[] = "/dev/pmem0";
-constexpr char kMountPoint[] = "/mnt/faultline";
-
-void Send(std::string_view type, const nlohmann::json& payload) {
-  const std::string frame =
-      wire::Encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  // `rep outsb`: one instruction for the whole frame.
-  const char* at = frame.data();
-  size_t left = frame.size();
-  asm volatile("rep outsb" : "+S"(at), "+c"(left) : "d"(wire::kResultPort) : "memory");
-}
-
 void SendFailure(const std::string& stage, const Failure& failure) {
   Send(wire::kFail, {{"stage", stage},
                      {"message", failure.what()},
@@ -107,11 +95,11 @@ void LoadModules(const FileSystem& fs) {
 }
 
 void WaitForDevice() {
-  for (int i = 0; i < 500 && access(kDevice, F_OK) != 0; ++i) usleep(10'000);
-  if (access(kDevice, F_OK) != 0) {
+  for (int i = 0; i < 500 && access(kPmemDevice, F_OK) != 0; ++i) usleep(10'000);
+  if (access(kPmemDevice, F_OK) != 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("{} did not appear: the kernel found no pmem in "
                                                    "the memmap= region",
-                                                   kDevice));
+                                                   kPmemDevice));
   }
 }
 
@@ -181,13 +169,12 @@ void CommitOnce(const std::string& directory) {
 }
 
 // Everything but what process 1 must do itself: a crash here is seen there.
-int Serve(const FileSystem* fs, bool park, std::span<const Workload* const> workloads) {
+int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {
   std::string stage = "ready";
   try {
-    WaitForDevice();
-    const Mounted mounted = MakeAndMount(*fs, kDevice, kMountPoint);
+    const Mounted mounted = MakeAndMount(fs, kPmemDevice, kMountPoint);
     CommitOnce(kMountPoint);
-    ProbeSet probes(*fs);
+    ProbeSet probes(fs);
     Send(wire::kReady, {{"mkfs", mounted.mkfs_line},
                         {"mount", mounted.mount_line},
                         {"tool_version", mounted.tool_version},
@@ -204,10 +191,10 @@ int Serve(const FileSystem* fs, bool park, std::span<const Workload* const> work
       if (cell.workload == candidate->id) workload = candidate;
     }
     const Strategy* strategy = FindStrategy(cell.strategy);
-    if (workload == nullptr || strategy == nullptr || cell.fs != fs->id) {
+    if (workload == nullptr || strategy == nullptr || cell.fs != fs.id) {
       throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit this guest", cell.Name()));
     }
-    Send(wire::kResult, RunCell(cell, {*fs, *strategy, *workload, kMountPoint, probes}));
+    Send(wire::kResult, RunCell(cell, {fs, *strategy, *workload, kMountPoint, probes}));
     return 0;
   } catch (const Failure& failure) {
     SendFailure(stage, failure);
@@ -219,7 +206,22 @@ int Serve(const FileSystem* fs, bool park, std::span<const Workload* const> work
 
 }  // namespace
 
+void Send(std::string_view type, const nlohmann::json& payload) {
+  const std::string frame =
+      wire::Encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  // `rep outsb`: one instruction for the whole frame.
+  const char* at = frame.data();
+  size_t left = frame.size();
+  asm volatile("rep outsb" : "+S"(at), "+c"(left) : "d"(wire::kResultPort) : "memory");
+}
+
 void GuestMain(std::span<const Workload* const> workloads) {
+  RunGuest([&](const FileSystem& fs) {
+    return Serve(fs, Parameter(wire::kParamPark) == "1", workloads);
+  });
+}
+
+void RunGuest(const std::function<int(const FileSystem& fs)>& serve) {
   const uint64_t ticks = Ticks();
   Mount("proc", "/proc");
   Mount("sysfs", "/sys");
@@ -241,9 +243,9 @@ void GuestMain(std::span<const Workload* const> workloads) {
         throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", fs_id));
       }
       LoadModules(*fs);
-      const bool park = Parameter(wire::kParamPark) == "1";
+      WaitForDevice();
       const pid_t child = fork();
-      if (child == 0) _exit(Serve(fs, park, workloads));
+      if (child == 0) _exit(serve(*fs));
       int status = 0;
       while (waitpid(child, &status, 0) != child) {
       }

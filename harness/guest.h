@@ -2,8 +2,13 @@
 // The guest's side of a VM run: process 1, the result channel, the point where the machine stops.
 #pragma once
 
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <span>
+#include <string>
+#include <string_view>
 
+#include "harness/filesystem.h"
 #include "harness/workload.h"
 
 namespace faultline {
@@ -12,5 +17,16 @@ namespace faultline {
 // line, loads the probes, parks, takes the cell, runs it, sends its row and powers off. Never
 // returns.
 [[noreturn]] void GuestMain(std::span<const Workload* const> workloads);
+
+// What process 1 of a guest is to do, in a child so that a crash is seen and told: `serve` gets the
+// file system named on the kernel's command line, its modules loaded, its device there. Then the
+// guest powers off.
+[[noreturn]] void RunGuest(const std::function<int(const FileSystem& fs)>& serve);
+
+// Writes one frame to the host (harness/wire.h).
+void Send(std::string_view type, const nlohmann::json& payload);
+
+inline constexpr char kPmemDevice[] = "/dev/pmem0";
+inline constexpr char kMountPoint[] = "/mnt/faultline";
 
 }  // namespace faultline

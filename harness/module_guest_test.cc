@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the strategy module does, tried in a guest as its process 1: GoogleTest's own main cannot be
+// that. The numbers follow from fs/dax.c and the file systems' sources, not from the module's.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "harness/clock.h"
+#include "harness/failure.h"
+#include "harness/guest.h"
+#include "harness/mapping.h"
+#include "harness/module.h"
+#include "harness/wire.h"
+
+namespace faultline {
+namespace {
+
+constexpr uint64_t kPages = 8;
+const FileSystem* g_fs = nullptr;
+
+std::string Path(const char* name) { return fmt::format("{}/{}", kMountPoint, name); }
+
+// HZ is 250: the coarse clock, which stamps mtime, moves every 4 ms.
+void NextTick() { usleep(9'000); }
+
+int64_t Mtime(int fd) {
+  struct stat st {};
+  fstat(fd, &st);
+  return st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
+}
+
+// A file of kPages in one state, mapped with MAP_SYNC, with a strategy.
+struct Subject {
+  explicit Subject(State state, const char* strategy, Order order = Order::kPte,
+                   uint64_t pages = kPages)
+      : file(Path("subject"), pages * kPageSize, state, order == Order::kPmd),
+        mapping(file, pages * kPageSize, true, order) {
+    if (strategy != nullptr) {
+      module.Set(file.fd(), *FindStrategy(strategy));
+      module.Reset(file.fd());
+    }
+  }
+  void Touch(uint64_t page) {
+    *reinterpret_cast<volatile uint64_t*>(mapping.base() + page * kPageSize) = page;
+  }
+  void TouchAll() {
+    for (uint64_t page = 0; page < kPages; ++page) Touch(page);
+  }
+  // The entries go, the blocks stay: the next store faults again.
+  void Forget() const { madvise(mapping.base(), kPages * kPageSize, MADV_DONTNEED); }
+  // Leaves metadata dirty that fdatasync must write: an allocation behind the end of the mapping.
+  void Dirty() {
+    ASSERT_EQ(fallocate(file.fd(), 0, static_cast<off_t>((kPages + dirtied++) * kPageSize),
+                        kPageSize),
+              0);
+  }
+  [[nodiscard]] fl_kmod_stats Stats() const { return module.Stats(file.fd()); }
+
+  StrategyModule module;
+  TestFile file;
+  Mapping mapping;
+  uint64_t dirtied = 0;
+};
+
+// errno of a call that must fail.
+template <typename Call>
+int ErrorOf(Call call) {
+  errno = 0;
+  return call() < 0 ? errno : 0;
+}
+
+TEST(Module, AWrappedFaultSyncsAsMainlineDoes) {
+  for (const auto& [state, syncs] : {std::pair{State::kHole, kPages},
+                                     {State::kUnwritten, kPages},
+                                     {State::kWritten, uint64_t{0}}}) {
+    Subject subject(state, "map_sync_wrapped");
+    subject.TouchAll();
+    const fl_kmod_stats stats = subject.Stats();
+    EXPECT_EQ(stats.faults, kPages) << StateName(state);
+    EXPECT_EQ(stats.attempts, kPages);
+    EXPECT_EQ(stats.syncs, syncs) << StateName(state);
+    EXPECT_EQ(stats.retries, 0U);
+  }
+}
+
+TEST(Module, SyncFaultSyncsOnEveryFault) {
+  for (const char* strategy : {"sync_fault", "sync_fault_data"}) {
+    for (const State state : {State::kHole, State::kUnwritten, State::kWritten}) {
+      Subject subject(state, strategy);
+      subject.TouchAll();
+      const fl_kmod_stats stats = subject.Stats();
+      EXPECT_EQ(stats.faults, kPages);
+      EXPECT_EQ(stats.syncs, kPages) << strategy << StateName(state);
+      EXPECT_EQ(stats.syncs_dropped, 0U);
+      EXPECT_EQ(stats.errors, 0U);
+      // Mapped, and not write-protected by its own sync: no second fault.
+      subject.TouchAll();
+      EXPECT_EQ(subject.Stats().faults, kPages);
+    }
+  }
+}
+
+TEST(Module, SyncRetryRetriesOnceWhereTheBlockMapChanges) {
+  for (const char* strategy : {"sync_retry", "sync_retry_extent"}) {
+    for (const auto& [state, retries] : {std::pair{State::kHole, kPages},
+                                         {State::kUnwritten, kPages},
+                                         {State::kWritten, uint64_t{0}}}) {
+      Subject subject(state, strategy);
+      subject.TouchAll();
+      const fl_kmod_stats stats = subject.Stats();
+      EXPECT_EQ(stats.faults, kPages) << strategy << StateName(state);
+      EXPECT_EQ(stats.attempts, kPages + retries);
+      EXPECT_EQ(stats.retries, retries);
+      EXPECT_EQ(stats.syncs_dropped, retries);
+      EXPECT_EQ(stats.syncs, 0U) << "no lock was held over a sync";
+      EXPECT_EQ(stats.mmap_locks + stats.vma_locks, retries);
+      EXPECT_EQ(stats.retries_per_fault[0], kPages - retries);
+      EXPECT_EQ(stats.retries_per_fault[1], retries);
+      EXPECT_EQ(stats.max_retries, retries == 0 ? 0U : 1U);
+      EXPECT_EQ(stats.open_retries, 0U);
+    }
+  }
+}
+
+// The file is dirty, the page's own extent long durable: sync_retry syncs, the extent's rule does
+// not.
+TEST(Module, SyncRetryExtentLooksAtTheExtentAlone) {
+  for (const auto& [strategy, retries, passed] :
+       {std::tuple{"sync_retry", 1U, 0U}, {"sync_retry_extent", 0U, 1U}}) {
+    Subject subject(State::kHole, strategy);
+    subject.Touch(0);
+    subject.Forget();
+    subject.Dirty();
+    subject.module.Reset(subject.file.fd());
+    subject.Touch(0);
+    EXPECT_EQ(subject.Stats().retries, retries) << strategy;
+    EXPECT_EQ(subject.Stats().passed_over, passed) << strategy;
+    // Its own block is freed and allocated anew: that is the extent touched.
+    ASSERT_EQ(fallocate(subject.file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                        kPageSize),
+              0);
+    subject.module.Reset(subject.file.fd());
+    subject.Touch(1);
+    EXPECT_EQ(subject.Stats().retries, 1U) << strategy << ": a hole is always one retry";
+  }
+}
+
+// The page was write-protected by an fsync: the fault comes through pfn_mkwrite, whose caller looks
+// at NOPAGE and not at RETRY (mm/memory.c).
+TEST(Module, ARetryThroughPfnMkwrite) {
+  Subject subject(State::kWritten, "sync_retry");
+  subject.TouchAll();
+  ASSERT_EQ(fsync(subject.file.fd()), 0);
+  subject.module.Reset(subject.file.fd());
+  subject.Touch(0);
+  EXPECT_EQ(subject.Stats().faults, 1U);
+  EXPECT_EQ(subject.Stats().retries, 0U);
+  subject.Dirty();
+  subject.Touch(1);
+  const fl_kmod_stats stats = subject.Stats();
+  EXPECT_EQ(stats.faults, 2U);
+  EXPECT_EQ(stats.retries, 1U);
+  subject.Touch(2);
+  EXPECT_EQ(subject.Stats().retries, 1U) << "the sync has cleaned the file";
+}
+
+TEST(Module, AReadFaultFirst) {
+  for (const char* strategy : {"sync_fault", "sync_retry", "sync_retry_extent"}) {
+    Subject subject(State::kHole, strategy);
+    for (uint64_t page = 0; page < kPages; ++page) {
+      EXPECT_EQ(*reinterpret_cast<volatile uint64_t*>(subject.mapping.base() + page * kPageSize),
+                0U);
+    }
+    EXPECT_EQ(subject.Stats().faults, 0U) << "only write faults count";
+    subject.TouchAll();
+    EXPECT_EQ(subject.Stats().faults, kPages) << strategy;
+    EXPECT_EQ(subject.Stats().syncs + subject.Stats().syncs_dropped, kPages) << strategy;
+  }
+}
+
+TEST(Module, HugeFaults) {
+  for (const char* strategy : {"sync_fault", "sync_retry", "sync_retry_extent"}) {
+    Subject subject(State::kUnwritten, strategy, Order::kPmd, 2 * kHugeSize / kPageSize);
+    for (uint64_t at = 0; at < 2; ++at) subject.Touch(at * kHugeSize / kPageSize);
+    const fl_kmod_stats stats = subject.Stats();
+    EXPECT_EQ(stats.faults, 2U) << strategy;
+    EXPECT_EQ(stats.syncs + stats.syncs_dropped, 2U) << strategy;
+    for (uint64_t page = 0; page < 2 * kHugeSize / kPageSize; ++page) subject.Touch(page);
+    EXPECT_EQ(subject.Stats().faults, 2U) << strategy << ": one entry maps 512 pages";
+  }
+}
+
+// file_update_time() runs in the file system's handler, at most once per tick of the clock.
+TEST(Module, MtimeMovesButForDaxfile) {
+  for (const auto& [strategy, moves] :
+       {std::pair{"map_sync_wrapped", true}, {"sync_fault", true}, {"sync_retry", true},
+        {"sync_retry_extent", true}, {"daxfile", false}}) {
+    Subject subject(State::kWritten, strategy);
+    NextTick();
+    const int64_t before = Mtime(subject.file.fd());
+    subject.Touch(0);
+    EXPECT_EQ(Mtime(subject.file.fd()) != before, moves) << strategy;
+  }
+}
+
+TEST(Module, DaxfileFreezesTheBlockMap) {
+  const off_t end = kPages * kPageSize;
+  {
+    Subject subject(State::kWritten, "daxfile");
+    const std::string path = Path("subject");
+    const int other = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(other, 0);
+    uint64_t word = 1;
+    for (const int fd : {subject.file.fd(), other}) {
+      EXPECT_EQ(ErrorOf([&] { return ftruncate(fd, end - kPageSize); }), ETXTBSY);
+      EXPECT_EQ(ErrorOf([&] { return ftruncate(fd, end + kPageSize); }), ETXTBSY);
+      EXPECT_EQ(ErrorOf([&] { return fallocate(fd, 0, end, kPageSize); }), ETXTBSY);
+      for (const int mode : {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_COLLAPSE_RANGE,
+                             FALLOC_FL_ZERO_RANGE, FALLOC_FL_INSERT_RANGE}) {
+        EXPECT_EQ(ErrorOf([&] { return fallocate(fd, mode, 0, kPageSize); }), ETXTBSY) << mode;
+      }
+      EXPECT_EQ(ErrorOf([&] { return pwrite(fd, &word, sizeof word, end); }), ETXTBSY);
+      EXPECT_EQ(fchmod(fd, 0600), 0) << "the block map is frozen, not the inode";
+      EXPECT_EQ(futimens(fd, nullptr), 0);
+      void* again = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+      EXPECT_EQ(again, MAP_FAILED);
+      EXPECT_EQ(errno, ETXTBSY);
+    }
+    EXPECT_EQ(ErrorOf([&] { return truncate(path.c_str(), 0); }), ETXTBSY);
+    EXPECT_EQ(ErrorOf([&] { return unlink(path.c_str()); }), EPERM);
+    subject.TouchAll();
+    EXPECT_EQ(subject.Stats().faults, kPages);
+    EXPECT_EQ(subject.Stats().syncs, 0U);
+    // The strategy given up, all goes again.
+    const Strategy none = *FindStrategy("map_sync_wrapped");
+    subject.module.Set(subject.file.fd(), none);
+    EXPECT_EQ(ftruncate(other, end + kPageSize), 0);
+    NextTick();
+    const int64_t before = Mtime(other);
+    subject.Forget();
+    subject.Touch(0);
+    EXPECT_NE(Mtime(other), before);
+    close(other);
+  }
+  {
+    Subject subject(State::kWritten, "daxfile");
+  }
+  EXPECT_NE(access(Path("subject").c_str(), F_OK), 0) << "closed, it could be unlinked";
+}
+
+TEST(Module, DaxfileWantsEveryBlockWritten) {
+  for (const State state : {State::kHole, State::kUnwritten}) {
+    Subject subject(state, nullptr);
+    EXPECT_THROW(subject.module.Set(subject.file.fd(), *FindStrategy("daxfile")), Failure);
+    EXPECT_EQ(ftruncate(subject.file.fd(), 0), 0) << "refused: nothing is frozen";
+  }
+}
+
+// Another file, and the same file opened a second time, run nothing of the module.
+TEST(Module, OtherFilesAreMainline) {
+  Subject subject(State::kHole, "sync_retry");
+  const TestFile other(Path("other"), kPages * kPageSize, State::kHole, false);
+  const Mapping theirs(other, kPages * kPageSize, true, Order::kPte);
+  for (uint64_t page = 0; page < kPages; ++page) {
+    *reinterpret_cast<volatile uint64_t*>(theirs.base() + page * kPageSize) = page;
+  }
+  EXPECT_THROW(static_cast<void>(subject.module.Stats(other.fd())), Failure) << "ENXIO";
+  const int again = open(Path("subject").c_str(), O_RDWR | O_CLOEXEC);
+  auto* base = static_cast<char*>(mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE,
+                                       MAP_SHARED_VALIDATE | MAP_SYNC, again, 0));
+  ASSERT_NE(base, MAP_FAILED);
+  madvise(base, kPages * kPageSize, MADV_NOHUGEPAGE);
+  for (uint64_t page = 0; page < kPages; ++page) {
+    *reinterpret_cast<volatile uint64_t*>(base + page * kPageSize) = page;
+  }
+  EXPECT_EQ(subject.Stats().attempts, 0U);
+  munmap(base, kPages * kPageSize);
+  close(again);
+}
+
+TEST(Module, AChildsFaultsCount) {
+  Subject subject(State::kHole, "sync_retry");
+  const pid_t child = fork();
+  if (child == 0) {
+    subject.TouchAll();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(subject.Stats().faults, kPages);
+  EXPECT_EQ(subject.Stats().retries, kPages);
+}
+
+TEST(Module, GarbageIsRefused) {
+  const StrategyModule loaded;
+  const int device = open("/dev/" FAULTLINE_DEVICE, O_RDWR | O_CLOEXEC);
+  ASSERT_GE(device, 0);
+  const auto set = [&](fl_kmod_set ask) {
+    return ErrorOf([&] { return ioctl(device, FL_KMOD_SET, &ask); });
+  };
+  constexpr uint32_t kSize = sizeof(fl_kmod_set);
+  {
+    Subject subject(State::kWritten, nullptr);
+    const int fd = subject.file.fd();
+    EXPECT_EQ(set({0, fd, FL_KMOD_SYNC_RETRY, 0}), EINVAL);
+    EXPECT_EQ(set({kSize - 1, fd, FL_KMOD_SYNC_RETRY, 0}), EINVAL);
+    EXPECT_EQ(set({kSize + 1, fd, FL_KMOD_SYNC_RETRY, 0}), EINVAL);
+    EXPECT_EQ(set({kSize, fd, FL_KMOD_STRATEGIES, 0}), EINVAL);
+    EXPECT_EQ(set({kSize, fd, UINT32_MAX, 0}), EINVAL);
+    EXPECT_EQ(set({kSize, fd, FL_KMOD_SYNC_FAULT, 2}), EINVAL);
+    EXPECT_EQ(set({kSize, fd, FL_KMOD_SYNC_RETRY, FL_KMOD_DATASYNC}), EINVAL);
+    EXPECT_EQ(set({kSize, -1, FL_KMOD_SYNC_RETRY, 0}), EBADF);
+    EXPECT_EQ(set({kSize, 1000, FL_KMOD_SYNC_RETRY, 0}), EBADF);
+    const int closed = dup(fd);
+    close(closed);
+    EXPECT_EQ(set({kSize, closed, FL_KMOD_SYNC_RETRY, 0}), EBADF);
+    const int folder = open(kMountPoint, O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(set({kSize, folder, FL_KMOD_SYNC_RETRY, 0}), EOPNOTSUPP);
+    close(folder);
+    const int plain = open("/tmp/plain", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    EXPECT_EQ(set({kSize, plain, FL_KMOD_SYNC_RETRY, 0}), EOPNOTSUPP) << "not DAX";
+    close(plain);
+    const int readable = open(Path("subject").c_str(), O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(set({kSize, readable, FL_KMOD_SYNC_RETRY, 0}), EOPNOTSUPP);
+    close(readable);
+    const int unmapped = open(Path("subject").c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(set({kSize, unmapped, FL_KMOD_SYNC_RETRY, 0}), ENXIO);
+    void* shared = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, unmapped, 0);
+    EXPECT_EQ(set({kSize, unmapped, FL_KMOD_SYNC_RETRY, 0}), ENXIO) << "not MAP_SYNC";
+    munmap(shared, kPageSize);
+    close(unmapped);
+    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_SET, nullptr); }), EFAULT);
+    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_STATS, nullptr); }), EFAULT);
+    EXPECT_EQ(ErrorOf([&] { return ioctl(device, _IO('F', 0x7f), 0); }), ENOTTY);
+    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_RESET, 1000); }), EBADF);
+    fl_kmod_stats stats{};
+    stats.size = sizeof stats - 8;
+    stats.fd = fd;
+    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_STATS, &stats); }), EINVAL);
+    // After all that the file takes a strategy, and then no other.
+    EXPECT_EQ(set({kSize, fd, FL_KMOD_SYNC_RETRY, 0}), 0);
+    EXPECT_EQ(set({kSize, fd, FL_KMOD_SYNC_RETRY, 0}), 0);
+    EXPECT_EQ(set({kSize, fd, FL_KMOD_DAXFILE, 0}), EBUSY);
+    // A descriptor does not carry the right.
+    const pid_t child = fork();
+    if (child == 0) {
+      if (setgid(65534) != 0 || setuid(65534) != 0) _exit(3);
+      const fl_kmod_set ask = {kSize, fd, FL_KMOD_NONE, 0};
+      if (ioctl(device, FL_KMOD_SET, &ask) == 0 || errno != EPERM) _exit(1);
+      if (open("/dev/" FAULTLINE_DEVICE, O_RDWR | O_CLOEXEC) >= 0) _exit(2);
+      _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
+  close(device);
+}
+
+int Unload() {
+  return ErrorOf([] { return static_cast<int>(syscall(SYS_delete_module, "faultline", O_NONBLOCK)); });
+}
+
+TEST(Module, IsNotUnloadedUnderAFile) {
+  {
+    const Subject subject(State::kWritten, "sync_retry");
+    EXPECT_EQ(Unload(), EAGAIN);
+  }
+  {
+    // No descriptor of the device is left: the file alone holds it.
+    auto module = std::make_unique<StrategyModule>();
+    const TestFile file(Path("held"), kPages * kPageSize, State::kWritten, false);
+    const Mapping mapping(file, kPages * kPageSize, true, Order::kPte);
+    module->Set(file.fd(), *FindStrategy("daxfile"));
+    module.reset();
+    EXPECT_EQ(Unload(), EAGAIN);
+  }
+  EXPECT_EQ(Unload(), 0);
+}
+
+TEST(Module, LoadsUsesAndUnloadsFiftyTimes) {
+  const char* const strategies[] = {"sync_fault", "sync_retry", "sync_retry_extent", "daxfile"};
+  for (int i = 0; i < 50; ++i) {
+    const char* strategy = strategies[i % 4];
+    {
+      Subject subject(i % 4 == 3 ? State::kWritten : State::kHole, strategy);
+      subject.TouchAll();
+      ASSERT_EQ(subject.Stats().faults, kPages) << i;
+    }
+    ASSERT_EQ(Unload(), 0) << i;
+  }
+}
+
+// The attacker dirties the file faster than a sync ends. What counts is that the victim can be
+// killed, and that nothing of it is left.
+TEST(Module, AKilledVictimLeavesNothing) {
+  for (int round = 0; round < 5; ++round) {
+    {
+      Subject subject(State::kWritten, "sync_retry");
+      const pid_t attacker = fork();
+      if (attacker == 0) {
+        for (off_t i = 0;; ++i) {
+          ftruncate(subject.file.fd(), static_cast<off_t>((kPages + 1 + i % 2) * kPageSize));
+          usleep(20);
+        }
+      }
+      const pid_t victim = fork();
+      if (victim == 0) {
+        for (;;) {
+          subject.TouchAll();
+          subject.Forget();
+        }
+      }
+      usleep(20'000);
+      kill(victim, SIGKILL);
+      int status = 0;
+      EXPECT_EQ(waitpid(victim, &status, 0), victim);
+      EXPECT_EQ(WTERMSIG(status), SIGKILL);
+      kill(attacker, SIGKILL);
+      waitpid(attacker, &status, 0);
+      EXPECT_GT(subject.Stats().retries, 0U);
+      // A fault that was cut off is nobody else's.
+      subject.module.Reset(subject.file.fd());
+      ASSERT_EQ(fsync(subject.file.fd()), 0);
+      subject.Forget();
+      subject.TouchAll();
+      EXPECT_EQ(subject.Stats().max_retries, 0U);
+    }
+    EXPECT_EQ(Unload(), 0);
+  }
+}
+
+TEST(Module, FreezeWhileAVictimRetries) {
+  Subject subject(State::kHole, "sync_retry");
+  const pid_t victim = fork();
+  if (victim == 0) {
+    for (;;) {
+      subject.TouchAll();
+      if (fallocate(subject.file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                    kPages * kPageSize) != 0) {
+        _exit(1);
+      }
+    }
+  }
+  const int folder = open(kMountPoint, O_RDONLY | O_CLOEXEC);
+  for (int i = 0; i < 8; ++i) {
+    usleep(3'000);
+    EXPECT_EQ(ioctl(folder, FIFREEZE, 0), 0);
+    usleep(3'000);
+    EXPECT_EQ(ioctl(folder, FITHAW, 0), 0);
+  }
+  close(folder);
+  kill(victim, SIGKILL);
+  int status = 0;
+  waitpid(victim, &status, 0);
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  EXPECT_GT(subject.Stats().retries, 0U);
+}
+
+// Last: the file system goes.
+TEST(ModuleZ, UmountWithTheStrategySet) {
+  {
+    Subject subject(State::kHole, "sync_retry");
+    EXPECT_EQ(ErrorOf([] { return umount2(kMountPoint, 0); }), EBUSY);
+    EXPECT_EQ(umount2(kMountPoint, MNT_DETACH), 0);
+    subject.TouchAll();
+    EXPECT_EQ(subject.Stats().retries, kPages) << "the file outlives its mount point";
+  }
+  EXPECT_EQ(Unload(), 0);
+}
+
+// Collects what failed, for the host.
+class Listener : public testing::EmptyTestEventListener {
+ public:
+  void OnTestPartResult(const testing::TestPartResult& result) override {
+    if (result.failed()) {
+      failures_.push_back(fmt::format("{}: {}:{}: {}", name_, result.file_name() ? result.file_name() : "",
+                                      result.line_number(), result.summary()));
+    }
+  }
+  void OnTestStart(const testing::TestInfo& info) override {
+    name_ = info.name();
+    std::printf("%s %s\n", g_fs->id, info.name());
+  }
+  [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
+
+ private:
+  std::string name_;
+  std::vector<std::string> failures_;
+};
+
+int Serve(const FileSystem& fs) {
+  g_fs = &fs;
+  try {
+    const Mounted mounted = MakeAndMount(fs, kPmemDevice, kMountPoint);
+    Send(wire::kReady, {{"mkfs", mounted.mkfs_line}, {"ticks", Ticks()}});
+    int argc = 1;
+    char name[] = "module_guest_test";
+    char* argv[] = {name, nullptr};
+    testing::InitGoogleTest(&argc, argv);
+    auto& listeners = testing::UnitTest::GetInstance()->listeners();
+    delete listeners.Release(listeners.default_result_printer());
+    auto* listener = new Listener;
+    listeners.Append(listener);
+    const int failed = RUN_ALL_TESTS();
+    const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+    Send(wire::kResult, {{"tests", all.successful_test_count() + all.failed_test_count()},
+                         {"failed", all.failed_test_count()},
+                         {"failures", listener->failures()}});
+    return failed;
+  } catch (const Failure& failure) {
+    Send(wire::kFail, {{"stage", "ready"},
+                       {"message", failure.what()},
+                       {"exit_code", static_cast<int>(failure.code())}});
+    return 1;
+  }
+}
+
+}  // namespace
+}  // namespace faultline
+
+int main() {
+  if (getpid() != 1) {
+    std::fprintf(stderr, "module_guest_test is a guest's process 1; cli_vm_test runs it\n");
+    return 77;
+  }
+  faultline::RunGuest(faultline::Serve);
+}
