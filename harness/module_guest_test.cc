@@ -66,9 +66,9 @@ struct Subject {
   void Forget() const { madvise(mapping.base(), kPages * kPageSize, MADV_DONTNEED); }
   // Leaves metadata dirty that fdatasync must write: an allocation behind the end of the mapping.
   void Dirty() {
-    ASSERT_EQ(fallocate(file.fd(), 0, static_cast<off_t>((kPages + dirtied++) * kPageSize),
-                        kPageSize),
-              0);
+    ASSERT_EQ(
+        fallocate(file.fd(), 0, static_cast<off_t>((kPages + dirtied++) * kPageSize), kPageSize),
+        0);
   }
   [[nodiscard]] fl_kmod_stats Stats() const { return module.Stats(file.fd()); }
 
@@ -152,9 +152,8 @@ TEST(Module, SyncRetryExtentLooksAtTheExtentAlone) {
     EXPECT_EQ(subject.Stats().retries, retries) << strategy;
     EXPECT_EQ(subject.Stats().passed_over, passed) << strategy;
     // Its own block is freed and allocated anew: that is the extent touched.
-    ASSERT_EQ(fallocate(subject.file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                        kPageSize),
-              0);
+    ASSERT_EQ(
+        fallocate(subject.file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kPageSize), 0);
     subject.module.Reset(subject.file.fd());
     subject.Touch(1);
     EXPECT_EQ(subject.Stats().retries, 1U) << strategy << ": a hole is always one retry";
@@ -208,9 +207,11 @@ TEST(Module, HugeFaults) {
 
 // file_update_time() runs in the file system's handler, at most once per tick of the clock.
 TEST(Module, MtimeMovesButForDaxfile) {
-  for (const auto& [strategy, moves] :
-       {std::pair{"map_sync_wrapped", true}, {"sync_fault", true}, {"sync_retry", true},
-        {"sync_retry_extent", true}, {"daxfile", false}}) {
+  for (const auto& [strategy, moves] : {std::pair{"map_sync_wrapped", true},
+                                        {"sync_fault", true},
+                                        {"sync_retry", true},
+                                        {"sync_retry_extent", true},
+                                        {"daxfile", false}}) {
     Subject subject(State::kWritten, strategy);
     NextTick();
     const int64_t before = Mtime(subject.file.fd());
@@ -258,9 +259,7 @@ TEST(Module, DaxfileFreezesTheBlockMap) {
     EXPECT_NE(Mtime(other), before);
     close(other);
   }
-  {
-    Subject subject(State::kWritten, "daxfile");
-  }
+  { Subject subject(State::kWritten, "daxfile"); }
   EXPECT_NE(access(Path("subject").c_str(), F_OK), 0) << "closed, it could be unlinked";
 }
 
@@ -375,7 +374,8 @@ TEST(Module, GarbageIsRefused) {
 }
 
 int Unload() {
-  return ErrorOf([] { return static_cast<int>(syscall(SYS_delete_module, "faultline", O_NONBLOCK)); });
+  return ErrorOf(
+      [] { return static_cast<int>(syscall(SYS_delete_module, "faultline", O_NONBLOCK)); });
 }
 
 TEST(Module, IsNotUnloadedUnderAFile) {
@@ -491,7 +491,8 @@ class Listener : public testing::EmptyTestEventListener {
  public:
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (result.failed()) {
-      failures_.push_back(fmt::format("{}: {}:{}: {}", name_, result.file_name() ? result.file_name() : "",
+      failures_.push_back(fmt::format("{}: {}:{}: {}", name_,
+                                      result.file_name() ? result.file_name() : "",
                                       result.line_number(), result.summary()));
     }
   }

@@ -3,11 +3,13 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <memory>
@@ -167,6 +169,42 @@ uint64_t RetriesP50(const fl_kmod_stats& stats) {
   return 0;
 }
 
+// A process that does something else on the file system for as long as this lives.
+class Beside {
+ public:
+  explicit Beside(const RunContext& context) {
+    if (context.workload.beside == nullptr) return;
+    child_ = fork();
+    if (child_ < 0) {
+      throw Failure(ExitCode::kVmFailed, fmt::format("fork: {}", std::strerror(errno)));
+    }
+    if (child_ == 0) {
+      context.workload.beside(context.directory);
+      _exit(0);
+    }
+    // Under way, and out of its first steps.
+    const timespec settle{0, kSettleNs};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &settle, nullptr);
+  }
+  ~Beside() { Stop(); }
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+
+  // Whether it was still at work.
+  bool Stop() {
+    if (child_ <= 0) return true;
+    kill(child_, SIGKILL);
+    int status = 0;
+    while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+    }
+    child_ = -1;
+    return WIFSIGNALED(status);
+  }
+
+ private:
+  pid_t child_ = -1;
+};
+
 // Throws Failure when the kernel does not do what the strategy needs; the row then says so.
 void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
@@ -232,6 +270,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
   const timespec settle{0, kSettleNs};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &settle, nullptr);
+  Beside beside(context);
 
   struct Attached {
     ProbeSet* probes;
@@ -264,6 +303,10 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const uint64_t ns = MonotonicNs() - ns_before;
   const uint64_t ticks = Ticks() - ticks_before;
   const fl_kmod_stats stats = module ? module->Stats(file.fd()) : fl_kmod_stats{};
+  if (!beside.Stop()) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("the process beside {} ended by itself", cell.workload));
+  }
   std::array<ProbeReading, kProbes> readings{};
   if (cell.probes) {
     for (size_t i = 0; i < kProbes; ++i)

@@ -126,6 +126,9 @@ struct Workload {
   bool scattered;    // touches come in no order
   bool by_default;   // in the default matrix
   bool selftest;     // misbehaves on purpose; chosen by its full name alone
+  // What a process of its own does beside the measured loop, in `directory` of the file system,
+  // until it is killed.
+  void (*beside)(const std::string& directory) = nullptr;
 };
 
 // Why this workload cannot be measured so; empty when it can.

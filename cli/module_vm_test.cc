@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The strategy module's own tests (harness/module_guest_test.cc) in real guests: on the default
+// kernel, or on those that FAULTLINE_TEST_KERNELS lists (names and globs, as for --kernel).
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "cli/machine.h"
+#include "cli/testing.h"
+#include "harness/wire.h"
+#include "vm/guest.h"
+#include "vm/strategy_module.h"
+
+namespace faultline {
+namespace {
+
+TEST(ModuleInAGuest, DoesWhatItSays) {
+  CommandContext context;
+  context.guest_binary = FAULTLINE_GUEST;
+  const nlohmann::json tables = ask_guest_binary(context, {"list"});
+  context.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
+  const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
+  const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
+  const std::atomic<bool> cancel = false;
+  for (const FetchedKernel& kernel :
+       obtain_kernels(wanted != nullptr ? wanted : "bookworm", "", cache_dir(), say)) {
+    const BuiltModule module =
+        build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
+    const GuestImage image =
+        make_guest_image(context, tables, kernel, cache_dir(), module.path);
+    for (const char* file_system : {"ext4", "ext4-fc", "xfs"}) {
+      SCOPED_TRACE(fmt::format("{} {}", kernel.release, file_system));
+      GuestJob job;
+      job.spec.kernel = kernel.vmlinuz;
+      job.spec.initrd = image.path;
+      job.spec.fs = file_system;
+      nlohmann::json result;
+      const GuestOutcome outcome = run_guest(
+          job,
+          [&](const wire::Frame& frame) {
+            if (frame.type == wire::kResult) result = nlohmann::json::parse(frame.payload);
+          },
+          cancel);
+      EXPECT_TRUE(outcome.ok()) << outcome.message << '\n'
+                                << fmt::format("{}", fmt::join(outcome.console_tail, "\n"));
+      EXPECT_EQ(outcome.console_warnings, std::vector<std::string>{}) << "of the kernel";
+      ASSERT_TRUE(result.is_object()) << outcome.console;
+      EXPECT_EQ(result["failed"], 0);
+      EXPECT_GE(result["tests"], 18) << "all of them ran";
+      for (const nlohmann::json& failure : result["failures"]) {
+        ADD_FAILURE() << failure.get<std::string>();
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace faultline

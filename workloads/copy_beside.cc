@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "harness/workload.h"
+
+namespace faultline {
+namespace {
+
+constexpr size_t kChunk = 1 << 20;
+constexpr int kChunks = 16;
+
+void Run(Lane& lane) {
+  while (const Stretch s = lane.Next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+  }
+}
+
+// Copies a file over and over, so that the journal always has something of others to commit.
+void Copy(const std::string& directory) {
+  std::vector<char> chunk(kChunk, 'c');
+  const int from = open((directory + "/from").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  for (int i = 0; i < kChunks; ++i) {
+    if (write(from, chunk.data(), kChunk) < 0) _exit(1);
+  }
+  for (;;) {
+    const int to = open((directory + "/to").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (int i = 0; i < kChunks; ++i) {
+      if (pread(from, chunk.data(), kChunk, static_cast<off_t>(i) * static_cast<off_t>(kChunk)) < 0 ||
+          write(to, chunk.data(), kChunk) < 0) {
+        _exit(1);
+      }
+    }
+    close(to);
+  }
+}
+
+}  // namespace
+
+extern const Workload k_copy_beside;
+const Workload k_copy_beside = {.id = "copy_beside",
+                                .summary = "first_touch while another process copies a file",
+                                .run = Run,
+                                .touches = 1024,
+                                .rewrite = false,
+                                .paced = false,
+                                .scattered = false,
+                                .by_default = false,
+                                .selftest = false,
+                                .beside = Copy};
+
+}  // namespace faultline
