@@ -20,10 +20,16 @@ CommandContext make_context(int argc, char** argv, const std::atomic<bool>& inte
   std::error_code error;
   const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
   context.guest_binary = here / "faultline-guest";
-  // In a build folder the reports are in the source tree above it; installed, under share/.
+  // In a build folder these are in the source tree above it; installed, under share/.
   for (const fs::path& place : {here / "../reports", here / "../share/faultline/reports"}) {
     if (fs::exists(place / "faultline_report.py", error)) {
       context.reports = fs::weakly_canonical(place / "faultline_report.py", error);
+      break;
+    }
+  }
+  for (const fs::path& place : {here / "../kmod", here / "../share/faultline/kmod"}) {
+    if (fs::exists(place / "faultline_ioctl.h", error)) {
+      context.kmod = fs::weakly_canonical(place, error);
       break;
     }
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// faultline kernels: which kernels can be booted, and fetching them.
+// faultline kernels: which kernels can be booted, fetching them, and building their module.
 #include "vm/kernels.h"
 
 #include <fmt/format.h>
@@ -10,8 +10,50 @@
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
+#include "vm/strategy_module.h"
 
 namespace faultline {
+namespace {
+
+// Builds for each kernel; one for which it cannot be built does not stop the others.
+ExitCode build_modules(const std::vector<std::string>& names, const std::filesystem::path& source,
+                       const std::filesystem::path& cache, bool json) {
+  make_dirs(cache);
+  ProgressLine progress(false);
+  const Progress say = [&](const std::string& line) { progress.say(line); };
+  nlohmann::json rows = nlohmann::json::array();
+  bool all = true;
+  for (const std::string& name : names) {
+    for (const KernelRow& row : find_kernels(name == "all" ? "*" : name)) {
+      const FetchedKernel kernel = fetch_kernel(row, cache, say);
+      nlohmann::json built = {{"id", kernel.id}, {"release", kernel.release}, {"reason", ""}};
+      for (const char* field : {"path", "sha256", "compiler", "made_now", "seconds"}) {
+        built[field] = nullptr;
+      }
+      try {
+        const BuiltModule module = build_strategy_module(kernel, source, cache, say);
+        built.update({{"path", module.path.string()},
+                      {"sha256", module.sha256},
+                      {"compiler", module.compiler},
+                      {"made_now", module.made_now},
+                      {"seconds", module.seconds}});
+        if (!json) {
+          fmt::print("{:<26} {} {}\n", kernel.release, module.path.string(), module.sha256);
+        }
+      } catch (const Failure& failure) {
+        if (failure.code() != ExitCode::kSkipped) throw;
+        all = false;
+        built["reason"] = failure.what();
+        if (!json) fmt::print("{:<26} skipped: {}\n", kernel.release, failure.what());
+      }
+      rows.push_back(std::move(built));
+    }
+  }
+  if (json) fmt::print("{}\n", rows.dump(1));
+  return all ? ExitCode::kPass : ExitCode::kSkipped;
+}
+
+}  // namespace
 
 Verb add_kernels(CLI::App& app) {
   struct Options {
@@ -19,11 +61,14 @@ Verb add_kernels(CLI::App& app) {
     bool refresh = false;
     std::vector<std::string> names;
     CLI::App* fetch = nullptr;
+    CLI::App* module = nullptr;
+    std::string source;
   };
   auto options = std::make_shared<Options>();
   CLI::App* kernels = app.add_subcommand("kernels", "List or fetch the kernels that can be booted");
   kernels->footer(
-      "Examples:\n  faultline kernels list --json\n  faultline kernels fetch bookworm 7.3");
+      "Examples:\n  faultline kernels list --json\n  faultline kernels fetch bookworm 7.3\n"
+      "  faultline kernels module 6.1 6.12");
   kernels->require_subcommand(0, 1);
   kernels->add_flag("--json", options->json, "as JSON");
   CLI::App* list = kernels->add_subcommand("list", "Print the kernels (also without a verb)");
@@ -32,8 +77,27 @@ Verb add_kernels(CLI::App& app) {
   options->fetch->add_option("names", options->names, "names or globs; `all`")->required();
   options->fetch->add_flag("--refresh", options->refresh, "look for a newer package");
   options->fetch->add_flag("--json", options->json, "as JSON");
-  return {kernels, [options](const CommandContext&) {
+  options->module =
+      kernels->add_subcommand("module", "Build the strategy module against kernels' headers");
+  options->module->footer(
+      "Prints release, path and SHA-256 of each. Headers, and for kernels newer than this machine\n"
+      "a compiler, are fetched into the cache; nothing is installed.\n"
+      "Exit: 0 all built; 77 at least one cannot be, with the reason.\n\n"
+      "Example:\n  faultline kernels module all --json");
+  options->module->add_option("names", options->names,
+                              "names or globs; `all` (default: the default kernel)");
+  options->module->add_option("--source", options->source,
+                              "folder of its sources (default: kmod/)");
+  options->module->add_flag("--json", options->json, "as JSON");
+  return {kernels, [options](const CommandContext& context) {
             const auto cache = cache_dir();
+            if (options->module->parsed()) {
+              if (options->names.empty()) options->names = {kernel_table().front().id};
+              return build_modules(
+                  options->names,
+                  options->source.empty() ? context.kmod : std::filesystem::path(options->source),
+                  cache, options->json);
+            }
             if (options->fetch->parsed()) {
               make_dirs(cache);
               ProgressLine progress(false);

@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Old images are dropped beyond this many.
-constexpr size_t kImagesKept = 12;
+// Old images are dropped beyond this many; one run of all kernels makes two of each.
+constexpr size_t kImagesKept = 24;
 
 void prune_images(const fs::path& folder, const fs::path& keep) {
   std::vector<std::pair<fs::file_time_type, fs::path>> images;
@@ -58,7 +58,8 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
 }
 
 GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
-                            const FetchedKernel& kernel, const fs::path& cache) {
+                            const FetchedKernel& kernel, const fs::path& cache,
+                            const fs::path& strategy_module) {
   ImageSpec spec;
   spec.executables.push_back({wire::kGuestBinary, context.guest_binary});
   // The order in which the kernel needs them; what a kernel has built in is left out.
@@ -86,6 +87,9 @@ GuestImage make_guest_image(const CommandContext& context, const nlohmann::json&
   std::error_code error;
   if (fs::exists("/etc/mke2fs.conf", error)) {
     spec.files.push_back({"/etc/mke2fs.conf", "/etc/mke2fs.conf", {}, 0644});
+  }
+  if (!strategy_module.empty()) {
+    spec.files.push_back({wire::kStrategyModule, strategy_module, {}, 0644});
   }
   spec.modules = load_order(kernel.modules_dir, wanted);
 

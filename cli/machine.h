@@ -27,8 +27,11 @@ struct GuestImage {
 
 // The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the
 // modules in load order. The same bytes for the same inputs, kept in the cache under their hash.
+// With `strategy_module` (a file) it holds that too: another image, so that cells which do not need
+// the module have the figures that they have where it was never built.
 GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
-                            const FetchedKernel& kernel, const std::filesystem::path& cache);
+                            const FetchedKernel& kernel, const std::filesystem::path& cache,
+                            const std::filesystem::path& strategy_module = {});
 
 // `auto` becomes the best accelerator that really boots this kernel; any other must boot it, or
 // Failure(kVmFailed) says why it does not.

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "cli/machine.h"
@@ -19,6 +21,7 @@
 #include "vm/files.h"
 #include "vm/guest.h"
 #include "vm/saved_state.h"
+#include "vm/strategy_module.h"
 
 namespace faultline {
 
@@ -56,6 +59,14 @@ struct Job {
   nlohmann::json cell;
   VmSpec spec;
   std::string what;
+  bool module = false;  // its image holds the strategy module
+};
+
+// The second image of a kernel, made when a cell needs it. Without one there is a reason.
+struct ModuleImage {
+  GuestImage image;
+  std::string reason;
+  nlohmann::json context;
 };
 
 // What a guest's end means for its row. `row` has come if the guest sent one.
@@ -107,12 +118,19 @@ class Run {
 
  private:
   void prepare();
-  void plan_cells(const FetchedKernel& kernel, const GuestImage& image);
+  void plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
+                  const GuestImage& image);
+  ModuleImage make_module_image(const nlohmann::json& tables, const FetchedKernel& kernel);
   void make_states();
   void run_cells();
   void finish();
-  void note_guest(const std::string& kernel, const std::string& fs_id, const wire::Frame& frame);
+  void note_guest(const Job& job, const wire::Frame& frame);
   void save();
+  // Ticks and seconds of a boot, in the context: the two images of a kernel boot differently.
+  nlohmann::json& boot_of(const Job& job) {
+    nlohmann::json& kernel = result_context_["kernels"][job.cell.at("kernel")];
+    return (job.module ? kernel["module"] : kernel)["boot"][job.spec.fs];
+  }
 
   RunOptions options_;
   const CommandContext& context_;
@@ -143,22 +161,59 @@ std::vector<std::string> plan_arguments(const RunOptions& options) {
   return arguments;
 }
 
-void Run::plan_cells(const FetchedKernel& kernel, const GuestImage& image) {
+// The strategies that stock kernels lack.
+std::set<std::string> module_strategies(const nlohmann::json& tables) {
+  std::set<std::string> ids;
+  for (const nlohmann::json& strategy : tables.at("strategy")) {
+    if (strategy.value("module", false)) ids.insert(strategy.at("id").get<std::string>());
+  }
+  return ids;
+}
+
+ModuleImage Run::make_module_image(const nlohmann::json& tables, const FetchedKernel& kernel) {
+  const Say say = [this](const std::string& line) { progress_.say(line); };
+  ModuleImage made;
+  try {
+    const BuiltModule module = build_strategy_module(kernel, context_.kmod, cache_, say);
+    made.image = make_guest_image(context_, tables, kernel, cache_, module.path);
+    made.context = {{"sha256", module.sha256},
+                    {"compiler", module.compiler},
+                    {"image_sha256", made.image.sha256}};
+  } catch (const Failure& failure) {
+    // Whatever stands in the way (no network, no compiler), the other cells can be measured.
+    made.reason = failure.what();
+    say(made.reason);
+  }
+  return made;
+}
+
+void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
+                     const GuestImage& image) {
   std::vector<std::string> arguments = plan_arguments(options_);
   arguments.insert(arguments.end(), {"--kernel", kernel.id});
   if (accel_info(accel_).time_domain != "virtual") arguments.emplace_back("--wall");
   if (options_.samples) arguments.emplace_back("--samples");
+  const std::set<std::string> needs_module = module_strategies(tables);
+  std::optional<ModuleImage> with_module;
   for (nlohmann::json& planned : ask_guest_binary(context_, arguments)) {
     nlohmann::json row = planned.at("row");
     row["accel"] = accel_info(accel_).name;
     row["vcpus"] = 1;
-    if (planned.at("skip").get<std::string>().empty()) {
+    const bool wanted = planned.at("skip").get<std::string>().empty();
+    const bool module =
+        wanted && needs_module.count(planned.at("cell").at("strategy").get<std::string>()) != 0;
+    if (module && !with_module) with_module = make_module_image(tables, kernel);
+    if (module && !with_module->reason.empty()) {
+      row["status"] = "skipped";
+      row["reason"] = with_module->reason;
+    } else if (wanted) {
       Job job;
       job.row = rows_.size();
       job.cell = planned.at("cell");
       job.what = row.at("name").get<std::string>();
       job.spec.kernel = kernel.vmlinuz;
-      job.spec.initrd = image.path;
+      job.module = module;
+      job.spec.initrd = module ? with_module->image.path : image.path;
       job.spec.ram_mib = kRamMib;
       job.spec.pmem_mib = options_.pmem_mib;
       job.spec.accel = accel_;
@@ -174,6 +229,9 @@ void Run::plan_cells(const FetchedKernel& kernel, const GuestImage& image) {
       jobs_.push_back(std::move(job));
     }
     rows_.push_back(std::move(row));
+  }
+  if (with_module && with_module->reason.empty()) {
+    result_context_["kernels"][kernel.id]["module"] = with_module->context;
   }
 }
 
@@ -213,7 +271,6 @@ void Run::prepare() {
                              {"arguments", nlohmann::json::object()}};
   for (const FetchedKernel& kernel : kernels) {
     const GuestImage image = make_guest_image(context_, tables, kernel, cache_);
-    plan_cells(kernel, image);
     result_context_["kernels"][kernel.id] = {
         {"release", kernel.release},
         {"version", nullptr},
@@ -226,6 +283,7 @@ void Run::prepare() {
         {"image_sha256", image.sha256},
         {"command_line", nullptr},
         {"cpu_model", nullptr}};
+    plan_cells(tables, kernel, image);
     for (const Job& job : jobs_) {
       if (job.cell.at("kernel") == kernel.id) {
         VmSpec spec = job.spec;
@@ -237,17 +295,18 @@ void Run::prepare() {
   states_ = std::make_unique<StateCache>(cache_, say);
 }
 
-void Run::note_guest(const std::string& kernel, const std::string& fs_id,
-                     const wire::Frame& frame) {
+void Run::note_guest(const Job& job, const wire::Frame& frame) {
   const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
   if (!payload.is_object()) return;
+  const auto kernel = job.cell.at("kernel").get<std::string>();
+  const std::string& fs_id = job.spec.fs;
   const std::lock_guard lock(mutex_);
   if (frame.type == wire::kHello) {
     nlohmann::json& entry = result_context_["kernels"][kernel];
     for (const char* field : {"release", "version", "btf_crc32", "command_line", "cpu_model"}) {
       if (payload.contains(field)) entry[field] = payload[field];
     }
-    entry["boot"][fs_id]["hello"] = payload.value("ticks", nlohmann::json());
+    boot_of(job)["hello"] = payload.value("ticks", nlohmann::json());
     // The file system differs from guest to guest of one kernel.
     if (entry["command_line"].is_string()) {
       auto line = entry["command_line"].get<std::string>();
@@ -259,8 +318,7 @@ void Run::note_guest(const std::string& kernel, const std::string& fs_id,
     result_context_["file_systems"][fs_id] = {{"mkfs", payload.value("mkfs", "")},
                                               {"mount", payload.value("mount", "")},
                                               {"tool_version", payload.value("tool_version", "")}};
-    result_context_["kernels"][kernel]["boot"][fs_id]["ready"] =
-        payload.value("ticks", nlohmann::json());
+    boot_of(job)["ready"] = payload.value("ticks", nlohmann::json());
     result_context_["kernels"][kernel]["probes"][fs_id] =
         payload.value("probes", nlohmann::json::array());
   }
@@ -284,12 +342,11 @@ void Run::make_states() {
       [&](size_t i, const GuestOutcome& outcome) {
         if (outcome.boot_s > 0) {
           const std::lock_guard lock(mutex_);
-          result_context_["kernels"][firsts[i]->cell.at("kernel")]["boot"][firsts[i]->spec.fs]
-                         ["boot_s"] = std::round(outcome.boot_s * 10) / 10;
+          boot_of(*firsts[i])["boot_s"] = std::round(outcome.boot_s * 10) / 10;
         }
-        progress_.step(fmt::format("guest ready: {} {}",
-                                   firsts[i]->cell.at("kernel").get<std::string>(),
-                                   firsts[i]->spec.fs));
+        progress_.step(
+            fmt::format("guest ready: {} {}{}", firsts[i]->cell.at("kernel").get<std::string>(),
+                        firsts[i]->spec.fs, firsts[i]->module ? " with the strategy module" : ""));
       },
       cancel_);
 }
@@ -302,14 +359,13 @@ void Run::run_cells() {
       jobs_.size(), options_.jobs,
       [&](size_t i) {
         const Job& job = jobs_[i];
-        const auto kernel = job.cell.at("kernel").get<std::string>();
         return states_->run_cell(
             job.spec, job.cell.dump(), deadlines,
             [&](const wire::Frame& frame) {
               if (frame.type == wire::kResult) {
                 payloads[i] = frame.payload;
               } else {
-                note_guest(kernel, job.spec.fs, frame);
+                note_guest(job, frame);
               }
             },
             cancel_);

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -224,6 +225,18 @@ int compare_parts(std::string_view left, std::string_view right) {
   return 0;
 }
 
+// "libc6 (>= 2.38), gcc-12 | gcc, python3:any" -> libc6, gcc-12, python3
+std::vector<std::string> names_in(const std::string& relation) {
+  std::vector<std::string> names;
+  std::istringstream list(relation);
+  for (std::string item; std::getline(list, item, ',');) {
+    item = trim(item.substr(0, item.find('|')));
+    item = item.substr(0, item.find_first_of(" (:"));
+    if (!item.empty()) names.push_back(item);
+  }
+  return names;
+}
+
 struct Version {
   std::string epoch;
   std::string upstream;
@@ -344,7 +357,8 @@ std::vector<AptPackage> parse_packages(const std::string& text) {
   for (const Stanza& stanza : parse_stanzas(text)) {
     AptPackage package = {.name = field(stanza, "package"),
                           .version = field(stanza, "version"),
-                          .sha256 = lower(field(stanza, "sha256"))};
+                          .sha256 = lower(field(stanza, "sha256")),
+                          .depends = names_in(field(stanza, "depends"))};
     const std::string size = field(stanza, "size");
     std::from_chars(size.data(), size.data() + size.size(), package.size_bytes);
     if (package.name.empty() || package.version.empty() || package.sha256.empty()) continue;
@@ -405,6 +419,67 @@ std::vector<AptPackage> apt_show(const Apt& apt, const std::vector<std::string>&
   arguments.insert(arguments.end(), names.begin(), names.end());
   // A non-zero status only says that a name has no version.
   return parse_packages(run_apt(apt, "apt-cache", arguments).out);
+}
+
+const AptPackage* find_package(const std::vector<AptPackage>& packages, const std::string& name,
+                               const std::string& version) {
+  const auto found = std::find_if(packages.begin(), packages.end(), [&](const AptPackage& package) {
+    return package.name == name && package.version == version;
+  });
+  return found == packages.end() ? nullptr : &*found;
+}
+
+std::vector<std::pair<std::string, std::string>> parse_simulation(const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> chosen;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::vector<std::string> words = words_of(line);
+    if (words.size() < 3 || words[0] != "Inst" || !words[2].starts_with('(')) continue;
+    chosen.emplace_back(words[1], words[2].substr(1));
+  }
+  return chosen;
+}
+
+std::vector<AptPackage> apt_closure(const Apt& apt, const std::vector<std::string>& names) {
+  std::vector<std::string> arguments = {"--simulate", "--no-install-recommends", "install"};
+  arguments.insert(arguments.end(), names.begin(), names.end());
+  const CommandOutput output = run_apt(apt, "apt-get", arguments);
+  if (output.status != 0) {
+    throw_apt_failure(fmt::format("choosing packages for {}", fmt::join(names, ", ")), output);
+  }
+  const auto chosen = parse_simulation(output.out);
+  std::vector<std::string> wanted;
+  for (const auto& [name, version] : chosen) wanted.push_back(name);
+  const std::vector<AptPackage> offered = apt_show(apt, wanted);
+  std::vector<AptPackage> closure;
+  for (const auto& [name, version] : chosen) {
+    const AptPackage* package = find_package(offered, name, version);
+    if (package == nullptr) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("apt chose {} {} but does not show it; run the command again", name,
+                                version));
+    }
+    closure.push_back(*package);
+  }
+  return closure;
+}
+
+AptLists::AptLists(const fs::path& cache, const std::vector<std::string>& suites,
+                   const fs::path& etc_apt, const std::function<void(const std::string&)>& tell)
+    : lock_(cache / "locks" / fmt::format("apt-{}", fmt::join(suites, "+")),
+            [&] { tell("waiting for another command that reads package lists"); }),
+      apt_() {
+  tell(fmt::format("reading the package lists of {}", fmt::join(suites, ", ")));
+  apt_ = make_apt(cache / "apt" / fmt::format("{}", fmt::join(suites, "+")),
+                  system_sources(etc_apt), suites);
+  apt_update(apt_);
+}
+
+std::string download_size(const std::vector<AptPackage>& packages) {
+  const std::uint64_t bytes = std::accumulate(
+      packages.begin(), packages.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const AptPackage& package) { return sum + package.size_bytes; });
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
 }
 
 fs::path apt_download(const Apt& apt, const AptPackage& package, const fs::path& directory) {

@@ -6,8 +6,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "vm/files.h"
 
 namespace faultline {
 
@@ -38,6 +42,7 @@ struct AptPackage {
   std::string version = {};
   std::string sha256 = {};  // lower-case hex
   std::uint64_t size_bytes = 0;
+  std::vector<std::string> depends = {};  // names only; of alternatives the first
 };
 
 // Output of `apt-cache show`. Stanzas without name, version or SHA256 are left out.
@@ -61,8 +66,34 @@ void apt_update(const Apt& apt);
 std::vector<std::string> apt_names(const Apt& apt, const std::string& prefix);
 // The versions of each of `names`; names that have none are simply absent.
 std::vector<AptPackage> apt_show(const Apt& apt, const std::vector<std::string>& names);
+// The version `version` of `name` among `packages`; null if it is not there.
+const AptPackage* find_package(const std::vector<AptPackage>& packages, const std::string& name,
+                               const std::string& version);
+// What apt would install with `names` on a machine that has nothing, in its order, recommendations
+// left out. Failure(kVmFailed) if it cannot.
+std::vector<AptPackage> apt_closure(const Apt& apt, const std::vector<std::string>& names);
 // Downloads into `directory` and returns the file, whose SHA256 has been compared with the index.
 std::filesystem::path apt_download(const Apt& apt, const AptPackage& package,
                                    const std::filesystem::path& directory);
+
+// Names and versions in what `apt-get --simulate install` prints, in its order. Pure.
+std::vector<std::pair<std::string, std::string>> parse_simulation(const std::string& text);
+
+// The package lists of `suites`, read anew and locked for as long as the object lives. One folder
+// in `cache` for each set of suites, so that lists are shared and stay.
+class AptLists {
+ public:
+  AptLists(const std::filesystem::path& cache, const std::vector<std::string>& suites,
+           const std::filesystem::path& etc_apt,
+           const std::function<void(const std::string&)>& tell);
+  [[nodiscard]] const Apt& apt() const { return apt_; }
+
+ private:
+  FileLock lock_;
+  Apt apt_;
+};
+
+// "12.3 MiB", of all downloads together.
+std::string download_size(const std::vector<AptPackage>& packages);
 
 }  // namespace faultline

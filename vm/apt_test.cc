@@ -179,6 +179,38 @@ TEST(CompareVersions, IsDebiansOrder) {
   EXPECT_EQ(compare_versions("0:1.0-1", "1.0-1"), 0);
 }
 
+TEST(ParsePackages, DependenciesAreNames) {
+  const auto packages = parse_packages(R"(Package: linux-headers-7.3.4-cloud-amd64
+Version: 7.3.4-1
+SHA256: 01
+Depends: gcc-14-for-host, linux-base (>= 4.12~), linux-image-a (= 1) | linux-image-b,
+ linux-kbuild-7.3.4, python3:any
+
+Package: alone
+Version: 1
+SHA256: 02
+)");
+  ASSERT_EQ(packages.size(), 2U);
+  EXPECT_EQ(packages[0].depends,
+            (std::vector<std::string>{"gcc-14-for-host", "linux-base", "linux-image-a",
+                                      "linux-kbuild-7.3.4", "python3"}));
+  EXPECT_TRUE(packages[1].depends.empty());
+}
+
+TEST(ParseSimulation, KeepsNamesVersionsAndTheirOrder) {
+  const auto chosen = parse_simulation(R"(Reading package lists...
+The following NEW packages will be installed:
+  gcc-14 libc6
+Inst libc6 (2.41-12+deb13u4 Debian:13.4/stable [amd64]) []
+Inst zlib1g (1:1.3.dfsg+really1.3.1-1+b1 Debian:13.4/stable [amd64])
+Conf libc6 (2.41-12+deb13u4 Debian:13.4/stable [amd64])
+)");
+  ASSERT_EQ(chosen.size(), 2U);
+  EXPECT_EQ(chosen[0], (std::pair<std::string, std::string>("libc6", "2.41-12+deb13u4")));
+  EXPECT_EQ(chosen[1],
+            (std::pair<std::string, std::string>("zlib1g", "1:1.3.dfsg+really1.3.1-1+b1")));
+}
+
 // The index of this repository is right, but nobody signed it.
 TEST(Apt, RefusesARepositoryWithoutSignature) {
   if (!fs::exists("/usr/bin/apt-get")) GTEST_SKIP() << "no apt-get on this machine";

@@ -127,6 +127,14 @@ void sync_file_system(const fs::path& path) {
   if (file.get() < 0 || ::syncfs(file.get()) != 0) throw_io_failure("cannot sync", path, errno);
 }
 
+void replace_folder(const fs::path& made, const fs::path& place, const fs::path& scratch) {
+  sync_file_system(made);
+  std::error_code error;
+  if (fs::exists(place, error)) fs::rename(place, scratch / "old", error);
+  if (!error) fs::rename(made, place, error);
+  if (error) throw_io_failure("cannot write", place, error.value());
+}
+
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   std::string content;
   for_each_piece(path, [&](std::string_view piece) {

@@ -25,6 +25,11 @@ void make_dirs(const std::filesystem::path& dir);
 // Makes everything on the file system of `path` durable, for many files at once.
 void sync_file_system(const std::filesystem::path& path);
 
+// Puts the folder `made` where `place` is, durably; what was there goes to `scratch`. All three are
+// on one file system.
+void replace_folder(const std::filesystem::path& made, const std::filesystem::path& place,
+                    const std::filesystem::path& scratch);
+
 // Throws the Failure for `error` (an errno) met while doing `what` ("cannot write") to `path`.
 [[noreturn]] void throw_io_failure(std::string_view what, const std::filesystem::path& path,
                                    int error);

@@ -51,7 +51,8 @@ std::optional<FetchedKernel> load_fetched(const KernelRow& row, const fs::path& 
         .version = stamp.at("version").get<std::string>(),
         .vmlinuz = folder / "vmlinuz",
         .modules_dir = folder / "modules" / stamp.at("release").get<std::string>(),
-        .config = folder / "config"};
+        .config = folder / "config",
+        .suites = row.suites};
     if (fs::file_size(kernel.vmlinuz, ignored) != stamp.at("vmlinuz_bytes").get<std::uint64_t>() ||
         !fs::exists(kernel.modules_dir / "modules.dep", ignored) ||
         !fs::exists(kernel.config, ignored)) {
@@ -186,33 +187,9 @@ void unpack_kernel(const Resolved& resolved, const std::vector<fs::path>& debs,
   write_file(folder / kStamp, stamp.dump(2) + "\n");
 }
 
-std::string mebibytes(const std::vector<AptPackage>& packages) {
-  const std::uint64_t bytes = std::accumulate(
-      packages.begin(), packages.end(), std::uint64_t{0},
-      [](std::uint64_t sum, const AptPackage& package) { return sum + package.size_bytes; });
-  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
-
-Apt updated_apt(const KernelRow& row, const fs::path& dir, const fs::path& etc_apt,
-                const Progress& progress) {
-  tell(progress, row,
-       "reading the package lists of " + fmt::format("{}", fmt::join(row.suites, ", ")));
-  Apt apt = make_apt(dir, system_sources(etc_apt), row.suites);
-  apt_update(apt);
-  return apt;
-}
-
 // Removes what a fetch that was killed has left. The caller holds the row's lock.
 bool remove_unfinished(const fs::path& unfinished) {
   return fs::remove_all(unfinished) > 1;  // the folder itself counts
-}
-
-void put_in_place(const fs::path& made, const fs::path& place, const fs::path& scratch) {
-  sync_file_system(made);
-  std::error_code error;
-  if (fs::exists(place, error)) fs::rename(place, scratch / "old", error);
-  if (!error) fs::rename(made, place, error);
-  if (error) throw_io_failure("cannot write", place, error.value());
 }
 
 std::vector<std::string> all_names() {
@@ -380,12 +357,9 @@ FetchedKernel fetch_kernel(const KernelRow& row, const fs::path& cache, const Pr
     tell(progress, row, "an earlier fetch was interrupted or damaged; fetching it again");
   }
 
-  // One folder of package lists for each set of suites, so that lists are shared and stay.
-  const std::string suites = fmt::format("{}", fmt::join(row.suites, "+"));
-  const FileLock apt_lock(cache / "locks" / ("apt-" + suites), [&] {
-    tell(progress, row, "waiting for another command that reads package lists");
-  });
-  const Apt apt = updated_apt(row, cache / "apt" / suites, options.etc_apt, progress);
+  const AptLists lists(cache, row.suites, options.etc_apt,
+                       [&](const std::string& what) { tell(progress, row, what); });
+  const Apt& apt = lists.apt();
   const Resolved resolved = resolve(row, apt);
   const AptPackage& image = resolved.packages.front();
   if (present && present->package == image.name && present->version == image.version) {
@@ -397,14 +371,15 @@ FetchedKernel fetch_kernel(const KernelRow& row, const fs::path& cache, const Pr
   const fs::path made = scratch.path() / "kernel";
   make_dirs(made);
   tell(progress, row,
-       fmt::format("fetching {} {} ({})", image.name, image.version, mebibytes(resolved.packages)));
+       fmt::format("fetching {} {} ({})", image.name, image.version,
+                   download_size(resolved.packages)));
   std::vector<fs::path> debs;
   for (const AptPackage& package : resolved.packages) {
     debs.push_back(apt_download(apt, package, scratch.path()));
   }
   tell(progress, row, "unpacking");
   unpack_kernel(resolved, debs, made);
-  put_in_place(made, folder, scratch.path());
+  replace_folder(made, folder, scratch.path());
 
   present = load_fetched(row, folder);
   if (!present) {

@@ -50,6 +50,7 @@ struct FetchedKernel {
   std::filesystem::path vmlinuz = {};      // a bzImage
   std::filesystem::path modules_dir = {};  // what the kernel calls /lib/modules/RELEASE
   std::filesystem::path config = {};       // empty if not known
+  std::vector<std::string> suites = {};    // of Debian; empty for the user's own
 };
 
 // One line for the user about a step that takes time.

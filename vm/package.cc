@@ -8,6 +8,7 @@
 #include <array>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "harness/failure.h"
 #include "vm/files.h"
@@ -66,12 +67,16 @@ void find_data_member(archive* outer, const fs::path& deb) {
   }
 }
 
-void write_member(archive* inner, const fs::path& deb, const fs::path& target) {
-  make_dirs(target.parent_path());
+void refuse_second(const fs::path& deb, const fs::path& target) {
   if (fs::symlink_status(target).type() != fs::file_type::not_found) {
     damaged(deb, fmt::format("it holds {} twice", target.filename().string()));
   }
-  AtomicFile file(target);
+}
+
+void write_member(archive* inner, const fs::path& deb, const fs::path& target, unsigned mode) {
+  make_dirs(target.parent_path());
+  refuse_second(deb, target);
+  AtomicFile file(target, mode);
   std::array<char, 1 << 16> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   while (true) {
     const la_ssize_t count = archive_read_data(inner, buffer.data(), buffer.size());
@@ -80,6 +85,48 @@ void write_member(archive* inner, const fs::path& deb, const fs::path& target) {
     file.write({buffer.data(), static_cast<std::size_t>(count)});
   }
   file.commit(/*sync=*/false);
+}
+
+struct Link {
+  std::string place;  // relative to the destination
+  std::string target;
+};
+
+// Whether the link stays in the tree whatever else is there: its target climbs only at its start,
+// no higher than the destination, and nothing above the link is itself a link.
+bool stays_inside(const Link& link, const fs::path& destination) {
+  fs::path above = destination;
+  int depth = 0;
+  for (const fs::path& component : fs::path(link.place).parent_path()) {
+    above /= component;
+    ++depth;
+    if (fs::is_symlink(above)) return false;
+  }
+  if (link.target.starts_with('/')) return false;
+  bool climbing = true;
+  for (const fs::path& component : fs::path(link.target)) {
+    if (component == "..") {
+      if (!climbing || --depth < 0) return false;
+    } else if (component != ".") {
+      climbing = false;
+    }
+  }
+  return true;
+}
+
+void make_link(const Link& link, const fs::path& deb, const fs::path& destination) {
+  if (!stays_inside(link, destination)) {
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("{} holds the link {} to {}, which leads out of its own tree; it was "
+                              "refused, do not use this package",
+                              deb.filename().string(), link.place, link.target));
+  }
+  const fs::path place = destination / link.place;
+  make_dirs(place.parent_path());
+  refuse_second(deb, place);
+  std::error_code error;
+  fs::create_symlink(link.target, place, error);
+  if (error) throw_io_failure("cannot create link", place, error.value());
 }
 
 }  // namespace
@@ -104,7 +151,8 @@ std::string clean_member_path(const std::string& path, const std::string& where)
   return clean;
 }
 
-int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFilter& filter) {
+int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFilter& filter,
+               const UnpackOptions& options) {
   const Reader outer(archive_read_new());
   archive_read_support_format_ar(outer.get());
   if (archive_read_open_filename(outer.get(), deb.c_str(), 1 << 16) != ARCHIVE_OK) {
@@ -122,23 +170,34 @@ int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFil
     damaged(deb, error_of(inner.get()));
   }
 
-  int written = 0;
+  std::vector<Link> links;
+  int made = 0;
   while (true) {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(inner.get(), &entry);
-    if (status == ARCHIVE_EOF) return written;
+    if (status == ARCHIVE_EOF) break;
     if (status != ARCHIVE_OK) damaged(deb, error_of(inner.get()));
     const char* name = archive_entry_pathname(entry);
     if (name == nullptr) damaged(deb, "it has a member without a name");
     const std::string path = clean_member_path(name, deb.filename().string());
-    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr) {
+    const bool is_link = options.links && archive_entry_filetype(entry) == AE_IFLNK;
+    const bool is_file =
+        archive_entry_filetype(entry) == AE_IFREG && archive_entry_hardlink(entry) == nullptr;
+    if (!is_link && !is_file) continue;
+    const std::string place = clean_member_path(filter(path), "the member filter");
+    if (place.empty()) continue;
+    if (is_link) {
+      const char* target = archive_entry_symlink(entry);
+      if (target == nullptr) damaged(deb, "it has a link without a target");
+      links.push_back({place, target});
       continue;
     }
-    const std::string place = filter(path);
-    if (place.empty()) continue;
-    write_member(inner.get(), deb, destination / clean_member_path(place, "the member filter"));
-    ++written;
+    const bool executable = options.executables && (archive_entry_perm(entry) & 0111) != 0;
+    write_member(inner.get(), deb, destination / place, executable ? 0755 : 0644);
+    ++made;
   }
+  for (const Link& link : links) make_link(link, deb, destination);
+  return made + static_cast<int>(links.size());
 }
 
 }  // namespace faultline

@@ -12,13 +12,21 @@ namespace faultline {
 // member's path comes without a leading "./" or "/".
 using MemberFilter = std::function<std::string(const std::string& member)>;
 
+// What is made beside plain files of mode 0644.
+struct UnpackOptions {
+  bool executables = false;  // a file that someone may execute gets mode 0755
+  // Symbolic links, after all files, so that nothing is ever written through one. They must be
+  // relative and lead to somewhere inside `destination`.
+  bool links = false;
+};
+
 // Writes the regular files that `filter` wants from the package's data into `destination` (which
-// must exist), mode 0644. Links and device nodes are never made. Returns how many were written.
-// Failure(kVmFailed) if `deb` is no package, is truncated or damaged, or holds a path that leads
-// out of its own tree; the message says so and names the package. What was written before stays:
-// unpack into a folder that is thrown away on failure.
+// must exist). Hard links and device nodes are never made. Returns how many files and links were
+// made. Failure(kVmFailed) if `deb` is no package, is truncated or damaged, or holds a path or a
+// wanted link that leads out of its own tree; the message says so and names the package. What was
+// written before stays: unpack into a folder that is thrown away on failure.
 int unpack_deb(const std::filesystem::path& deb, const std::filesystem::path& destination,
-               const MemberFilter& filter);
+               const MemberFilter& filter, const UnpackOptions& options = {});
 
 // `path` without "./" and empty components; Failure(kVmFailed) if a component is "..".
 // `where` names the source in the message.

@@ -27,16 +27,17 @@ std::string noise(std::size_t size) {
 
 class Package : public testing::Test {
  protected:
-  int unpack(const std::string& bytes) {
+  int unpack(const std::string& bytes, const UnpackOptions& options = {}) {
     write_file(dir_.path() / "test.deb", bytes);
     make_dirs(out());
-    return unpack_deb(dir_.path() / "test.deb", out(), [](const std::string& member) {
+    const auto filter = [](const std::string& member) {
       return member.starts_with("keep/") ? member.substr(5) : std::string();
-    });
+    };
+    return unpack_deb(dir_.path() / "test.deb", out(), filter, options);
   }
-  std::string message_of(const std::string& bytes) {
+  std::string message_of(const std::string& bytes, const UnpackOptions& options = {}) {
     try {
-      unpack(bytes);
+      unpack(bytes, options);
     } catch (const Failure& failure) {
       EXPECT_EQ(failure.code(), ExitCode::kVmFailed);
       return failure.what();
@@ -78,6 +79,42 @@ TEST_F(Package, DoesNotWriteThroughALinkOfThePackage) {
   EXPECT_EQ(unpack(deb_of({{"keep/dir", "", outside.string()}, {"keep/dir/evil", "evil"}})), 1);
   EXPECT_FALSE(fs::exists(outside / "evil"));
   EXPECT_EQ(read_file(out() / "dir" / "evil"), "evil");
+}
+
+TEST_F(Package, MakesExecutablesAndLinksWhereAsked) {
+  const std::string bytes = deb_of({{"keep/bin/sh", "#!", "", 0755},
+                                    {"keep/lib/a", "content"},
+                                    {"keep/usr/lib", "", "../lib"},
+                                    {"keep/here", "", "lib/a"}});
+  EXPECT_EQ(unpack(bytes), 2);
+  EXPECT_EQ(fs::status(out() / "bin/sh").permissions() & fs::perms::owner_exec, fs::perms::none);
+  fs::remove_all(out());
+  EXPECT_EQ(unpack(bytes, {.executables = true, .links = true}), 4);
+  EXPECT_NE(fs::status(out() / "bin/sh").permissions() & fs::perms::owner_exec, fs::perms::none);
+  EXPECT_EQ(fs::status(out() / "lib/a").permissions() & fs::perms::owner_exec, fs::perms::none);
+  EXPECT_EQ(read_file(out() / "usr/lib/a"), "content");
+  EXPECT_EQ(fs::read_symlink(out() / "here"), "lib/a");
+}
+
+TEST_F(Package, RefusesALinkOutOfItsTree) {
+  // The last two stay inside by their words alone: `up` is the destination itself.
+  for (const std::vector<Member>& members :
+       {std::vector<Member>{{"keep/l", "", "/etc"}},
+        {{"keep/l", "", ".."}},
+        {{"keep/a/l", "", "../../x"}},
+        {{"keep/a/l", "", "b/../../../x"}},
+        {{"keep/a/b/up", "", "../.."}, {"keep/a/b/l", "", "up/../x"}},
+        {{"keep/a/b/up", "", "../.."}, {"keep/a/b/up/l", "", "../../x"}}}) {
+    EXPECT_NE(message_of(deb_of(members), {.links = true}).find("refused"), std::string::npos)
+        << members.back().path;
+    fs::remove_all(out());
+  }
+}
+
+TEST_F(Package, NeverWritesThroughALinkEvenWhereLinksAreMade) {
+  const std::string bytes = deb_of({{"keep/dir", "", "other"}, {"keep/dir/a", "1"}});
+  EXPECT_NE(message_of(bytes, {.links = true}).find("twice"), std::string::npos);
+  EXPECT_FALSE(fs::exists(out() / "other"));
 }
 
 TEST_F(Package, RefusesTheSameFileTwice) {

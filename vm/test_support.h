@@ -20,6 +20,7 @@ struct Member {
   std::string path;
   std::string content;
   std::string link = {};  // a symbolic link to there
+  unsigned mode = 0644;
 };
 
 inline std::string pack(int (*set_format)(archive*), int (*add_filter)(archive*),
@@ -35,7 +36,7 @@ inline std::string pack(int (*set_format)(archive*), int (*add_filter)(archive*)
     archive_entry* entry = archive_entry_new();
     archive_entry_set_pathname(entry, member.path.c_str());
     archive_entry_set_filetype(entry, member.link.empty() ? AE_IFREG : AE_IFLNK);
-    archive_entry_set_perm(entry, 0644);
+    archive_entry_set_perm(entry, member.mode);
     archive_entry_set_size(entry, static_cast<la_int64_t>(member.content.size()));
     if (!member.link.empty()) archive_entry_set_symlink(entry, member.link.c_str());
     archive_write_header(writer, entry);

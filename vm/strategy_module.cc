@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/strategy_module.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+#include "harness/failure.h"
+#include "vm/command.h"
+#include "vm/files.h"
+#include "vm/headers.h"
+#include "vm/image.h"
+#include "vm/modules.h"
+#include "vm/saved_state.h"
+
+namespace faultline {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kModule = "faultline.ko";
+constexpr const char* kStamp = "stamp.json";
+constexpr const char* kLog = "build.log";
+
+void tell(const Progress& progress, const FetchedKernel& kernel, std::string_view what) {
+  if (progress) progress(fmt::format("module {}: {}", kernel.id, what));
+}
+
+[[noreturn]] void skip(const FetchedKernel& kernel, const std::string& why) {
+  throw Failure(ExitCode::kSkipped,
+                fmt::format("no strategy module for {}: {}", kernel.release, why));
+}
+
+// The programs of a build, as make's variables.
+struct BuildTools {
+  std::string compiler;  // the first line of its --version
+  std::vector<std::string> variables;
+};
+
+// Debian's build has a front for tools that come once per machine; what does the work is behind it.
+std::vector<fs::path> tools_of(const KernelHeaders& headers) {
+  std::vector<fs::path> tools;
+  for (const char* tool :
+       {"scripts/basic/fixdep", "scripts/mod/modpost", "scripts/mod/modpost.real-lsb-64",
+        "tools/objtool/objtool", "tools/objtool/objtool.real-x86"}) {
+    std::error_code ignored;
+    if (fs::exists(headers.build / tool, ignored)) tools.push_back(headers.build / tool);
+  }
+  return tools;
+}
+
+bool runs_here(const fs::path& program) {
+  try {
+    library_closure(program);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int major_version(const fs::path& compiler) {
+  return std::atoi(run_command({compiler.string(), "-dumpversion"}).out.c_str());
+}
+
+// The host's compiler: the very one that built the kernel, else one no older.
+std::optional<fs::path> host_compiler(const KernelHeaders& headers) {
+  if (!headers.compiler.empty()) {
+    if (const fs::path same = find_program(headers.compiler); !same.empty()) return same;
+  }
+  const fs::path gcc = find_program("gcc");
+  if (gcc.empty() || major_version(gcc) < headers.compiler_major) return std::nullopt;
+  return gcc;
+}
+
+BuildTools choose_tools(const FetchedKernel& kernel, const KernelHeaders& headers) {
+  const std::optional<fs::path> compiler = host_compiler(headers);
+  const std::vector<fs::path> tools = tools_of(headers);
+  if (compiler && std::all_of(tools.begin(), tools.end(), runs_here)) {
+    return {first_line(run_command({compiler->string(), "--version"}).out),
+            {"CC=" + compiler->string()}};
+  }
+  skip(kernel, fmt::format("it needs {} and a newer C library than this machine's",
+                           headers.compiler.empty() ? "gcc" : headers.compiler));
+}
+
+// Flags that keep the folders of this machine and debugging information out of the module.
+std::string compiler_flags(const KernelHeaders& headers, const fs::path& sources) {
+  std::string flags = fmt::format("-g0 -ffile-prefix-map={}/=", sources.string());
+  if (!headers.root.empty())
+    flags += fmt::format(" -ffile-prefix-map={}/=/", headers.root.string());
+  return flags;
+}
+
+std::string key_of(const FetchedKernel& kernel, const KernelHeaders& headers,
+                   const BuildTools& tools,
+                   const std::vector<std::pair<std::string, std::string>>& sources) {
+  constexpr std::string_view kRecipe = "faultline module 1";  // counts changes of make's arguments
+  Sha256 digest;
+  const auto add = [&](std::string_view text) {
+    digest.update(fmt::format("{}\n", text.size()));
+    digest.update(text);
+  };
+  add(kRecipe);
+  add(kernel.release);
+  add(headers.version);
+  add(sha256_of_file(headers.build / "Module.symvers"));
+  add(sha256_of_file(headers.build / "include/generated/autoconf.h"));
+  add(tools.compiler);
+  for (const auto& [name, content] : sources) {
+    add(name);
+    add(content);
+  }
+  return digest.hex();
+}
+
+std::optional<BuiltModule> load_built(const FetchedKernel& kernel, const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(folder / kStamp, ignored) ||
+      !fs::is_regular_file(folder / kModule, ignored)) {
+    return std::nullopt;
+  }
+  const nlohmann::json stamp =
+      nlohmann::json::parse(read_file(folder / kStamp, 1 << 20), nullptr, false);
+  try {
+    BuiltModule built = {.release = kernel.release,
+                         .compiler = stamp.at("compiler").get<std::string>(),
+                         .path = folder / kModule,
+                         .sha256 = stamp.at("sha256").get<std::string>(),
+                         .made_now = false,
+                         .seconds = stamp.at("seconds").get<double>()};
+    if (sha256_of_file(built.path) != built.sha256) return std::nullopt;
+    return built;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+// What the kernel compares before it takes a module; its first word is the release.
+void check_vermagic(const FetchedKernel& kernel, const fs::path& module) {
+  constexpr std::string_view kKey = "vermagic=";
+  for (const std::string& text : module_strings(read_file(module), module.string())) {
+    if (!text.starts_with(kKey)) continue;
+    const std::string release = text.substr(kKey.size(), text.find(' ') - kKey.size());
+    if (release == kernel.release) return;
+    skip(kernel, fmt::format("its headers make modules for {}", release));
+  }
+  skip(kernel, fmt::format("{} says no vermagic", kModule));
+}
+
+// Nothing of the environment reaches the build, which a make that calls us fills with its own.
+std::vector<std::string> make_argv(const KernelHeaders& headers, const BuildTools& tools,
+                                   const fs::path& make, const fs::path& sources,
+                                   const fs::path& temporary) {
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
+  std::vector<std::string> argv = {
+      "env", "-i", fmt::format("PATH={}", path != nullptr ? path : "/usr/bin:/bin"), "LC_ALL=C",
+      "TMPDIR=" + temporary.string(), make.string(), "-C", headers.build.string(),
+      "M=" + sources.string(), "KCFLAGS=" + compiler_flags(headers, sources),
+      // Would need pahole, and the kernel's own.
+      "CONFIG_DEBUG_INFO_BTF_MODULES=",
+      // Else a Makefile of Debian asks dpkg, or takes us for a cross build.
+      "DEB_BUILD_ARCH=amd64", "DEB_HOST_ARCH=amd64"};
+  argv.insert(argv.end(), tools.variables.begin(), tools.variables.end());
+  argv.emplace_back("modules");
+  return argv;
+}
+
+void build_in(const fs::path& scratch, const FetchedKernel& kernel, const KernelHeaders& headers,
+              const BuildTools& tools,
+              const std::vector<std::pair<std::string, std::string>>& sources,
+              const fs::path& failed_log, const fs::path& made, const Progress& progress) {
+  const fs::path folder = scratch / "source";
+  const fs::path temporary = scratch / "tmp";
+  for (const fs::path& dir : {folder, temporary, made}) make_dirs(dir);
+  for (const auto& [name, content] : sources) {
+    make_dirs((folder / name).parent_path());
+    write_file(folder / name, content, 0755);  // a script among them may be run
+  }
+  const fs::path make = find_program("make");
+  if (make.empty()) skip(kernel, "make is not installed; `make deps` names what is missing");
+  const CommandOutput output = run_command(make_argv(headers, tools, make, folder, temporary));
+  const std::string log = output.error + output.out;
+  std::error_code ignored;
+  if (output.status != 0 || !fs::is_regular_file(folder / kModule, ignored)) {
+    write_file(failed_log, log);
+    tell(progress, kernel, "the build failed; all that it said: " + failed_log.string());
+    skip(kernel, output.status == 0
+                     ? fmt::format("its sources make no {}", kModule)
+                     : first_build_error(log, {folder.string(), headers.root.string()}));
+  }
+  check_vermagic(kernel, folder / kModule);
+  write_file(made / kModule, read_file(folder / kModule));
+  write_file(made / kLog, log);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> module_sources(const fs::path& source_dir) {
+  constexpr std::array<std::string_view, 5> kMade = {".o", ".ko", ".mod", ".mod.c", ".symvers"};
+  std::vector<std::pair<std::string, std::string>> sources;
+  std::error_code error;
+  for (const auto& entry : fs::recursive_directory_iterator(source_dir, error)) {
+    const std::string name = entry.path().lexically_relative(source_dir).generic_string();
+    const bool made = std::any_of(kMade.begin(), kMade.end(),
+                                  [&](std::string_view suffix) { return name.ends_with(suffix); });
+    if (!entry.is_regular_file() || made || name.starts_with('.') ||
+        name.find("/.") != std::string::npos || name.ends_with("modules.order")) {
+      continue;
+    }
+    sources.emplace_back(name, read_file(entry.path(), 16 << 20));
+  }
+  std::sort(sources.begin(), sources.end());
+  return sources;
+}
+
+std::string first_build_error(const std::string& output, const std::vector<std::string>& folders) {
+  constexpr std::size_t kLongest = 300;
+  // The best sign first: what a compiler says, the linker's last step, make itself.
+  constexpr std::array<std::string_view, 4> kSigns = {"error: ", "ERROR: ", "Error: ", "*** "};
+  std::string found;
+  std::size_t best = kSigns.size();
+  std::string last;
+  std::istringstream lines(output);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find_first_not_of(" \t") == std::string::npos) continue;
+    last = line;
+    for (std::size_t i = 0; i < best; ++i) {
+      if (line.find(kSigns.at(i)) == std::string::npos) continue;
+      best = i;
+      found = line;
+    }
+  }
+  if (found.empty()) found = last;
+  for (const std::string& folder : folders) {
+    for (std::size_t at = 0; (at = found.find(folder + "/", at)) != std::string::npos;) {
+      found.erase(at, folder.size() + 1);
+    }
+  }
+  found.erase(0, found.find_first_not_of(" \t"));
+  if (found.size() > kLongest) found = found.substr(0, kLongest) + "...";
+  return found.empty() ? "the build failed and said nothing" : found;
+}
+
+BuiltModule build_strategy_module(const FetchedKernel& kernel, const fs::path& source_dir,
+                                  const fs::path& cache, const Progress& progress,
+                                  const FetchOptions& options) {
+  const auto sources = module_sources(source_dir);
+  if (std::none_of(sources.begin(), sources.end(), [](const auto& source) {
+        return source.first == "Kbuild" || source.first == "Makefile";
+      })) {
+    skip(kernel, fmt::format("its sources are not there (no Kbuild in {})",
+                             source_dir.empty() ? "kmod" : source_dir.filename().string()));
+  }
+  if (cache.string().find_first_of(" \t:") != std::string::npos) {
+    skip(kernel, "kbuild takes no path with a blank or a colon; set FAULTLINE_CACHE to another");
+  }
+  const KernelHeaders headers = fetch_headers(kernel, cache, progress, options);
+  const BuildTools tools = choose_tools(kernel, headers);
+  const fs::path folder = cache / "kmod" / key_of(kernel, headers, tools, sources);
+  if (const auto present = load_built(kernel, folder)) return *present;
+
+  make_dirs(folder.parent_path());
+  const FileLock lock(cache / "locks" / ("kmod-" + kernel.release), [&] {
+    tell(progress, kernel, "waiting for another command that builds it");
+  });
+  if (const auto present = load_built(kernel, folder)) return *present;
+  const fs::path unfinished = cache / "unfinished" / ("kmod-" + kernel.release);
+  fs::remove_all(unfinished);  // of a build that was killed
+  const TempDir scratch(unfinished);
+  tell(progress, kernel, "building with " + tools.compiler);
+  const auto begin = std::chrono::steady_clock::now();
+  const fs::path made = scratch.path() / "made";
+  build_in(scratch.path(), kernel, headers, tools, sources,
+           cache / "kmod" / ("failed-" + kernel.release + ".log"), made, progress);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const nlohmann::json stamp = {{"release", kernel.release},
+                                {"headers", headers.version},
+                                {"compiler", tools.compiler},
+                                {"sha256", sha256_of_file(made / kModule)},
+                                {"seconds", std::round(seconds * 10) / 10}};
+  write_file(made / kStamp, stamp.dump(2) + "\n");
+  replace_folder(made, folder, scratch.path());
+
+  auto built = load_built(kernel, folder);
+  if (!built) {
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("module {}: {} vanished while it was built; run the command again",
+                              kernel.id, folder.string()));
+  }
+  built->made_now = true;
+  return *built;
+}
+
+}  // namespace faultline
