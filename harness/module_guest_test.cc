@@ -31,7 +31,9 @@
 namespace faultline {
 namespace {
 
-constexpr uint64_t kPages = 8;
+// More than 8: an unwritten extent of at most 32 KiB ext4 zeroes and converts whole at its first
+// fault (fs/ext4/extents.c, ext4_ext_convert_to_initialized, s_extent_max_zeroout_kb).
+constexpr uint64_t kPages = 16;
 const FileSystem* g_fs = nullptr;
 
 std::string Path(const char* name) { return fmt::format("{}/{}", kMountPoint, name); }
@@ -78,6 +80,10 @@ struct Subject {
   uint64_t dirtied = 0;
 };
 
+// On ext4 with fast_commit a moved mtime alone counts as dirty (fs/ext4/inode.c,
+// ext4_inode_datasync_dirty: i_fc_list), so that where no sync is due there may be one per tick.
+bool MtimeSyncs() { return std::strcmp(g_fs->id, "ext4-fc") == 0; }
+
 // errno of a call that must fail.
 template <typename Call>
 int ErrorOf(Call call) {
@@ -94,8 +100,9 @@ TEST(Module, AWrappedFaultSyncsAsMainlineDoes) {
     const fl_kmod_stats stats = subject.Stats();
     EXPECT_EQ(stats.faults, kPages) << StateName(state);
     EXPECT_EQ(stats.attempts, kPages);
-    EXPECT_EQ(stats.syncs, syncs) << StateName(state);
     EXPECT_EQ(stats.retries, 0U);
+    if (MtimeSyncs() && state == State::kWritten) continue;
+    EXPECT_EQ(stats.syncs, syncs) << StateName(state);
   }
 }
 
@@ -125,6 +132,7 @@ TEST(Module, SyncRetryRetriesOnceWhereTheBlockMapChanges) {
       subject.TouchAll();
       const fl_kmod_stats stats = subject.Stats();
       EXPECT_EQ(stats.faults, kPages) << strategy << StateName(state);
+      if (MtimeSyncs() && state == State::kWritten) continue;
       EXPECT_EQ(stats.attempts, kPages + retries);
       EXPECT_EQ(stats.retries, retries);
       EXPECT_EQ(stats.syncs_dropped, retries);
@@ -227,6 +235,9 @@ TEST(Module, DaxfileFreezesTheBlockMap) {
     const std::string path = Path("subject");
     const int other = open(path.c_str(), O_RDWR | O_CLOEXEC);
     ASSERT_GE(other, 0);
+    subject.TouchAll();
+    EXPECT_EQ(subject.Stats().faults, kPages);
+    EXPECT_EQ(subject.Stats().syncs, 0U);
     uint64_t word = 1;
     for (const int fd : {subject.file.fd(), other}) {
       EXPECT_EQ(ErrorOf([&] { return ftruncate(fd, end - kPageSize); }), ETXTBSY);
@@ -245,9 +256,6 @@ TEST(Module, DaxfileFreezesTheBlockMap) {
     }
     EXPECT_EQ(ErrorOf([&] { return truncate(path.c_str(), 0); }), ETXTBSY);
     EXPECT_EQ(ErrorOf([&] { return unlink(path.c_str()); }), EPERM);
-    subject.TouchAll();
-    EXPECT_EQ(subject.Stats().faults, kPages);
-    EXPECT_EQ(subject.Stats().syncs, 0U);
     // The strategy given up, all goes again.
     const Strategy none = *FindStrategy("map_sync_wrapped");
     subject.module.Set(subject.file.fd(), none);

@@ -26,9 +26,11 @@ void Copy(const std::string& directory) {
     if (write(from, chunk.data(), kChunk) < 0) _exit(1);
   }
   for (;;) {
-    const int to = open((directory + "/to").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int to =
+        open((directory + "/to").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     for (int i = 0; i < kChunks; ++i) {
-      if (pread(from, chunk.data(), kChunk, static_cast<off_t>(i) * static_cast<off_t>(kChunk)) < 0 ||
+      if (pread(from, chunk.data(), kChunk, static_cast<off_t>(i) * static_cast<off_t>(kChunk)) <
+              0 ||
           write(to, chunk.data(), kChunk) < 0) {
         _exit(1);
       }
