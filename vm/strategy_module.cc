@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <initializer_list>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include "vm/image.h"
 #include "vm/modules.h"
 #include "vm/saved_state.h"
+#include "vm/toolchain.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -38,22 +40,30 @@ void tell(const Progress& progress, const FetchedKernel& kernel, std::string_vie
                 fmt::format("no strategy module for {}: {}", kernel.release, why));
 }
 
-// The programs of a build, as make's variables.
+// The programs of a build: this machine's compiler, or one of the kernel's own suite with its own C
+// library, through which the build's tools then run too.
 struct BuildTools {
-  std::string compiler;  // the first line of its --version
-  std::vector<std::string> variables;
+  std::string version;  // the first line of the compiler's --version
+  fs::path compiler;
+  std::optional<Toolchain> toolchain;
 };
 
-// Debian's build has a front for tools that come once per machine; what does the work is behind it.
-std::vector<fs::path> tools_of(const KernelHeaders& headers) {
-  std::vector<fs::path> tools;
-  for (const char* tool :
-       {"scripts/basic/fixdep", "scripts/mod/modpost", "scripts/mod/modpost.real-lsb-64",
-        "tools/objtool/objtool", "tools/objtool/objtool.real-x86"}) {
-    std::error_code ignored;
-    if (fs::exists(headers.build / tool, ignored)) tools.push_back(headers.build / tool);
+// The first of these files that the headers hold. Debian has put a front before the tools of
+// several machines; what does the work is behind it.
+fs::path tool_of(const KernelHeaders& headers, std::initializer_list<const char*> names) {
+  std::error_code ignored;
+  for (const char* name : names) {
+    if (fs::exists(headers.build / name, ignored)) return headers.build / name;
   }
-  return tools;
+  return {};
+}
+
+fs::path modpost_of(const KernelHeaders& headers) {
+  return tool_of(headers, {"scripts/mod/modpost.real-lsb-64", "scripts/mod/modpost"});
+}
+
+fs::path objtool_of(const KernelHeaders& headers) {
+  return tool_of(headers, {"tools/objtool/objtool.real-x86", "tools/objtool/objtool"});
 }
 
 bool runs_here(const fs::path& program) {
@@ -81,22 +91,49 @@ std::optional<fs::path> host_compiler(const KernelHeaders& headers) {
   return gcc;
 }
 
-BuildTools choose_tools(const FetchedKernel& kernel, const KernelHeaders& headers) {
-  const std::optional<fs::path> compiler = host_compiler(headers);
-  const std::vector<fs::path> tools = tools_of(headers);
-  if (compiler && std::all_of(tools.begin(), tools.end(), runs_here)) {
-    return {first_line(run_command({compiler->string(), "--version"}).out),
-            {"CC=" + compiler->string()}};
+BuildTools choose_tools(const FetchedKernel& kernel, const KernelHeaders& headers,
+                        const fs::path& cache, const Progress& progress,
+                        const FetchOptions& options) {
+  const fs::path objtool = objtool_of(headers);
+  const std::optional<fs::path> own = host_compiler(headers);
+  if (own && runs_here(modpost_of(headers)) && (objtool.empty() || runs_here(objtool))) {
+    return {first_line(run_command({own->string(), "--version"}).out), *own, std::nullopt};
   }
-  skip(kernel, fmt::format("it needs {} and a newer C library than this machine's",
-                           headers.compiler.empty() ? "gcc" : headers.compiler));
+  if (kernel.suites.empty() || headers.compiler.empty()) {
+    skip(kernel, fmt::format("it needs {}, and a C library that the tools of its build run with",
+                             headers.compiler.empty() ? "gcc" : headers.compiler));
+  }
+  const Toolchain toolchain = fetch_toolchain(base_suite(kernel.suites.front()), headers.compiler,
+                                              headers.libs, cache, progress, options);
+  std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
+  version.emplace_back("--version");
+  return {first_line(run_command(version).out), toolchain.compiler, toolchain};
+}
+
+// make's variables for these programs; `folder` is for scripts.
+std::vector<std::string> variables_for(const BuildTools& tools, const KernelHeaders& headers,
+                                       const fs::path& folder) {
+  if (!tools.toolchain) return {"CC=" + tools.compiler.string()};
+  std::vector<std::string> variables = write_fronts(*tools.toolchain, folder);
+  for (const auto& [variable, program] :
+       {std::pair{"MODPOST", modpost_of(headers)}, std::pair{"objtool", objtool_of(headers)}}) {
+    if (program.empty()) continue;
+    write_file(folder / variable, front_script(*tools.toolchain, program), 0755);
+    variables.push_back(fmt::format("{}={}", variable, (folder / variable).string()));
+  }
+  return variables;
 }
 
 // Flags that keep the folders of this machine and debugging information out of the module.
-std::string compiler_flags(const KernelHeaders& headers, const fs::path& sources) {
-  std::string flags = fmt::format("-g0 -ffile-prefix-map={}/=", sources.string());
-  if (!headers.root.empty())
-    flags += fmt::format(" -ffile-prefix-map={}/=/", headers.root.string());
+std::string compiler_flags(const KernelHeaders& headers, const BuildTools& tools,
+                           const fs::path& sources) {
+  std::string flags = "-g0";
+  const auto map = [&](const fs::path& folder, const char* to) {
+    flags += fmt::format(" -ffile-prefix-map={}/={}", folder.string(), to);
+  };
+  map(sources, "");
+  if (!headers.root.empty()) map(headers.root, "/");
+  if (tools.toolchain) map(tools.toolchain->root, "/");
   return flags;
 }
 
@@ -114,7 +151,7 @@ std::string key_of(const FetchedKernel& kernel, const KernelHeaders& headers,
   add(headers.version);
   add(sha256_of_file(headers.build / "Module.symvers"));
   add(sha256_of_file(headers.build / "include/generated/autoconf.h"));
-  add(tools.compiler);
+  add(tools.version);
   for (const auto& [name, content] : sources) {
     add(name);
     add(content);
@@ -158,18 +195,19 @@ void check_vermagic(const FetchedKernel& kernel, const fs::path& module) {
 
 // Nothing of the environment reaches the build, which a make that calls us fills with its own.
 std::vector<std::string> make_argv(const KernelHeaders& headers, const BuildTools& tools,
-                                   const fs::path& make, const fs::path& sources,
-                                   const fs::path& temporary) {
+                                   const fs::path& make, const fs::path& scratch) {
   const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
+  const fs::path sources = scratch / "source";
   std::vector<std::string> argv = {
       "env", "-i", fmt::format("PATH={}", path != nullptr ? path : "/usr/bin:/bin"), "LC_ALL=C",
-      "TMPDIR=" + temporary.string(), make.string(), "-C", headers.build.string(),
-      "M=" + sources.string(), "KCFLAGS=" + compiler_flags(headers, sources),
+      "TMPDIR=" + (scratch / "tmp").string(), make.string(), "-C", headers.build.string(),
+      "M=" + sources.string(), "KCFLAGS=" + compiler_flags(headers, tools, sources),
       // Would need pahole, and the kernel's own.
       "CONFIG_DEBUG_INFO_BTF_MODULES=",
       // Else a Makefile of Debian asks dpkg, or takes us for a cross build.
       "DEB_BUILD_ARCH=amd64", "DEB_HOST_ARCH=amd64"};
-  argv.insert(argv.end(), tools.variables.begin(), tools.variables.end());
+  const std::vector<std::string> variables = variables_for(tools, headers, scratch / "tools");
+  argv.insert(argv.end(), variables.begin(), variables.end());
   argv.emplace_back("modules");
   return argv;
 }
@@ -179,15 +217,14 @@ void build_in(const fs::path& scratch, const FetchedKernel& kernel, const Kernel
               const std::vector<std::pair<std::string, std::string>>& sources,
               const fs::path& failed_log, const fs::path& made, const Progress& progress) {
   const fs::path folder = scratch / "source";
-  const fs::path temporary = scratch / "tmp";
-  for (const fs::path& dir : {folder, temporary, made}) make_dirs(dir);
+  for (const fs::path& dir : {folder, scratch / "tmp", scratch / "tools", made}) make_dirs(dir);
   for (const auto& [name, content] : sources) {
     make_dirs((folder / name).parent_path());
     write_file(folder / name, content, 0755);  // a script among them may be run
   }
   const fs::path make = find_program("make");
   if (make.empty()) skip(kernel, "make is not installed; `make deps` names what is missing");
-  const CommandOutput output = run_command(make_argv(headers, tools, make, folder, temporary));
+  const CommandOutput output = run_command(make_argv(headers, tools, make, scratch));
   const std::string log = output.error + output.out;
   std::error_code ignored;
   if (output.status != 0 || !fs::is_regular_file(folder / kModule, ignored)) {
@@ -264,7 +301,7 @@ BuiltModule build_strategy_module(const FetchedKernel& kernel, const fs::path& s
     skip(kernel, "kbuild takes no path with a blank or a colon; set FAULTLINE_CACHE to another");
   }
   const KernelHeaders headers = fetch_headers(kernel, cache, progress, options);
-  const BuildTools tools = choose_tools(kernel, headers);
+  const BuildTools tools = choose_tools(kernel, headers, cache, progress, options);
   const fs::path folder = cache / "kmod" / key_of(kernel, headers, tools, sources);
   if (const auto present = load_built(kernel, folder)) return *present;
 
@@ -276,7 +313,7 @@ BuiltModule build_strategy_module(const FetchedKernel& kernel, const fs::path& s
   const fs::path unfinished = cache / "unfinished" / ("kmod-" + kernel.release);
   fs::remove_all(unfinished);  // of a build that was killed
   const TempDir scratch(unfinished);
-  tell(progress, kernel, "building with " + tools.compiler);
+  tell(progress, kernel, "building with " + tools.version);
   const auto begin = std::chrono::steady_clock::now();
   const fs::path made = scratch.path() / "made";
   build_in(scratch.path(), kernel, headers, tools, sources,
@@ -285,7 +322,7 @@ BuiltModule build_strategy_module(const FetchedKernel& kernel, const fs::path& s
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const nlohmann::json stamp = {{"release", kernel.release},
                                 {"headers", headers.version},
-                                {"compiler", tools.compiler},
+                                {"compiler", tools.version},
                                 {"sha256", sha256_of_file(made / kModule)},
                                 {"seconds", std::round(seconds * 10) / 10}};
   write_file(made / kStamp, stamp.dump(2) + "\n");

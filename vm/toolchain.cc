@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/toolchain.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "harness/failure.h"
+#include "vm/apt.h"
+#include "vm/command.h"
+#include "vm/files.h"
+#include "vm/package.h"
+
+namespace faultline {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kStamp = "stamp.json";
+constexpr std::string_view kTriplet = "x86_64-linux-gnu";
+
+Toolchain toolchain_in(const fs::path& root, const std::string& compiler) {
+  const fs::path libraries = root / "usr" / "lib" / kTriplet;
+  return {.root = root,
+          .loader = libraries / "ld-linux-x86-64.so.2",
+          .libraries = libraries,
+          .compiler = root / "usr" / "bin" / fmt::format("{}-{}", kTriplet, compiler)};
+}
+
+std::optional<Toolchain> load_toolchain(const fs::path& folder, const std::string& compiler,
+                                        const std::vector<std::string>& wanted) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(folder / kStamp, ignored)) return std::nullopt;
+  const nlohmann::json stamp =
+      nlohmann::json::parse(read_file(folder / kStamp, 1 << 20), nullptr, false);
+  if (!stamp.is_object() || stamp.value("wanted", nlohmann::json()) != wanted) return std::nullopt;
+  Toolchain toolchain = toolchain_in(folder, compiler);
+  if (!fs::exists(toolchain.loader, ignored) || !fs::exists(toolchain.compiler, ignored)) {
+    return std::nullopt;
+  }
+  return toolchain;
+}
+
+// Where a package's file goes: programs, what the compiler runs and includes, shared libraries.
+// Both layouts: /lib beside /usr/lib, and all in /usr.
+std::string place_of(const std::string& member) {
+  const std::string path = member.starts_with("lib/") ? "usr/" + member : member;
+  const std::string_view whole = path;
+  const std::string_view name = whole.substr(whole.rfind('/') + 1);
+  const std::string_view folder = whole.substr(0, whole.size() - name.size());
+  // Not what reads link-time optimised objects, the largest of all.
+  const bool program =
+      name.starts_with(kTriplet) && name.find("lto-dump") == std::string_view::npos;
+  if (folder == "usr/bin/") return program ? path : "";
+  if (folder == fmt::format("usr/lib/{}/", kTriplet)) {
+    const bool sanitizer = name.find("san.so") != std::string_view::npos;
+    return !sanitizer && name.find(".so") != std::string_view::npos ? path : "";
+  }
+  for (const std::string_view below : {"usr/lib/gcc/", "usr/libexec/gcc/"}) {
+    if (!whole.starts_with(below)) continue;
+    const bool wanted =
+        name == "cc1" || name == "collect2" || whole.find("/include/") != std::string_view::npos;
+    return wanted ? path : "";
+  }
+  return "";
+}
+
+std::string quoted(const fs::path& path) {
+  std::string text = "'";
+  for (const char c : path.string()) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+}  // namespace
+
+std::string base_suite(const std::string& suite) { return suite.substr(0, suite.find('-')); }
+
+Toolchain fetch_toolchain(const std::string& suite, const std::string& compiler,
+                          const std::vector<std::string>& libs, const fs::path& cache,
+                          const Progress& progress, const FetchOptions& options) {
+  const std::string name = suite + "-" + compiler;
+  const auto tell = [&](const std::string& what) {
+    if (progress) progress(fmt::format("compiler {} of {}: {}", compiler, suite, what));
+  };
+  std::vector<std::string> wanted = {compiler, "binutils", "libc6"};
+  wanted.insert(wanted.end(), libs.begin(), libs.end());
+  const fs::path folder = cache / "toolchain" / name;
+  if (const auto present = load_toolchain(folder, compiler, wanted)) return *present;
+
+  make_dirs(folder.parent_path());
+  const FileLock lock(cache / "locks" / ("toolchain-" + name),
+                      [&] { tell("waiting for another command that fetches it"); });
+  if (const auto present = load_toolchain(folder, compiler, wanted)) return *present;
+  const fs::path unfinished = cache / "unfinished" / ("toolchain-" + name);
+  fs::remove_all(unfinished);  // of a fetch that was killed
+
+  const AptLists lists(cache, {suite}, options.etc_apt, tell);
+  const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted);
+  const TempDir scratch(unfinished);
+  const fs::path made = scratch.path() / "toolchain";
+  make_dirs(made);
+  tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
+  nlohmann::json sums = nlohmann::json::object();
+  for (const AptPackage& package : packages) {
+    const fs::path deb = apt_download(lists.apt(), package, scratch.path());
+    unpack_deb(deb, made, place_of, {.executables = true, .links = true});
+    fs::remove(deb);
+    sums[package.name] = {package.version, package.sha256};
+  }
+  const Toolchain toolchain = toolchain_in(made, compiler);
+  std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
+  version.emplace_back("--version");
+  std::error_code ignored;
+  if (!fs::exists(toolchain.loader, ignored) || run_command(version).status != 0) {
+    throw Failure(ExitCode::kSkipped,
+                  fmt::format("the {} that Debian's {} offers does not run here; choose another "
+                              "kernel",
+                              compiler, suite));
+  }
+  const nlohmann::json stamp = {{"wanted", wanted}, {"packages", sums}};
+  write_file(made / kStamp, stamp.dump(2) + "\n");
+  replace_folder(made, folder, scratch.path());
+  return toolchain_in(folder, compiler);
+}
+
+std::vector<std::string> command_of(const Toolchain& toolchain, const fs::path& program) {
+  return {toolchain.loader.string(), "--library-path", toolchain.libraries.string(),
+          program.string()};
+}
+
+std::string front_script(const Toolchain& toolchain, const fs::path& program) {
+  return fmt::format("#!/bin/sh\nexec {} --library-path {} {} \"$@\"\n", quoted(toolchain.loader),
+                     quoted(toolchain.libraries), quoted(program));
+}
+
+std::vector<std::string> write_fronts(const Toolchain& toolchain, const fs::path& folder) {
+  const fs::path bin = toolchain.root / "usr" / "bin";
+  // -wrapper: what the compiler starts (cc1, as) goes through the same loader. -B: its as, not
+  // ours.
+  std::string compiler = front_script(toolchain, toolchain.compiler);
+  compiler.insert(compiler.find(" \"$@\""),
+                  fmt::format(" -wrapper {},--library-path,{} -B{}/{}-", quoted(toolchain.loader),
+                              quoted(toolchain.libraries), quoted(bin), kTriplet));
+  write_file(folder / "cc", compiler, 0755);
+  std::vector<std::string> variables = {"CC=" + (folder / "cc").string()};
+  constexpr std::array<std::pair<const char*, const char*>, 7> kPrograms = {{{"LD", "ld"},
+                                                                             {"AR", "ar"},
+                                                                             {"NM", "nm"},
+                                                                             {"OBJCOPY", "objcopy"},
+                                                                             {"OBJDUMP", "objdump"},
+                                                                             {"READELF", "readelf"},
+                                                                             {"STRIP", "strip"}}};
+  for (const auto& [variable, program] : kPrograms) {
+    write_file(folder / program,
+               front_script(toolchain, bin / fmt::format("{}-{}", kTriplet, program)), 0755);
+    variables.push_back(fmt::format("{}={}", variable, (folder / program).string()));
+  }
+  return variables;
+}
+
+}  // namespace faultline
