@@ -48,6 +48,16 @@ static inline void fl_wait_for_faults(struct vm_area_struct *vma)
 }
 #endif
 
+/*
+ * Whether the DAX core's entry for a page stays until the page's block is freed. Since v6.15
+ * dax_break_layout() (fs/dax.c, dax_delete_mapping_range) drops all entries of the file, which XFS
+ * calls for every fallocate and truncate.
+ */
+static inline bool fl_entry_lasts(void)
+{
+	return LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0);
+}
+
 /* Whose ids a setattr is in: user_namespace since v5.12, mnt_idmap since v6.3. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 #define FL_IDMAP_PARAMETER struct mnt_idmap *idmap,

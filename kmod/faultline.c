@@ -150,7 +150,7 @@ static bool fl_may_drop_lock(const struct vm_fault *vmf)
 	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
 }
 
-/* The block that the page is on, 0 if none. The invalidate lock is held: it cannot be freed. */
+/* The block that the page is on, 0 if none. It can be freed unless the invalidate lock is held. */
 static unsigned long fl_pfn_of(const struct vm_fault *vmf)
 {
 	void *entry = xa_load(&vmf->vma->vm_file->f_mapping->i_pages, vmf->pgoff);
@@ -347,6 +347,11 @@ vm_fault_t fl_kmod_fault(struct vm_fault *vmf, fl_order_t order, enum fl_call ca
 	}
 	list_add(&a.node, &f->entered);
 	spin_unlock(&f->lock);
+
+	/* The entry went with its block: whatever comes next is another extent. */
+	if (f->strategy == FL_KMOD_SYNC_RETRY_EXTENT && fl_entry_lasts() && !fl_pfn_of(vmf) &&
+	    xa_load(&f->durable, vmf->pgoff))
+		xa_erase(&f->durable, vmf->pgoff);
 
 	result = fl_original(vmf, order, call);
 

@@ -52,9 +52,11 @@ enum fl_kmod_strategy {
 	 * the upper bits): the extent is taken for durable once a sync has ended that began when
 	 * the page already had this pfn. The file system's word for the whole inode is then passed
 	 * over. So a fault retries once, and again only if its own block was moved meanwhile.
-	 * What it cannot see: a block that is freed and given back to the same page between two
-	 * faults; and it syncs once for a block that was durable before the first fault on it when
-	 * something else in the file is dirty.
+	 * What it cannot see: a block that is freed and given back to the same page. Before v6.15
+	 * the entry goes with the block, which leaves a few instructions between the look at the
+	 * entry and the file system's own locks; since then entries go for other reasons too, and
+	 * the pfn alone decides. And it syncs once for a block that was durable before the first
+	 * fault on it when something else in the file is dirty.
 	 */
 	FL_KMOD_SYNC_RETRY_EXTENT = 3,
 	/*
