@@ -6,7 +6,7 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test lint tidy format sanitize clean
+.PHONY: help deps build bench test kmod lint tidy format sanitize clean
 
 help:            ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -23,6 +23,9 @@ bench: build     ## measure the default matrix, prove it repeats, write out/
 
 test: build      ## all tests: C++, reports/, and real ones in the VM
 	@tools/test $(BUILD)
+
+kmod:            ## the strategy module for the kernel that runs here, or KDIR=
+	@tools/kmod $(BUILD)
 
 lint: deps       ## formats, SPDX lines, shellcheck, the edges between folders
 	@tools/lint $(BUILD)

@@ -70,6 +70,24 @@ TEST(Command, EveryVerbHasHelpWithAnExample) {
   }
 }
 
+TEST(Command, ModuleOfAnUnknownKernelNamesTheNearOnes) {
+  expect_refused(faultline_command({"kernels", "module", "bookwrm"}), 2, "did you mean bookworm");
+}
+
+TEST(Command, ModuleStrategiesAreMarkedInTheTables) {
+  const nlohmann::json tables =
+      nlohmann::json::parse(faultline_command({"list", "--json"}).out, nullptr, false);
+  size_t of_module = 0;
+  for (const nlohmann::json& strategy : tables["strategy"]) {
+    ASSERT_TRUE(strategy["module"].is_boolean()) << strategy;
+    of_module += strategy["module"].get<bool>() ? 1 : 0;
+    if (strategy["id"] == "volatile" || strategy["id"] == "map_sync") {
+      EXPECT_FALSE(strategy["module"]);
+    }
+  }
+  EXPECT_GT(of_module, 0U);
+}
+
 TEST(Command, ListsEveryTableAsJson) {
   const CommandOutput output = faultline_command({"list", "--json"});
   ASSERT_EQ(output.status, 0);

@@ -109,6 +109,69 @@ TEST(RealRun, AKernelAndModulesByPath) {
   EXPECT_EQ(output.status, 0) << output.error;
 }
 
+// The module's bytes are in the image, and so in the figures: they must not depend on the folder.
+TEST(RealModule, IsTheSameInAnotherCache) {
+  const Scratch scratch;
+  const auto build = [](const std::vector<std::string>& before) {
+    const CommandOutput output = faultline_command({"kernels", "module", "--json"}, before);
+    EXPECT_EQ(output.status, 0) << output.error;
+    const nlohmann::json rows = nlohmann::json::parse(output.out, nullptr, false);
+    return rows.is_array() && rows.size() == 1 ? rows[0] : nlohmann::json::object();
+  };
+  const nlohmann::json here = build({});
+  const std::string cache = scratch / "cache";
+  make_dirs(cache);
+  fs::create_directory_symlink(cache_dir() / "kernels", cache + "/kernels");
+  const std::string headers = "headers/" + here.value("release", "");
+  make_dirs(cache + "/headers");
+  fs::copy(cache_dir() / headers, fs::path(cache) / headers,
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  const nlohmann::json there = build({"env", "FAULTLINE_CACHE=" + cache});
+  ASSERT_TRUE(here.contains("sha256") && there.contains("sha256"));
+  EXPECT_EQ(there["made_now"], true);
+  EXPECT_EQ(here["sha256"], there["sha256"]);
+  EXPECT_NE(here["path"], there["path"]);
+  EXPECT_EQ(sha256_of_file(there["path"].get<std::string>()), here["sha256"]);
+}
+
+TEST(RealModule, ChangesNoFigureOfTheOtherCells) {
+  const Scratch scratch;
+  const auto run = [&](const std::string& out, const std::string& strategies) {
+    const CommandOutput output = faultline_command(
+        run_arguments(scratch / out, {"--fs", "ext4", "--strategy", strategies, "--state",
+                                      "written", "--touches", "23", "--probes", "off"}));
+    EXPECT_EQ(output.status, 0) << output.error;
+    return read_json(scratch / out + "/result.json");
+  };
+  const nlohmann::json alone = run("alone", "volatile");
+  const nlohmann::json both = run("both", "volatile,daxfile");
+  ASSERT_EQ(both["benchmarks"].size(), 2U);
+  EXPECT_EQ(both["benchmarks"][1]["status"], "ok") << both["benchmarks"][1]["reason"];
+  EXPECT_EQ(both["benchmarks"][0]["per_fault"], alone["benchmarks"][0]["per_fault"]);
+  const nlohmann::json& kernel = both["context"]["kernels"]["bookworm"];
+  EXPECT_EQ(kernel["image_sha256"], alone["context"]["kernels"]["bookworm"]["image_sha256"]);
+  EXPECT_NE(kernel["module"]["image_sha256"], kernel["image_sha256"]);
+  EXPECT_EQ(faultline_command({"table", scratch / "both"}).status, 0) << "the schema holds";
+}
+
+TEST(RealModule, WithoutHeadersItsCellsAreSkippedAndTheOthersRun) {
+  const Scratch scratch;
+  const FetchedKernel kernel = fetch_kernel(kernel_table().front(), cache_dir());
+  const CommandOutput output = faultline_command(
+      run_arguments(scratch / "out",
+                    {"--kernel", kernel.vmlinuz.string(), "--modules", kernel.modules_dir.string(),
+                     "--fs", "ext4", "--strategy", "volatile,daxfile", "--state", "written",
+                     "--touches", "16", "--probes", "off"}));
+  EXPECT_EQ(output.status, 0) << output.error;
+  const nlohmann::json rows = read_rows(scratch / "out/result.json");
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["status"], "ok") << rows[0]["reason"];
+  EXPECT_EQ(rows[1]["status"], "skipped");
+  EXPECT_NE(rows[1]["reason"].get<std::string>().find("no headers of " + kernel.release),
+            std::string::npos)
+      << rows[1]["reason"];
+}
+
 struct Misbehaviour {
   const char* workload;
   int status;

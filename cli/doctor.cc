@@ -10,6 +10,7 @@
 #include "vm/accel.h"
 #include "vm/command.h"
 #include "vm/files.h"
+#include "vm/headers.h"
 #include "vm/kernels.h"
 
 namespace faultline {
@@ -65,6 +66,30 @@ Finding check_cache(const std::filesystem::path& cache) {
   return finding;
 }
 
+// The strategy module's build; without it the cells of its strategies are skipped.
+Finding check_module_tools() {
+  Finding finding{"module compiler", false, false, ""};
+  for (const char* name : {"make", "gcc"}) {
+    const auto path = find_tool(name);
+    if (path.empty()) {
+      finding.detail = fmt::format("missing: package {}; no cells of the strategy module", name);
+      return finding;
+    }
+    finding.detail = path.string();
+  }
+  finding.good = true;
+  return finding;
+}
+
+Finding check_headers(const KernelRow& row, bool fetched, const std::filesystem::path& cache) {
+  const bool good = fetched && have_headers(fetch_kernel(row, cache), cache);
+  return {"headers " + row.id, good, false,
+          good ? "fetched"
+               : fmt::format("fetched when a cell needs the strategy module, or by `faultline "
+                             "kernels module {}`",
+                             row.id)};
+}
+
 }  // namespace
 
 Verb add_doctor(CLI::App& app) {
@@ -98,6 +123,8 @@ Verb add_doctor(CLI::App& app) {
             findings.push_back(
                 {"kernel " + row.id, fetched, false,
                  fetched ? "fetched" : "not fetched: `faultline kernels fetch " + row.id + "`"});
+            findings.push_back(check_module_tools());
+            findings.push_back(check_headers(row, fetched, cache));
             bool any_boots = !fetched || options->quick;
             if (fetched && !options->quick && findings.front().good) {
               const FetchedKernel kernel = fetch_kernel(row, cache);

@@ -210,6 +210,18 @@ def test_merging_says_how_environments_differ(synthetic):
     assert merged.context["complete"] is False and merged.context["reason"] == f"{b}: interrupted"
 
 
+def test_the_module_is_compared_only_where_both_have_it(synthetic):
+    def context(sha256):
+        made = synthetic.context()
+        if sha256:
+            made["kernels"]["6.1"]["module"] = {"sha256": sha256, "compiler": "gcc-12", "image_sha256": "a" * 64}
+        return made
+
+    assert load.environment_difference(context(None), context("b" * 64)) == []
+    assert load.environment_difference(context("b" * 64), context("b" * 64)) == []
+    assert load.environment_difference(context("b" * 64), context("c" * 64)) == ["kernels.6.1.module.sha256"]
+
+
 def test_nothing_to_load():
     with pytest.raises(load.ReportError, match="no result given"):
         load.load_all([])

@@ -230,6 +230,7 @@ std::vector<std::string> names_in(const std::string& relation) {
   std::vector<std::string> names;
   std::istringstream list(relation);
   for (std::string item; std::getline(list, item, ',');) {
+    std::replace(item.begin(), item.end(), '\n', ' ');  // it may go on over lines
     item = trim(item.substr(0, item.find('|')));
     item = item.substr(0, item.find_first_of(" (:"));
     if (!item.empty()) names.push_back(item);

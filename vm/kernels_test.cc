@@ -10,6 +10,7 @@
 #include "harness/failure.h"
 #include "vm/command.h"
 #include "vm/files.h"
+#include "vm/test_mirror.h"
 #include "vm/test_support.h"
 
 namespace faultline {
@@ -179,40 +180,9 @@ TEST_F(OwnKernel, SaysWhatIsWrong) {
             std::string::npos);
 }
 
-// A signed Debian mirror on disk, with the kernels of one artificial row.
-class FetchKernel : public testing::Test {
+// The kernels of one artificial row.
+class FetchKernel : public FakeMirror {
  protected:
-  void SetUp() override {
-    for (const char* tool : {"/usr/bin/apt-get", "/usr/bin/gpg"}) {
-      if (!fs::exists(tool)) GTEST_SKIP() << "no " << tool << " on this machine";
-    }
-    make_dirs(dir_.path() / "gpg");
-    fs::permissions(dir_.path() / "gpg", fs::perms::owner_all);
-    gpg({"--passphrase", "", "--quick-generate-key", "test@faultline.example", "ed25519", "sign"});
-    gpg({"--output", key().string(), "--export", "test@faultline.example"});
-    make_dirs(etc() / "sources.list.d");
-    write_file(etc() / "sources.list.d" / "debian.sources",
-               fmt::format("Types: deb\nURIs: file:{}\nSuites: bookworm\nComponents: main\n"
-                           "Signed-By: {}\n",
-                           mirror().string(), key().string()));
-  }
-  void TearDown() override {
-    if (fs::exists(dir_.path() / "gpg"))
-      run_command({"gpgconf", "--homedir", home(), "--kill", "all"});
-  }
-
-  // Adds a package to the mirror's next index.
-  void offer(const std::string& name, const std::string& version,
-             const std::vector<Member>& members) {
-    const std::string deb = deb_of(members);
-    const std::string file = fmt::format("pool/{}_{}_amd64.deb", name, version);
-    make_dirs(mirror() / "pool");
-    write_file(mirror() / file, deb);
-    index_ += fmt::format(
-        "Package: {}\nVersion: {}\nArchitecture: amd64\nMaintainer: none\nFilename: {}\n"
-        "Size: {}\nSHA256: {}\nDescription: test\n\n",
-        name, version, file, deb.size(), sha256_of(deb));
-  }
   // The kernel in one package, as Debian 12 has it.
   void offer_kernel(int number, const std::string& version) {
     const std::string release = fmt::format("9.9.0-{}-cloud-amd64", number);
@@ -221,20 +191,6 @@ class FetchKernel : public testing::Test {
            {"./boot/config-" + release, "CONFIG_TEST=y\n"},
            {"./usr/share/doc/copyright", "left out"},
            {"./lib/modules/" + release + "/kernel/fs/xfs.ko", fake_module({"depends="})}});
-  }
-  void publish() {
-    const fs::path suite = mirror() / "dists" / "bookworm";
-    make_dirs(suite / "main" / "binary-amd64");
-    write_file(suite / "main" / "binary-amd64" / "Packages", index_);
-    // apt takes a Release no older than the one it has: the time must not go back.
-    const std::string date = run_command({"date", "-u", "-R"}).out;
-    write_file(suite / "Release",
-               fmt::format("Origin: Debian\nSuite: bookworm\nCodename: bookworm\n"
-                           "Components: main\nArchitectures: amd64\nDate: {}SHA256:\n {} {} "
-                           "main/binary-amd64/Packages\n",
-                           date, sha256_of(index_), index_.size()));
-    fs::remove(suite / "InRelease");
-    gpg({"--output", (suite / "InRelease").string(), "--clearsign", (suite / "Release").string()});
   }
   FetchedKernel fetch(const KernelRow& row, bool refresh = false) {
     told_.clear();
@@ -251,23 +207,9 @@ class FetchKernel : public testing::Test {
     return "";
   }
 
-  void gpg(const Words& arguments) {
-    Words argv = {"gpg", "--batch", "--quiet", "--homedir", home()};
-    argv.insert(argv.end(), arguments.begin(), arguments.end());
-    const CommandOutput output = run_command(argv);
-    ASSERT_EQ(output.status, 0) << output.error;
-  }
-  [[nodiscard]] std::string home() const { return (dir_.path() / "gpg").string(); }
-  [[nodiscard]] fs::path key() const { return dir_.path() / "debian-archive.gpg"; }
-  [[nodiscard]] fs::path mirror() const { return dir_.path() / "debian"; }
-  [[nodiscard]] fs::path etc() const { return dir_.path() / "etc"; }
-  [[nodiscard]] fs::path cache() const { return dir_.path() / "cache"; }
-
   const KernelRow row_ = {.id = "bookworm",  // so that kernels_json() shows it
                           .suites = {"bookworm"},
                           .package = R"(linux-image-(9\.9\.0-[0-9]+-cloud-amd64))"};
-  TempDir dir_{fs::temp_directory_path()};
-  std::string index_;
   std::string told_;
 };
 
