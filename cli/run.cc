@@ -38,6 +38,7 @@ struct RunOptions {
   std::string kernel = "bookworm";
   std::string modules;
   std::map<std::string, std::string> lists;  // handed to the guest's binary as they are
+  std::string preset;
   std::string probes = "on,off";
   std::string accel = "tcg-icount";
   std::string out = "out";
@@ -53,6 +54,42 @@ struct RunOptions {
   bool quiet = false;
   bool no_table = false;
 };
+
+// A selection with a name. What the user names besides goes before it.
+struct Preset {
+  const char* id;
+  const char* summary;
+  std::map<std::string, std::string> lists;
+  uint64_t touches;
+};
+
+const std::vector<Preset>& presets() {
+  static const std::vector<Preset> table = {
+      {"kara2017",
+       "the cells of Jan Kara's table of 2017, with and without MAP_SYNC",
+       {{"fs", "ext4,xfs"},
+        {"strategy", "volatile,map_sync"},
+        {"workload", "first_touch,copy_beside"},
+        {"state", "hole,written"}},
+       512}};
+  return table;
+}
+
+void apply_preset(RunOptions& options) {
+  if (options.preset.empty()) return;
+  std::vector<std::string> names;
+  for (const Preset& preset : presets()) {
+    names.emplace_back(preset.id);
+    if (options.preset != preset.id) continue;
+    for (const auto& [name, list] : preset.lists) {
+      if (options.lists[name].empty()) options.lists[name] = list;
+    }
+    if (options.touches == 0) options.touches = preset.touches;
+    return;
+  }
+  throw Failure(ExitCode::kUsage, fmt::format("--preset: nothing is called '{}'; there is: {}",
+                                              options.preset, fmt::join(names, ", ")));
+}
 
 struct Job {
   size_t row = 0;  // in the result
@@ -248,6 +285,7 @@ void check_lists(const std::map<std::string, std::string>& lists) {
 }
 
 void Run::prepare() {
+  apply_preset(options_);
   check_lists(options_.lists);
   const Say say = [this](const std::string& line) { progress_.say(line); };
   claim_output(options_.out, options_.force);
@@ -486,6 +524,7 @@ Verb add_run(CLI::App& app) {
       "      the default matrix on the default kernel\n"
       "  faultline run --fs ext4,xfs --strategy 'map_*' --state hole --out holes\n"
       "  faultline run --kernel all --strategy fsync:8,map_sync --out kernels\n"
+      "  faultline run --preset kara2017 --out kara\n"
       "  faultline run --kernel ./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
@@ -502,6 +541,9 @@ Verb add_run(CLI::App& app) {
   for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads"}) {
     run->add_option(std::string("--") + name, options->lists[name], help.at(name));
   }
+  std::string known;
+  for (const Preset& preset : presets()) known += fmt::format("{}: {}", preset.id, preset.summary);
+  run->add_option("--preset", options->preset, "a selection by name; " + known);
   run->add_option("--probes", options->probes, "on, off; a probed cell always has its twin")
       ->capture_default_str();
   run->add_option("--accel", options->accel, "tcg-icount, tcg, kvm, or auto")

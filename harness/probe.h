@@ -21,12 +21,9 @@ enum class ProbeId {
 #define PROBE(id, what) k_##id,
 #include "bpf/probes.def"
 #undef PROBE
+  kEnd
 };
-inline constexpr size_t kProbes = 0
-#define PROBE(id, what) +1
-#include "bpf/probes.def"
-#undef PROBE
-    ;
+inline constexpr auto kProbes = static_cast<size_t>(ProbeId::kEnd);
 
 // What became of a probe on this kernel and file system.
 struct ProbeStatus {

@@ -7,8 +7,8 @@ import stats
 
 STATES = ("hole", "unwritten", "written")
 # The order in which a reader meets them: the floor first. A strategy not named here comes after, by name.
-STRATEGIES = ("volatile", "fsync", "msync", "map_sync", "prealloc", "pwrite", "sync_fault", "sync_retry",
-              "sync_retry_extent", "daxfile")
+STRATEGIES = ("volatile", "fsync", "msync", "map_sync", "prealloc", "pwrite", "map_sync_wrapped",
+              "sync_fault", "sync_fault_data", "sync_retry", "sync_retry_extent", "daxfile")
 BASELINE = "volatile"
 
 

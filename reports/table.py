@@ -5,6 +5,7 @@ import textwrap
 import unicodedata
 
 import cells
+import kara2017
 from load import plain
 
 WIDTH = 80
@@ -35,6 +36,7 @@ def build(result):
         "cells": cells.tally(result.rows),
         "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
                      if any(cell.best for cell in group)],
+        "kara2017": kara2017.compare(result),
         "not_measured": cells.not_measured(result.rows),
     }
 
@@ -56,6 +58,7 @@ def text(table):
         lines += _grid(section["rows"])
         starred |= any(row["probed_only"] for row in section["rows"])
         dashed |= any(row["tax"] is None for row in section["rows"])
+    lines += kara2017.text(table["kara2017"], number)
     if starred or dashed:
         lines.append("")
     if starred:
