@@ -257,8 +257,9 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
       job.spec.fs = job.cell.at("fs").get<std::string>();
       if (accel_info(accel_).time_domain != "virtual") {
         // Threads really run side by side there, as far as the host has cores.
-        job.spec.vcpus = std::min(job.cell.at("threads").get<unsigned>(),
-                                  std::max(1U, std::thread::hardware_concurrency()));
+        const auto parties = job.cell.at("threads").get<unsigned>() +
+                             (job.cell.at("attackers").get<unsigned>() > 0 ? 1 : 0);
+        job.spec.vcpus = std::min(parties, std::max(1U, std::thread::hardware_concurrency()));
         row["vcpus"] = job.spec.vcpus;
       }
       row["status"] = "incomplete";
@@ -525,6 +526,7 @@ Verb add_run(CLI::App& app) {
       "  faultline run --fs ext4,xfs --strategy 'map_*' --state hole --out holes\n"
       "  faultline run --kernel all --strategy fsync:8,map_sync --out kernels\n"
       "  faultline run --preset kara2017 --out kara\n"
+      "  faultline run --workload dos --touch utimens,truncate --state written\n"
       "  faultline run --kernel ./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
@@ -537,8 +539,12 @@ Verb add_run(CLI::App& app) {
       {"workload", "workloads (default: first_touch)"},
       {"state", "what the touched block is beforehand: hole, unwritten, written"},
       {"order", "entry size: pte (default), pmd"},
-      {"threads", "1 (default), 2, 4"}};
-  for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads"}) {
+      {"threads", "1 (default), 2, 4"},
+      {"touch", "what attackers or the bystander do (workloads dos, bystander)"},
+      {"attackers", "0, 1 (default), 2, 4 (workload dos)"},
+      {"setting", "deterministic (tcg-icount), concurrent (tcg, kvm)"}};
+  for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads", "touch",
+                           "attackers", "setting"}) {
     run->add_option(std::string("--") + name, options->lists[name], help.at(name));
   }
   std::string known;

@@ -45,6 +45,10 @@ const char* StateName(State state) {
 
 const char* OrderName(Order order) { return order == Order::kPmd ? "pmd" : "pte"; }
 
+const char* SettingName(Setting setting) {
+  return setting == Setting::kConcurrent ? "concurrent" : "deterministic";
+}
+
 nlohmann::json WritesPerSyncJson(uint64_t k) {
   if (k == kNoK) return nullptr;
   if (k == kEveryAll) return "all";
@@ -56,8 +60,10 @@ std::string Cell::Name() const {
   if (writes_per_sync == kEveryAll) k = ":all";
   if (writes_per_sync != kEveryAll && writes_per_sync != kNoK)
     k = fmt::format(":{}", writes_per_sync);
-  return fmt::format("{}/{}/{}{}/{}/{}/{}/t{}/{}", kernel, fs, strategy, k, workload,
-                     StateName(state), OrderName(order), threads, probes ? "on" : "off");
+  const std::string contest =
+      touch.empty() ? "" : fmt::format("/{}/a{}/{}", touch, attackers, SettingName(setting));
+  return fmt::format("{}/{}/{}{}/{}/{}/{}/t{}{}/{}", kernel, fs, strategy, k, workload,
+                     StateName(state), OrderName(order), threads, contest, probes ? "on" : "off");
 }
 
 nlohmann::json CellToJson(const Cell& cell) {
@@ -73,7 +79,10 @@ nlohmann::json CellToJson(const Cell& cell) {
           {"seed", cell.seed},
           {"touches", cell.touches},
           {"virtual_time", cell.virtual_time},
-          {"samples", cell.samples}};
+          {"samples", cell.samples},
+          {"touch", cell.touch},
+          {"attackers", cell.attackers},
+          {"setting", SettingName(cell.setting)}};
 }
 
 Cell CellFromJson(const nlohmann::json& json) {
@@ -113,6 +122,13 @@ Cell CellFromJson(const nlohmann::json& json) {
     cell.touches = Field<uint64_t>(json, "touches");
     cell.virtual_time = Field<bool>(json, "virtual_time");
     cell.samples = Field<bool>(json, "samples");
+    cell.touch = Field<std::string>(json, "touch");
+    cell.attackers = Field<unsigned>(json, "attackers");
+    const auto setting = Field<std::string>(json, "setting");
+    if (setting != "deterministic" && setting != "concurrent") {
+      throw Failure(ExitCode::kUsage, fmt::format("cell: no such setting: '{}'", setting));
+    }
+    cell.setting = setting == "concurrent" ? Setting::kConcurrent : Setting::kDeterministic;
     if (cell.threads == 0 || cell.touches == 0 || cell.touches % cell.threads != 0) {
       throw Failure(ExitCode::kUsage, fmt::format("cell: {} touches cannot be shared by {} threads",
                                                   cell.touches, cell.threads));

@@ -12,6 +12,9 @@ namespace faultline {
 enum class State { kHole, kUnwritten, kWritten };
 // The size that the kernel is asked to map.
 enum class Order { kPte, kPmd };
+// How those who touch a victim's file are timed: on a timer, scanned over periods and phases, or in
+// a tight loop on a CPU of their own.
+enum class Setting { kDeterministic, kConcurrent };
 
 inline constexpr uint64_t kPageSize = 4096;
 inline constexpr uint64_t kHugeSize = 2 << 20;
@@ -34,8 +37,12 @@ struct Cell {
   uint64_t touches = 0;  // measured stores, over all threads
   bool virtual_time = true;
   bool samples = false;
+  // Of workloads with touches (harness/contest.h) alone.
+  std::string touch = {};  // the kind; empty: the workload has none
+  unsigned attackers = 0;
+  Setting setting = Setting::kDeterministic;
 
-  // kernel/fs/strategy[:K]/workload/state/order/tTHREADS/on|off
+  // kernel/fs/strategy[:K]/workload/state/order/tTHREADS[/touch/aATTACKERS/setting]/on|off
   [[nodiscard]] std::string Name() const;
   // Size of what one touch stands for, in bytes.
   [[nodiscard]] uint64_t Stride() const { return order == Order::kPmd ? kHugeSize : kPageSize; }
@@ -50,5 +57,6 @@ nlohmann::json WritesPerSyncJson(uint64_t k);
 
 const char* StateName(State state);
 const char* OrderName(Order order);
+const char* SettingName(Setting setting);
 
 }  // namespace faultline

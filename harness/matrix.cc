@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/filesystem.h"
 #include "harness/strategy.h"
@@ -16,6 +17,8 @@ namespace faultline {
 namespace {
 
 constexpr unsigned kThreads[] = {1, 2, 4};
+constexpr unsigned kAttackers[] = {0, 1, 2, 4};
+constexpr Setting kSettings[] = {Setting::kDeterministic, Setting::kConcurrent};
 // A touch of order pmd stands for 512 pages.
 constexpr uint64_t kTouchesPmd = 32;
 constexpr uint64_t kMaxTouches = uint64_t{1} << 20;
@@ -44,6 +47,44 @@ void Check(const char* option, const std::vector<std::string>& patterns,
                                : fmt::format("--{}: nothing is called '{}'; did you mean {}?",
                                              option, pattern, fmt::join(near, " or ")));
   }
+}
+
+bool Chosen(const std::vector<std::string>& patterns, const std::string& name, bool by_default) {
+  return patterns.empty() ? by_default : MatchesAny(patterns, name);
+}
+
+// Who touches beside the thread that faults.
+struct Contestants {
+  std::string touch;
+  unsigned attackers = 0;
+  Setting setting = Setting::kDeterministic;
+};
+
+// One that is empty for a workload without touches.
+std::vector<Contestants> ContestantsOf(const Workload& workload, const Selection& selection) {
+  if (workload.contest == Contest::kNone) return {{}};
+  std::vector<Contestants> all;
+  const auto add = [&](const char* touch, unsigned attackers) {
+    for (const Setting setting : kSettings) {
+      if (Chosen(selection.setting, SettingName(setting), true)) {
+        all.push_back({touch, attackers, setting});
+      }
+    }
+  };
+  const bool victim = workload.contest == Contest::kVictim;
+  // Nobody touches: once, and not for each kind of touch.
+  if (victim && Chosen(selection.attackers, "0", true)) add(kNoTouch, 0);
+  for (const TouchKind& kind : workload.kinds) {
+    if (!Chosen(selection.touch, kind.id, true)) continue;
+    for (const unsigned attackers : kAttackers) {
+      if (attackers == 0 || (!victim && attackers > 1)) continue;
+      if (victim && !Chosen(selection.attackers, std::to_string(attackers), attackers == 1)) {
+        continue;
+      }
+      add(kind.id, attackers);
+    }
+  }
+  return all;
 }
 
 std::string StrategyName(const Strategy& strategy, uint64_t k) {
@@ -124,40 +165,52 @@ std::vector<PlannedCell> Plan(const Selection& selection,
   names.clear();
   for (const unsigned t : kThreads) names.push_back(std::to_string(t));
   Check("threads", selection.threads, names);
+  names.clear();
+  for (const Workload* workload : workloads) {
+    for (const TouchKind& kind : workload->kinds) names.emplace_back(kind.id);
+  }
+  Check("touch", selection.touch, names);
+  names.clear();
+  for (const unsigned n : kAttackers) names.push_back(std::to_string(n));
+  Check("attackers", selection.attackers, names);
+  names.clear();
+  for (const Setting s : kSettings) names.emplace_back(SettingName(s));
+  Check("setting", selection.setting, names);
   if (selection.touches && (*selection.touches == 0 || *selection.touches > kMaxTouches)) {
     throw Failure(ExitCode::kUsage, fmt::format("--touches: {} is not between 1 and {}",
                                                 *selection.touches, kMaxTouches));
   }
 
-  const auto chosen = [](const std::vector<std::string>& patterns, const std::string& name,
-                         bool by_default) {
-    return patterns.empty() ? by_default : MatchesAny(patterns, name);
-  };
   std::vector<PlannedCell> plan;
   for (const FileSystem& fs : FileSystems()) {
-    if (!chosen(selection.fs, fs.id, fs.by_default)) continue;
+    if (!Chosen(selection.fs, fs.id, fs.by_default)) continue;
     for (const Workload* workload : workloads) {
       if (workload->selftest ? std::find(selection.workload.begin(), selection.workload.end(),
                                          workload->id) == selection.workload.end()
-                             : !chosen(selection.workload, workload->id, workload->by_default)) {
+                             : !Chosen(selection.workload, workload->id, workload->by_default)) {
         continue;
       }
       for (const Order order : {Order::kPte, Order::kPmd}) {
-        if (!chosen(selection.order, OrderName(order), order == Order::kPte)) continue;
+        if (!Chosen(selection.order, OrderName(order), order == Order::kPte)) continue;
         for (const unsigned threads : kThreads) {
-          if (!chosen(selection.threads, std::to_string(threads), threads == 1)) continue;
+          if (!Chosen(selection.threads, std::to_string(threads), threads == 1)) continue;
           for (const Strategy& strategy : Strategies()) {
             static constexpr uint64_t kNone[] = {kNoK};
             const std::span<const uint64_t> ks = strategy.writes_per_sync.empty()
                                                      ? std::span<const uint64_t>(kNone)
                                                      : strategy.writes_per_sync;
             for (const uint64_t k : ks) {
-              if (!chosen(selection.strategy, StrategyName(strategy, k), strategy.by_default) &&
-                  !chosen(selection.strategy, strategy.id, strategy.by_default)) {
+              const bool by_default =
+                  workload->strategies.empty()
+                      ? strategy.by_default
+                      : std::any_of(workload->strategies.begin(), workload->strategies.end(),
+                                    [&](const char* id) { return strategy.id == std::string(id); });
+              if (!Chosen(selection.strategy, StrategyName(strategy, k), by_default) &&
+                  !Chosen(selection.strategy, strategy.id, by_default)) {
                 continue;
               }
               for (const State state : {State::kHole, State::kUnwritten, State::kWritten}) {
-                if (!chosen(selection.state, StateName(state), true)) continue;
+                if (!Chosen(selection.state, StateName(state), true)) continue;
                 PlannedCell planned;
                 planned.cell.fs = fs.id;
                 planned.cell.strategy = strategy.id;
@@ -171,9 +224,17 @@ std::vector<PlannedCell> Plan(const Selection& selection,
                                          : workload->touches);
                 // Every thread has the same share.
                 planned.cell.touches = std::max<uint64_t>(touches / threads, 1) * threads;
-                planned.skip = WhyNot(strategy, fs, state, order);
-                if (planned.skip.empty()) planned.skip = WhyNot(*workload, state);
-                plan.push_back(std::move(planned));
+                planned.cell.virtual_time = !selection.wall;
+                for (const Contestants& with : ContestantsOf(*workload, selection)) {
+                  planned.cell.touch = with.touch;
+                  planned.cell.attackers = with.attackers;
+                  planned.cell.setting = with.setting;
+                  planned.skip = WhyNot(strategy, fs, state, order);
+                  if (planned.skip.empty()) {
+                    planned.skip = WhyNot(*workload, planned.cell, strategy);
+                  }
+                  plan.push_back(planned);
+                }
               }
             }
           }

@@ -20,15 +20,21 @@ struct Selection {
   std::vector<std::string> state = {};
   std::vector<std::string> order = {};
   std::vector<std::string> threads = {};
+  // Of workloads with touches alone.
+  std::vector<std::string> touch = {};
+  std::vector<std::string> attackers = {};
+  std::vector<std::string> setting = {};
+  bool wall = false;
   std::optional<uint64_t> touches = {};  // overrides the workload's own number
 };
 
 struct PlannedCell {
-  Cell cell;         // kernel, probes, seed and time domain are the caller's to fill
+  Cell cell;         // kernel, probes, seed and samples are the caller's to fill
   std::string skip;  // why it cannot be measured; empty when it can
 };
 
-// In a fixed order: file system, workload, order, threads, strategy, K, state. Throws
+// In a fixed order: file system, workload, order, threads, strategy, K, state, touch, attackers,
+// setting. Throws
 // Failure(kUsage) for a name that nothing matches, with the near ones.
 std::vector<PlannedCell> Plan(const Selection& selection,
                               std::span<const Workload* const> workloads);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "harness/clock.h"
+#include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/histogram.h"
 #include "harness/mapping.h"
@@ -141,6 +142,8 @@ nlohmann::json ProbeJson(const ProbeSet& probes, ProbeId id, const fl_state& sta
   return json;
 }
 
+}  // namespace
+
 nlohmann::json ModuleJson(const fl_kmod_stats& stats) {
   nlohmann::json retries = nlohmann::json::array();
   for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
@@ -159,7 +162,6 @@ nlohmann::json ModuleJson(const fl_kmod_stats& stats) {
           {"retries_per_fault", retries}};
 }
 
-// Of the faults that ended; a retry count above the table's is the table's last.
 uint64_t RetriesP50(const fl_kmod_stats& stats) {
   uint64_t seen = 0;
   for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
@@ -168,6 +170,8 @@ uint64_t RetriesP50(const fl_kmod_stats& stats) {
   }
   return 0;
 }
+
+namespace {
 
 // A process that does something else on the file system for as long as this lives.
 class Beside {
@@ -431,6 +435,9 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   nlohmann::json row = CellToJson(cell);
   row.erase("virtual_time");
   row.erase("samples");
+  if (cell.touch.empty()) {
+    for (const char* field : {"touch", "attackers", "setting"}) row[field] = nullptr;
+  }
   row.update({{"name", name},
               {"run_name", name},
               {"run_type", "iteration"},
@@ -446,11 +453,13 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
               {"reason", reason},
               {"life", nullptr}});
   for (const char* field :
-       {"real_time",     "cpu_time",     "per_fault", "per_page", "loop_cost",    "pages",
-        "faults",        "syncs",        "app_syncs", "commits",  "fast_commits", "fallbacks",
-        "mtime_changes", "mapped_order", "dax",       "map_sync", "line_flush",   "samples",
-        "tax",           "tax_page",     "p50",       "p90",      "p99",          "p99_9",
-        "max",           "probe",        "losses",    "module",   "retries_p50",  "retries_max"}) {
+       {"real_time",     "cpu_time",     "per_fault", "per_page",     "loop_cost",    "pages",
+        "faults",        "syncs",        "app_syncs", "commits",      "fast_commits", "fallbacks",
+        "mtime_changes", "mapped_order", "dax",       "map_sync",     "line_flush",   "samples",
+        "tax",           "tax_page",     "p50",       "p90",          "p99",          "p99_9",
+        "max",           "probe",        "losses",    "module",       "retries_p50",  "retries_max",
+        "period_us",     "starved",      "slowdown",  "slowdown_p50", "progress_max", "attack_rate",
+        "refused",       "reference",    "scan"}) {
     row[field] = nullptr;
   }
   return row;
@@ -459,7 +468,11 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
 nlohmann::json RunCell(const Cell& cell, const RunContext& context) {
   nlohmann::json row = EmptyRow(cell, "failed", "");
   try {
-    Fill(cell, context, row);
+    if (context.workload.contest == Contest::kNone) {
+      Fill(cell, context, row);
+    } else {
+      FillContest(cell, context, row);
+    }
   } catch (const Failure& failure) {
     row["status"] = failure.code() == ExitCode::kSkipped ? "skipped" : "failed";
     row["reason"] = failure.what();

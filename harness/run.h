@@ -10,6 +10,7 @@
 #include "harness/probe.h"
 #include "harness/strategy.h"
 #include "harness/workload.h"
+#include "kmod/faultline_ioctl.h"
 
 namespace faultline {
 
@@ -24,6 +25,11 @@ struct RunContext {
 // The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that
 // fails is a row too: `status` and `reason` say so. Does not throw for what the kernel did.
 nlohmann::json RunCell(const Cell& cell, const RunContext& context);
+
+// The module's counters as a row has them.
+nlohmann::json ModuleJson(const fl_kmod_stats& stats);
+// Of the faults that ended; a retry count above the table's is the table's last.
+uint64_t RetriesP50(const fl_kmod_stats& stats);
 
 // A row without figures.
 nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::string& reason);

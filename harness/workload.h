@@ -115,6 +115,15 @@ class Lane {
   int64_t mtime_ = 0;  // ns
 };
 
+struct TouchKind;  // harness/contest.h
+
+// Whom a workload with touches measures.
+enum class Contest {
+  kNone,
+  kVictim,     // who faults, while attackers touch its file
+  kBystander,  // who touches, while another thread faults
+};
+
 // A row of workloads/workloads.def.
 struct Workload {
   const char* id;
@@ -129,10 +138,14 @@ struct Workload {
   // What a process of its own does beside the measured loop, in `directory` of the file system,
   // until it is killed.
   void (*beside)(const std::string& directory) = nullptr;
+  // Workloads with touches: `run` is nullptr, harness/contest.h has the loops.
+  Contest contest = Contest::kNone;
+  std::span<const TouchKind> kinds = {};
+  std::span<const char* const> strategies = {};  // by default; empty: the matrix's own
 };
 
 // Why this workload cannot be measured so; empty when it can.
-std::string WhyNot(const Workload& workload, State state);
+std::string WhyNot(const Workload& workload, const Cell& cell, const Strategy& strategy);
 
 inline void Lane::Touch(uint64_t index) {
   char* const at = base_ + index * stride_;

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/guest.h"
 #include "harness/matrix.h"
@@ -55,6 +56,14 @@ nlohmann::json Tables() {
          {"default", workload->by_default},
          {"touches", workload->touches}});
   }
+  for (const Workload* workload : kWorkloads) {
+    for (const TouchKind& kind : workload->kinds) {
+      tables["touch"].push_back({{"id", kind.id},
+                                 {"summary", std::string(workload->id) + ": " + kind.summary},
+                                 {"workload", workload->id},
+                                 {"default", true}});
+    }
+  }
   for (const auto& [id, summary] :
        {std::pair{StateName(State::kHole), "no block"},
         std::pair{StateName(State::kUnwritten), "allocated, not written (fallocate)"},
@@ -78,7 +87,8 @@ int Main(int argc, char** argv) {
   CLI::App* list = app.add_subcommand("list", "print the tables as JSON");
   CLI::App* plan = app.add_subcommand("plan", "print the cells of a selection as JSON");
   std::map<std::string, std::string> lists;
-  for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads"}) {
+  for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads", "touch",
+                           "attackers", "setting"}) {
     plan->add_option(std::string("--") + name, lists[name]);
   }
   std::string kernel;
@@ -109,6 +119,10 @@ int Main(int argc, char** argv) {
   selection.state = SplitList(lists["state"]);
   selection.order = SplitList(lists["order"]);
   selection.threads = SplitList(lists["threads"]);
+  selection.touch = SplitList(lists["touch"]);
+  selection.attackers = SplitList(lists["attackers"]);
+  selection.setting = SplitList(lists["setting"]);
+  selection.wall = wall;
   if (touches_option->count() > 0) selection.touches = touches;
   bool on = false;
   bool off = false;
@@ -123,10 +137,11 @@ int Main(int argc, char** argv) {
   nlohmann::json cells = nlohmann::json::array();
   for (PlannedCell& planned : Plan(selection, kWorkloads)) {
     for (const bool probed : twins) {
+      // A contest is measured by its parties' own clocks.
+      if (probed && !planned.cell.touch.empty()) continue;
       planned.cell.kernel = kernel;
       planned.cell.probes = probed;
       planned.cell.seed = seed;
-      planned.cell.virtual_time = !wall;
       planned.cell.samples = samples && probed;
       cells.push_back({{"cell", CellToJson(planned.cell)},
                        {"skip", planned.skip},

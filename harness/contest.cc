@@ -1,0 +1,828 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/contest.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <latch>
+#include <memory>
+#include <new>
+#include <thread>
+
+#include "harness/clock.h"
+#include "harness/failure.h"
+#include "harness/mapping.h"
+#include "harness/workload.h"
+
+namespace faultline {
+namespace {
+
+constexpr uint64_t kWarmup = 16;  // stores on pages of their own, before the start
+constexpr uint64_t kRoomPages = 4096;
+constexpr uint64_t kTouchesKept = 4096;  // per toucher
+// All runs start at the same phase of the clock tick (HZ=250).
+constexpr uint64_t kTickNs = 4'000'000;
+constexpr uint64_t kStartNs = 1'000'000;
+constexpr int kReadyMs = 60'000;
+
+constexpr uint64_t kUs = 1000;
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kPeriodsUs[] = {5, 10, 20, 50, 100, 200};
+constexpr uint64_t kBystanderPeriodsUs[] = {20, 50, 100};
+constexpr uint64_t kPhases = 3;  // of each period, as parts of it
+constexpr uint64_t kRepeats = 3;
+constexpr uint64_t kFaultDeadlineNs = 20 * kMs;
+constexpr uint64_t kRunDeadlineNs = 60 * kMs;
+// In the wall domain a run must outlast the host's own pauses.
+constexpr uint64_t kConcurrentFactor = 32;
+
+uint64_t NowNs() {
+  timespec ts{};
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000U + static_cast<uint64_t>(ts.tv_nsec);
+}
+
+void SleepUntil(uint64_t ns) {
+  const timespec at{static_cast<time_t>(ns / 1'000'000'000U),
+                    static_cast<long>(ns % 1'000'000'000U)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {
+  }
+}
+
+uint64_t FaultsOf(int who) {
+  rusage usage{};
+  getrusage(who, &usage);
+  return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
+}
+
+[[noreturn]] void Fail(const std::string& what) {
+  throw Failure(ExitCode::kRegression, fmt::format("{}: {}", what, std::strerror(errno)));
+}
+
+// What the parties of a run share. Zero is the start of all of it.
+struct Shared {
+  // The victim's.
+  std::atomic<uint64_t> begin;  // tick at which the open store began; 0: none is open
+  std::atomic<uint64_t> at;     // its place in the file
+  std::atomic<uint64_t> done;
+  std::atomic<uint64_t> first;  // tick of the first store
+  std::atomic<uint64_t> last;   // tick at which the last was durable
+  std::atomic<uint64_t> faults_before;
+  std::atomic<uint64_t> faults;
+  std::atomic<uint64_t> app_syncs;
+  std::atomic<bool> map_sync;
+  std::atomic<bool> finished;
+  std::atomic<int> error;  // errno of a sync that failed
+  // Whoever fails first says why.
+  std::atomic<int> failure;  // an ExitCode
+  std::array<char, 256> words;
+  struct Party {
+    std::atomic<uint64_t> count;
+    std::atomic<uint64_t> begin;  // tick at which the open touch began; 0: none is open
+    std::atomic<uint64_t> sum;
+    std::atomic<uint64_t> longest;
+    std::atomic<uint64_t> refused;
+    std::atomic<int> refusal;
+    std::array<uint64_t, kTouchesKept> ticks;
+  };
+  std::array<Party, kMaxTouchers> party;
+};
+
+// Memory that outlives a party that is killed.
+class SharedMemory {
+ public:
+  explicit SharedMemory(uint64_t stores) : bytes_(sizeof(Shared) + stores * sizeof(uint64_t)) {
+    void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) Fail("mmap");
+    shared_ = new (at) Shared;
+    Populate();
+  }
+  ~SharedMemory() { munmap(shared_, bytes_); }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+
+  [[nodiscard]] Shared& get() const { return *shared_; }
+  // Ticks of each store of the victim.
+  [[nodiscard]] uint64_t* stores() const { return reinterpret_cast<uint64_t*>(shared_ + 1); }
+  // fork() leaves the entries of shared memory out: a child makes its own before it is measured.
+  void Populate() const {
+    volatile char* const at = reinterpret_cast<char*>(shared_);
+    for (uint64_t i = 0; i < bytes_; i += kPageSize) at[i] = at[i];
+  }
+
+ private:
+  uint64_t bytes_;
+  Shared* shared_;
+};
+
+class Pipe {
+ public:
+  Pipe() {
+    if (pipe2(fds_.data(), O_CLOEXEC) != 0) Fail("pipe");
+  }
+  ~Pipe() {
+    close(fds_[0]);
+    close(fds_[1]);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  template <typename T>
+  void Put(const T& value) const {
+    if (write(fds_[1], &value, sizeof value) != static_cast<ssize_t>(sizeof value)) Fail("pipe");
+  }
+  template <typename T>
+  T Take() const {
+    T value{};
+    if (read(fds_[0], &value, sizeof value) != static_cast<ssize_t>(sizeof value)) Fail("pipe");
+    return value;
+  }
+  [[nodiscard]] bool Wait(int ms) const {
+    pollfd ready{fds_[0], POLLIN, 0};
+    return poll(&ready, 1, ms) == 1;
+  }
+
+ private:
+  std::array<int, 2> fds_{};
+};
+
+// The victim's file: its pages in the cell's state, then the touchers' parts.
+struct Layout {
+  uint64_t victim_bytes;
+  uint64_t room_bytes;  // of each toucher
+  uint64_t written;     // where the touchers' parts begin
+  uint64_t room;
+  uint64_t end;
+
+  explicit Layout(const ContestSpec& spec)
+      : victim_bytes((kWarmup + spec.stores) * kPageSize),
+        // A file whose block map is to be frozen must be written throughout.
+        room_bytes(spec.strategy->only_written ? kWrittenBytes : kRoomPages * kPageSize),
+        written(victim_bytes),
+        room(written + kMaxTouchers * kWrittenBytes),
+        end(room + std::max(1U, spec.touchers) * room_bytes) {}
+};
+
+void AddParts(const TestFile& file, const Layout& layout, bool only_written) {
+  const std::vector<char> page(kPageSize, 'w');
+  const uint64_t until = only_written ? layout.end : layout.room;
+  for (uint64_t at = layout.written; at < until; at += kPageSize) {
+    if (pwrite(file.fd(), page.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
+      Fail("pwrite");
+    }
+  }
+  if (ftruncate(file.fd(), static_cast<off_t>(layout.end)) != 0) Fail("ftruncate");
+  if (fsync(file.fd()) != 0) Fail("fsync");
+}
+
+class ContestRun {
+ public:
+  explicit ContestRun(const ContestSpec& spec)
+      : spec_(spec),
+        path_(spec.directory + "/cell"),
+        layout_(spec),
+        memory_(spec.stores),
+        shared_(memory_.get()),
+        file_(path_, layout_.victim_bytes, spec.state, false) {
+    AddParts(file_, layout_, spec.strategy->only_written);
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &mask_);
+  }
+  ~ContestRun() {
+    End();
+    sigprocmask(SIG_SETMASK, &mask_, nullptr);
+  }
+  ContestRun(const ContestRun&) = delete;
+  ContestRun& operator=(const ContestRun&) = delete;
+
+  ContestFigures Run();
+
+ private:
+  [[nodiscard]] bool Threads() const { return spec_.touchers > 0 && spec_.kind->in_process; }
+  [[nodiscard]] uint64_t TicksOf(uint64_t ns) const {
+    return static_cast<uint64_t>(static_cast<double>(ns) / spec_.ns_per_tick);
+  }
+  template <typename Body>
+  pid_t Fork(Body body);
+  void AwaitReady();
+  Toucher MakeToucher(unsigned index) const;
+  void Touch(Toucher& toucher);
+  void TouchAlways(unsigned index);
+  void Fault();
+  void Store(char* base, uint64_t page);
+  void Sync(char* base, uint64_t from, uint64_t to);
+  void Await();
+  void End();
+  void Reap(pid_t pid, rusage* usage);
+
+  const ContestSpec& spec_;
+  std::string path_;
+  Layout layout_;
+  SharedMemory memory_;
+  Shared& shared_;
+  TestFile file_;
+  Pipe ready_;
+  Pipe start_;
+  sigset_t mask_{};
+  std::vector<pid_t> attackers_;
+  pid_t victim_ = 0;
+  bool starved_ = false;
+  uint64_t end_ = 0;  // tick at which the run was ended
+  rusage usage_{};    // of a victim that was killed
+};
+
+template <typename Body>
+pid_t ContestRun::Fork(Body body) {
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid < 0) Fail("fork");
+  if (pid != 0) return pid;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  try {
+    memory_.Populate();
+    body();
+    _exit(0);
+  } catch (const Failure& failure) {
+    std::strncpy(shared_.words.data(), failure.what(), shared_.words.size() - 1);
+    shared_.failure = static_cast<int>(failure.code());
+  } catch (const std::exception& e) {
+    std::strncpy(shared_.words.data(), e.what(), shared_.words.size() - 1);
+    shared_.failure = static_cast<int>(ExitCode::kRegression);
+  }
+  ready_.Put('f');
+  _exit(1);
+}
+
+void ContestRun::AwaitReady() {
+  if (!ready_.Wait(kReadyMs)) {
+    throw Failure(ExitCode::kRegression, "a party of the contest does not get ready");
+  }
+  if (ready_.Take<char>() != 'r') {
+    throw Failure(static_cast<ExitCode>(shared_.failure.load()), shared_.words.data());
+  }
+}
+
+Toucher ContestRun::MakeToucher(unsigned index) const {
+  Toucher toucher;
+  toucher.directory = spec_.directory;
+  toucher.path = path_;
+  toucher.fd = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+  if (toucher.fd < 0) Fail(path_);
+  toucher.index = index;
+  toucher.written = static_cast<off_t>(layout_.written) + index * kWrittenBytes;
+  toucher.room_bytes = static_cast<off_t>(layout_.room_bytes);
+  toucher.room = static_cast<off_t>(layout_.room + index * layout_.room_bytes);
+  toucher.end = static_cast<off_t>(layout_.end);
+  toucher.victim = &shared_.at;
+  if (spec_.kind->prepare != nullptr && !spec_.kind->prepare(toucher)) {
+    Fail(fmt::format("touch {}", spec_.kind->id));
+  }
+  // Else the timer may come 50 us late (kernel/fork.c, default timer slack).
+  prctl(PR_SET_TIMERSLACK, 1);
+  return toucher;
+}
+
+// Touches until the process is killed.
+void ContestRun::Touch(Toucher& toucher) {
+  Shared::Party& party = shared_.party.at(toucher.index);
+  const uint64_t start = start_.Take<uint64_t>();
+  uint64_t next = start + spec_.phase_ns + toucher.index * spec_.period_ns / spec_.touchers;
+  SleepUntil(std::max(next, start));
+  for (uint64_t n = 0;; ++n) {
+    if (spec_.period_ns != 0 && n != 0) {
+      next += spec_.period_ns;
+      // A timer that has run over fires at the next period, not at once: who never sleeps is never
+      // woken, and it is the waking that gets ahead of the victim.
+      const uint64_t now = NowNs();
+      if (next <= now) next += ((now - next) / spec_.period_ns + 1) * spec_.period_ns;
+      SleepUntil(next);
+    }
+    const uint64_t begin = Ticks();
+    party.begin.store(begin, std::memory_order_relaxed);
+    if (!spec_.kind->touch(toucher, n)) {
+      if (party.refused.fetch_add(1, std::memory_order_relaxed) == 0) party.refusal = errno;
+    } else {
+      const uint64_t ticks = Ticks() - begin;
+      const uint64_t count = party.count.load(std::memory_order_relaxed);
+      if (count < kTouchesKept) party.ticks.at(count) = ticks;
+      party.sum.fetch_add(ticks, std::memory_order_relaxed);
+      if (ticks > party.longest) party.longest = ticks;
+      party.count.store(count + 1, std::memory_order_relaxed);
+    }
+    party.begin.store(0, std::memory_order_relaxed);
+  }
+}
+
+void ContestRun::Sync(char* base, uint64_t from, uint64_t to) {
+  int rc = 0;
+  switch (spec_.strategy->persist) {
+    case Persist::kFsync:
+      rc = fsync(file_.fd());
+      break;
+    case Persist::kFdatasync:
+      rc = fdatasync(file_.fd());
+      break;
+    case Persist::kMsync:
+      rc = msync(base + from * kPageSize, (to - from) * kPageSize, MS_SYNC);
+      break;
+    default:
+      return;
+  }
+  if (rc != 0 && shared_.error == 0) shared_.error = errno;
+  shared_.app_syncs.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ContestRun::Store(char* base, uint64_t page) {
+  char* const at = base + page * kPageSize;
+  if (spec_.store != nullptr) {
+    spec_.store(at, page);
+  } else {
+    *reinterpret_cast<volatile uint64_t*>(at) = page;
+  }
+}
+
+// The victim, in a process of its own.
+void ContestRun::Fault() {
+  std::vector<std::thread> threads;
+  std::latch prepared(static_cast<std::ptrdiff_t>(Threads() ? spec_.touchers : 0));
+  if (Threads()) {
+    for (unsigned i = 0; i < spec_.touchers; ++i) {
+      threads.emplace_back([this, i, &prepared] {
+        Toucher toucher = MakeToucher(i);
+        prepared.count_down();
+        Touch(toucher);
+      });
+    }
+  }
+  prepared.wait();
+  const Mapping mapping(file_, layout_.victim_bytes, spec_.strategy->map_sync, Order::kPte);
+  shared_.map_sync = mapping.IsMapSync();
+  if (spec_.module != nullptr) spec_.module->Set(file_.fd(), *spec_.strategy);
+  char* const base = mapping.base();
+  const bool lines = spec_.strategy->persist == Persist::kFlushLines;
+  const bool clwb = BestLineFlush() == LineFlush::kClwb;
+  for (uint64_t i = 0; i < kWarmup; ++i) Store(base, i);
+  Sync(base, 0, kWarmup);
+  shared_.app_syncs = 0;
+  if (spec_.module != nullptr) spec_.module->Reset(file_.fd());
+  ready_.Put('r');
+  SleepUntil(start_.Take<uint64_t>());
+
+  const int who = Threads() ? RUSAGE_THREAD : RUSAGE_SELF;
+  uint64_t synced = 0;
+  shared_.faults_before = FaultsOf(who);
+  shared_.first = Ticks();
+  for (uint64_t i = 0; i < spec_.stores; ++i) {
+    shared_.at.store((kWarmup + i) * kPageSize, std::memory_order_relaxed);
+    const uint64_t begin = Ticks();
+    shared_.begin.store(begin, std::memory_order_relaxed);
+    Store(base, kWarmup + i);
+    memory_.stores()[i] = Ticks() - begin;
+    shared_.begin.store(0, std::memory_order_relaxed);
+    shared_.done.store(i + 1, std::memory_order_relaxed);
+    if (lines) {
+      char* const line = base + (kWarmup + i) * kPageSize;
+      if (clwb) {
+        asm volatile("clwb %0" : "+m"(*line));
+      } else {
+        _mm_clflush(line);
+      }
+      _mm_sfence();
+    } else if (i + 1 - synced >= spec_.every || i + 1 == spec_.stores) {
+      Sync(base, kWarmup + synced, kWarmup + i + 1);
+      synced = i + 1;
+    }
+  }
+  shared_.last = Ticks();
+  shared_.faults = FaultsOf(who) - shared_.faults_before;
+  shared_.finished = true;
+  _exit(0);  // threads and all
+}
+
+// Until the victim is done or a deadline has passed. The parent sleeps meanwhile: it wakes for the
+// deadline or for the victim's end.
+void ContestRun::Await() {
+  const uint64_t begun = Ticks();
+  const uint64_t limit = TicksOf(kStartNs + 2 * kTickNs + spec_.run_deadline_ns);
+  const uint64_t fault_limit = TicksOf(spec_.fault_deadline_ns);
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  for (;;) {
+    if (shared_.finished) break;
+    const uint64_t begin = shared_.begin.load();
+    const uint64_t first = shared_.first.load();
+    const uint64_t now = Ticks();
+    end_ = now;
+    if (begin != 0 && now > begin && now - begin >= fault_limit) {
+      starved_ = true;
+      break;
+    }
+    const uint64_t over = first != 0 ? first + TicksOf(spec_.run_deadline_ns) : begun + limit;
+    if (now >= over) break;
+    // A store that has not begun yet cannot be over sooner.
+    const uint64_t due = std::min(over, (begin != 0 ? begin : now) + fault_limit);
+    const auto ns = static_cast<uint64_t>(static_cast<double>(due - now) * spec_.ns_per_tick) + kUs;
+    const timespec wait{static_cast<time_t>(ns / 1'000'000'000U),
+                        static_cast<long>(ns % 1'000'000'000U)};
+    if (sigtimedwait(&child, nullptr, &wait) != SIGCHLD) continue;
+    for (const pid_t pid : attackers_) {
+      siginfo_t info{};
+      if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+          info.si_pid == pid) {
+        throw Failure(ExitCode::kRegression, fmt::format("an attacker ended by itself ({})",
+                                                         info.si_status));
+      }
+    }
+    siginfo_t info{};
+    if (waitid(P_PID, static_cast<id_t>(victim_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == victim_ && !shared_.finished) {
+      if (shared_.failure != 0) {
+        throw Failure(static_cast<ExitCode>(shared_.failure.load()), shared_.words.data());
+      }
+      throw Failure(ExitCode::kRegression,
+                    fmt::format("the victim died of signal {}", info.si_status));
+    }
+  }
+}
+
+void ContestRun::Reap(pid_t pid, rusage* usage) {
+  kill(pid, SIGKILL);
+  int status = 0;
+  while (wait4(pid, &status, 0, usage) < 0 && errno == EINTR) {
+  }
+}
+
+void ContestRun::End() {
+  for (const pid_t pid : attackers_) Reap(pid, nullptr);
+  attackers_.clear();
+  // Whatever a killed toucher left behind could keep the victim from dying.
+  if (spec_.kind != nullptr && spec_.kind->release != nullptr) spec_.kind->release(spec_.directory);
+  if (victim_ != 0) Reap(victim_, &usage_);
+  victim_ = 0;
+}
+
+ContestFigures ContestRun::Run() {
+  if (spec_.touchers > 0 && !Threads()) {
+    for (unsigned i = 0; i < spec_.touchers; ++i) {
+      attackers_.push_back(Fork([&] {
+        Toucher toucher = MakeToucher(i);
+        ready_.Put('r');
+        Touch(toucher);
+      }));
+      AwaitReady();
+    }
+  }
+  victim_ = Fork([&] { Fault(); });
+  AwaitReady();
+  const uint64_t start = (NowNs() + kStartNs) / kTickNs * kTickNs + kTickNs + kStartNs / 2;
+  for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.Put(start);
+  Await();
+  const bool finished = shared_.finished;
+  ContestFigures figures;
+  figures.starved = starved_;
+  const uint64_t open = finished ? 0 : shared_.begin.load();
+  const uint64_t done = shared_.done;
+  figures.faults.assign(memory_.stores(), memory_.stores() + done);
+  const uint64_t end = finished ? shared_.last.load() : end_;
+  figures.open = open != 0 && end > open ? end - open : 0;
+  figures.elapsed = shared_.first != 0 && end > shared_.first ? end - shared_.first : 0;
+  for (unsigned i = 0; i < spec_.touchers; ++i) {
+    const Shared::Party& party = shared_.party.at(i);
+    const uint64_t count = party.count;
+    figures.touches += count;
+    figures.refused += party.refused;
+    if (figures.refusal == 0) figures.refusal = party.refusal;
+    figures.touch_ticks.insert(figures.touch_ticks.end(), party.ticks.begin(),
+                               party.ticks.begin() + std::min(count, kTouchesKept));
+    figures.touch_sum += party.sum;
+    figures.touch_longest = std::max<uint64_t>(figures.touch_longest, party.longest);
+    const uint64_t began = party.begin;
+    if (began != 0 && end > began) {
+      figures.touch_longest = std::max(figures.touch_longest, end - began);
+    }
+  }
+  if (spec_.module != nullptr) figures.module = spec_.module->Stats(file_.fd());
+  End();
+  figures.app_syncs = shared_.app_syncs;
+  figures.map_sync = shared_.map_sync;
+  if (shared_.error != 0) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("a sync failed: {}", std::strerror(shared_.error)));
+  }
+  if (finished) {
+    figures.kernel_faults = shared_.faults;
+  } else if (!Threads()) {
+    figures.kernel_faults = static_cast<uint64_t>(usage_.ru_minflt) +
+                            static_cast<uint64_t>(usage_.ru_majflt) - shared_.faults_before;
+  }
+  return figures;
+}
+
+}  // namespace
+
+double ContestFigures::PerStore() const {
+  const uint64_t stores = faults.size() + (open != 0 ? 1 : 0);
+  return stores == 0 ? 0 : static_cast<double>(elapsed) / static_cast<double>(stores);
+}
+
+uint64_t ContestFigures::Longest() const {
+  const auto longest = std::max_element(faults.begin(), faults.end());
+  return std::max(open, longest == faults.end() ? 0 : *longest);
+}
+
+ContestFigures RunContest(const ContestSpec& spec) { return ContestRun(spec).Run(); }
+
+uint64_t QuantileOf(std::span<const uint64_t> sorted, double q) {
+  if (sorted.empty()) return 0;
+  const double rank = q * static_cast<double>(sorted.size());
+  auto index = static_cast<size_t>(rank);
+  if (static_cast<double>(index) == rank && index > 0) --index;
+  return sorted[std::min(index, sorted.size() - 1)];
+}
+
+namespace {
+
+// One run of the scan, and where it stands in it.
+struct Scanned {
+  uint64_t period_us = 0;
+  uint64_t phase_us = 0;
+  ContestFigures figures = {};
+};
+
+double MeanTouch(const ContestFigures& figures) {
+  return figures.touches == 0
+             ? 0
+             : static_cast<double>(figures.touch_sum) / static_cast<double>(figures.touches);
+}
+
+const TouchKind* FindKind(const Workload& workload, const std::string& id) {
+  for (const TouchKind& kind : workload.kinds) {
+    if (id == kind.id) return &kind;
+  }
+  if (id == kNoTouch) return nullptr;
+  throw Failure(ExitCode::kUsage, fmt::format("{} has no touch '{}'", workload.id, id));
+}
+
+// Ticks are as long as the clock says; in virtual time 1 ns.
+double NsPerTick(bool virtual_time) {
+  if (virtual_time) return 1;
+  const uint64_t ns = NowNs();
+  const uint64_t ticks = Ticks();
+  SleepUntil(ns + 20 * kMs);
+  return static_cast<double>(NowNs() - ns) / static_cast<double>(Ticks() - ticks);
+}
+
+// What is measured, ticks: a store of the victim, or a touch of the bystander.
+struct Measure {
+  bool victim;
+  [[nodiscard]] double Each(const ContestFigures& f) const {
+    return victim ? f.PerStore() : MeanTouch(f);
+  }
+  [[nodiscard]] uint64_t Longest(const ContestFigures& f) const {
+    return victim ? f.Longest() : f.touch_longest;
+  }
+  [[nodiscard]] bool Starved(const ContestFigures& f) const {
+    return victim ? f.starved : f.touches == 0 && f.refused == 0;
+  }
+};
+
+nlohmann::json RunJson(const Scanned& run, const Measure& measure, double scale, double slowdown) {
+  const ContestFigures& f = run.figures;
+  return {{"period_us", run.period_us},
+          {"phase_us", run.phase_us},
+          {"stores", f.faults.size()},
+          {"kernel_faults", f.kernel_faults ? nlohmann::json(*f.kernel_faults) : nullptr},
+          {"starved", measure.Starved(f)},
+          {"each", scale * measure.Each(f)},
+          {"longest", scale * static_cast<double>(measure.Longest(f))},
+          {"slowdown", slowdown},
+          {"retries", f.module.retries},
+          {"retries_max", std::max(f.module.max_retries, f.module.open_retries)},
+          {"touches", f.touches},
+          {"refused", f.refused}};
+}
+
+double Ratio(double a, double b) { return b == 0 ? 0 : a / b; }
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[(values.size() - 1) / 2];
+}
+
+// The first ContestSpec with all that the runs of a cell share.
+ContestSpec SpecOf(const Cell& cell, const RunContext& context, const StrategyModule* module) {
+  const bool concurrent = cell.setting == Setting::kConcurrent;
+  ContestSpec spec;
+  spec.directory = context.directory;
+  spec.state = cell.state;
+  spec.strategy = &context.strategy;
+  spec.module = module;
+  spec.every = cell.writes_per_sync == kNoK ? kEveryAll : cell.writes_per_sync;
+  spec.stores = cell.touches;
+  spec.fault_deadline_ns = kFaultDeadlineNs * (concurrent ? kConcurrentFactor : 1);
+  spec.run_deadline_ns = kRunDeadlineNs * (concurrent ? kConcurrentFactor : 1);
+  return spec;
+}
+
+// Periods and phases, or repetitions.
+std::vector<Scanned> ScanOf(const Cell& cell, bool victim) {
+  std::vector<Scanned> scan;
+  if (cell.attackers == 0) return {{}};
+  if (cell.setting == Setting::kConcurrent) {
+    scan.resize(kRepeats);
+    return scan;
+  }
+  const std::span<const uint64_t> periods =
+      victim ? std::span<const uint64_t>(kPeriodsUs) : kBystanderPeriodsUs;
+  for (const uint64_t period : periods) {
+    for (uint64_t phase = 0; phase < kPhases; ++phase) {
+      Scanned run;
+      run.period_us = period;
+      run.phase_us = period * phase / kPhases;
+      scan.push_back(run);
+    }
+  }
+  return scan;
+}
+
+ContestFigures RunOne(ContestSpec spec, const Scanned& at) {
+  spec.period_ns = at.period_us * kUs;
+  spec.phase_ns = at.phase_us * kUs;
+  return RunContest(spec);
+}
+
+}  // namespace
+
+void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& row) {
+  const Measure measure{context.workload.contest == Contest::kVictim};
+  const TouchKind* kind = FindKind(context.workload, cell.touch);
+  if ((kind == nullptr) != (cell.attackers == 0) || cell.attackers > kMaxTouchers) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} attackers cannot touch by '{}'", cell.attackers, cell.touch));
+  }
+  std::unique_ptr<StrategyModule> module;
+  if (context.strategy.NeedsModule()) module = std::make_unique<StrategyModule>();
+  const double scale = NsPerTick(cell.virtual_time);
+  ContestSpec spec = SpecOf(cell, context, module.get());
+  spec.ns_per_tick = scale;
+  spec.kind = kind;
+  spec.touchers = cell.attackers;
+  if (kind != nullptr && kind->setup != nullptr && !kind->setup(context.directory)) {
+    Fail(fmt::format("touch {}", kind->id));
+  }
+
+  // Against what: the victim alone; the bystander beside faults that sync nothing.
+  ContestSpec reference = spec;
+  if (measure.victim) {
+    reference.kind = nullptr;
+    reference.touchers = 0;
+  } else {
+    reference.strategy = FindStrategy("volatile");
+    reference.module = nullptr;
+    reference.every = kEveryAll;
+  }
+  std::vector<Scanned> scan = ScanOf(cell, measure.victim);
+  ContestFigures alone;
+  if (measure.victim) alone = RunContest(reference);
+  std::vector<double> slowdowns;
+  const Scanned* worst = nullptr;
+  double worst_slowdown = 0;
+  uint64_t starved = 0;
+  nlohmann::json runs = nlohmann::json::array();
+  for (Scanned& run : scan) {
+    if (!measure.victim) alone = RunOne(reference, run);
+    run.figures = RunOne(spec, run);
+    const double slowdown = Ratio(measure.Each(run.figures), measure.Each(alone));
+    const bool starves = measure.Starved(run.figures);
+    slowdowns.push_back(slowdown);
+    if (starves) ++starved;
+    // A victim that starves is worse than any that does not.
+    const bool worse = worst == nullptr ||
+                       (starves != measure.Starved(worst->figures) ? starves
+                                                                   : slowdown > worst_slowdown);
+    if (worse) {
+      worst = &run;
+      worst_slowdown = slowdown;
+      row["reference"] = {{"each", scale * measure.Each(alone)},
+                          {"longest", scale * static_cast<double>(measure.Longest(alone))},
+                          {"stores", alone.faults.size()}};
+    }
+    runs.push_back(RunJson(run, measure, scale, slowdown));
+  }
+
+  std::vector<uint64_t> times;  // of all that ended, and of those that were open at the end
+  fl_kmod_stats stats{};
+  uint64_t stores = 0;
+  uint64_t kernel_faults = 0;
+  uint64_t app_syncs = 0;
+  uint64_t touches = 0;
+  uint64_t refused = 0;
+  int refusal = 0;
+  double busy = 0;
+  uint64_t elapsed = 0;
+  uint64_t longest = 0;
+  bool whole = true;
+  bool map_sync = true;
+  for (const Scanned& run : scan) {
+    const ContestFigures& f = run.figures;
+    const std::vector<uint64_t>& measured = measure.victim ? f.faults : f.touch_ticks;
+    times.insert(times.end(), measured.begin(), measured.end());
+    if (measure.victim && f.open != 0) times.push_back(f.open);
+    stores += f.faults.size();
+    for (const uint64_t fault : f.faults) busy += static_cast<double>(fault);
+    if (f.kernel_faults) kernel_faults += *f.kernel_faults;
+    whole = whole && f.kernel_faults;
+    app_syncs += f.app_syncs;
+    touches += f.touches;
+    refused += f.refused;
+    if (refusal == 0) refusal = f.refusal;
+    elapsed += f.elapsed;
+    longest = std::max(longest, measure.Longest(f));
+    map_sync = map_sync && f.map_sync == context.strategy.map_sync;
+    stats.faults += f.module.faults;
+    stats.attempts += f.module.attempts;
+    stats.syncs += f.module.syncs;
+    stats.syncs_dropped += f.module.syncs_dropped;
+    stats.retries += f.module.retries;
+    stats.passed_over += f.module.passed_over;
+    stats.not_droppable += f.module.not_droppable;
+    stats.mmap_locks += f.module.mmap_locks;
+    stats.vma_locks += f.module.vma_locks;
+    stats.errors += f.module.errors;
+    stats.max_retries =
+        std::max({stats.max_retries, f.module.max_retries, f.module.open_retries});
+    for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
+      stats.retries_per_fault[i] += f.module.retries_per_fault[i];
+    }
+  }
+  std::sort(times.begin(), times.end());
+  for (const auto& [name, q] : {std::pair{"p50", 0.5}, std::pair{"p90", 0.9}, std::pair{"p99", 0.99},
+                                std::pair{"p99_9", 0.999}, std::pair{"max", 1.0}}) {
+    row[name] = scale * static_cast<double>(QuantileOf(times, q));
+  }
+  row["per_fault"] = scale * Ratio(busy, static_cast<double>(stores));
+  row["per_page"] = scale * Ratio(static_cast<double>(elapsed), static_cast<double>(stores));
+  row["real_time"] = row["per_page"];
+  row["cpu_time"] = row["per_fault"];
+  row["iterations"] = stores;
+  row["touches"] = stores;
+  row["pages"] = stores;
+  row["faults"] = whole ? nlohmann::json(kernel_faults) : nlohmann::json(stores);
+  row["app_syncs"] = app_syncs;
+  row["mapped_order"] = "pte";
+  row["dax"] = context.fs.dax;
+  row["map_sync"] = context.strategy.map_sync;
+  row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
+  row["period_us"] = cell.setting == Setting::kDeterministic && cell.attackers != 0
+                         ? nlohmann::json(worst->period_us)
+                         : nlohmann::json(nullptr);
+  row["slowdown"] = worst_slowdown;
+  row["slowdown_p50"] = Median(slowdowns);
+  row["starved"] = {{"n", starved}, {"of", scan.size()}};
+  row["progress_max"] = scale * static_cast<double>(longest);
+  row["attack_rate"] =
+      1e9 * Ratio(static_cast<double>(touches), scale * static_cast<double>(elapsed));
+  row["refused"] = {{"n", refused},
+                    {"error", refusal == 0 ? nlohmann::json(nullptr)
+                                           : nlohmann::json(strerrorname_np(refusal))}};
+  row["scan"] = std::move(runs);
+  if (module) {
+    row["module"] = ModuleJson(stats);
+    row["retries_p50"] = RetriesP50(stats);
+    row["retries_max"] = stats.max_retries;
+    row["syncs"] = stats.syncs + stats.syncs_dropped;
+  }
+
+  std::string complaint;
+  if (!map_sync) {
+    complaint = "VmFlags in smaps do not show MAP_SYNC (sf) as asked";
+  } else if (stores == 0 && starved == 0) {
+    complaint = "no store ended, and none starved";
+  } else if (module && stats.faults < stores) {
+    complaint = fmt::format("{} stores, but the module saw {} faults", stores, stats.faults);
+  } else if (whole && kernel_faults < stores) {
+    complaint = fmt::format("{} stores on fresh pages took {} faults", stores, kernel_faults);
+  } else if (cell.attackers != 0 && touches + refused == 0 && measure.victim) {
+    complaint = "no attacker touched";
+  }
+  row["status"] = complaint.empty() ? "ok" : "failed";
+  row["reason"] = complaint;
+}
+
+}  // namespace faultline

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What others lose while a thread takes synced faults: threads of its process, and a process that
+// works on the same file.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "harness/contest.h"
+
+namespace faultline {
+namespace {
+
+constexpr size_t kArea = 1 << 20;
+
+bool Mmap(Toucher& /*t*/, uint64_t /*n*/) {
+  void* at = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return at != MAP_FAILED && munmap(at, kPageSize) == 0;
+}
+
+bool MapAnonymous(Toucher& t) {
+  void* at = mmap(nullptr, kArea, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  t.map = static_cast<char*>(at);
+  return at != MAP_FAILED && madvise(at, kArea, MADV_NOHUGEPAGE) == 0;
+}
+
+bool Anonymous(Toucher& t, uint64_t n) {
+  char* const at = t.map + n * kPageSize % kArea;
+  if (madvise(at, kPageSize, MADV_DONTNEED) != 0) return false;
+  *reinterpret_cast<volatile uint64_t*>(at) = n;
+  return true;
+}
+
+bool MapWritten(Toucher& t) {
+  void* at = mmap(nullptr, kWrittenBytes, PROT_READ, MAP_SHARED, t.fd, t.written);
+  t.map = static_cast<char*>(at);
+  return at != MAP_FAILED;
+}
+
+bool ReadFault(Toucher& t, uint64_t n) {
+  char* const at = t.map + n * kPageSize % kWrittenBytes;
+  if (madvise(at, kPageSize, MADV_DONTNEED) != 0) return false;
+  static_cast<void>(*reinterpret_cast<volatile uint64_t*>(at));
+  return true;
+}
+
+bool MapOther(Toucher& t) {
+  t.other = open(fmt::format("{}/other{}", t.directory, t.index).c_str(),
+                 O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (t.other < 0 || fallocate(t.other, 0, 0, kArea) != 0) return false;
+  const std::string block(kArea, 'w');
+  if (pwrite(t.other, block.data(), kArea, 0) != static_cast<ssize_t>(kArea)) return false;
+  if (fsync(t.other) != 0) return false;
+  void* at = mmap(nullptr, kArea, PROT_READ | PROT_WRITE, MAP_SHARED, t.other, 0);
+  t.map = static_cast<char*>(at);
+  return at != MAP_FAILED && madvise(at, kArea, MADV_NOHUGEPAGE) == 0;
+}
+
+bool OpenDirectory(Toucher& t) {
+  t.other = open(t.directory.c_str(), O_RDONLY | O_CLOEXEC);
+  return t.other >= 0;
+}
+
+bool Freeze(Toucher& t, uint64_t /*n*/) {
+  return ioctl(t.other, FIFREEZE, 0) == 0 && ioctl(t.other, FITHAW, 0) == 0;
+}
+
+void Thaw(const std::string& directory) {
+  const int fd = open(directory.c_str(), O_RDONLY | O_CLOEXEC);
+  ioctl(fd, FITHAW, 0);
+  close(fd);
+}
+
+bool Truncate(Toucher& t, uint64_t n) {
+  return ftruncate(t.fd, t.end + (n % 2 == 0 ? static_cast<off_t>(kPageSize) : 0)) == 0;
+}
+
+constexpr TouchKind kKinds[] = {
+    {.id = "mmap", .summary = "a thread maps and unmaps a page", .touch = Mmap, .in_process = true},
+    {.id = "anon", .summary = "a thread takes anonymous faults", .touch = Anonymous,
+     .prepare = MapAnonymous, .in_process = true},
+    {.id = "read_fault", .summary = "a thread takes read faults on the same file",
+     .touch = ReadFault, .prepare = MapWritten, .in_process = true},
+    {.id = "other_file", .summary = "a thread takes write faults on another file",
+     .touch = Anonymous, .prepare = MapOther, .in_process = true},
+    {.id = "freeze", .summary = "a process freezes and thaws the file system", .touch = Freeze,
+     .prepare = OpenDirectory, .release = Thaw},
+    {.id = "resize", .summary = "a process truncates the same file up and down",
+     .touch = Truncate},
+};
+constexpr const char* kByDefault[] = {"map_sync", "sync_fault", "sync_retry", "sync_retry_extent"};
+
+}  // namespace
+
+extern const Workload k_bystander;
+const Workload k_bystander = {.id = "bystander",
+                              .summary = "what others lose while a thread takes synced faults",
+                              .run = nullptr,
+                              .touches = 128,
+                              .rewrite = false,
+                              .paced = false,
+                              .scattered = false,
+                              .by_default = false,
+                              .selftest = false,
+                              .contest = Contest::kBystander,
+                              .kinds = kKinds,
+                              .strategies = kByDefault};
+
+}  // namespace faultline

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A victim takes write faults on fresh pages while attackers touch the same file in a loop (the
+// mail's last sentence).
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "harness/contest.h"
+
+namespace faultline {
+namespace {
+
+constexpr off_t kPage = kPageSize;
+constexpr uint64_t kOthers = 2000;
+
+bool MapRoom(Toucher& t) {
+  void* map = mmap(nullptr, static_cast<size_t>(t.room_bytes), PROT_READ | PROT_WRITE, MAP_SHARED,
+                   t.fd, t.room);
+  if (map == MAP_FAILED) return false;
+  t.map = static_cast<char*>(map);
+  return madvise(t.map, static_cast<size_t>(t.room_bytes), MADV_NOHUGEPAGE) == 0;
+}
+
+// Fresh pages, as far as there are any: each allocates a block.
+bool Store(Toucher& t, uint64_t n) {
+  const uint64_t at = n * kPageSize % static_cast<uint64_t>(t.room_bytes);
+  *reinterpret_cast<volatile uint64_t*>(t.map + at) = n;
+  return true;
+}
+
+bool Utimens(Toucher& t, uint64_t n) {
+  const timespec times[2] = {{1'600'000'000, static_cast<long>(n % 1'000'000'000)},
+                             {1'600'000'000, static_cast<long>(n % 1'000'000'000)}};
+  return futimens(t.fd, times) == 0;
+}
+
+bool WriteInPlace(Toucher& t, uint64_t n) {
+  const off_t at = t.written + static_cast<off_t>(n) * kPage % kWrittenBytes;
+  return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
+}
+
+bool Append(Toucher& t, uint64_t n) {
+  const off_t at = t.end + static_cast<off_t>(n) * kPage;
+  return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
+}
+
+bool Truncate(Toucher& t, uint64_t n) {
+  return ftruncate(t.fd, t.end + (n % 2 == 0 ? kPage : 0)) == 0;
+}
+
+bool Allocate(Toucher& t, uint64_t n) {
+  return fallocate(t.fd, FALLOC_FL_KEEP_SIZE, t.end + static_cast<off_t>(n) * kPage, kPage) == 0;
+}
+
+bool Punch(Toucher& t, uint64_t n) {
+  const off_t at = t.written + static_cast<off_t>(n / 2) * kPage % kWrittenBytes;
+  if (n % 2 == 0) {
+    return fallocate(t.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, kPage) == 0;
+  }
+  return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
+}
+
+bool Chmod(Toucher& t, uint64_t n) { return fchmod(t.fd, n % 2 == 0 ? 0600 : 0644) == 0; }
+
+bool Xattr(Toucher& t, uint64_t n) {
+  return fsetxattr(t.fd, "user.faultline", &n, sizeof n, 0) == 0;
+}
+
+std::string OtherPath(const std::string& directory, uint64_t n) {
+  return fmt::format("{}/others/{}", directory, n);
+}
+
+bool MakeOthers(const std::string& directory) {
+  if (mkdir((directory + "/others").c_str(), 0700) != 0) return false;
+  for (uint64_t i = 0; i < kOthers; ++i) {
+    const int fd = open(OtherPath(directory, i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    close(fd);
+  }
+  sync();
+  return true;
+}
+
+bool Others(Toucher& t, uint64_t n) {
+  // The length of each moves, so that all are dirty after a round, none of them the victim's.
+  const uint64_t which = (n * 4 + t.index) % kOthers;
+  return truncate(OtherPath(t.directory, which).c_str(), static_cast<off_t>(n % 4096) * 8 + 8) == 0;
+}
+
+constexpr TouchKind kKinds[] = {
+    {.id = "store", .summary = "stores into its own mapping", .touch = Store, .prepare = MapRoom},
+    {.id = "utimens", .summary = "sets the time stamps", .touch = Utimens},
+    {.id = "pwrite", .summary = "writes over a written block", .touch = WriteInPlace},
+    {.id = "append", .summary = "writes at the end", .touch = Append},
+    {.id = "truncate", .summary = "truncates up and down, behind the victim's pages",
+     .touch = Truncate},
+    {.id = "fallocate", .summary = "allocates behind the end", .touch = Allocate},
+    {.id = "punch", .summary = "punches out a block of its own and writes it again",
+     .touch = Punch},
+    {.id = "chmod", .summary = "changes the mode", .touch = Chmod},
+    {.id = "xattr", .summary = "sets an extended attribute", .touch = Xattr},
+    {.id = "others", .summary = "dirties 2000 other inodes in turn", .touch = Others,
+     .setup = MakeOthers},
+};
+constexpr const char* kByDefault[] = {"map_sync",   "sync_fault", "sync_retry", "sync_retry_extent",
+                                      "daxfile"};
+
+}  // namespace
+
+extern const Workload k_dos;
+const Workload k_dos = {.id = "dos",
+                        .summary = "a victim faults while attackers touch its file",
+                        .run = nullptr,
+                        .touches = 128,
+                        .rewrite = false,
+                        .paced = false,
+                        .scattered = false,
+                        .by_default = false,
+                        .selftest = false,
+                        .contest = Contest::kVictim,
+                        .kinds = kKinds,
+                        .strategies = kByDefault};
+
+}  // namespace faultline
