@@ -15,7 +15,8 @@ using nlohmann::json;
 constexpr char kText[] = R"({
   "kernel": "bookworm", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8,
   "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
-  "seed": 7, "touches": 32, "virtual_time": false, "samples": true})";
+  "seed": 7, "touches": 32, "virtual_time": false, "samples": true,
+  "touch": "", "attackers": 0, "setting": "deterministic"})";
 
 TEST(Cell, Names) {
   Cell cell = CellFromJson(json::parse(kText));
@@ -31,6 +32,11 @@ TEST(Cell, Names) {
   EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/hole/pte/t1/off");
   cell.state = State::kWritten;
   EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/off");
+  cell.workload = "dos";
+  cell.touch = "chmod";
+  cell.attackers = 2;
+  cell.setting = Setting::kConcurrent;
+  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/dos/written/pte/t1/chmod/a2/concurrent/off");
 }
 
 TEST(Cell, TakesEveryField) {
@@ -48,6 +54,14 @@ TEST(Cell, TakesEveryField) {
   EXPECT_EQ(cell.touches, 32U);
   EXPECT_FALSE(cell.virtual_time);
   EXPECT_TRUE(cell.samples);
+  EXPECT_EQ(cell.touch, "");
+  json other = json::parse(kText);
+  other["touch"] = "chmod";
+  other["attackers"] = 4;
+  other["setting"] = "concurrent";
+  EXPECT_EQ(CellFromJson(other).touch, "chmod");
+  EXPECT_EQ(CellFromJson(other).attackers, 4U);
+  EXPECT_EQ(CellFromJson(other).setting, Setting::kConcurrent);
 }
 
 TEST(Cell, ComesBackFromJsonAsItWas) {
@@ -103,11 +117,12 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     EXPECT_NE(message.find(field), std::string::npos) << field << value << ": " << message;
     return message;
   };
-  for (const char* text : {"kernel", "fs", "strategy", "workload", "state", "order", "probes"}) {
+  for (const char* text :
+       {"kernel", "fs", "strategy", "workload", "state", "order", "probes", "touch", "setting"}) {
     refused(text, 1);
     refused(text, nullptr);
   }
-  for (const char* number : {"threads", "seed", "touches"}) {
+  for (const char* number : {"threads", "seed", "touches", "attackers"}) {
     for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)})
       refused(number, value);
   }
@@ -122,6 +137,7 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     refused("writes_per_sync", value);
   EXPECT_EQ(refused("state", "holes"), "cell: no such state: 'holes'");
   EXPECT_EQ(refused("order", "pud"), "cell: no such order: 'pud'");
+  EXPECT_EQ(refused("setting", "loose"), "cell: no such setting: 'loose'");
   EXPECT_EQ(refused("probes", "yes"), "cell: no such probes: 'yes'");
 }
 

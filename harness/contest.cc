@@ -444,8 +444,8 @@ void ContestRun::Await() {
       siginfo_t info{};
       if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
           info.si_pid == pid) {
-        throw Failure(ExitCode::kRegression, fmt::format("an attacker ended by itself ({})",
-                                                         info.si_status));
+        throw Failure(ExitCode::kRegression,
+                      fmt::format("an attacker ended by itself ({})", info.si_status));
       }
     }
     siginfo_t info{};
@@ -713,9 +713,9 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
     slowdowns.push_back(slowdown);
     if (starves) ++starved;
     // A victim that starves is worse than any that does not.
-    const bool worse = worst == nullptr ||
-                       (starves != measure.Starved(worst->figures) ? starves
-                                                                   : slowdown > worst_slowdown);
+    const bool worse =
+        worst == nullptr ||
+        (starves != measure.Starved(worst->figures) ? starves : slowdown > worst_slowdown);
     if (worse) {
       worst = &run;
       worst_slowdown = slowdown;
@@ -765,15 +765,15 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
     stats.mmap_locks += f.module.mmap_locks;
     stats.vma_locks += f.module.vma_locks;
     stats.errors += f.module.errors;
-    stats.max_retries =
-        std::max({stats.max_retries, f.module.max_retries, f.module.open_retries});
+    stats.max_retries = std::max({stats.max_retries, f.module.max_retries, f.module.open_retries});
     for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
       stats.retries_per_fault[i] += f.module.retries_per_fault[i];
     }
   }
   std::sort(times.begin(), times.end());
-  for (const auto& [name, q] : {std::pair{"p50", 0.5}, std::pair{"p90", 0.9}, std::pair{"p99", 0.99},
-                                std::pair{"p99_9", 0.999}, std::pair{"max", 1.0}}) {
+  for (const auto& [name, q] :
+       {std::pair{"p50", 0.5}, std::pair{"p90", 0.9}, std::pair{"p99", 0.99},
+        std::pair{"p99_9", 0.999}, std::pair{"max", 1.0}}) {
     row[name] = scale * static_cast<double>(QuantileOf(times, q));
   }
   row["per_fault"] = scale * Ratio(busy, static_cast<double>(stores));
@@ -798,9 +798,9 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
   row["progress_max"] = scale * static_cast<double>(longest);
   row["attack_rate"] =
       1e9 * Ratio(static_cast<double>(touches), scale * static_cast<double>(elapsed));
-  row["refused"] = {{"n", refused},
-                    {"error", refusal == 0 ? nlohmann::json(nullptr)
-                                           : nlohmann::json(strerrorname_np(refusal))}};
+  row["refused"] = {
+      {"n", refused},
+      {"error", refusal == 0 ? nlohmann::json(nullptr) : nlohmann::json(strerrorname_np(refusal))}};
   row["scan"] = std::move(runs);
   if (module) {
     row["module"] = ModuleJson(stats);

@@ -32,7 +32,7 @@ struct Toucher {
   off_t written = 0;           // kWrittenBytes that are written and synced
   off_t room = 0;              // room_bytes that are a hole (written where a file can have none)
   off_t room_bytes = 0;
-  off_t end = 0;                                 // of the file
+  off_t end = 0;                                  // of the file
   const std::atomic<uint64_t>* victim = nullptr;  // where in the file the victim stores
   // The kind's own, set by prepare().
   char* map = nullptr;
@@ -47,10 +47,11 @@ struct TouchKind {
   const char* summary;
   // The n-th touch. False: it was refused, errno says why.
   bool (*touch)(Toucher& toucher, uint64_t n);
-  bool (*prepare)(Toucher& toucher) = nullptr;             // before the start; false as above
-  bool in_process = false;                                 // by a thread of the faulting process
-  bool (*setup)(const std::string& directory) = nullptr;   // once per cell
-  void (*release)(const std::string& directory) = nullptr;  // after each run: the touchers were killed
+  bool (*prepare)(Toucher& toucher) = nullptr;            // before the start; false as above
+  bool in_process = false;                                // by a thread of the faulting process
+  bool (*setup)(const std::string& directory) = nullptr;  // once per cell
+  void (*release)(const std::string& directory) =
+      nullptr;  // after each run: the touchers were killed
 };
 
 // One run of a contest.
@@ -83,7 +84,7 @@ struct ContestFigures {
   bool map_sync = false;
   uint64_t touches = 0;  // by all touchers
   uint64_t refused = 0;
-  int refusal = 0;                     // errno of the first
+  int refusal = 0;                         // errno of the first
   std::vector<uint64_t> touch_ticks = {};  // each touch, as far as they are kept
   uint64_t touch_sum = 0;                  // of all
   uint64_t touch_longest = 0;              // one that was open at the end included

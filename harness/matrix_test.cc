@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "harness/contest.h"
 #include "harness/testing.h"
 
 namespace faultline {
@@ -194,6 +195,75 @@ TEST(Matrix, SelftestsAreChosenByFullNameAlone) {
                     .state = {"h*"}})
                 .size(),
             3U);
+}
+
+// A contest of our own.
+constexpr TouchKind kPokes[] = {{.id = "poke", .summary = "", .touch = nullptr},
+                                {.id = "prod", .summary = "", .touch = nullptr}};
+constexpr const char* kDuel[] = {"map_sync", "sync_retry"};
+
+Workload DuelOf(Contest contest) {
+  Workload duel = kLinear;
+  duel.id = "duel";
+  duel.by_default = false;
+  duel.contest = contest;
+  duel.kinds = kPokes;
+  duel.strategies = kDuel;
+  return duel;
+}
+
+TEST(Matrix, ContestsHaveTouches) {
+  const Workload duel = DuelOf(Contest::kVictim);
+  const Workload watch = DuelOf(Contest::kBystander);
+  const auto names = [](const Workload& workload, Selection selection) {
+    selection.fs = {"xfs"};
+    selection.workload = {"duel"};
+    selection.state = {"hole"};
+    const Workload* const table[] = {&workload};
+    Names found;
+    for (const PlannedCell& planned : Plan(selection, table)) {
+      const std::string name = planned.cell.Name();
+      const size_t at = name.find("/t1/") + 4;
+      found.push_back(planned.cell.strategy + " " + name.substr(at, name.rfind('/') - at));
+    }
+    return found;
+  };
+  // Alone once, then each touch by one attacker; its own strategies.
+  EXPECT_EQ(names(duel, {.setting = {"det*"}}),
+            (Names{"map_sync none/a0/deterministic", "map_sync poke/a1/deterministic",
+                   "map_sync prod/a1/deterministic", "sync_retry none/a0/deterministic",
+                   "sync_retry poke/a1/deterministic", "sync_retry prod/a1/deterministic"}));
+  EXPECT_EQ(names(duel, {.strategy = {"volatile"}, .touch = {"prod"}, .attackers = {"2", "4"}}),
+            (Names{"volatile prod/a2/deterministic", "volatile prod/a2/concurrent",
+                   "volatile prod/a4/deterministic", "volatile prod/a4/concurrent"}));
+  // A bystander is one.
+  EXPECT_EQ(names(watch, {.strategy = {"map_sync"}, .attackers = {"4"}, .setting = {"conc*"}}),
+            (Names{"map_sync poke/a1/concurrent", "map_sync prod/a1/concurrent"}));
+}
+
+TEST(Matrix, ContestsSayWhatTheyCannot) {
+  const Workload duel = DuelOf(Contest::kVictim);
+  const Workload* const table[] = {&duel};
+  const auto skip = [&](Selection selection) {
+    selection.fs = {"xfs"};
+    selection.state = {"hole"};
+    selection.touch = {"poke"};
+    selection.attackers = {"1"};
+    selection.workload = {"duel"};
+    const std::vector<PlannedCell> plan = Plan(selection, table);
+    EXPECT_EQ(plan.size(), 1U);
+    return plan.at(0).skip;
+  };
+  EXPECT_EQ(skip({.strategy = {"map_sync"}, .setting = {"deterministic"}}), "");
+  EXPECT_EQ(skip({.strategy = {"map_sync"}, .setting = {"concurrent"}}),
+            "needs --accel tcg or kvm");
+  EXPECT_EQ(skip({.strategy = {"map_sync"}, .setting = {"deterministic"}, .wall = true}),
+            "needs --accel tcg-icount");
+  EXPECT_EQ(skip({.strategy = {"map_sync"}, .setting = {"concurrent"}, .wall = true}), "");
+  EXPECT_EQ(skip({.strategy = {"pwrite"}, .setting = {"deterministic"}}),
+            "pwrite maps nothing: it takes no fault");
+  EXPECT_EQ(skip({.strategy = {"map_sync"}, .threads = {"2"}, .setting = {"deterministic"}}),
+            "duel has one thread that faults");
 }
 
 TEST(Matrix, ThreadsShareTheTouchesEqually) {

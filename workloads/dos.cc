@@ -95,17 +95,21 @@ constexpr TouchKind kKinds[] = {
     {.id = "utimens", .summary = "sets the time stamps", .touch = Utimens},
     {.id = "pwrite", .summary = "writes over a written block", .touch = WriteInPlace},
     {.id = "append", .summary = "writes at the end", .touch = Append},
-    {.id = "truncate", .summary = "truncates up and down, behind the victim's pages",
+    {.id = "truncate",
+     .summary = "truncates up and down, behind the victim's pages",
      .touch = Truncate},
     {.id = "fallocate", .summary = "allocates behind the end", .touch = Allocate},
-    {.id = "punch", .summary = "punches out a block of its own and writes it again",
+    {.id = "punch",
+     .summary = "punches out a block of its own and writes it again",
      .touch = Punch},
     {.id = "chmod", .summary = "changes the mode", .touch = Chmod},
     {.id = "xattr", .summary = "sets an extended attribute", .touch = Xattr},
-    {.id = "others", .summary = "dirties 2000 other inodes in turn", .touch = Others,
+    {.id = "others",
+     .summary = "dirties 2000 other inodes in turn",
+     .touch = Others,
      .setup = MakeOthers},
 };
-constexpr const char* kByDefault[] = {"map_sync",   "sync_fault", "sync_retry", "sync_retry_extent",
+constexpr const char* kByDefault[] = {"map_sync", "sync_fault", "sync_retry", "sync_retry_extent",
                                       "daxfile"};
 
 }  // namespace
