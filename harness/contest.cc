@@ -634,7 +634,8 @@ ContestSpec SpecOf(const Cell& cell, const RunContext& context, const StrategyMo
   spec.strategy = &context.strategy;
   spec.module = module;
   spec.every = cell.writes_per_sync == kNoK ? kEveryAll : cell.writes_per_sync;
-  spec.stores = cell.touches;
+  // More of them where time is noisy.
+  spec.stores = cell.touches * (concurrent ? 8 : 1);
   spec.fault_deadline_ns = kFaultDeadlineNs * (concurrent ? kConcurrentFactor : 1);
   spec.run_deadline_ns = kRunDeadlineNs * (concurrent ? kConcurrentFactor : 1);
   return spec;

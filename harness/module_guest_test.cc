@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -499,6 +500,46 @@ TEST(Module, FreezeWhileAVictimRetries) {
   waitpid(victim, &status, 0);
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
   EXPECT_GT(subject.Stats().retries, 0U);
+}
+
+// Of mainline, and why a truncate in a loop stalls every strategy: whoever changes the size or
+// punches a hole breaks the file's layout first, and that unmaps all of it
+// (dax_layout_busy_page_range() calls unmap_mapping_pages() for the whole file: ext4_break_layouts,
+// xfs_break_layouts). On XFS any fallocate does.
+TEST(Mainline, WhichTouchesUnmapTheWholeFile) {
+  const Subject subject(State::kWritten, nullptr, Order::kPte, 4 * kPages);
+  const int other = open(Path("subject").c_str(), O_RDWR | O_CLOEXEC);
+  const off_t end = 4 * kPages * kPageSize;
+  const off_t elsewhere = 3 * kPages * kPageSize;
+  const bool xfs = std::strcmp(g_fs->type, "xfs") == 0;
+  const uint64_t word = 1;
+  const auto touch_all = [&] {
+    rusage before{};
+    rusage after{};
+    getrusage(RUSAGE_SELF, &before);
+    for (uint64_t page = 0; page < kPages; ++page) {
+      *reinterpret_cast<volatile uint64_t*>(subject.mapping.base() + page * kPageSize) = page;
+    }
+    getrusage(RUSAGE_SELF, &after);
+    return static_cast<uint64_t>(after.ru_minflt + after.ru_majflt - before.ru_minflt -
+                                 before.ru_majflt);
+  };
+  const auto expect = [&](const char* what, bool unmaps, long result) {
+    EXPECT_GE(result, 0) << what << ": " << std::strerror(errno);
+    EXPECT_EQ(touch_all(), unmaps ? kPages : 0U) << what;
+  };
+  touch_all();
+  expect("nothing", false, 0);
+  expect("truncate up", true, ftruncate(other, end + kPageSize));
+  expect("truncate down", true, ftruncate(other, end));
+  expect("fallocate behind the end", xfs,
+         fallocate(other, FALLOC_FL_KEEP_SIZE, end + 8 * kPageSize, kPageSize));
+  expect("punch elsewhere", true,
+         fallocate(other, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, elsewhere, kPageSize));
+  expect("pwrite elsewhere", false, pwrite(other, &word, sizeof word, elsewhere));
+  expect("append", false, pwrite(other, &word, sizeof word, end + kPageSize));
+  expect("chmod", false, fchmod(other, 0600));
+  close(other);
 }
 
 // Last: the file system goes.
