@@ -60,6 +60,7 @@ Verb add_list(CLI::App& app) {
                  {std::pair{"kernel", "kernels (--kernel)"}, std::pair{"fs", "file systems (--fs)"},
                   std::pair{"strategy", "strategies (--strategy)"},
                   std::pair{"workload", "workloads (--workload)"},
+                  std::pair{"touch", "touches of dos and bystander (--touch)"},
                   std::pair{"state", "states (--state)"}, std::pair{"order", "orders (--order)"},
                   std::pair{"accel", "accelerators (--accel)"}, std::pair{"probe", "probes"}}) {
               print_rows(title, tables[key]);

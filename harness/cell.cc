@@ -46,7 +46,15 @@ const char* StateName(State state) {
 const char* OrderName(Order order) { return order == Order::kPmd ? "pmd" : "pte"; }
 
 const char* SettingName(Setting setting) {
-  return setting == Setting::kConcurrent ? "concurrent" : "deterministic";
+  switch (setting) {
+    case Setting::kDeterministic:
+      return "deterministic";
+    case Setting::kDeterministic2:
+      return "deterministic2";
+    case Setting::kConcurrent:
+      return "concurrent";
+  }
+  return "?";
 }
 
 nlohmann::json WritesPerSyncJson(uint64_t k) {
@@ -125,10 +133,13 @@ Cell CellFromJson(const nlohmann::json& json) {
     cell.touch = Field<std::string>(json, "touch");
     cell.attackers = Field<unsigned>(json, "attackers");
     const auto setting = Field<std::string>(json, "setting");
-    if (setting != "deterministic" && setting != "concurrent") {
+    known = false;
+    for (const Setting s : kSettings) {
+      if (setting == SettingName(s)) cell.setting = s, known = true;
+    }
+    if (!known) {
       throw Failure(ExitCode::kUsage, fmt::format("cell: no such setting: '{}'", setting));
     }
-    cell.setting = setting == "concurrent" ? Setting::kConcurrent : Setting::kDeterministic;
     if (cell.threads == 0 || cell.touches == 0 || cell.touches % cell.threads != 0) {
       throw Failure(ExitCode::kUsage, fmt::format("cell: {} touches cannot be shared by {} threads",
                                                   cell.touches, cell.threads));

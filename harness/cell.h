@@ -12,9 +12,11 @@ namespace faultline {
 enum class State { kHole, kUnwritten, kWritten };
 // The size that the kernel is asked to map.
 enum class Order { kPte, kPmd };
-// How those who touch a victim's file are timed: on a timer, scanned over periods and phases, or in
-// a tight loop on a CPU of their own.
-enum class Setting { kDeterministic, kConcurrent };
+// How those who touch a victim's file are timed: on a timer, scanned over periods and phases, in
+// virtual time on one CPU or two; or in a tight loop on a CPU of their own, in wall time.
+enum class Setting { kDeterministic, kDeterministic2, kConcurrent };
+inline constexpr Setting kSettings[] = {Setting::kDeterministic, Setting::kDeterministic2,
+                                        Setting::kConcurrent};
 
 inline constexpr uint64_t kPageSize = 4096;
 inline constexpr uint64_t kHugeSize = 2 << 20;

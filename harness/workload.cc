@@ -176,7 +176,7 @@ std::string WhyNot(const Workload& workload, const Cell& cell, const Strategy& s
   if (cell.order != Order::kPte) return fmt::format("{} touches 4 KiB pages", workload.id);
   if (cell.threads != 1) return fmt::format("{} has one thread that faults", workload.id);
   if (cell.virtual_time && cell.setting == Setting::kConcurrent) return "needs --accel tcg or kvm";
-  if (!cell.virtual_time && cell.setting == Setting::kDeterministic) {
+  if (!cell.virtual_time && cell.setting != Setting::kConcurrent) {
     return "needs --accel tcg-icount";
   }
   return "";

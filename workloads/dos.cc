@@ -118,7 +118,7 @@ extern const Workload k_dos;
 const Workload k_dos = {.id = "dos",
                         .summary = "a victim faults while attackers touch its file",
                         .run = nullptr,
-                        .touches = 128,
+                        .touches = 64,
                         .rewrite = false,
                         .paced = false,
                         .scattered = false,
