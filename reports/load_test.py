@@ -191,6 +191,12 @@ def test_a_row_that_is_no_contest_has_none_of_its_fields(synthetic, key):
     assert f"$.benchmarks[0].{key}" in refused(synthetic.save(synthetic.document([row])))
 
 
+@pytest.mark.parametrize("workload", ["dos", "bystander"])
+def test_a_contest_without_its_fields_is_no_ordinary_row(synthetic, workload):
+    document = synthetic.document([synthetic.row(workload=workload)])
+    assert "'touch' is a required property" in refused(synthetic.save(document))
+
+
 @pytest.mark.parametrize("key, value", [("touch", "chmod"), ("attackers", 2), ("setting", "concurrent")])
 def test_the_name_of_a_contest_says_who_touches(synthetic, key, value):
     document = synthetic.document([{**synthetic.contest(), key: value}])
