@@ -141,10 +141,11 @@ def _contest_section(context, key, group):
     kernel, fs, workload, order, threads, state, setting = key
     return {"kernel": kernel, "release": context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
             "workload": workload, "order": order, "threads": threads, "state": state, "setting": setting,
-            "rows": [_contest_row(cell) for cell in group if cell.best]}
+            "rows": [contest_row(cell) for cell in group if cell.best]}
 
 
-def _contest_row(cell):
+def contest_row(cell):
+    """The figures of a contest that is ok, as they stand in `contests`."""
     row = cell.best
     below = [run for run in row["scan"] if run["starved"] and run["slowdown"] <= row["slowdown_p50"]]
     return {"strategy": cell.label, "at_least": row["starved"]["n"] > 0, "p50_at_least": bool(below),
@@ -161,16 +162,20 @@ def _contests_text(table):
         lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['state']}, {section['setting']}; {table['unit']}")
         lines += _grid(CONTEST_COLUMNS, section["rows"])
-    notes = contest_notes(table)
+    notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]
     return lines + [""] * bool(notes) + [line for note in notes for line in _wrap(note)]
 
 
 def contest_notes(table):
-    """What the columns of the contests in a table mean: a text for each workload that is there."""
+    """What the columns of the contests in a table mean: {workload: text}."""
     there = {section["workload"] for section in table["contests"]}
-    notes = [note.format(unit=table["unit"]) for workload, note in CONTEST_NOTES.items() if workload in there]
-    refused = any(not row["touched"] for section in table["contests"] for row in section["rows"])
-    return notes + [REFUSED_NOTE] * refused
+    return {workload: note.format(unit=table["unit"]) for workload, note in CONTEST_NOTES.items() if workload in there}
+
+
+def refused_note(table):
+    """What an errno in a contest's row means; empty when there is none."""
+    rows = [row for section in table["contests"] for row in section["rows"]]
+    return "" if all(row["touched"] for row in rows) else REFUSED_NOTE
 
 
 def slowdown(value, at_least):
