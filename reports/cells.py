@@ -69,6 +69,11 @@ def label(row):
     return row["strategy"] if k is None else f"{row['strategy']}:{k}"
 
 
+def is_contest(row):
+    """Whether others touch what the row's thread faults on; its figures then say nothing of an ordinary cell."""
+    return row.get("touch") is not None
+
+
 def strategy_rank(row):
     """A sort key: strategies in reading order, then K ascending with `all` last."""
     strategy, k = row["strategy"], row["writes_per_sync"]
@@ -83,7 +88,7 @@ def cells(rows):
         cell = found.setdefault(row["name"].rpartition("/")[0], Cell())
         setattr(cell, row["probes"], row)
     return sorted(found.values(), key=lambda c: (section_key(c.any), STATES.index(c.any["state"]),
-                                                 strategy_rank(c.any)))
+                                                 _contest_rank(c.any), strategy_rank(c.any)))
 
 
 def section_key(row):
@@ -92,11 +97,43 @@ def section_key(row):
 
 
 def sections(rows):
-    """{section_key: [Cell]} in reading order."""
+    """{section_key: [Cell]} of ordinary cells, in reading order; contests have sections of their own."""
     found = {}
     for cell in cells(rows):
-        found.setdefault(section_key(cell.any), []).append(cell)
+        if not is_contest(cell.any):
+            found.setdefault(section_key(cell.any), []).append(cell)
     return found
+
+
+NOBODY = "none"  # the touch of a contest with 0 attackers
+
+
+def _contest_rank(row):
+    """A sort key: how a contest's parties touch, `none` first; how they are timed."""
+    if not is_contest(row):
+        return ()
+    return row["setting"], row["touch"] != NOBODY, row["touch"]
+
+
+def contest_key(row):
+    """What contests must share to stand in one section: section_key, state, setting."""
+    return *section_key(row), row["state"], row["setting"]
+
+
+def contests(rows):
+    """{contest_key: [Cell]} in reading order: by touch, by strategy, by number of attackers."""
+    found = {}
+    for cell in cells(rows):
+        if is_contest(cell.any):
+            found.setdefault(contest_key(cell.any), []).append(cell)
+    for group in found.values():
+        group.sort(key=lambda c: (_contest_rank(c.any), strategy_rank(c.any), c.any["attackers"]))
+    return found
+
+
+def is_refused(row):
+    """Whether not one touch of a contest succeeded: it says nothing but that."""
+    return row["attack_rate"] == 0 and row["refused"]["n"] > 0
 
 
 def find(group, strategy, state, k=None):

@@ -14,6 +14,9 @@ from table import number
 PASS, FAIL, NOT_MEASURED = "pass", "FAIL", "not measured"
 MAX_LOOP_COST = 30  # instructions: a store, an address, a compare and a branch, with room for a checked loop
 SAME_PERCENT = 1.0  # phase against the tick and layout move a cell by up to 0.1 %
+ALONE_PERCENT = 5.0  # the same runs twice, each with a fresh file: other blocks, another place in the log
+RETRY_TOUCHES = ("utimens", "truncate")
+EXTENT_TOUCHES = ("utimens", "chmod", "xattr", "append", "pwrite", "others", "store")
 SYNC_FACTOR = 2.0  # a journal commit is longer than the allocation it commits
 
 
@@ -135,7 +138,8 @@ def _paced_syncs(file_systems, holds):
 
 
 def _faults_are_touches(result):
-    rows = [row for row in result.rows.values() if row["status"] == "ok" and row["strategy"] != "pwrite"]
+    rows = [row for row in result.rows.values() if row["status"] == "ok" and row["strategy"] != "pwrite"
+            and not cells.is_contest(row)]
     wrong = [row for row in rows if row["faults"] != row["touches"]]
     if wrong:
         return [Finding(False, f"{row['name']}: {row['faults']} faults for {row['touches']} touches") for row in wrong]
@@ -149,6 +153,42 @@ def _loop_is_short(result):
         return [Finding(False, f"{row['name']}: {number(row['loop_cost'])} {row['unit']} per touch") for row in wrong]
     top = max((row["loop_cost"] for row in rows), default=None)
     return [Finding(True, f"at most {number(top)} {rows[0]['unit']} per touch in {len(rows)} rows")] if rows else []
+
+
+def _dos(result, strategy=None):
+    """Rows of the victim's contests that are ok and in which someone touched, or nobody was to."""
+    return [row for row in result.rows.values()
+            if row["status"] == "ok" and cells.is_contest(row) and row["workload"] == "dos"
+            and strategy in (None, row["strategy"]) and (row["attackers"] == 0 or row["attack_rate"] > 0)]
+
+
+def _starved(row):
+    return f"{row['starved']['n']} of {row['starved']['of']} runs starved"
+
+
+def _retry_can_starve(result):
+    rows = [row for row in _dos(result, "sync_retry") if row["fs"] == "xfs" and row["touch"] in RETRY_TOUCHES]
+    starved = [row for row in rows if row["starved"]["n"] > 0]
+    return [Finding(bool(starved), f"{row['name']}: {_starved(row)}") for row in starved or rows]
+
+
+def _extent_makes_progress(result):
+    rows = [row for row in _dos(result, "sync_retry_extent") if row["touch"] in EXTENT_TOUCHES]
+    wrong = [row for row in rows if row["starved"]["n"] > 0]
+    if wrong:
+        return [Finding(False, f"{row['name']}: {_starved(row)}") for row in wrong]
+    runs = sum(row["starved"]["of"] for row in rows)
+    return [Finding(True, f"none of {runs} runs in {len(rows)} rows starved")] if rows else []
+
+
+def _nobody_alone_is_slowed(result):
+    rows = [row for row in _dos(result) if row["attackers"] == 0]
+    least, most = 1 - ALONE_PERCENT / 100, 1 + ALONE_PERCENT / 100
+    wrong = [row for row in rows if row["starved"]["n"] > 0 or not least <= row["slowdown"] <= most]
+    if wrong:
+        return [Finding(False, f"{row['name']}: slowdown {row['slowdown']:.3f}, {_starved(row)}") for row in wrong]
+    low, high = (f([row["slowdown"] for row in rows], default=None) for f in (min, max))
+    return [Finding(True, f"slowdown {low:.3f} to {high:.3f} in {len(rows)} rows")] if rows else []
 
 
 DAX_SYNC = "fs/dax.c: a write fault syncs only with VM_SYNC and IOMAP_F_DIRTY"
@@ -184,4 +224,18 @@ RULES = (
     Rule("loop-is-short", f"the loop itself costs at most {MAX_LOOP_COST} instructions per touch",
          "a store, an address, a compare and a branch",
          "any row with loop_cost (virtual)", _loop_is_short, virtual_only=True),
+    Rule("retry-can-starve", "on xfs a fault that retries while the inode is dirty can be kept from ending",
+         "fs/xfs/xfs_iomap.c, xfs_bmbt_to_iomap: IOMAP_F_DIRTY while the inode is pinned with any field to sync but "
+         "time stamps of a write; xfs_setattr_nonsize and xfs_setattr_size log the core, which a touch repeats faster "
+         "than the fault can sync and ask again",
+         "dos, sync_retry, touch utimens or truncate, on xfs (virtual)", _retry_can_starve, virtual_only=True),
+    Rule("extent-makes-progress",
+         "a fault that retries only while its own extent is dirty ends, unless that extent is moved",
+         "kmod/faultline_ioctl.h, FL_KMOD_SYNC_RETRY_EXTENT: once synced, the page's pfn is durable whatever else in "
+         "the file is dirty, and none of these touches changes a block of the victim's",
+         f"dos, sync_retry_extent, touch {', '.join(EXTENT_TOUCHES[:-1])} or {EXTENT_TOUCHES[-1]}",
+         _extent_makes_progress),
+    Rule("nobody-alone-is-slowed",
+         f"a victim whom nobody attacks is as fast as its reference, within {ALONE_PERCENT:g} %",
+         "both are the same run", "dos with 0 attackers (virtual)", _nobody_alone_is_slowed, virtual_only=True),
 )

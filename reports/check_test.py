@@ -14,9 +14,9 @@ def verdict(result, rule):
 
 
 def test_ids_are_unique_and_the_full_matrix_passes_all(full):
-    assert len(set(IDS)) == len(IDS) == 8
-    assert [v.verdict for v in check.check(full)] == ["pass"] * 8
-    assert [len(v.findings) for v in check.check(full)] == [4, 2, 2, 9, 1, 2, 1, 1]
+    assert len(set(IDS)) == len(IDS) == 11
+    assert [v.verdict for v in check.check(full)] == ["pass"] * 8 + ["not measured"] * 3
+    assert [len(v.findings) for v in check.check(full)] == [4, 2, 2, 9, 1, 2, 1, 1, 0, 0, 0]
 
 
 def pair_of(synthetic, state, per_fault, per_page, **kwargs):
@@ -27,6 +27,16 @@ def pair_of(synthetic, state, per_fault, per_page, **kwargs):
 def paced(synthetic, fs, syncs, **kwargs):
     return [synthetic.row("map_sync", probes="on", fs=fs, workload="paced", syncs=syncs, faults=1000, touches=1000,
                           **kwargs)]
+
+
+def dos(synthetic, strategy, touch, *starved, **kwargs):
+    """A victim's contest with a run for each of these: whether it starved."""
+    return synthetic.contest(strategy, touch, runs=[synthetic.run(9, starves) for starves in starved],
+                             **{"fs": "xfs", **kwargs})
+
+
+def alone(synthetic, slowdown, **kwargs):
+    return synthetic.contest(touch="none", attackers=0, runs=[synthetic.run(slowdown, period=0)], **kwargs)
 
 
 CASES = [
@@ -56,6 +66,27 @@ CASES = [
      lambda s: [s.row("pwrite", 8)]),
     ("loop-is-short", lambda s: [s.row(loop_cost=30)], lambda s: [s.row(), s.row("fsync", 8, loop_cost=30.5)],
      lambda s: [s.row(loop_cost=None)]),
+    # contests are no ordinary cells: 130 faults for 128 touches
+    ("faults-are-touches", lambda s: [s.row(), s.contest()], lambda s: [s.row(faults=2047), s.contest()],
+     lambda s: [s.contest(), s.contest("sync_retry", workload="bystander", touch="mmap")]),
+    ("map-sync-written", lambda s: pair_of(s, "written", 1000, 1000) + [s.contest("map_sync", per_fault=9)],
+     lambda s: pair_of(s, "written", 1100, 1000), lambda s: [s.contest("map_sync"), s.contest("volatile")]),
+    ("retry-can-starve",
+     lambda s: [dos(s, "sync_retry", "utimens", False, True), dos(s, "sync_retry", "truncate", False)],
+     lambda s: [dos(s, "sync_retry", "utimens", False, False), dos(s, "sync_retry", "truncate", False),
+                dos(s, "sync_retry", "chmod", True), dos(s, "sync_retry_extent", "truncate", True),
+                dos(s, "sync_retry", "truncate", True, fs="ext4")],
+     lambda s: [dos(s, "sync_retry", "utimens", True, fs="ext4"), dos(s, "sync_retry", "append", True),
+                dos(s, "map_sync", "truncate", True), s.refused("sync_retry", "utimens", fs="xfs"),
+                dos(s, "sync_retry", "truncate", True, workload="bystander")]),
+    ("extent-makes-progress",
+     lambda s: [dos(s, "sync_retry_extent", "store", False), dos(s, "sync_retry_extent", "truncate", True)],
+     lambda s: [dos(s, "sync_retry_extent", touch, touch == "others", fs="ext4") for touch in ("store", "others")],
+     lambda s: [dos(s, "sync_retry_extent", "punch", True), dos(s, "sync_retry", "utimens", True),
+                s.refused("sync_retry_extent", "xattr")]),
+    ("nobody-alone-is-slowed", lambda s: [alone(s, 1.05), alone(s, 0.951, fs="xfs"), s.contest()],
+     lambda s: [alone(s, 1), alone(s, 1.051, fs="xfs")], lambda s: [s.contest(), s.row()]),
+    ("nobody-alone-is-slowed", lambda s: [alone(s, 1)], lambda s: [alone(s, 0.949)], lambda s: []),
 ]
 
 
@@ -70,6 +101,28 @@ def test_pass_fail_starve(synthetic, rule, passing, failing, silent):
 
 def test_every_rule_has_a_case():
     assert sorted({case[0] for case in CASES}) == sorted(IDS)
+
+
+@pytest.mark.parametrize("touch", ["utimens", "chmod", "xattr", "append", "pwrite", "others", "store"])
+def test_each_touch_that_leaves_the_extent_alone_counts(synthetic, touch):
+    assert verdict(synthetic.load([dos(synthetic, "sync_retry_extent", touch, True)]),
+                   "extent-makes-progress").verdict == check.FAIL
+
+
+def test_contests_in_wall_time(synthetic):
+    rows = [dos(synthetic, "sync_retry", "utimens", False, setting="concurrent"), alone(synthetic, 1.4),
+            dos(synthetic, "sync_retry_extent", "utimens", False, setting="concurrent")]
+    result = load.load(synthetic.save(synthetic.wall(synthetic.document(rows))))
+    assert [verdict(result, rule).verdict for rule in IDS[-3:]] == [
+        check.NOT_MEASURED, check.PASS, check.NOT_MEASURED]
+
+
+def test_findings_of_contests(synthetic):
+    result = synthetic.load([dos(synthetic, "sync_retry", "utimens", True, False),
+                             dos(synthetic, "sync_retry_extent", "utimens", False, False), alone(synthetic, 0.98)])
+    assert [f.text for rule in IDS[-3:] for f in verdict(result, rule).findings] == [
+        "6.1/xfs/sync_retry/dos/written/pte/t1/utimens/a1/deterministic/off: 1 of 2 runs starved",
+        "none of 2 runs in 1 rows starved", "slowdown 0.980 to 0.980 in 1 rows"]
 
 
 @pytest.mark.parametrize("rule", IDS)

@@ -115,6 +115,42 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
     return row
 
 
+def make_run(slowdown=1.5, starved=False, period=10, phase=0, each=5000, **changes):
+    """One entry of a contest's `scan`."""
+    run = {"period_us": period, "phase_us": phase, "stores": 128, "kernel_faults": 128, "starved": starved,
+           "each": each * slowdown, "longest": 20_050_000 if starved else 40_000, "slowdown": slowdown, "retries": 3,
+           "retries_max": 2, "touches": 40, "refused": 0}
+    return {**run, **changes}
+
+
+def make_contest(strategy="map_sync", touch="utimens", attackers=1, setting="deterministic", workload="dos", runs=None,
+                 k=None, **changes):
+    """A row of a contest that is ok. runs: its scan, the worst of them first; keyword arguments replace fields."""
+    if runs is None:
+        runs = [make_run(period=10 if attackers else 0), make_run(1.2, period=50)][:2 if attackers else 1]
+    slowdowns = sorted(run["slowdown"] for run in runs)
+    row = make_row(strategy, k, probes="off", workload=workload, **changes)
+    run_name = f"{row['run_name']}/{touch}/a{attackers}/{setting}"
+    module = strategy.startswith("sync_")
+    row.update(name=run_name + "/off", run_name=run_name, loop_cost=None, touches=128, pages=128, faults=130,
+               iterations=128, p50=5000, p90=6000, p99=7000, p99_9=40_000, max=40_000, touch=touch, attackers=attackers,
+               setting=setting, period_us=runs[0]["period_us"] or None,
+               starved={"n": sum(run["starved"] for run in runs), "of": len(runs)}, slowdown=runs[0]["slowdown"],
+               slowdown_p50=slowdowns[(len(runs) - 1) // 2], progress_max=max(run["longest"] for run in runs),
+               attack_rate=20_000.5 if attackers else 0, refused={"n": 0, "error": None},
+               reference={"each": 5000, "longest": 9000, "stores": 128}, scan=runs,
+               module={"attempts": 130, "retries": 3} if module else None, retries_p50=0 if module else None,
+               retries_max=2 if module else None, syncs=3 if module else None, mtime_changes=None)
+    row.update(changes)
+    return row
+
+
+def make_refused(strategy="daxfile", touch="pwrite", error="ETXTBSY", **changes):
+    """A contest of which each touch was refused."""
+    return make_contest(strategy, touch, attack_rate=0, refused={"n": 7, "error": error},
+                        runs=[make_run(1, touches=0, refused=7)], **changes)
+
+
 def make_pair(*args, **kwargs):
     """A cell: its row without probes and its row with them."""
     return [make_row(*args, probes=probes, **kwargs) for probes in ("off", "on")]
@@ -128,6 +164,9 @@ def skip(row, reason="the kernel has no such strategy", status="skipped"):
                 "faults", "syncs", "app_syncs", "commits", "fast_commits", "fallbacks", "mtime_changes",
                 "mapped_order", "dax", "map_sync", "tax", "tax_page", "p50", "p90", "p99", "p99_9", "max"):
         row[key] = None
+    if row.get("touch") is not None:
+        row.update(dict.fromkeys(("period_us", "starved", "slowdown", "slowdown_p50", "progress_max", "attack_rate",
+                                  "refused", "reference", "scan", "module", "retries_p50", "retries_max")))
     return row
 
 
@@ -158,6 +197,9 @@ class Synthetic:
     context = staticmethod(make_context)
     row = staticmethod(make_row)
     pair = staticmethod(make_pair)
+    run = staticmethod(make_run)
+    contest = staticmethod(make_contest)
+    refused = staticmethod(make_refused)
     skip = staticmethod(skip)
     wall = staticmethod(to_wall)
     document = staticmethod(make_document)

@@ -56,8 +56,9 @@ def row_name(row):
     strategy = row["strategy"]
     if row["writes_per_sync"] is not None:
         strategy += f":{row['writes_per_sync']}"
+    contest = [] if row.get("touch") is None else [row["touch"], f"a{row['attackers']}", row["setting"]]
     return "/".join([row["kernel"], row["fs"], strategy, row["workload"], row["state"], row["order"],
-                     f"t{row['threads']}", row["probes"]])
+                     f"t{row['threads']}", *contest, row["probes"]])
 
 
 def load(path):

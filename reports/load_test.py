@@ -156,6 +156,53 @@ def test_a_row_without_probes_counts_nothing(synthetic, key):
     assert f"$.benchmarks[0].{key}" in refused(synthetic.save(synthetic.document([row])))
 
 
+CONTEST_FIELDS = ("touch", "attackers", "setting", "period_us", "starved", "slowdown", "slowdown_p50", "progress_max",
+                  "attack_rate", "refused", "reference", "scan")
+
+
+def test_contests_and_rows_with_and_without_their_fields(synthetic):
+    rows = [synthetic.contest(), synthetic.contest("sync_retry"), synthetic.refused(),
+            synthetic.contest(touch="none", attackers=0), synthetic.contest(touch="mmap", workload="bystander"),
+            synthetic.skip(synthetic.contest(setting="concurrent")), synthetic.row(),
+            synthetic.row("map_sync", **dict.fromkeys(CONTEST_FIELDS))]
+    assert list(synthetic.load(rows).rows)[::4] == [
+        "6.1/ext4/map_sync/dos/written/pte/t1/utimens/a1/deterministic/off",
+        "6.1/ext4/map_sync/bystander/written/pte/t1/mmap/a1/deterministic/off"]
+
+
+@pytest.mark.parametrize("path, value", [
+    (("touch",), None), (("touch",), ...), (("touch",), "Touch"), (("touch",), "none"), (("attackers",), 0),
+    (("attackers",), None), (("setting",), "quiet"), (("setting",), None), (("period_us",), 0), (("period_us",), "5"),
+    (("starved",), 1), (("starved",), None), (("starved", "of"), 0), (("starved", "n"), ...), (("slowdown",), None),
+    (("slowdown",), -1), (("slowdown_p50",), ...), (("progress_max",), None), (("attack_rate",), "much"),
+    (("refused",), None), (("refused", "error"), "no"), (("refused", "error"), ...), (("reference", "each"), None),
+    (("reference",), ...), (("scan",), []), (("scan",), None), (("scan", 0, "starved"), 1),
+    (("scan", 0, "kernel_faults"), ...), (("scan", 0, "kernel_faults"), 1.5), (("scan", 1, "slowdown"), None),
+    (("workload",), "first_touch"), (("probes",), "on"), (("module",), ...), (("commits",), 1)])
+def test_schema_violations_of_a_contest(synthetic, path, value):
+    good = synthetic.document([synthetic.contest("sync_retry")])
+    load.load(synthetic.save(good, "good"))
+    assert "$.benchmarks[0]" in refused(synthetic.save(change(good, (*ROW, *path), value), "bad"))
+
+
+@pytest.mark.parametrize("key", CONTEST_FIELDS[1:])
+def test_a_row_that_is_no_contest_has_none_of_its_fields(synthetic, key):
+    row = synthetic.row(**{key: synthetic.contest()[key]})
+    assert f"$.benchmarks[0].{key}" in refused(synthetic.save(synthetic.document([row])))
+
+
+@pytest.mark.parametrize("workload", ["dos", "bystander"])
+def test_a_contest_without_its_fields_is_no_ordinary_row(synthetic, workload):
+    document = synthetic.document([synthetic.row(workload=workload)])
+    assert "'touch' is a required property" in refused(synthetic.save(document))
+
+
+@pytest.mark.parametrize("key, value", [("touch", "chmod"), ("attackers", 2), ("setting", "concurrent")])
+def test_the_name_of_a_contest_says_who_touches(synthetic, key, value):
+    document = synthetic.document([{**synthetic.contest(), key: value}])
+    assert "but its fields say" in refused(synthetic.save(document))
+
+
 def test_duplicate_rows_are_refused(synthetic):
     message = refused(synthetic.save(synthetic.document([synthetic.row(), synthetic.row()])))
     assert "'6.1/ext4/volatile/first_touch/written/pte/t1/off' is there twice" in message

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 import matplotlib
 import matplotlib.pyplot as pyplot
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 import cells
+import table
 from load import plain
 from table import QUANTILES
 
@@ -34,6 +37,8 @@ QUANTILE_MARKER = dict(zip(QUANTILES, ("o", "s", "^", "D", "*")))
 QUANTILE_LABEL = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 LEGEND_INCHES = 0.35
 WIDE_INCHES = 8
+# Grey alike to every eye, and of so few steps that the SVG needs no bitmap for its colour bar.
+HEAT = matplotlib.colormaps["cividis"].resampled(32)
 INK = "#1b2733"  # replaced by the page's own text colour in an SVG
 STYLE = {
     "svg.hashsalt": "faultline", "svg.fonttype": "none", "font.family": "sans-serif",
@@ -48,13 +53,14 @@ STYLE = {
 class Figure:
     """A figure.
 
-    slug: a name for its file, unique in its result; title, caption: text; wide: whether it needs a wide window to be
-    read; svg: markup; png: bytes.
+    slug: a name for its file, unique in its result; title, caption: text; contest: the workload, if it shows contests,
+    else ""; wide: whether it needs a wide window to be read; svg: markup; png: bytes.
     """
 
     slug: str
     title: str
     caption: str
+    contest: str
     wide: bool
     svg: str
     png: bytes
@@ -63,19 +69,25 @@ class Figure:
 def figures(result):
     """All figures that a Result has data for: [Figure]; empty when nothing was measured."""
     made, slugs = [], set()
+
+    def add(draw, panels, name, title, caption, contest=""):
+        with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name may be in any script
+            figure = draw(panels, result.context)
+            if figure is not None:
+                slug = _slug(name, slugs)
+                wide = figure.get_figwidth() > WIDE_INCHES
+                made.append(Figure(slug, title, caption, contest, wide, *_render(figure, slug, title)))
+
     for key, panels in _groups(result).items():
         kernel, workload, order, threads = key
         where = f"{kernel}, {workload}, {order}, {threads} thread{'s' * (threads != 1)}"
         for name, title, caption, draw in KINDS:
-            with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name may be in any script
-                figure = draw(panels, result.context)
-                if figure is None:
-                    continue
-                slug = _slug(f"{name}-{kernel}-{workload}-{order}-t{threads}", slugs)
-                full = f"{title}: {where}"
-                wide = figure.get_figwidth() > WIDE_INCHES
-                made.append(Figure(slug, full, caption, wide, *_render(figure, slug, full)))
+            add(draw, panels, f"{name}-{kernel}-{workload}-{order}-t{threads}", f"{title}: {where}", caption)
+    for (kernel, workload, state, setting), panels in _contest_groups(result).items():
+        add(_heat, panels, f"{workload}-{kernel}-{state}-{setting}",
+            f"Worst slowdown by touch and strategy: {kernel}, {workload}, {state}, {setting}",
+            CONTEST_CAPTIONS[workload], workload)
     return made
 
 
@@ -86,6 +98,17 @@ def _groups(result):
         measured = [cell for cell in group if cell.best]
         if measured:
             groups.setdefault((kernel, workload, order, threads), {})[fs] = group
+    return groups
+
+
+def _contest_groups(result):
+    """{(kernel, workload, state, setting): {fs: [Cell]}} of contests with attackers: one figure each, one panel a file
+    system."""
+    groups = {}
+    for (kernel, fs, workload, _, _, state, setting), group in cells.contests(result.rows).items():
+        measured = [cell for cell in group if cell.best and cell.best["attackers"]]
+        if measured:
+            groups.setdefault((kernel, workload, state, setting), {}).setdefault(fs, []).extend(measured)
     return groups
 
 
@@ -200,6 +223,58 @@ def _latency(panels, context):
     return figure
 
 
+def _heat(panels, _context):
+    """Worst slowdown of contests: touches down, strategies across; starved cells framed."""
+    names = _labels(panels, lambda cell: True)
+    panels = {fs: [table.contest_row(cell) for cell in group] for fs, group in panels.items()}
+    rows = [row for group in panels.values() for row in group]
+    touches = sorted({(row["touch"], row["attackers"]) for row in rows})
+    many = len({attackers for _, attackers in touches}) > 1
+    scale = LogNorm(1, max([row["slowdown"] for row in rows if row["touched"]] + [2]))
+    figure, axes = _panels(len(panels), 1, width=max(5.0, 2.4 + 1.25 * len(names)), height=0.75 + 0.27 * len(touches))
+    for ax, (fs, group) in zip(axes, panels.items()):
+        for row in group:
+            x, y = names.index(row["strategy"]), touches.index((row["touch"], row["attackers"]))
+            never = row["at_least"] and row["slowdown"] == 0
+            colour = HEAT(scale(scale.vmax if never else max(1, row["slowdown"]))) if row["touched"] else "none"
+            ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour,
+                                   edgecolor="none" if row["touched"] else "#7F7F7F", linewidth=0.6))
+            if row["at_least"]:
+                ax.add_patch(Rectangle((x - 0.46, y - 0.42), 0.92, 0.84, facecolor="none", edgecolor=STARVED,
+                                       linewidth=2))
+            words = table.slowdown(row["slowdown"], row["at_least"]) if row["touched"] else table.refusal(row)
+            ax.text(x, y, words.replace(">=", "≥"), ha="center", va="center", fontsize=8,
+                    color=_readable(colour) if row["touched"] else INK)
+        ax.set_title(plain(fs), loc="left")
+        ax.set_xticks(range(len(names)), names)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+        ax.set_yticks(range(len(touches)), [f"{touch} ×{n}" if many else touch for touch, n in touches])
+        ax.set_ylim(len(touches) - 0.5, -0.5)
+        ax.tick_params(length=0, labelsize=8)
+        ax.spines[:].set_visible(False)
+    bar = figure.colorbar(ScalarMappable(scale, HEAT), ax=axes, label="slowdown, times",
+                          aspect=7 * figure.get_figheight())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace(",", "\u202f")))
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    bar.outline.set_visible(False)
+    _legend(figure, [Patch(facecolor="none", edgecolor=STARVED, linewidth=2, label="starved")]
+            if any(row["at_least"] for row in rows) else [])
+    return figure
+
+
+def _readable(colour):
+    """Black or white, whichever stands out more from a colour (WCAG 2.1's relative luminance)."""
+    parts = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in colour[:3]]
+    return "#000000" if 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2] > 0.179 else "#ffffff"
+
+
+STARVED = "#D55E00"
+CONTEST_CAPTIONS = {
+    "dos": "Each cell is the worst of its runs, over the victim alone. A frame: a fault outlasted its deadline, and "
+           "the figure is the least that it can be. An errno: each touch was refused.",
+    "bystander": "Each cell is the worst of its runs, over the bystander beside faults that sync nothing. A frame, "
+                 "never: not one touch ended in a run. An errno: each touch was refused.",
+}
 KINDS = (
     ("cost", "Cost of a durable page by strategy",
      "Height: the twin without probes. Hatched: what the probes add (tax). ×: the twin over volatile in the same "

@@ -113,3 +113,71 @@ def test_wall_time_says_ns(synthetic):
 def test_each_strategy_looks_different():
     assert len(set(plot.STRATEGY_STYLE.values())) == len(plot.STRATEGY_STYLE)
     assert len(set(plot.STATE_COLOUR.values())) == 3
+
+
+@pytest.fixture
+def contests(synthetic):
+    """A result of contests: two file systems, three strategies, a starved cell, one that never ended, a refused one."""
+    rows = [synthetic.contest(name, touch, fs=fs) for fs in ("ext4", "xfs") for name in ("sync_retry", "map_sync")
+            for touch in ("append", "utimens")]
+    rows += [synthetic.refused(), synthetic.contest(touch="none", attackers=0),
+             synthetic.contest("sync_fault", "utimens", runs=[synthetic.run(3849.1, True), synthetic.run(2)]),
+             synthetic.contest("sync_fault", "mmap", workload="bystander",
+                               runs=[synthetic.run(0, True), synthetic.run(2)])]
+    return synthetic.load(rows)
+
+
+def test_a_heat_map_of_contests(contests):
+    figures = plot.figures(contests)
+    assert [(f.slug, f.contest) for f in figures] == [
+        ("bystander-6.1-written-deterministic", "bystander"), ("dos-6.1-written-deterministic", "dos")]
+    dos = texts(figures[1])
+    for word in ("ext4", "xfs", "map_sync", "sync_fault", "sync_retry", "daxfile", "append", "utimens", "pwrite",
+                 "1.50", "≥3849", "ETXTBSY", "starved", "slowdown, times"):
+        assert word in dos, word
+    assert dos.count("1.50") == 8 and "none" not in dos and "never" not in dos
+    # a frame for the cell, one for its legend
+    assert len(re.findall(f"stroke: {plot.STARVED.lower()}", figures[1].svg)) == 2
+    bystander = texts(figures[0])
+    assert "never" in bystander and "mmap" in bystander and "utimens" not in bystander
+
+
+def test_touches_with_several_numbers_of_attackers(synthetic):
+    rows = [synthetic.contest("sync_retry", "store", n) for n in (1, 4)]
+    figure, = plot.figures(synthetic.load(rows))
+    assert "store ×1" in texts(figure) and "store ×4" in texts(figure) and "starved" not in texts(figure)
+
+
+def test_contests_leave_the_figures_of_ordinary_cells_alone(synthetic):
+    ordinary = synthetic.pair("volatile") + synthetic.pair("map_sync")
+    alone = plot.figures(synthetic.load(ordinary))
+    both = plot.figures(synthetic.load([synthetic.contest(), *ordinary, synthetic.contest("volatile")]))
+    assert [(f.svg, f.png) for f in both[:-1]] == [(f.svg, f.png) for f in alone]
+    assert [f.contest for f in both] == ["", "", "dos"]
+
+
+@pytest.mark.parametrize("rows", [
+    lambda s: [s.refused()], lambda s: [s.contest(runs=[s.run(0), s.run(0)])],
+    lambda s: [s.contest(runs=[s.run(1e12, True)])], lambda s: [s.contest(runs=[s.run(0.5)])],
+    lambda s: [s.contest("volatile", "t" * 60, fs="f" * 60)]])
+def test_odd_contests_are_drawn_without_a_complaint(synthetic, rows, recwarn):
+    assert len(plot.figures(synthetic.load(rows(synthetic)))) == 1
+    assert [str(w.message) for w in recwarn] == []
+
+
+def test_no_contest_with_attackers_no_heat_map(synthetic):
+    assert plot.figures(synthetic.load([synthetic.contest(touch="none", attackers=0)])) == []
+
+
+def test_a_heat_map_needs_no_bitmap_and_repeats(contests):
+    first, second = plot.figures(contests), plot.figures(contests)
+    assert [(f.svg, f.png) for f in first] == [(f.svg, f.png) for f in second]
+    assert all("<image" not in f.svg and "data:" not in f.svg for f in first)
+
+
+def test_words_on_a_heat_map_have_contrast_aa():
+    from report_test import contrast
+    import matplotlib.colors
+    for step in range(32):
+        colour = plot.HEAT(step / 31)
+        assert contrast(plot._readable(colour), matplotlib.colors.to_hex(colour)) >= 4.5

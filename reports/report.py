@@ -48,7 +48,8 @@ def page(result, figures):
         commands=[(path, shlex.join(context["command_line"])) for path, context in result.parts],
         environment=environment_rows(result.context), virtual=data["time_domain"] == "virtual",
         quantiles=[(q, q.replace("_", ".")) for q in table.QUANTILES], tax_percent=_tax_percent,
-        PROBED_NOTE=table.PROBED_NOTE)
+        PROBED_NOTE=table.PROBED_NOTE, contest_notes=table.contest_notes(data), refused_note=table.refused_note(data),
+        slowdown=_slowdown, refusal=table.refusal)
 
 
 def environment_rows(context):
@@ -89,6 +90,10 @@ def _figure(value, sign=False):
 
 def _times(value):
     return Markup("\u2013" if value is None else f"{value:.2f}")
+
+
+def _slowdown(value, at_least):
+    return Markup(table.slowdown(value, at_least).replace(">=", "\u2265"))
 
 
 def _share(value):

@@ -86,6 +86,34 @@ def test_the_page_has_it_all(synthetic, tmp_path):
     assert links and all(link[1:] in page.ids for link in links)
 
 
+def contests(synthetic):
+    return [synthetic.contest(), synthetic.contest("sync_retry", runs=[synthetic.run(3849.1, True), synthetic.run(2)]),
+            synthetic.refused(), synthetic.contest("sync_fault", "mmap", workload="bystander")]
+
+
+def test_contests_have_sections_of_their_own(synthetic, tmp_path):
+    rows = contests(synthetic)
+    paths, _, page = page_of(synthetic.load(small(synthetic) + rows), tmp_path / "both")
+    assert [os.path.basename(p) for p in paths][3:] == [
+        "bystander-6.1-written-deterministic.png", "dos-6.1-written-deterministic.png", "report.html"]
+    assert page.count("figure") == 5 and {"figures", "table", "dos", "bystander"} <= set(page.ids)
+    for words in ("\u22653849", "ETXTBSY", "1 of 2", "20\u202f050\u202f000", "a victim and its attackers",
+                  "an errno in place of figures", "bystander: slowdown is the bystander's time per touch"):
+        assert words in page.words, words
+    assert "None" not in page.words and len(page.ids) == len(set(page.ids))
+    links = [a["href"][1:] for tag, a in page.elements if tag == "a"]
+    assert "dos" in links and "bystander" in links and set(links) <= set(page.ids)
+    _, _, page = page_of(synthetic.load(rows[:2]), tmp_path / "alone")
+    links = [a["href"][1:] for tag, a in page.elements if tag == "a"]
+    assert links == ["dos", "reading", "environment"] and set(links) <= set(page.ids)
+    assert "ETXTBSY" not in page.words and "an errno" not in page.words.replace("An errno", "")
+
+
+def test_a_page_without_contests_has_no_word_of_them(synthetic, tmp_path):
+    page = page_of(synthetic.load(small(synthetic)), tmp_path)[2]
+    assert "attackers" not in page.words and "starved" not in page.words
+
+
 def test_everything_in_the_context_is_on_the_page(synthetic, tmp_path):
     context = synthetic.context(new={"deep": {"list": [1, {"x": None}], "flag": True, "none": {}}})
     result = load.load(synthetic.save({"context": context, "benchmarks": []}))
@@ -108,8 +136,8 @@ def test_everything_in_the_context_is_on_the_page(synthetic, tmp_path):
 
 
 def test_the_page_needs_nothing_but_itself(synthetic, tmp_path):
-    _, text, page = page_of(synthetic.load(small(synthetic)), tmp_path)
-    assert page.count("script") == page.count("link") == page.count("img") == page.count("iframe") == 0
+    _, text, page = page_of(synthetic.load(small(synthetic) + contests(synthetic)), tmp_path)
+    assert not {"script", "link", "img", "iframe", "image"} & {tag for tag, _ in page.elements}
     for tag, attributes in page.elements:
         for key, value in attributes.items():
             if key in ("src", "href", "xlink:href", "action"):
@@ -212,7 +240,7 @@ def test_text_has_contrast_aa_in_light_dark_and_print():
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("width", [360, 1024, 1920])
 def test_a_browser_shows_the_page_without_overflow(synthetic, tmp_path, width):
-    rows = small(synthetic) + synthetic.pair(kernel="k" * 120)
+    rows = small(synthetic) + synthetic.pair(kernel="k" * 120) + contests(synthetic)
     _, text, _ = page_of(synthetic.load(rows), tmp_path / "out")
     # The page itself forbids scripts; a copy that measures itself in a frame of the wanted width, since a window has
     # a least width of its own.

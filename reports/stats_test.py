@@ -86,6 +86,37 @@ def test_identical_finds_a_planted_difference(synthetic, path):
     assert [(d.name, d.field, d.a, d.b) for d in found.differences] == [(name, expected, old, at[path[-1]])]
 
 
+CONTEST_PLANTED = [(key,) for key in (
+    "slowdown", "slowdown_p50", "progress_max", "attack_rate", "period_us", "retries_p50", "retries_max", "syncs",
+    "p50", "max")]
+CONTEST_PLANTED += [("starved", "n"), ("starved", "of"), ("refused", "n"), ("refused", "error"), ("reference", "each"),
+                    ("reference", "longest"), ("reference", "stores"), ("module", "retries")]
+CONTEST_PLANTED += [("scan", 1, key) for key in (
+    "period_us", "phase_us", "stores", "kernel_faults", "starved", "each", "longest", "slowdown", "retries",
+    "retries_max", "touches", "refused")]
+
+
+@pytest.mark.parametrize("path", CONTEST_PLANTED, ids=lambda p: ".".join(map(str, p)))
+def test_identical_finds_a_planted_difference_in_a_contest(synthetic, path):
+    row = synthetic.contest("sync_retry")
+    a = {row["name"]: row}
+    b = copy.deepcopy(a)
+    assert stats.identical(a, b).differences == []
+    at = b[row["name"]]
+    for part in path[:-1]:
+        at = at[part]
+    old = at[path[-1]]
+    at[path[-1]] = not old if isinstance(old, bool) else "EPERM" if old is None else old + 1
+    expected = path[0] + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path[1:])
+    assert [(d.field, d.a, d.b) for d in stats.identical(a, b).differences] == [(expected, old, at[path[-1]])]
+
+
+def test_identical_takes_the_fields_of_contests_for_null_in_an_older_result(synthetic):
+    row = synthetic.row()
+    new = {**row, "touch": None, "attackers": None, "setting": None, "scan": None, "slowdown": None}
+    assert stats.identical({row["name"]: row}, {row["name"]: new}).differences == []
+
+
 def test_identical_sees_null_and_lengths(synthetic):
     a = rows_of(synthetic)
     name = "6.1/ext4/map_sync/first_touch/hole/pte/t1/on"

@@ -14,6 +14,15 @@ VIRTUAL_NOTE = ("a virtual count is the length of the path in instructions: it k
 WALL_NOTE = "wall time is real time on one machine: it varies with the machine and its load"
 PROBED_NOTE = "* no twin without probes was measured: the figure contains what the probes cost"
 NO_TAX_NOTE = "- not measured; a tax needs the cell with probes and its twin without"
+CONTEST_NOTES = {
+    "dos": "dos: slowdown is the victim's time per store in the worst run (median: in the middle one), over that of "
+           "the victim alone; >= when a fault outlasted its deadline (starved), so that this is the least it can be. "
+           "retries are median/most per fault, progress is the longest store in {unit}, P the worst run's timer in us.",
+    "bystander": "bystander: slowdown is the bystander's time per touch in the worst run (median: in the middle one), "
+                 "over that beside faults that sync nothing; never when not one touch ended (starved). retries are "
+                 "median/most per fault, progress is the longest touch in {unit}, P the worst run's timer in us.",
+}
+REFUSED_NOTE = "an errno in place of figures: each touch was refused with it"
 QUANTILES = ("p50", "p90", "p99", "p99_9", "max")
 
 
@@ -24,6 +33,10 @@ def build(result):
     state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
     of the probed row, there is no twin), `ratio` is per_page over that of `volatile` in the same state, all in
     `unit`. What could not be measured is null, and `not_measured` says why.
+
+    `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
+    workload, state and setting; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
+    and slowdown_p50 are lower bounds; `touched`: false when each touch was refused.
     """
     context = result.context
     virtual = context["time_domain"] == "virtual"
@@ -35,6 +48,8 @@ def build(result):
         "notes": result.notes,
         "cells": cells.tally(result.rows),
         "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
+                     if any(cell.best for cell in group)],
+        "contests": [_contest_section(context, key, group) for key, group in cells.contests(result.rows).items()
                      if any(cell.best for cell in group)],
         "kara2017": kara2017.compare(result),
         "not_measured": cells.not_measured(result.rows),
@@ -55,7 +70,7 @@ def text(table):
         lines.append("")
         lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
-        lines += _grid(section["rows"])
+        lines += _grid(COLUMNS, section["rows"])
         starred |= any(row["probed_only"] for row in section["rows"])
         dashed |= any(row["tax"] is None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
@@ -65,6 +80,7 @@ def text(table):
         lines += _wrap(PROBED_NOTE)
     if dashed:
         lines += _wrap(NO_TAX_NOTE)
+    lines += _contests_text(table)
     for group in table["not_measured"]:
         lines.append("")
         lines += _wrap(f"{group['status']}: {group['reason']}")
@@ -80,7 +96,7 @@ def summary(table):
         line = "no cells: this result holds no measurement"
     else:
         line = "cells: " + ", ".join(f"{count} {status}" for status, count in counts.items())
-        if not table["sections"]:
+        if not table["sections"] and not table["contests"]:
             line += "; none was measured"
     if not table["complete"]:
         line += f"; the run is INCOMPLETE: {table['reason']}"
@@ -121,25 +137,102 @@ def _row(group, cell):
     }
 
 
+def _contest_section(context, key, group):
+    kernel, fs, workload, order, threads, state, setting = key
+    return {"kernel": kernel, "release": context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
+            "workload": workload, "order": order, "threads": threads, "state": state, "setting": setting,
+            "rows": [contest_row(cell) for cell in group if cell.best]}
+
+
+def contest_row(cell):
+    """The figures of a contest that is ok, as they stand in `contests`."""
+    row = cell.best
+    below = [run for run in row["scan"] if run["starved"] and run["slowdown"] <= row["slowdown_p50"]]
+    return {"strategy": cell.label, "at_least": row["starved"]["n"] > 0, "p50_at_least": bool(below),
+            "touched": not cells.is_refused(row),
+            **{key: row[key] for key in ("touch", "attackers", "slowdown", "slowdown_p50", "retries_p50", "retries_max",
+                                         "starved", "progress_max", "period_us", "attack_rate", "refused",
+                                         "reference")}}
+
+
+def _contests_text(table):
+    lines = []
+    for section in table["contests"]:
+        lines.append("")
+        lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+                       f"{section['state']}, {section['setting']}; {table['unit']}")
+        lines += _grid(CONTEST_COLUMNS, section["rows"])
+    notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]
+    return lines + [""] * bool(notes) + [line for note in notes for line in _wrap(note)]
+
+
+def contest_notes(table):
+    """What the columns of the contests in a table mean: {workload: text}."""
+    there = {section["workload"] for section in table["contests"]}
+    return {workload: note.format(unit=table["unit"]) for workload, note in CONTEST_NOTES.items() if workload in there}
+
+
+def refused_note(table):
+    """What an errno in a contest's row means; empty when there is none."""
+    rows = [row for section in table["contests"] for row in section["rows"]]
+    return "" if all(row["touched"] for row in rows) else REFUSED_NOTE
+
+
+def slowdown(value, at_least):
+    """A slowdown in words: `>=` before one that is the least it can be, `never` where there is none."""
+    if at_least and value == 0:
+        return "never"
+    return ">=" * at_least + _times(value)
+
+
+def refusal(row):
+    """The errno with which each touch of a contest's row (as in `contests`) was refused."""
+    return row["refused"]["error"] or "refused"
+
+
+def _times(value):
+    return "-" if value is None else number(value) if value >= 1000 else f"{value:.2f}"
+
+
 COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]),
            ("state", lambda r: r["state"]),
            ("per_fault", lambda r: number(r["per_fault"])),
            ("per_page", lambda r: number(r["per_page"])),
-           ("ratio", lambda r: "-" if r["ratio"] is None else number(r["ratio"]) if r["ratio"] >= 1000 else
-            f"{r['ratio']:.2f}"),
+           ("ratio", lambda r: _times(r["ratio"])),
            ("tax", lambda r: number(r["tax"], sign=True)),
            ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 
 
-def _grid(rows):
-    grid = [[title for title, _ in COLUMNS]] + [[form(row) for _, form in COLUMNS] for row in rows]
+CONTEST_COLUMNS = (
+    ("touch", lambda r: r["touch"]),
+    ("att", lambda r: number(r["attackers"])),
+    ("strategy", lambda r: r["strategy"]),
+    ("slowdown", lambda r: slowdown(r["slowdown"], r["at_least"]) if r["touched"] else refusal(r)),
+    ("median", lambda r: slowdown(r["slowdown_p50"], r["p50_at_least"]) if r["touched"] else "-"),
+    ("retries", lambda r: "-" if r["retries_p50"] is None or not r["touched"] else
+     f"{number(r['retries_p50'])}/{number(r['retries_max'])}"),
+    ("starved", lambda r: f"{number(r['starved']['n'])} of {number(r['starved']['of'])}" if r["touched"] else "-"),
+    ("progress", lambda r: number(r["progress_max"] if r["touched"] else None)),
+    ("P", lambda r: number(r["period_us"] if r["touched"] else None)))
+WORDS = ("strategy", "state", "touch")  # columns that stand left
+
+
+def _grid(columns, rows):
+    titles = [title for title, _ in columns]
+    grid = [titles] + [[form(row) for _, form in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*grid)]
-    widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1))
+    gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
+    words = [index for index, title in enumerate(titles) if title in WORDS]
+    while sum(widths) + gap * (len(widths) - 1) > WIDTH:
+        widest = max(words, key=lambda index: widths[index])
+        if widths[widest] <= 3:
+            break
+        widths[widest] -= 1
     lines = []
     for row in grid:
-        row[0] = _cut(row[0], widths[0])
-        left = [cell.ljust(width) for cell, width in zip(row[:2], widths)]
-        lines.append("  ".join(left + [cell.rjust(width) for cell, width in zip(row[2:], widths[2:])]).rstrip())
+        parts = [_cut(cell, width).ljust(width) if index in words else cell.rjust(width)
+                 for index, (cell, width) in enumerate(zip(row, widths))]
+        lines.append(_cut((" " * gap).join(parts).rstrip(), WIDTH))
     return lines
 
 

@@ -148,6 +148,87 @@ def test_reading_order_of_strategies(synthetic):
         "volatile", "fsync:8", "fsync:64", "fsync:all", "daxfile", "a_new_one"]
 
 
+def test_contests_have_a_table_of_their_own(synthetic):
+    ordinary = synthetic.pair("volatile") + synthetic.pair("map_sync")
+    contests = [synthetic.contest(name, touch) for touch in ("utimens", "append")
+                for name in ("sync_retry", "map_sync")]
+    contests += [synthetic.contest(touch="none", attackers=0), synthetic.contest(touch="append", attackers=4),
+                 synthetic.contest("volatile", touch="mmap", workload="bystander"), synthetic.contest(fs="xfs"),
+                 synthetic.contest(state="hole"), synthetic.skip(synthetic.contest(setting="concurrent"))]
+    alone, both = built(synthetic, ordinary), built(synthetic, contests[:3] + ordinary + contests[3:])
+    assert both["sections"] == alone["sections"] and alone["contests"] == []
+    assert [(c["fs"], c["workload"], c["state"], c["setting"], len(c["rows"])) for c in both["contests"]] == [
+        ("ext4", "bystander", "written", "deterministic", 1), ("ext4", "dos", "hole", "deterministic", 1),
+        ("ext4", "dos", "written", "deterministic", 6), ("xfs", "dos", "written", "deterministic", 1)]
+    assert [(r["touch"], r["strategy"], r["attackers"]) for r in both["contests"][2]["rows"]] == [
+        ("none", "map_sync", 0), ("append", "map_sync", 1), ("append", "map_sync", 4), ("append", "sync_retry", 1),
+        ("utimens", "map_sync", 1), ("utimens", "sync_retry", 1)]
+    assert both["cells"] == {"ok": 11, "skipped": 1, "incomplete": 0, "failed": 0}
+    assert both["not_measured"][0]["cells"] == [
+        "6.1/ext4/map_sync/dos/written/pte/t1/utimens/a1/concurrent/off"]
+    json.dumps(both, allow_nan=False)
+
+
+def test_figures_of_a_contest(synthetic):
+    starved = [synthetic.run(3849.1, True, 50), synthetic.run(20, period=20), synthetic.run(8.017, period=5)]
+    data = built(synthetic, [synthetic.contest("sync_retry", runs=starved, retries_max=981),
+                             synthetic.contest("map_sync", runs=[synthetic.run(20.64), synthetic.run(10.72)]),
+                             synthetic.contest(touch="none", attackers=0), synthetic.refused()])
+    text = table.text(data)
+    grid = text[text.index("6.1 (kernel"):]
+    assert data["contests"][0]["rows"][3] == {
+        "touch": "utimens", "attackers": 1, "strategy": "sync_retry", "slowdown": 3849.1, "slowdown_p50": 20,
+        "at_least": True, "p50_at_least": False, "retries_p50": 0, "retries_max": 981, "starved": {"n": 1, "of": 3},
+        "progress_max": 20050000, "period_us": 50, "attack_rate": 20000.5, "touched": True,
+        "refused": {"n": 0, "error": None}, "reference": {"each": 5000, "longest": 9000, "stores": 128}}
+    assert grid.splitlines()[:6] == [
+        "6.1 (kernel 6.1.0-synthetic), ext4, dos, written, deterministic; instr",
+        "touch    att  strategy    slowdown  median  retries  starved  progress   P",
+        "none       0  map_sync        1.50    1.50        -   0 of 1     40000   -",
+        "pwrite     1  daxfile      ETXTBSY       -        -        -         -   -",
+        "utimens    1  map_sync       20.64   10.72        -   0 of 2     40000  10",
+        "utimens    1  sync_retry    >=3849   20.00    0/981   1 of 3  20050000  50"]
+    words = " ".join(text.split())
+    assert table.CONTEST_NOTES["dos"].format(unit="instr") in words and table.REFUSED_NOTE in words
+    assert "bystander" not in words
+
+
+def test_a_median_with_a_starved_run_below_it_is_a_lower_bound(synthetic):
+    runs = [synthetic.run(30, True), synthetic.run(20), synthetic.run(10, True)]
+    row = built(synthetic, [synthetic.contest(runs=runs)])["contests"][0]["rows"][0]
+    assert (row["slowdown_p50"], row["p50_at_least"]) == (20, True)
+
+
+def test_a_bystander_that_never_ended_a_touch(synthetic):
+    runs = [synthetic.run(0, True), synthetic.run(2)]
+    text = table.text(built(synthetic, [synthetic.contest(touch="mmap", workload="bystander", runs=runs)]))
+    assert " never   never " in text and "not one touch ended" in " ".join(text.split())
+    assert "ETXTBSY" not in text and table.REFUSED_NOTE not in text
+
+
+def test_some_refused_touches_are_no_errno(synthetic):
+    row = synthetic.contest(refused={"n": 7, "error": "EPERM"})
+    text = table.text(built(synthetic, [row]))
+    assert "EPERM" not in text and " 1.50 " in text
+
+
+def test_contests_alone_are_something_measured(synthetic):
+    text = table.text(built(synthetic, [synthetic.contest()]))
+    assert "cells: 1 ok" in text and "none was measured" not in text
+
+
+def test_every_line_of_contests_fits_eighty_columns(synthetic):
+    odd = dict(kernel="k" * 100 + "\n\x1b[2J" + "\u65e5\u672c\u8a9e" * 30, progress_max=20069501.5, retries_max=12345)
+    runs = [synthetic.run(123456.7, True, 200), synthetic.run(1, True)] * 9
+    rows = [synthetic.contest(name, touch, 4, runs=runs, **odd) for name, touch in (
+        ("sync_retry_extent", "fallocate"), ("sync_retry_extent" * 9, "t" * 90), ("map_sync", "read_fault"))]
+    lines = table.text(built(synthetic, rows)).splitlines()
+    for line in lines:
+        assert columns(line) <= 80 and line.isprintable(), line
+    grid = table.text(built(synthetic, rows[::2])).splitlines()
+    assert "fallocate    4 sync_retry_extent >=123457 >=1.00 0/12345 18 of 18 20069502 200" in grid
+
+
 def test_the_table_verb_starts_without_matplotlib(synthetic):
     folder = synthetic.save(synthetic.document([synthetic.row()]))
     code = ("import sys; sys.path.insert(0, sys.argv[1]); import faultline_report as f; "
