@@ -564,9 +564,10 @@ struct Scanned {
   ContestFigures figures = {};
 };
 
+// Of a toucher that never came through: as long as it has waited.
 double MeanTouch(const ContestFigures& figures) {
   return figures.touches == 0
-             ? 0
+             ? static_cast<double>(figures.touch_longest)
              : static_cast<double>(figures.touch_sum) / static_cast<double>(figures.touches);
 }
 
