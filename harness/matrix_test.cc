@@ -229,7 +229,7 @@ TEST(Matrix, ContestsHaveTouches) {
     return found;
   };
   // Alone once, then each touch by one attacker; its own strategies.
-  EXPECT_EQ(names(duel, {.setting = {"det*"}}),
+  EXPECT_EQ(names(duel, {.setting = {"deterministic"}}),
             (Names{"map_sync none/a0/deterministic", "map_sync poke/a1/deterministic",
                    "map_sync prod/a1/deterministic", "sync_retry none/a0/deterministic",
                    "sync_retry poke/a1/deterministic", "sync_retry prod/a1/deterministic"}));
