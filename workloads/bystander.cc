@@ -109,7 +109,7 @@ extern const Workload k_bystander;
 const Workload k_bystander = {.id = "bystander",
                               .summary = "what others lose while a thread takes synced faults",
                               .run = nullptr,
-                              .touches = 64,
+                              .touches = 256,
                               .rewrite = false,
                               .paced = false,
                               .scattered = false,
