@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <memory>
+#include <sstream>
 
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -14,6 +15,7 @@ namespace faultline {
 namespace {
 
 constexpr size_t kIdWidth = 20;
+constexpr size_t kWidth = 80;
 
 void print_rows(const std::string& title, const nlohmann::json& rows) {
   fmt::print("{}\n", title);
@@ -26,8 +28,17 @@ void print_rows(const std::string& title, const nlohmann::json& rows) {
       }
       text += fmt::format("; K: {}", fmt::join(ks, " "));
     }
-    fmt::print("  {} {:<{}} {}\n", row.value("default", false) ? '*' : ' ',
-               row.at("id").get<std::string>(), kIdWidth - 2, text);
+    std::string line = fmt::format("  {} {:<{}}", row.value("default", false) ? '*' : ' ',
+                                   row.at("id").get<std::string>(), kIdWidth - 2);
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+      if (line.size() + 1 + word.size() > kWidth) {
+        fmt::print("{}\n", line);
+        line.assign(kIdWidth + 2, ' ');
+      }
+      line += ' ' + word;
+    }
+    fmt::print("{}\n", line);
   }
 }
 
@@ -37,7 +48,7 @@ Verb add_list(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
   CLI::App* list = app.add_subcommand("list", "Print what there is to measure");
   list->footer(
-      "A star marks what the default matrix holds.\n\n"
+      "A star marks what is measured where nothing is named.\n\n"
       "Examples:\n  faultline list\n  faultline list --json | jq '.strategy[].id'");
   list->add_flag("--json", *json, "as JSON");
   return {list, [json](const CommandContext& context) {

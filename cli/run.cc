@@ -377,6 +377,7 @@ void Run::note_guest(const Job& job, const wire::Frame& frame) {
                                               {"mount", payload.value("mount", "")},
                                               {"tool_version", payload.value("tool_version", "")}};
     boot_of(job)["ready"] = payload.value("ticks", nlohmann::json());
+    boot_of(job)["steps"] = payload.value("steps", nlohmann::json());
     result_context_["kernels"][kernel]["probes"][fs_id] =
         payload.value("probes", nlohmann::json::array());
   }

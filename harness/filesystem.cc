@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "harness/clock.h"
 #include "harness/failure.h"
 #include "harness/subprocess.h"
 
@@ -107,6 +108,7 @@ Mounted MakeAndMount(const FileSystem& fs, const std::string& device, const std:
     throw Failure(ExitCode::kVmFailed,
                   fmt::format("{}: exit {}: {}", fs.tool, made.exit_code, FirstLine(made.output)));
   }
+  mounted.made_ticks = Ticks();
   mounted.mount_line = fmt::format("mount -t {}{}{} {} {}", fs.type, *fs.options ? " -o " : "",
                                    fs.options, device, where);
   if (mkdir(where.c_str(), 0755) != 0 && errno != EEXIST) {

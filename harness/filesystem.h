@@ -47,6 +47,7 @@ struct Mounted {
   std::string mkfs_line;
   std::string mount_line;
   std::string tool_version;
+  uint64_t made_ticks = 0;  // Ticks() when mkfs had ended
 };
 
 // Makes the file system on `device` and mounts it at `where`. Throws Failure(kVmFailed) with the
