@@ -100,6 +100,7 @@ struct Job {
 };
 
 // The second image of a kernel, made when a cell needs it. Without one there is a reason.
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
 struct ModuleImage {
   GuestImage image;
   std::string reason;

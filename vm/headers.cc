@@ -185,6 +185,7 @@ KernelHeaders fetch_headers(const FetchedKernel& kernel, const fs::path& cache,
        fmt::format("fetching {} {} ({})", packages.front().name, kernel.version,
                    download_size(packages)));
   std::vector<fs::path> debs;
+  debs.reserve(packages.size());
   for (const AptPackage& package : packages) {
     debs.push_back(apt_download(lists.apt(), package, scratch.path()));
   }
