@@ -21,18 +21,17 @@ CommandContext make_context(int argc, char** argv, const std::atomic<bool>& inte
   const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
   context.guest_binary = here / "faultline-guest";
   // In a build folder these are in the source tree above it; installed, under share/.
-  for (const fs::path& place : {here / "../reports", here / "../share/faultline/reports"}) {
-    if (fs::exists(place / "faultline_report.py", error)) {
-      context.reports = fs::weakly_canonical(place / "faultline_report.py", error);
-      break;
+  const auto folder_with = [&](const char* folder, const char* file) {
+    for (const char* above : {"..", "../share/faultline"}) {
+      const fs::path place = here / above / folder;
+      if (fs::exists(place / file, error)) return fs::weakly_canonical(place, error);
     }
+    return fs::path();
+  };
+  if (const fs::path reports = folder_with("reports", "faultline_report.py"); !reports.empty()) {
+    context.reports = reports / "faultline_report.py";
   }
-  for (const fs::path& place : {here / "../kmod", here / "../share/faultline/kmod"}) {
-    if (fs::exists(place / "faultline_ioctl.h", error)) {
-      context.kmod = fs::weakly_canonical(place, error);
-      break;
-    }
-  }
+  context.kmod = folder_with("kmod", "faultline_ioctl.h");
   return context;
 }
 

@@ -29,6 +29,16 @@ T Field(const nlohmann::json& json, const char* name) {
   throw Failure(ExitCode::kUsage, fmt::format("cell: no such {}: {}", name, value.dump()));
 }
 
+// The one of `all` whose name the field holds.
+template <typename T, size_t N>
+T Named(const nlohmann::json& json, const char* field, const T (&all)[N], const char* (*name)(T)) {
+  const auto text = Field<std::string>(json, field);
+  for (const T one : all) {
+    if (text == name(one)) return one;
+  }
+  throw Failure(ExitCode::kUsage, fmt::format("cell: no such {}: '{}'", field, text));
+}
+
 }  // namespace
 
 const char* StateName(State state) {
@@ -109,12 +119,7 @@ Cell CellFromJson(const nlohmann::json& json) {
       }
     }
     cell.workload = Field<std::string>(json, "workload");
-    const auto state = Field<std::string>(json, "state");
-    bool known = false;
-    for (const State s : {State::kHole, State::kUnwritten, State::kWritten}) {
-      if (state == StateName(s)) cell.state = s, known = true;
-    }
-    if (!known) throw Failure(ExitCode::kUsage, fmt::format("cell: no such state: '{}'", state));
+    cell.state = Named(json, "state", kStates, StateName);
     const auto order = Field<std::string>(json, "order");
     if (order != "pte" && order != "pmd") {
       throw Failure(ExitCode::kUsage, fmt::format("cell: no such order: '{}'", order));
@@ -132,14 +137,7 @@ Cell CellFromJson(const nlohmann::json& json) {
     cell.samples = Field<bool>(json, "samples");
     cell.touch = Field<std::string>(json, "touch");
     cell.attackers = Field<unsigned>(json, "attackers");
-    const auto setting = Field<std::string>(json, "setting");
-    known = false;
-    for (const Setting s : kSettings) {
-      if (setting == SettingName(s)) cell.setting = s, known = true;
-    }
-    if (!known) {
-      throw Failure(ExitCode::kUsage, fmt::format("cell: no such setting: '{}'", setting));
-    }
+    cell.setting = Named(json, "setting", kSettings, SettingName);
     if (cell.threads == 0 || cell.touches == 0 || cell.touches % cell.threads != 0) {
       throw Failure(ExitCode::kUsage, fmt::format("cell: {} touches cannot be shared by {} threads",
                                                   cell.touches, cell.threads));

@@ -10,6 +10,7 @@ namespace faultline {
 
 // What the touched block is beforehand.
 enum class State { kHole, kUnwritten, kWritten };
+inline constexpr State kStates[] = {State::kHole, State::kUnwritten, State::kWritten};
 // The size that the kernel is asked to map.
 enum class Order { kPte, kPmd };
 // How those who touch a victim's file are timed: on a timer, scanned over periods and phases, in

@@ -62,12 +62,6 @@ void SleepUntil(uint64_t ns) {
   }
 }
 
-uint64_t FaultsOf(int who) {
-  rusage usage{};
-  getrusage(who, &usage);
-  return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
-}
-
 [[noreturn]] void Fail(const std::string& what) {
   throw Failure(ExitCode::kRegression, fmt::format("{}: {}", what, std::strerror(errno)));
 }
@@ -221,7 +215,6 @@ class ContestRun {
   void AwaitReady();
   Toucher MakeToucher(unsigned index) const;
   void Touch(Toucher& toucher);
-  void TouchAlways(unsigned index);
   void Fault();
   void Store(char* base, uint64_t page);
   void Sync(char* base, uint64_t from, uint64_t to);
@@ -329,21 +322,10 @@ void ContestRun::Touch(Toucher& toucher) {
 }
 
 void ContestRun::Sync(char* base, uint64_t from, uint64_t to) {
-  int rc = 0;
-  switch (spec_.strategy->persist) {
-    case Persist::kFsync:
-      rc = fsync(file_.fd());
-      break;
-    case Persist::kFdatasync:
-      rc = fdatasync(file_.fd());
-      break;
-    case Persist::kMsync:
-      rc = msync(base + from * kPageSize, (to - from) * kPageSize, MS_SYNC);
-      break;
-    default:
-      return;
-  }
-  if (rc != 0 && shared_.error == 0) shared_.error = errno;
+  if (spec_.strategy->persist == Persist::kNothing) return;
+  const int error = SyncPages(spec_.strategy->persist, file_.fd(), base + from * kPageSize,
+                              (to - from) * kPageSize);
+  if (error != 0 && shared_.error == 0) shared_.error = error;
   shared_.app_syncs.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -375,9 +357,9 @@ void ContestRun::Fault() {
   if (spec_.module != nullptr) spec_.module->Set(file_.fd(), *spec_.strategy);
   char* const base = mapping.base();
   const bool lines = spec_.strategy->persist == Persist::kFlushLines;
-  const bool clwb = BestLineFlush() == LineFlush::kClwb;
+  const LineFlush flush = BestLineFlush();
   for (uint64_t i = 0; i < kWarmup; ++i) Store(base, i);
-  Sync(base, 0, kWarmup);
+  if (!lines) Sync(base, 0, kWarmup);
   shared_.app_syncs = 0;
   if (spec_.module != nullptr) spec_.module->Reset(file_.fd());
   ready_.Put('r');
@@ -396,13 +378,7 @@ void ContestRun::Fault() {
     shared_.begin.store(0, std::memory_order_relaxed);
     shared_.done.store(i + 1, std::memory_order_relaxed);
     if (lines) {
-      char* const line = base + (kWarmup + i) * kPageSize;
-      if (clwb) {
-        asm volatile("clwb %0" : "+m"(*line));
-      } else {
-        _mm_clflush(line);
-      }
-      _mm_sfence();
+      WriteBack(base + (kWarmup + i) * kPageSize, flush);
     } else if (i + 1 - synced >= spec_.every || i + 1 == spec_.stores) {
       Sync(base, kWarmup + synced, kWarmup + i + 1);
       synced = i + 1;
@@ -521,6 +497,7 @@ ContestFigures ContestRun::Run() {
   End();
   figures.app_syncs = shared_.app_syncs;
   figures.map_sync = shared_.map_sync;
+  figures.dax = file_.IsDax();
   if (shared_.error != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("a sync failed: {}", std::strerror(shared_.error)));
@@ -547,6 +524,10 @@ uint64_t ContestFigures::Longest() const {
 }
 
 ContestFigures RunContest(const ContestSpec& spec) { return ContestRun(spec).Run(); }
+
+bool TruncateUpAndDown(Toucher& toucher, uint64_t n) {
+  return ftruncate(toucher.fd, toucher.end + (n % 2 == 0 ? static_cast<off_t>(kPageSize) : 0)) == 0;
+}
 
 uint64_t QuantileOf(std::span<const uint64_t> sorted, double q) {
   if (sorted.empty()) return 0;
@@ -627,7 +608,7 @@ double Median(std::vector<double> values) {
   return values[(values.size() - 1) / 2];
 }
 
-// The first ContestSpec with all that the runs of a cell share.
+// A ContestSpec with all that the runs of a cell share.
 ContestSpec SpecOf(const Cell& cell, const RunContext& context, const StrategyModule* module) {
   const bool concurrent = cell.setting == Setting::kConcurrent;
   ContestSpec spec;
@@ -662,6 +643,21 @@ std::vector<Scanned> ScanOf(const Cell& cell, bool victim) {
     }
   }
   return scan;
+}
+
+// A run's counters to those of the cell. A fault that never ended has its retries too.
+void Add(const fl_kmod_stats& run, fl_kmod_stats& sum) {
+  for (const auto field :
+       {&fl_kmod_stats::attempts, &fl_kmod_stats::faults, &fl_kmod_stats::syncs,
+        &fl_kmod_stats::syncs_dropped, &fl_kmod_stats::retries, &fl_kmod_stats::passed_over,
+        &fl_kmod_stats::not_droppable, &fl_kmod_stats::mmap_locks, &fl_kmod_stats::vma_locks,
+        &fl_kmod_stats::errors}) {
+    sum.*field += run.*field;
+  }
+  sum.max_retries = std::max({sum.max_retries, run.max_retries, run.open_retries});
+  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
+    sum.retries_per_fault[i] += run.retries_per_fault[i];
+  }
 }
 
 ContestFigures RunOne(ContestSpec spec, const Scanned& at) {
@@ -744,6 +740,7 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
   uint64_t longest = 0;
   bool whole = true;
   bool map_sync = true;
+  bool dax = true;
   for (const Scanned& run : scan) {
     const ContestFigures& f = run.figures;
     const std::vector<uint64_t>& measured = measure.victim ? f.faults : f.touch_ticks;
@@ -760,20 +757,8 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
     elapsed += f.elapsed;
     longest = std::max(longest, measure.Longest(f));
     map_sync = map_sync && f.map_sync == context.strategy.map_sync;
-    stats.faults += f.module.faults;
-    stats.attempts += f.module.attempts;
-    stats.syncs += f.module.syncs;
-    stats.syncs_dropped += f.module.syncs_dropped;
-    stats.retries += f.module.retries;
-    stats.passed_over += f.module.passed_over;
-    stats.not_droppable += f.module.not_droppable;
-    stats.mmap_locks += f.module.mmap_locks;
-    stats.vma_locks += f.module.vma_locks;
-    stats.errors += f.module.errors;
-    stats.max_retries = std::max({stats.max_retries, f.module.max_retries, f.module.open_retries});
-    for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
-      stats.retries_per_fault[i] += f.module.retries_per_fault[i];
-    }
+    dax = dax && f.dax;
+    Add(f.module, stats);
   }
   std::sort(times.begin(), times.end());
   for (const auto& [name, q] :
@@ -791,7 +776,7 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
   row["faults"] = whole ? nlohmann::json(kernel_faults) : nlohmann::json(stores);
   row["app_syncs"] = app_syncs;
   row["mapped_order"] = "pte";
-  row["dax"] = context.fs.dax;
+  row["dax"] = dax;
   row["map_sync"] = context.strategy.map_sync;
   row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
   row["period_us"] = cell.setting != Setting::kConcurrent && cell.attackers != 0
@@ -817,6 +802,8 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
   std::string complaint;
   if (!map_sync) {
     complaint = "VmFlags in smaps do not show MAP_SYNC (sf) as asked";
+  } else if (dax != context.fs.dax) {
+    complaint = fmt::format("statx says DAX is {} on {}", context.fs.dax ? "off" : "on", cell.fs);
   } else if (stores == 0 && starved == 0) {
     complaint = "no store ended, and none starved";
   } else if (module && stats.faults < stores) {

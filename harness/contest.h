@@ -54,6 +54,9 @@ struct TouchKind {
       nullptr;  // after each run: the touchers were killed
 };
 
+// A touch that both workloads have: a page more behind the file's end, and again without it.
+bool TruncateUpAndDown(Toucher& toucher, uint64_t n);
+
 // One run of a contest.
 struct ContestSpec {
   std::string directory = {};
@@ -82,6 +85,7 @@ struct ContestFigures {
   std::optional<uint64_t> kernel_faults = {};  // that the kernel accounted to the victim
   uint64_t app_syncs = 0;
   bool map_sync = false;
+  bool dax = false;      // by statx
   uint64_t touches = 0;  // by all touchers
   uint64_t refused = 0;
   int refusal = 0;                         // errno of the first

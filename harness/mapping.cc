@@ -46,13 +46,13 @@ void WriteAll(int fd, uint64_t bytes) {
   }
 }
 
-long Faults() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_minflt + usage.ru_majflt;
-}
-
 }  // namespace
+
+uint64_t FaultsOf(int who) {
+  rusage usage{};
+  getrusage(who, &usage);
+  return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
+}
 
 TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool huge) : path_(path) {
   fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -151,13 +151,13 @@ const char* Mapping::MappedOrder(uint64_t from, uint64_t to, uint64_t stride) co
     // both.
     return "pte";
   }
-  const long before = Faults();
+  const uint64_t before = FaultsOf(RUSAGE_SELF);
   uint64_t sum = 0;
   for (uint64_t at = from; at < to; at += kPageSize) {
     sum += *reinterpret_cast<volatile uint64_t*>(base_ + at);
   }
   asm volatile("" : : "r"(sum));
-  return Faults() == before ? "pmd" : "pte";
+  return FaultsOf(RUSAGE_SELF) == before ? "pmd" : "pte";
 }
 
 }  // namespace faultline

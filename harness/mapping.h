@@ -10,6 +10,9 @@
 
 namespace faultline {
 
+// Minor and major faults so far, of RUSAGE_SELF or RUSAGE_THREAD.
+uint64_t FaultsOf(int who);
+
 // An open file of `bytes` whose blocks are all in `state`, synced. Removed from the directory at
 // once when the object goes. Throws Failure(kVmFailed).
 class TestFile {

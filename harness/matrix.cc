@@ -158,8 +158,7 @@ std::vector<PlannedCell> Plan(const Selection& selection,
   }
   Check("workload", selection.workload, names);
   names.clear();
-  for (const State s : {State::kHole, State::kUnwritten, State::kWritten})
-    names.emplace_back(StateName(s));
+  for (const State s : kStates) names.emplace_back(StateName(s));
   Check("state", selection.state, names);
   Check("order", selection.order, {OrderName(Order::kPte), OrderName(Order::kPmd)});
   names.clear();
@@ -209,7 +208,7 @@ std::vector<PlannedCell> Plan(const Selection& selection,
                   !Chosen(selection.strategy, strategy.id, by_default)) {
                 continue;
               }
-              for (const State state : {State::kHole, State::kUnwritten, State::kWritten}) {
+              for (const State state : kStates) {
                 if (!Chosen(selection.state, StateName(state), true)) continue;
                 PlannedCell planned;
                 planned.cell.fs = fs.id;

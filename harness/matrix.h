@@ -34,8 +34,7 @@ struct PlannedCell {
 };
 
 // In a fixed order: file system, workload, order, threads, strategy, K, state, touch, attackers,
-// setting. Throws
-// Failure(kUsage) for a name that nothing matches, with the near ones.
+// setting. Throws Failure(kUsage) for a name that nothing matches, with the near ones.
 std::vector<PlannedCell> Plan(const Selection& selection,
                               std::span<const Workload* const> workloads);
 

@@ -514,15 +514,11 @@ TEST(Mainline, WhichTouchesUnmapTheWholeFile) {
   const bool xfs = std::strcmp(g_fs->type, "xfs") == 0;
   const uint64_t word = 1;
   const auto touch_all = [&] {
-    rusage before{};
-    rusage after{};
-    getrusage(RUSAGE_SELF, &before);
+    const uint64_t before = FaultsOf(RUSAGE_SELF);
     for (uint64_t page = 0; page < kPages; ++page) {
       *reinterpret_cast<volatile uint64_t*>(subject.mapping.base() + page * kPageSize) = page;
     }
-    getrusage(RUSAGE_SELF, &after);
-    return static_cast<uint64_t>(after.ru_minflt + after.ru_majflt - before.ru_minflt -
-                                 before.ru_majflt);
+    return FaultsOf(RUSAGE_SELF) - before;
   };
   const auto expect = [&](const char* what, bool unmaps, long result) {
     EXPECT_GE(result, 0) << what << ": " << std::strerror(errno);

@@ -12,14 +12,10 @@
 #include <cerrno>
 #include <ctime>
 
+#include "harness/mapping.h"
+
 namespace faultline {
 namespace {
-
-uint64_t ThreadFaults() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
-}
 
 int64_t MtimeNs(int fd) {
   struct stat st {};
@@ -57,6 +53,25 @@ const char* LineFlushName(LineFlush flush) {
   return "?";
 }
 
+int SyncPages(Persist persist, int fd, char* from, uint64_t bytes) {
+  int rc = 0;
+  switch (persist) {
+    case Persist::kFsync:
+      rc = fsync(fd);
+      break;
+    case Persist::kFdatasync:
+      rc = fdatasync(fd);
+      break;
+    case Persist::kMsync:
+      rc = msync(from, bytes, MS_SYNC);
+      break;
+    case Persist::kNothing:
+    case Persist::kFlushLines:
+      break;
+  }
+  return rc == 0 ? 0 : errno;
+}
+
 Lane::Lane(const LaneSpec& spec, benchmark::State* state)
     : spec_(spec),
       base_(spec.base != nullptr ? spec.base : reinterpret_cast<char*>(&value_)),
@@ -69,7 +84,7 @@ Lane::Lane(const LaneSpec& spec, benchmark::State* state)
 Stretch Lane::Between() {
   if (spec_.base == nullptr) CallWrite();
   if (spec_.persist == Persist::kFlushLines) {
-    FlushLine();
+    WriteBack(at_, spec_.flush);
   } else if (spec_.persist != Persist::kNothing) {
     CallSync();
   }
@@ -78,17 +93,16 @@ Stretch Lane::Between() {
   return Open();
 }
 
-void Lane::FlushLine() const {
-  // The store was to one line: 8 bytes at the start of a page.
-  switch (spec_.flush) {
+void WriteBack(char* at, LineFlush flush) {
+  switch (flush) {
     case LineFlush::kClwb:
-      asm volatile("clwb %0" : "+m"(*at_));
+      asm volatile("clwb %0" : "+m"(*at));
       break;
     case LineFlush::kClflushopt:
-      asm volatile("clflushopt %0" : "+m"(*at_));
+      asm volatile("clflushopt %0" : "+m"(*at));
       break;
     case LineFlush::kClflush:
-      _mm_clflush(at_);
+      _mm_clflush(at);
       break;
   }
   _mm_sfence();
@@ -112,14 +126,14 @@ Stretch Lane::Begin() {
     Pause();
   }
   counts_ = {};
-  counts_.faults = ThreadFaults();
+  counts_.faults = FaultsOf(RUSAGE_THREAD);
   counts_.begin = Ticks();
   return Open();
 }
 
 Stretch Lane::End() {
   counts_.end = Ticks();
-  counts_.faults = ThreadFaults() - counts_.faults;
+  counts_.faults = FaultsOf(RUSAGE_THREAD) - counts_.faults;
   if (spec_.paced && MtimeNs(spec_.fd) != mtime_) ++counts_.mtime_changes;
   if (state_ != nullptr) state_->KeepRunningBatch(1);
   // Between() calls this: what came after the end is no sync.
@@ -151,17 +165,11 @@ void Lane::CallWrite() {
 
 void Lane::CallSync() {
   if (last_ - synced_ < spec_.every && last_ != spec_.touches) return;
-  int rc = 0;
-  if (spec_.persist == Persist::kFsync) {
-    rc = fsync(spec_.fd);
-  } else if (spec_.persist == Persist::kFdatasync) {
-    rc = fdatasync(spec_.fd);
-  } else {
-    const uint64_t from = spec_.scattered ? 0 : synced_;
-    const uint64_t to = spec_.scattered ? spec_.touches : last_;
-    rc = msync(spec_.base + from * spec_.stride, (to - from) * spec_.stride, MS_SYNC);
-  }
-  if (rc != 0 && counts_.error == 0) counts_.error = errno;
+  const uint64_t from = spec_.scattered ? 0 : synced_;
+  const uint64_t to = spec_.scattered ? spec_.touches : last_;
+  char* const start = spec_.base == nullptr ? nullptr : spec_.base + from * spec_.stride;
+  const int error = SyncPages(spec_.persist, spec_.fd, start, (to - from) * spec_.stride);
+  if (error != 0 && counts_.error == 0) counts_.error = error;
   ++counts_.app_syncs;
   synced_ = last_;
 }

@@ -28,6 +28,11 @@ namespace faultline {
 enum class LineFlush { kClwb, kClflushopt, kClflush };
 LineFlush BestLineFlush();
 const char* LineFlushName(LineFlush flush);
+// Writes back the line that `at` is in, then a fence.
+void WriteBack(char* at, LineFlush flush);
+// The strategy's call that makes `bytes` of a mapping from `from` on durable, if it has one.
+// Returns 0 or the errno.
+int SyncPages(Persist persist, int fd, char* from, uint64_t bytes);
 
 // Where a lane touches and how its strategy makes the touches durable.
 struct LaneSpec {
@@ -93,7 +98,6 @@ class Lane {
   void Pause();
   void CallSync();
   void CallWrite();
-  void FlushLine() const;
   Stretch Open() {
     const uint64_t first = last_;
     last_ = std::min(first + section_, spec_.touches);
@@ -171,6 +175,13 @@ inline Stretch Lane::Next() {
   const Stretch next = Between();
   counts_.sync_ticks += Ticks();
   return next;
+}
+
+// A workload's loop: every touch once, in order.
+inline void TouchInOrder(Lane& lane) {
+  while (const Stretch s = lane.Next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+  }
 }
 
 }  // namespace faultline

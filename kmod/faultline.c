@@ -74,35 +74,28 @@ struct fl_retried {
 	bool failed;
 };
 
-/* Replaced tables: one of each per original, for as long as the module is loaded. */
-struct fl_fops {
+/* A copy of a table of operations with some replaced: one per original, as long as we are loaded.
+ */
+struct fl_table {
 	struct list_head node;
-	const struct file_operations *original;
-	struct file_operations ops;
+	const void *original;
+	unsigned long ops[]; /* the copy, of the original's type */
 };
 
-struct fl_vm_ops {
-	struct list_head node;
-	const struct vm_operations_struct *original;
-	struct vm_operations_struct ops;
-};
-
-struct fl_i_ops {
-	struct list_head node;
-	const struct inode_operations *original;
-	struct inode_operations ops;
-};
-
-static DEFINE_MUTEX(fl_set_mutex); /* the three lists, and who has which strategy */
-static LIST_HEAD(fl_fops_list);
-static LIST_HEAD(fl_vm_ops_list);
-static LIST_HEAD(fl_i_ops_list);
+static DEFINE_MUTEX(fl_set_mutex); /* the list, and who has which strategy */
+static LIST_HEAD(fl_tables);
 
 static DEFINE_SPINLOCK(fl_files_lock);
 static DEFINE_HASHTABLE(fl_files, 6);
 
 /* Calls of fl_setattr(), which no reference to the module covers. */
 DEFINE_STATIC_SRCU(fl_setattr_srcu);
+
+/* What the copy `ops` was made of. */
+static const void *fl_original_of(const void *ops)
+{
+	return ((const struct fl_table *)(ops - offsetof(struct fl_table, ops)))->original;
+}
 
 /* A file's state lives as long as the file, to which the caller has a reference. */
 static struct fl_file *fl_find(const struct file *file)
@@ -129,8 +122,7 @@ vm_fault_t fl_kmod_fault(struct vm_fault *vmf, fl_order_t order, enum fl_call ca
 
 static vm_fault_t fl_original(struct vm_fault *vmf, fl_order_t order, enum fl_call call)
 {
-	const struct vm_operations_struct *original =
-		container_of(vmf->vma->vm_ops, struct fl_vm_ops, ops)->original;
+	const struct vm_operations_struct *original = fl_original_of(vmf->vma->vm_ops);
 
 	switch (call) {
 	case FL_FAULT:
@@ -222,14 +214,14 @@ static int fl_sync_locked(struct fl_file *f, struct fl_attempt *a, struct file *
 
 static int fl_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
-	const struct fl_fops *ops = container_of(file->f_op, struct fl_fops, ops);
+	const struct file_operations *original = fl_original_of(file->f_op);
 	struct fl_file *f = fl_find(file);
 	struct fl_attempt *a = f ? fl_attempt_of(f) : NULL;
 	int error;
 
 	/* fsync(2), msync(2), or the sync that we asked for ourselves. */
 	if (!a || a->syncing)
-		return ops->original->fsync(file, start, end, datasync);
+		return original->fsync(file, start, end, datasync);
 
 	switch (f->strategy) {
 	case FL_KMOD_SYNC_FAULT:
@@ -410,8 +402,8 @@ static int fl_setattr(FL_IDMAP_PARAMETER struct dentry *dentry, struct iattr *at
 	if (ops->setattr != fl_setattr)
 		error = ops->setattr(FL_IDMAP dentry, attr);
 	else if (!(attr->ia_valid & ATTR_SIZE))
-		error = container_of(ops, struct fl_i_ops, ops)
-				->original->setattr(FL_IDMAP dentry, attr);
+		error = ((const struct inode_operations *)fl_original_of(ops))
+				->setattr(FL_IDMAP dentry, attr);
 	srcu_read_unlock(&fl_setattr_srcu, index);
 	return error;
 }
@@ -422,7 +414,7 @@ static void fl_thaw(struct fl_file *f, struct inode *inode)
 		return;
 	inode_lock(inode);
 	inode_set_flags(inode, 0, S_NOCMTIME | S_SWAPFILE);
-	WRITE_ONCE(inode->i_op, container_of(inode->i_op, struct fl_i_ops, ops)->original);
+	WRITE_ONCE(inode->i_op, fl_original_of(inode->i_op));
 	inode_unlock(inode);
 	f->frozen = false;
 }
@@ -438,8 +430,7 @@ static void fl_forget_retried(struct fl_file *f)
 
 static int fl_release(struct inode *inode, struct file *file)
 {
-	const struct file_operations *original =
-		container_of(file->f_op, struct fl_fops, ops)->original;
+	const struct file_operations *original = fl_original_of(file->f_op);
 	struct fl_file *f = fl_find(file);
 	int error = 0;
 
@@ -459,67 +450,60 @@ static int fl_release(struct inode *inode, struct file *file)
 	return error;
 }
 
-static const struct file_operations *fl_wrap_fops(const struct file_operations *original)
+/* The copy of a table; itself if it is one. fl_set_mutex is held. */
+static void *fl_copy_of(const void *original, size_t size)
 {
-	struct fl_fops *w;
+	struct fl_table *w;
 
-	list_for_each_entry (w, &fl_fops_list, node) {
-		if (w->original == original)
-			return &w->ops;
+	list_for_each_entry (w, &fl_tables, node) {
+		if (w->original == original || w->ops == original)
+			return w->ops;
 	}
-	w = kzalloc(sizeof(*w), GFP_KERNEL);
+	w = kzalloc(sizeof(*w) + size, GFP_KERNEL);
 	if (!w)
 		return NULL;
 	w->original = original;
-	w->ops = *original;
-	w->ops.owner = THIS_MODULE;
-	w->ops.fsync = fl_fsync;
-	w->ops.release = fl_release;
-	list_add(&w->node, &fl_fops_list);
-	return &w->ops;
+	memcpy(w->ops, original, size);
+	list_add(&w->node, &fl_tables);
+	return w->ops;
+}
+
+static const struct file_operations *fl_wrap_fops(const struct file_operations *original)
+{
+	struct file_operations *ops = fl_copy_of(original, sizeof(*ops));
+
+	if (ops) {
+		ops->owner = THIS_MODULE;
+		ops->fsync = fl_fsync;
+		ops->release = fl_release;
+	}
+	return ops;
 }
 
 static const struct vm_operations_struct *
 fl_wrap_vm_ops(const struct vm_operations_struct *original)
 {
-	struct fl_vm_ops *w;
+	struct vm_operations_struct *ops = fl_copy_of(original, sizeof(*ops));
 
-	list_for_each_entry (w, &fl_vm_ops_list, node) {
-		if (w->original == original || &w->ops == original)
-			return &w->ops;
+	if (ops) {
+		ops->fault = fl_fault;
+		if (original->huge_fault)
+			ops->huge_fault = fl_huge_fault;
+		if (original->page_mkwrite)
+			ops->page_mkwrite = fl_page_mkwrite;
+		if (original->pfn_mkwrite)
+			ops->pfn_mkwrite = fl_pfn_mkwrite;
 	}
-	w = kzalloc(sizeof(*w), GFP_KERNEL);
-	if (!w)
-		return NULL;
-	w->original = original;
-	w->ops = *original;
-	w->ops.fault = fl_fault;
-	if (original->huge_fault)
-		w->ops.huge_fault = fl_huge_fault;
-	if (original->page_mkwrite)
-		w->ops.page_mkwrite = fl_page_mkwrite;
-	if (original->pfn_mkwrite)
-		w->ops.pfn_mkwrite = fl_pfn_mkwrite;
-	list_add(&w->node, &fl_vm_ops_list);
-	return &w->ops;
+	return ops;
 }
 
 static const struct inode_operations *fl_wrap_i_ops(const struct inode_operations *original)
 {
-	struct fl_i_ops *w;
+	struct inode_operations *ops = fl_copy_of(original, sizeof(*ops));
 
-	list_for_each_entry (w, &fl_i_ops_list, node) {
-		if (w->original == original)
-			return &w->ops;
-	}
-	w = kzalloc(sizeof(*w), GFP_KERNEL);
-	if (!w)
-		return NULL;
-	w->original = original;
-	w->ops = *original;
-	w->ops.setattr = fl_setattr;
-	list_add(&w->node, &fl_i_ops_list);
-	return &w->ops;
+	if (ops)
+		ops->setattr = fl_setattr;
+	return ops;
 }
 
 /* All of the file is allocated and written: no hole before its end (unwritten counts as one). */
@@ -776,9 +760,7 @@ static int __init fl_init(void)
 
 static void __exit fl_exit(void)
 {
-	struct fl_fops *fops, *next_fops;
-	struct fl_vm_ops *vm_ops, *next_vm_ops;
-	struct fl_i_ops *i_ops, *next_i_ops;
+	struct fl_table *w, *next;
 
 	misc_deregister(&fl_device);
 	/*
@@ -788,12 +770,8 @@ static void __exit fl_exit(void)
 	 */
 	synchronize_srcu(&fl_setattr_srcu);
 	synchronize_rcu_tasks();
-	list_for_each_entry_safe (fops, next_fops, &fl_fops_list, node)
-		kfree(fops);
-	list_for_each_entry_safe (vm_ops, next_vm_ops, &fl_vm_ops_list, node)
-		kfree(vm_ops);
-	list_for_each_entry_safe (i_ops, next_i_ops, &fl_i_ops_list, node)
-		kfree(i_ops);
+	list_for_each_entry_safe (w, next, &fl_tables, node)
+		kfree(w);
 }
 
 module_init(fl_init);

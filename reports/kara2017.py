@@ -9,7 +9,6 @@ a cell with MAP_SYNC to the same cell without.
 import cells
 import stats
 
-PARTS = ("min", "avg", "max")
 FAULTS = 512
 # row: (what it is called, our workload, our state, his figures without and with MAP_SYNC). His "preallocated" file is
 # one that was written: with MAP_SYNC it costs nothing more, which an unwritten extent would.

@@ -12,13 +12,12 @@
 #include "vm/apt.h"
 #include "vm/files.h"
 #include "vm/package.h"
+#include "vm/stamp.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr const char* kStamp = "stamp.json";
 
 void tell(const Progress& progress, const FetchedKernel& kernel, std::string_view what) {
   if (progress) progress(fmt::format("headers {}: {}", kernel.id, what));
@@ -48,9 +47,7 @@ bool is_whole(const fs::path& build) {
 
 std::optional<KernelHeaders> load_headers(const FetchedKernel& kernel, const fs::path& folder) {
   std::error_code ignored;
-  if (!fs::is_regular_file(folder / kStamp, ignored)) return std::nullopt;
-  const nlohmann::json stamp =
-      nlohmann::json::parse(read_file(folder / kStamp, 1 << 20), nullptr, false);
+  const nlohmann::json stamp = read_stamp(folder);
   try {
     const fs::path build = build_folder(folder, kernel.release);
     if (stamp.at("version").get<std::string>() != kernel.version || !is_whole(build)) {
@@ -149,7 +146,7 @@ void unpack_headers(const FetchedKernel& kernel, const std::vector<AptPackage>& 
     }
   }
   const nlohmann::json stamp = {{"version", kernel.version}, {"libs", libs}, {"deb_sha256", sums}};
-  write_file(folder / kStamp, stamp.dump(2) + "\n");
+  write_stamp(folder, stamp);
 }
 
 }  // namespace

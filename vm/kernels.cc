@@ -19,13 +19,12 @@
 #include "vm/files.h"
 #include "vm/modules.h"
 #include "vm/package.h"
+#include "vm/stamp.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr const char* kStamp = "stamp.json";
 
 void tell(const Progress& progress, const KernelRow& row, std::string_view what) {
   if (progress) progress(fmt::format("kernel {}: {}", row.id, what));
@@ -38,10 +37,7 @@ fs::path folder_of(const KernelRow& row, const fs::path& cache) {
 // The kernel in `folder`, if the folder holds all that its stamp promises.
 std::optional<FetchedKernel> load_fetched(const KernelRow& row, const fs::path& folder) {
   std::error_code ignored;
-  if (!fs::is_regular_file(folder / kStamp, ignored)) return std::nullopt;
-  const nlohmann::json stamp =
-      nlohmann::json::parse(read_file(folder / kStamp, 1 << 20), nullptr, false);
-  if (!stamp.is_object()) return std::nullopt;
+  const nlohmann::json stamp = read_stamp(folder);
   try {
     FetchedKernel kernel = {
         .id = row.id,
@@ -184,7 +180,7 @@ void unpack_kernel(const Resolved& resolved, const std::vector<fs::path>& debs,
                                 {"build", build},
                                 {"vmlinuz_bytes", fs::file_size(folder / "vmlinuz")},
                                 {"deb_sha256", sums}};
-  write_file(folder / kStamp, stamp.dump(2) + "\n");
+  write_stamp(folder, stamp);
 }
 
 // Removes what a fetch that was killed has left. The caller holds the row's lock.

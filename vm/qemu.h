@@ -53,14 +53,6 @@ struct VmSpec {
 // no cmpxchg16b, with which 6.12 crashes under QEMU 7.2.
 std::string_view default_cpu(Accel accel);
 
-// The port and the value that start the watchdog device's shortest time, 2 s of guest time, at the
-// end of which QEMU stops the machine (`-action watchdog=pause`). A guest that sleeps through that
-// moment is stopped at exactly that time: QEMU's main loop moves the clock there by itself, and no
-// instruction is executed. wire::kParkPort, by contrast, stops a guest that runs, and between its
-// stop and the machine's QEMU 7.2 may or may not move the clock on to the next timer (up to 4 ms).
-inline constexpr unsigned short kWatchdogPort = wire::kWatchdogPort;
-inline constexpr unsigned char kWatchdogTwoSeconds = wire::kWatchdogTwoSeconds;
-
 // Where QEMU finds what the host passes to it.
 struct Channels {
   std::string qmp_fd = "QMP";

@@ -20,6 +20,7 @@
 #include "vm/image.h"
 #include "vm/modules.h"
 #include "vm/saved_state.h"
+#include "vm/stamp.h"
 #include "vm/toolchain.h"
 
 namespace faultline {
@@ -28,7 +29,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kModule = "faultline.ko";
-constexpr const char* kStamp = "stamp.json";
 constexpr const char* kLog = "build.log";
 
 void tell(const Progress& progress, const FetchedKernel& kernel, std::string_view what) {
@@ -161,12 +161,8 @@ std::string key_of(const FetchedKernel& kernel, const KernelHeaders& headers,
 
 std::optional<BuiltModule> load_built(const FetchedKernel& kernel, const fs::path& folder) {
   std::error_code ignored;
-  if (!fs::is_regular_file(folder / kStamp, ignored) ||
-      !fs::is_regular_file(folder / kModule, ignored)) {
-    return std::nullopt;
-  }
-  const nlohmann::json stamp =
-      nlohmann::json::parse(read_file(folder / kStamp, 1 << 20), nullptr, false);
+  if (!fs::is_regular_file(folder / kModule, ignored)) return std::nullopt;
+  const nlohmann::json stamp = read_stamp(folder);
   try {
     BuiltModule built = {.release = kernel.release,
                          .compiler = stamp.at("compiler").get<std::string>(),
@@ -325,7 +321,7 @@ BuiltModule build_strategy_module(const FetchedKernel& kernel, const fs::path& s
                                 {"compiler", tools.version},
                                 {"sha256", sha256_of_file(made / kModule)},
                                 {"seconds", std::round(seconds * 10) / 10}};
-  write_file(made / kStamp, stamp.dump(2) + "\n");
+  write_stamp(made, stamp);
   replace_folder(made, folder, scratch.path());
 
   auto built = load_built(kernel, folder);

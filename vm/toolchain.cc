@@ -13,13 +13,13 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/package.h"
+#include "vm/stamp.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kStamp = "stamp.json";
 constexpr std::string_view kTriplet = "x86_64-linux-gnu";
 
 Toolchain toolchain_in(const fs::path& root, const std::string& compiler) {
@@ -33,10 +33,8 @@ Toolchain toolchain_in(const fs::path& root, const std::string& compiler) {
 std::optional<Toolchain> load_toolchain(const fs::path& folder, const std::string& compiler,
                                         const std::vector<std::string>& wanted) {
   std::error_code ignored;
-  if (!fs::is_regular_file(folder / kStamp, ignored)) return std::nullopt;
-  const nlohmann::json stamp =
-      nlohmann::json::parse(read_file(folder / kStamp, 1 << 20), nullptr, false);
-  if (!stamp.is_object() || stamp.value("wanted", nlohmann::json()) != wanted) return std::nullopt;
+  const nlohmann::json stamp = read_stamp(folder);
+  if (stamp.is_null() || stamp.value("wanted", nlohmann::json()) != wanted) return std::nullopt;
   Toolchain toolchain = toolchain_in(folder, compiler);
   if (!fs::exists(toolchain.loader, ignored) || !fs::exists(toolchain.compiler, ignored)) {
     return std::nullopt;
@@ -121,7 +119,7 @@ Toolchain fetch_toolchain(const std::string& suite, const std::string& compiler,
                               compiler, suite));
   }
   const nlohmann::json stamp = {{"wanted", wanted}, {"packages", sums}};
-  write_file(made / kStamp, stamp.dump(2) + "\n");
+  write_stamp(made, stamp);
   replace_folder(made, folder, scratch.path());
   return toolchain_in(folder, compiler);
 }

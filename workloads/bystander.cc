@@ -73,10 +73,6 @@ void Thaw(const std::string& directory) {
   close(fd);
 }
 
-bool Truncate(Toucher& t, uint64_t n) {
-  return ftruncate(t.fd, t.end + (n % 2 == 0 ? static_cast<off_t>(kPageSize) : 0)) == 0;
-}
-
 constexpr TouchKind kKinds[] = {
     {.id = "mmap", .summary = "a thread maps and unmaps a page", .touch = Mmap, .in_process = true},
     {.id = "anon",
@@ -99,7 +95,9 @@ constexpr TouchKind kKinds[] = {
      .touch = Freeze,
      .prepare = OpenDirectory,
      .release = Thaw},
-    {.id = "resize", .summary = "a process truncates the same file up and down", .touch = Truncate},
+    {.id = "resize",
+     .summary = "a process truncates the same file up and down",
+     .touch = TruncateUpAndDown},
 };
 constexpr const char* kByDefault[] = {"map_sync", "sync_fault", "sync_retry", "sync_retry_extent"};
 

@@ -12,12 +12,6 @@ namespace {
 constexpr size_t kChunk = 1 << 20;
 constexpr int kChunks = 16;
 
-void Run(Lane& lane) {
-  while (const Stretch s = lane.Next()) {
-    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
-  }
-}
-
 // Copies a file over and over, so that the journal always has something of others to commit.
 void Copy(const std::string& directory) {
   std::vector<char> chunk(kChunk, 'c');
@@ -44,7 +38,7 @@ void Copy(const std::string& directory) {
 extern const Workload k_copy_beside;
 const Workload k_copy_beside = {.id = "copy_beside",
                                 .summary = "first_touch while another process copies a file",
-                                .run = Run,
+                                .run = TouchInOrder,
                                 .touches = 1024,
                                 .rewrite = false,
                                 .paced = false,

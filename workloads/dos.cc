@@ -47,10 +47,6 @@ bool Append(Toucher& t, uint64_t n) {
   return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
 }
 
-bool Truncate(Toucher& t, uint64_t n) {
-  return ftruncate(t.fd, t.end + (n % 2 == 0 ? kPage : 0)) == 0;
-}
-
 bool Allocate(Toucher& t, uint64_t n) {
   return fallocate(t.fd, FALLOC_FL_KEEP_SIZE, t.end + static_cast<off_t>(n) * kPage, kPage) == 0;
 }
@@ -97,7 +93,7 @@ constexpr TouchKind kKinds[] = {
     {.id = "append", .summary = "writes at the end", .touch = Append},
     {.id = "truncate",
      .summary = "truncates up and down, behind the victim's pages",
-     .touch = Truncate},
+     .touch = TruncateUpAndDown},
     {.id = "fallocate", .summary = "allocates behind the end", .touch = Allocate},
     {.id = "punch",
      .summary = "punches out a block of its own and writes it again",

@@ -55,8 +55,6 @@ nlohmann::json Tables() {
          {"summary", workload->summary},
          {"default", workload->by_default},
          {"touches", workload->touches}});
-  }
-  for (const Workload* workload : kWorkloads) {
     for (const TouchKind& kind : workload->kinds) {
       tables["touch"].push_back({{"id", kind.id},
                                  {"summary", std::string(workload->id) + ": " + kind.summary},

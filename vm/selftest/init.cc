@@ -87,7 +87,7 @@ void sleep_through_the_watchdog() {
   timespec until{};
   ::clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += 3;
-  outb(faultline::kWatchdogTwoSeconds, faultline::kWatchdogPort);
+  outb(wire::kWatchdogTwoSeconds, wire::kWatchdogPort);
   ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
 }
 
