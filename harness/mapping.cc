@@ -32,7 +32,7 @@ namespace {
   const int error = errno;
   throw Failure(ExitCode::kVmFailed,
                 fmt::format("{}: {}{}", what, std::strerror(error),
-                            error == ENOSPC ? "; fewer touches, or a larger pmem, would fit" : ""));
+                            error == ENOSPC ? "; fewer touches, or a larger device (--pmem), would fit" : ""));
 }
 
 void WriteAll(int fd, uint64_t bytes) {

@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -183,6 +184,7 @@ class Beside {
       throw Failure(ExitCode::kVmFailed, fmt::format("fork: {}", std::strerror(errno)));
     }
     if (child_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
       context.workload.beside(context.directory);
       _exit(0);
     }
@@ -301,11 +303,13 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   }
   if (module) module->Reset(file.fd());
 
+  if (context.counters != nullptr) context.counters->Start();
   const uint64_t ns_before = MonotonicNs();
   const uint64_t ticks_before = Ticks();
   const Totals totals = Measure(cell, context.workload, lanes);
   const uint64_t ns = MonotonicNs() - ns_before;
   const uint64_t ticks = Ticks() - ticks_before;
+  if (context.counters != nullptr) row["counters"] = context.counters->Stop();
   const fl_kmod_stats stats = module ? module->Stats(file.fd()) : fl_kmod_stats{};
   if (!beside.Stop()) {
     throw Failure(ExitCode::kRegression,
@@ -459,7 +463,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
         "tax",           "tax_page",     "p50",       "p90",          "p99",          "p99_9",
         "max",           "probe",        "losses",    "module",       "retries_p50",  "retries_max",
         "period_us",     "starved",      "slowdown",  "slowdown_p50", "progress_max", "attack_rate",
-        "refused",       "reference",    "scan"}) {
+        "refused",       "reference",    "scan",      "counters"}) {
     row[field] = nullptr;
   }
   return row;
