@@ -30,7 +30,7 @@
 namespace faultline {
 namespace {
 
-constexpr size_t kSuperblockAt = 1024;
+constexpr off_t kSuperblockAt = 1024;
 constexpr size_t kSuperblockSize = 1024;
 
 std::string ReadAll(const std::string& path) {
@@ -65,15 +65,16 @@ bool FastCommitOf(const MountEntry& mount, std::string& remark) {
   for (std::string line; std::getline(event, line);) {
     if (line.starts_with("DEVNAME=")) name = line.substr(8);
   }
-  std::ifstream in("/dev/" + name, std::ios::binary);
   std::string superblock(kSuperblockSize, '\0');
-  in.seekg(kSuperblockAt);
-  in.read(superblock.data(), static_cast<std::streamsize>(superblock.size()));
-  const std::optional<bool> has = in ? HasFastCommit(superblock) : std::nullopt;
+  const int fd = open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC);
+  const ssize_t n = pread(fd, superblock.data(), superblock.size(), kSuperblockAt);
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  const std::optional<bool> has =
+      n == static_cast<ssize_t>(kSuperblockSize) ? HasFastCommit(superblock) : std::nullopt;
   if (!has) {
-    remark = fmt::format(
-        "taken for ext4 without fast_commit: the superblock of {} cannot be read; root may",
-        mount.source);
+    remark = fmt::format("taken for ext4 without fast_commit: cannot read the superblock of {}: {}",
+                         mount.source, n < 0 ? std::strerror(error) : "not ext4's");
   }
   return has.value_or(false);
 }
@@ -156,7 +157,11 @@ std::optional<MountEntry> FindMount(const std::string& mountinfo, uint64_t id) {
     entry.id = id;
     entry.device = words[2];
     entry.where = Unescaped(words[4]);
-    entry.options = words[5] + "," + words[dash + 3];
+    // The file system's own begin with rw or ro once more.
+    entry.options = words[5];
+    if (const size_t comma = words[dash + 3].find(','); comma != std::string::npos) {
+      entry.options += words[dash + 3].substr(comma);
+    }
     entry.type = words[dash + 1];
     entry.source = Unescaped(words[dash + 2]);
     return entry;

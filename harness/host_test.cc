@@ -26,10 +26,11 @@ TEST(Mountinfo, IsFoundByItsId) {
   EXPECT_EQ(root->type, "ext4") << "behind two tags";
   EXPECT_EQ(root->source, "/dev/vda");
   EXPECT_EQ(root->device, "254:0");
-  EXPECT_EQ(root->options, "rw,relatime,rw,discard,resuid=65534");
+  EXPECT_EQ(root->options, "rw,relatime,discard,resuid=65534");
   const auto pmem = FindMount(kMountinfo, 41);
   ASSERT_TRUE(pmem);
   EXPECT_EQ(pmem->where, "/mnt/two words");
+  EXPECT_EQ(FindMount(kMountinfo, 22)->options, "rw,relatime");
   EXPECT_EQ(pmem->options, "rw,noatime,rw,attr2,dax=always");
   EXPECT_FALSE(FindMount(kMountinfo, 2)) << "no prefix of an id";
   EXPECT_FALSE(FindMount(kMountinfo, 0));

@@ -49,6 +49,8 @@ def test_figures_are_the_twins_with_the_tax_beside_them(synthetic):
     assert "unit instr (virtual)" in text and "kernel 6.1.0-synthetic" in text and "tcg-icount" in text
     assert table.VIRTUAL_NOTE in " ".join(text.split())
     assert "*" not in text
+    data["accel"] = "none"
+    assert "on the running kernel, unit" in " ".join(table.text(data).split())
 
 
 def test_the_baseline_is_of_the_same_state_and_section(synthetic):
