@@ -67,7 +67,7 @@ bool FastCommitOf(const MountEntry& mount, std::string& remark) {
   }
   std::string superblock(kSuperblockSize, '\0');
   const int fd = open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC);
-  const ssize_t n = pread(fd, superblock.data(), superblock.size(), kSuperblockAt);
+  const ssize_t n = fd < 0 ? -1 : pread(fd, superblock.data(), superblock.size(), kSuperblockAt);
   const int error = errno;
   if (fd >= 0) close(fd);
   const std::optional<bool> has =
@@ -124,7 +124,7 @@ nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSe
   std::string skip = WhyNotHere(place, *strategy, *workload, cell);
   const ProbeStatus& fault = probes.status(ProbeId::k_fault);
   if (skip.empty() && cell.probes && fault.target.empty()) {
-    skip = fmt::format("no probe: {}",
+    skip = fmt::format("no probe{}: {}", geteuid() == 0 ? "" : ", and not root",
                        fault.error.empty()
                            ? fmt::format("none is known for the faults of {}", place.mount.type)
                            : fault.error);
