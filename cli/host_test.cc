@@ -213,6 +213,29 @@ TEST_F(OnTheHost, TheRunsFolderVanishes) {
       << last["reason"];
 }
 
+TEST_F(OnTheHost, NoRoomForTheResult) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to mount a tmpfs";
+  const std::string full = scratch_ / "out";
+  make_dirs(full);
+  ASSERT_EQ(::mount("none", full.c_str(), "tmpfs", 0, "size=4k"), 0);
+  const CommandOutput output =
+      run({"--strategy", "volatile,fsync", "--state", "hole", "--touches", "16"});
+  EXPECT_EQ(::umount(full.c_str()), 0);
+  EXPECT_EQ(output.status, 69) << output.error;
+  EXPECT_NE(output.error.find("No space left"), std::string::npos) << output.error;
+}
+
+TEST_F(OnTheHost, TheMountGoesAway) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to mount a tmpfs";
+  ASSERT_EQ(::mount("none", dir_.c_str(), "tmpfs", 0, "size=16m"), 0);
+  const CommandOutput output = run({"--strategy", "volatile,fsync:1,msync:1", "--state", "hole",
+                                    "--touches", "100", "--probes", "off", "--workload", "paced"},
+                                   {"bash", "-c", "(sleep 1; umount -l \"$0\") & \"$@\"", dir_});
+  EXPECT_EQ(output.status, 1) << output.error;
+  // What is there instead is another file system: nothing may be made on it.
+  EXPECT_EQ(result()["benchmarks"].back()["status"], "failed");
+}
+
 // A small file system of its own at the folder, until the end of the test.
 class SmallMount : public OnTheHost {
  protected:

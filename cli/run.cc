@@ -355,7 +355,10 @@ void Run::prepare_host() {
         if (frame.type == wire::kReady) tell_place(frame.payload);
       },
       cancel_);
-  if (!looked.ok()) throw Failure(looked.exit_code, looked.message);
+  if (!looked.ok()) {
+    const bool cancelled = looked.verdict == Verdict::kCancelled;
+    throw Failure(cancelled ? ExitCode::kUsage : looked.exit_code, looked.message);
+  }
   for (const nlohmann::json& cell : planned) {
     nlohmann::json row = cell.at("row");
     row["accel"] = kHostTime.accel;
