@@ -9,6 +9,7 @@ import unicodedata
 import pytest
 
 import cells
+import conftest
 import table
 
 
@@ -238,3 +239,11 @@ def test_the_table_verb_starts_without_matplotlib(synthetic):
             "assert not {'matplotlib', 'numpy', 'scipy', 'jinja2'} & set(sys.modules), sorted(sys.modules)")
     here = table.__file__.rpartition("/")[0]
     subprocess.run([sys.executable, "-c", code, here, folder], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_cell_whose_probes_cannot_be_is_its_twin(synthetic):
+    off, on = sorted(synthetic.pair("volatile", state="hole"), key=lambda row: row["probes"] == "on")
+    skipped = conftest.skip(on, "no probe: kprobe on f: refused")
+    assert built(synthetic, [off, skipped])["cells"] == {"ok": 1, "skipped": 0, "incomplete": 0, "failed": 0}
+    both = [conftest.skip(off, "no room"), skipped]
+    assert built(synthetic, both)["cells"] == {"ok": 0, "skipped": 1, "incomplete": 0, "failed": 0}
