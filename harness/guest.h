@@ -27,9 +27,6 @@ namespace faultline {
 // What the hello frame says of the running kernel and its machine.
 nlohmann::json Hello(uint64_t ticks);
 
-// What the ready frame says of each probe.
-nlohmann::json ProbeReport(const ProbeSet& probes);
-
 // One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
 // (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell
 // would be unlike all others.

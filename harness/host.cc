@@ -81,8 +81,7 @@ bool FastCommitOf(const MountEntry& mount, std::string& remark) {
 
 const FileSystem* FindRow(const std::string& type, bool dax, bool fast_commit) {
   for (const FileSystem& fs : FileSystems()) {
-    if (type == fs.type && fs.dax == dax &&
-        (fs.fast_commit.front().function != nullptr) == fast_commit) {
+    if (type == fs.type && fs.dax == dax && fs.fast_commit == fast_commit) {
       return &fs;
     }
   }
@@ -108,7 +107,7 @@ class FrameWriter {
   int fd_;
 };
 
-nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSet& probes,
+nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSets& probes,
                        std::span<const Workload* const> workloads) {
   const nlohmann::json json = nlohmann::json::parse(ReadAll(cell_file), nullptr, false);
   if (json.is_discarded()) {
@@ -121,15 +120,9 @@ nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSe
     throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit {}, which is {}", cell.Name(),
                                                 place.directory, place.fs->id));
   }
-  std::string skip = WhyNotHere(place, *strategy, *workload, cell);
-  const ProbeStatus& fault = probes.status(ProbeId::k_fault);
-  if (skip.empty() && cell.probes && fault.target.empty()) {
-    skip = fmt::format("no probe{}: {}", geteuid() == 0 ? "" : ", and not root",
-                       fault.error.empty()
-                           ? fmt::format("none is known for the faults of {}", place.mount.type)
-                           : fault.error);
+  if (const std::string skip = WhyNotHere(place, *strategy, *workload, cell); !skip.empty()) {
+    return EmptyRow(cell, "skipped", skip);
   }
-  if (!skip.empty()) return EmptyRow(cell, "skipped", skip);
   Counters counters;
   return RunCell(cell, {*place.fs, *strategy, *workload, place.directory, probes, &counters});
 }
@@ -189,8 +182,7 @@ const FileSystem& HostFileSystem(const std::string& type, bool dax, bool fast_co
   const auto keep = [](const std::string& word) { return words.emplace_back(word).c_str(); };
   FileSystem row{};
   if (const FileSystem* near = FindRow(type, dax, false)) row = *near;
-  if (const FileSystem* near = FindRow(type, true, fast_commit))
-    row.fast_commit = near->fast_commit;
+  row.fast_commit = fast_commit;
   row.id = keep(type + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
   row.summary = "found on this machine";
   row.type = keep(type);
@@ -279,7 +271,8 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
     writer.Send(wire::kHello, Hello(Ticks()));
     const Place place = Inspect(directory);
     if (!cell_file.empty()) CommitOnce(directory);
-    ProbeSet probes(*place.fs);
+    // Others fault on this machine too: those of the cell alone count.
+    ProbeSets probes(*place.fs, true);
     writer.Send(wire::kReady,
                 {{"mkfs", ""},
                  {"mount", fmt::format("mount -t {} -o {} {} {}", place.mount.type,
@@ -289,7 +282,7 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
                  {"dax", place.dax},
                  {"map_sync", place.map_sync},
                  {"remark", place.remark},
-                 {"probes", ProbeReport(probes)}});
+                 {"probes", probes.Report()}});
     if (!cell_file.empty()) {
       stage = "cell";
       // As in a guest: no fault on program or libraries falls into a measurement.

@@ -20,7 +20,7 @@ struct RunContext {
   const Strategy& strategy;
   const Workload& workload;
   std::string directory;         // on the file system
-  ProbeSet& probes;              // loaded, not attached
+  ProbeSets& probes;             // loaded, not attached
   Counters* counters = nullptr;  // of the CPU; on the host
 };
 
