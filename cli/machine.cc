@@ -11,7 +11,6 @@
 #include "harness/wire.h"
 #include "vm/accel.h"
 #include "vm/files.h"
-#include "vm/image.h"
 #include "vm/modules.h"
 
 namespace faultline {
@@ -59,8 +58,10 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
 
 GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
                             const FetchedKernel& kernel, const fs::path& cache,
-                            const fs::path& strategy_module) {
+                            const fs::path& strategy_module,
+                            const std::vector<ImageExecutable>& more) {
   ImageSpec spec;
+  spec.executables = more;
   spec.executables.push_back({wire::kGuestBinary, context.guest_binary});
   // The order in which the kernel needs them; what a kernel has built in is left out.
   std::vector<WantedModule> wanted = {{"qemu_fw_cfg", false}, {"libnvdimm", false},

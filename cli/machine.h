@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/context.h"
+#include "vm/image.h"
 #include "vm/kernels.h"
 #include "vm/qemu.h"
 
@@ -31,7 +32,8 @@ struct GuestImage {
 // the module have the figures that they have where it was never built.
 GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
                             const FetchedKernel& kernel, const std::filesystem::path& cache,
-                            const std::filesystem::path& strategy_module = {});
+                            const std::filesystem::path& strategy_module = {},
+                            const std::vector<ImageExecutable>& more = {});
 
 inline constexpr unsigned kRamMib = 512;
 inline constexpr unsigned kPmemMib = 512;

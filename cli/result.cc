@@ -31,6 +31,13 @@ std::string cpu_info(const std::string& key) {
   return "";
 }
 
+// As Google Benchmark has it: a governor that is not `performance`.
+bool cpu_scaling() {
+  std::ifstream in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  std::string governor;
+  return in >> governor && governor != "performance";
+}
+
 // The twin's name: that of the row, without the last part.
 std::string stem(const nlohmann::json& row) {
   const auto name = row.at("name").get<std::string>();
@@ -39,7 +46,8 @@ std::string stem(const nlohmann::json& row) {
 
 }  // namespace
 
-nlohmann::json host_context(const std::vector<std::string>& command_line, const AccelInfo& accel) {
+nlohmann::json host_context(const std::vector<std::string>& command_line, const std::string& on,
+                            const TimeBase& time) {
   utsname name{};
   uname(&name);
   const std::time_t now = std::time(nullptr);
@@ -52,7 +60,7 @@ nlohmann::json host_context(const std::vector<std::string>& command_line, const 
       {"executable", "faultline"},
       {"num_cpus", std::thread::hardware_concurrency()},
       {"mhz_per_cpu", static_cast<long>(std::strtod(cpu_info("cpu MHz").c_str(), nullptr))},
-      {"cpu_scaling_enabled", false},
+      {"cpu_scaling_enabled", cpu_scaling()},
       {"caches", nlohmann::json::array()},
       {"load_avg", std::vector<double>(load, load + (loads > 0 ? loads : 0))},
 #ifdef NDEBUG
@@ -68,9 +76,10 @@ nlohmann::json host_context(const std::vector<std::string>& command_line, const 
        {{"cpu_model", cpu_info("model name")},
         {"kernel", name.release},
         {"memory_bytes", pages * sysconf(_SC_PAGE_SIZE)}}},
-      {"accel", accel.name},
-      {"time_domain", accel.time_domain},
-      {"unit", accel.unit},
+      {"on", on},
+      {"accel", time.accel},
+      {"time_domain", time.time_domain},
+      {"unit", time.unit},
       {"qemu", nullptr},
       {"kernels", nlohmann::json::object()},
       {"file_systems", nlohmann::json::object()},

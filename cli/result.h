@@ -14,8 +14,21 @@ namespace faultline {
 inline constexpr int kSchemaVersion = 1;
 inline constexpr char kResultName[] = "result.json";
 
+// How time is counted, as in the result: an accelerator's, or the host's own.
+struct TimeBase {
+  std::string_view accel;
+  std::string_view time_domain;
+  std::string_view unit;
+};
+inline constexpr TimeBase kHostTime = {"none", "wall", "ns"};
+inline TimeBase time_base(const AccelInfo& info) {
+  return {info.name, info.time_domain, info.unit};
+}
+
 // The part of `context` that is known before anything has run.
-nlohmann::json host_context(const std::vector<std::string>& command_line, const AccelInfo& accel);
+// `on`: vm or host.
+nlohmann::json host_context(const std::vector<std::string>& command_line, const std::string& on,
+                            const TimeBase& time);
 
 // Puts `tax` and `tax_page` into every probed row whose twin is there: its figure less the twin's.
 // Both must be `ok`. Pure.

@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "cli/host.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
 #include "cli/result.h"
@@ -39,6 +40,10 @@ struct RunOptions {
   std::string preset;
   std::string probes = "on,off";
   std::string accel = "tcg-icount";
+  std::string on = "vm";
+  std::string dir;                        // on the host
+  std::vector<std::string> only_in_a_vm;  // options given that mean nothing on the host
+  bool page_cache = false;
   std::string out = "out";
   double boot_s = 300;
   double cell_s = 300;
@@ -117,7 +122,6 @@ void judge_row(nlohmann::json& row, const GuestOutcome& outcome, bool came) {
     row["status"] = "failed";
     row["reason"] = "the kernel warned: " + outcome.console_warnings.front();
   }
-  row["life"] = outcome.restored ? "restored" : "booted";
 }
 
 std::string qemu_version(const std::string& qemu) {
@@ -153,7 +157,10 @@ class Run {
   ExitCode execute();
 
  private:
+  [[nodiscard]] bool on_host() const { return options_.on == kHostKernel; }
   void prepare();
+  void prepare_host();
+  void tell_place(const std::string& ready);
   void plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
                   const GuestImage& image);
   ModuleImage make_module_image(const nlohmann::json& tables, const FetchedKernel& kernel);
@@ -174,6 +181,7 @@ class Run {
   fs::path cache_;
   Accel accel_ = Accel::kTcgIcount;
   std::unique_ptr<StateCache> states_;
+  std::unique_ptr<Host> host_;
   nlohmann::json result_context_;
   std::vector<nlohmann::json> rows_;
   std::vector<Job> jobs_;
@@ -300,11 +308,78 @@ void check_lists(const std::map<std::string, std::string>& lists) {
   }
 }
 
+// What the user should know before it starts: where it runs, and what it lacks.
+void Run::tell_place(const std::string& ready) {
+  const nlohmann::json place = nlohmann::json::parse(ready, nullptr, false);
+  if (!place.is_object()) return;
+  progress_.say(
+      fmt::format("{}: {} ({})", options_.dir, place.value("fs", ""), place.value("mount", "")));
+  if (const auto remark = place.value("remark", ""); !remark.empty()) progress_.say(remark);
+  for (const nlohmann::json& probe : place.at("probes")) {
+    if (probe.value("target", "").empty() && !probe.value("error", "").empty()) {
+      progress_.say(
+          fmt::format("no probe {}: {}", probe.value("id", ""), probe.value("error", "")));
+    }
+  }
+}
+
+void Run::prepare_host() {
+  if (!options_.only_in_a_vm.empty()) {
+    throw Failure(ExitCode::kUsage, fmt::format("{}: of a VM only; --dir says what is measured",
+                                                fmt::join(options_.only_in_a_vm, ", ")));
+  }
+  if (options_.dir.empty()) {
+    throw Failure(ExitCode::kUsage, "--on host needs --dir, a folder on the mount to measure");
+  }
+  // What a preset says of file systems is for the VM.
+  options_.lists.erase("fs");
+  options_.jobs = 1;
+  host_ = std::make_unique<Host>(context_, options_.dir);
+  std::vector<std::string> arguments = plan_arguments(options_);
+  arguments.insert(arguments.end(), {"--kernel", kHostKernel, "--wall"});
+  if (options_.samples) arguments.emplace_back("--samples");
+  const nlohmann::json planned = host_->plan(arguments, options_.page_cache);
+  result_context_ = host_context(context_.command_line, options_.on, kHostTime);
+  result_context_["kernels"][kHostKernel] = host_kernel();
+  Job look;
+  look.cell = {{"kernel", kHostKernel}};
+  const GuestOutcome looked = host_->run(
+      "", options_.cell_s,
+      [&](const wire::Frame& frame) {
+        note_guest(look, frame);
+        if (frame.type == wire::kReady) tell_place(frame.payload);
+      },
+      cancel_);
+  if (!looked.ok()) {
+    const bool cancelled = looked.verdict == Verdict::kCancelled;
+    throw Failure(cancelled ? ExitCode::kUsage : looked.exit_code, looked.message);
+  }
+  for (const nlohmann::json& cell : planned) {
+    nlohmann::json row = cell.at("row");
+    row["accel"] = kHostTime.accel;
+    row["vcpus"] = nullptr;
+    if (cell.at("skip").get<std::string>().empty()) {
+      Job job;
+      job.row = rows_.size();
+      job.cell = cell.at("cell");
+      job.what = row.at("name").get<std::string>();
+      row["status"] = "incomplete";
+      row["reason"] = "not run";
+      jobs_.push_back(std::move(job));
+    }
+    rows_.push_back(std::move(row));
+  }
+}
+
 void Run::prepare() {
   apply_preset(options_);
   check_lists(options_.lists);
   const Say say = [this](const std::string& line) { progress_.say(line); };
   claim_output(options_.out, options_.force);
+  if (on_host()) return prepare_host();
+  if (!options_.dir.empty() || options_.page_cache) {
+    throw Failure(ExitCode::kUsage, "--dir and --allow-page-cache go with --on host");
+  }
   cache_ = cache_dir();
   make_dirs(cache_);
   // Names first: a typing error should not cost a download.
@@ -318,7 +393,7 @@ void Run::prepare() {
   const std::vector<FetchedKernel> kernels =
       obtain_kernels(options_.kernel, options_.modules, cache_, say);
   accel_ = settle_accel(options_.accel, kernels.front(), cache_, cancel_, say);
-  result_context_ = host_context(context_.command_line, accel_info(accel_));
+  result_context_ = host_context(context_.command_line, options_.on, time_base(accel_info(accel_)));
   const fs::path qemu = find_program("qemu-system-x86_64");
   result_context_["qemu"] = {{"version", qemu_version(qemu.string())},
                              {"binary_sha256", sha256_of_file(qemu)},
@@ -353,13 +428,15 @@ void Run::note_guest(const Job& job, const wire::Frame& frame) {
   const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
   if (!payload.is_object()) return;
   const auto kernel = job.cell.at("kernel").get<std::string>();
-  const std::string& fs_id = job.spec.fs;
+  // On the host the folder says which.
+  const std::string fs_id = on_host() ? payload.value("fs", "") : job.spec.fs;
   const std::lock_guard lock(mutex_);
   if (frame.type == wire::kHello) {
     nlohmann::json& entry = result_context_["kernels"][kernel];
     for (const char* field : {"release", "version", "btf_crc32", "command_line", "cpu_model"}) {
       if (payload.contains(field)) entry[field] = payload[field];
     }
+    if (on_host()) return;
     boot_of(job)["hello"] = payload.value("ticks", nlohmann::json());
     // The file system differs from guest to guest of one kernel.
     if (entry["command_line"].is_string()) {
@@ -372,10 +449,11 @@ void Run::note_guest(const Job& job, const wire::Frame& frame) {
     result_context_["file_systems"][fs_id] = {{"mkfs", payload.value("mkfs", "")},
                                               {"mount", payload.value("mount", "")},
                                               {"tool_version", payload.value("tool_version", "")}};
-    boot_of(job)["ready"] = payload.value("ticks", nlohmann::json());
-    boot_of(job)["steps"] = payload.value("steps", nlohmann::json());
     result_context_["kernels"][kernel]["probes"][fs_id] =
         payload.value("probes", nlohmann::json::array());
+    if (on_host()) return;
+    boot_of(job)["ready"] = payload.value("ticks", nlohmann::json());
+    boot_of(job)["steps"] = payload.value("steps", nlohmann::json());
   }
 }
 
@@ -414,16 +492,15 @@ void Run::run_cells() {
       jobs_.size(), options_.jobs,
       [&](size_t i) {
         const Job& job = jobs_[i];
-        return states_->run_cell(
-            job.spec, job.cell.dump(), deadlines,
-            [&](const wire::Frame& frame) {
-              if (frame.type == wire::kResult) {
-                payloads[i] = frame.payload;
-              } else {
-                note_guest(job, frame);
-              }
-            },
-            cancel_);
+        const FrameCallback on_frame = [&](const wire::Frame& frame) {
+          if (frame.type == wire::kResult) {
+            payloads[i] = frame.payload;
+          } else {
+            note_guest(job, frame);
+          }
+        };
+        if (host_) return host_->run(job.cell.dump(), options_.cell_s, on_frame, cancel_);
+        return states_->run_cell(job.spec, job.cell.dump(), deadlines, on_frame, cancel_);
       },
       [&](size_t i, const GuestOutcome& outcome) {
         const Job& job = jobs_[i];
@@ -433,6 +510,7 @@ void Run::run_cells() {
         const bool came = sent.is_object() && sent.value("name", "") == job.what;
         if (came) row.update(sent);
         judge_row(row, outcome, came);
+        if (!host_) row["life"] = outcome.restored ? "restored" : "booted";
         if (!outcome.ok() && outcome.verdict != Verdict::kCancelled) {
           if (outcome.exit_code == ExitCode::kVmFailed) {
             vm_failures_.push_back(job.what);
@@ -506,9 +584,11 @@ ExitCode Run::execute() {
   if (!jobs_.empty()) {
     save();
     saved_ = std::chrono::steady_clock::now();
-    make_states();
+    if (!host_) make_states();
     run_cells();
   }
+  // Nothing of ours is on the user's mount when the result says that the run is over.
+  host_.reset();
   finish();
 
   const Tally t = tally(rows_);
@@ -543,12 +623,15 @@ Verb add_run(CLI::App& app) {
       "  faultline run --kernel all --strategy fsync:8,map_sync --out kernels\n"
       "  faultline run --preset kara2017 --out kara\n"
       "  faultline run --workload dos --touch utimens,truncate --state written\n"
+      "  faultline run --on host --dir /mnt/pmem --strategy map_sync,fsync\n"
       "  faultline run --kernel ./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
-  run->add_option("--kernel", options->kernel, "kernels, `all`, or the PATH of a bzImage")
-      ->capture_default_str();
-  run->add_option("--modules", options->modules, "modules folder that belongs to --kernel PATH");
+  std::vector<CLI::Option*> of_a_vm = {
+      run->add_option("--kernel", options->kernel, "kernels, `all`, or the PATH of a bzImage")
+          ->capture_default_str(),
+      run->add_option("--modules", options->modules,
+                      "modules folder that belongs to --kernel PATH")};
   const std::map<std::string, std::string> help = {
       {"fs", "file systems"},
       {"strategy", "strategies, NAME or NAME:K (fsync:8)"},
@@ -561,23 +644,32 @@ Verb add_run(CLI::App& app) {
       {"setting", "deterministic, deterministic2 (two vCPUs), concurrent (--accel tcg, kvm)"}};
   for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads", "touch",
                            "attackers", "setting"}) {
-    run->add_option(std::string("--") + name, options->lists[name], help.at(name));
+    CLI::Option* list =
+        run->add_option(std::string("--") + name, options->lists[name], help.at(name));
+    if (std::string(name) == "fs") of_a_vm.push_back(list);
   }
+  run->add_option("--on", options->on, "vm; host: the running kernel, in --dir")
+      ->check(CLI::IsMember({"vm", kHostKernel}))
+      ->capture_default_str();
+  run->add_option("--dir", options->dir, "a folder on the DAX mount to measure (--on host)");
+  run->add_flag("--allow-page-cache", options->page_cache, "--dir need not be on DAX");
   std::string known;
   for (const Preset& preset : presets()) known += fmt::format("{}: {}", preset.id, preset.summary);
   run->add_option("--preset", options->preset, "a selection by name; " + known);
   run->add_option("--probes", options->probes,
                   "off, on, phases, locks; a probed cell always has its twin")
       ->capture_default_str();
-  run->add_option("--accel", options->accel, "tcg-icount, tcg, kvm, or auto")
-      ->capture_default_str();
+  of_a_vm.push_back(run->add_option("--accel", options->accel, "tcg-icount, tcg, kvm, or auto")
+                        ->capture_default_str());
   run->add_option("--out", options->out, "folder of the result")->capture_default_str();
   run->add_flag("--force", options->force, "replace a result that is there");
   run->add_option("--touches", options->touches,
                   "measured stores per cell (default: the workload's)");
   run->add_flag("--samples", options->samples, "keep a record of every fault, sync and commit");
-  run->add_option("--jobs", options->jobs, "guests side by side (default: cores; wall: 1)");
-  run->add_option("--pmem", options->pmem_mib, "MiB of emulated pmem")->capture_default_str();
+  of_a_vm.push_back(
+      run->add_option("--jobs", options->jobs, "guests side by side (default: cores; wall: 1)"));
+  of_a_vm.push_back(
+      run->add_option("--pmem", options->pmem_mib, "MiB of emulated pmem")->capture_default_str());
   run->add_option("--boot-deadline", options->boot_s, "seconds for a boot")->capture_default_str();
   run->add_option("--cell-deadline", options->cell_s, "seconds for a cell")->capture_default_str();
   run->add_option("--deadline", options->total_s, "seconds for everything; 0: none")
@@ -585,8 +677,12 @@ Verb add_run(CLI::App& app) {
   run->add_flag("--json", options->json, "print the result as JSON instead of a table");
   run->add_flag("--no-table", options->no_table, "progress, but no table");
   run->add_flag("--quiet", options->quiet, "no progress and no table");
-  return {run,
-          [options](const CommandContext& context) { return Run(*options, context).execute(); }};
+  return {run, [options, of_a_vm](const CommandContext& context) {
+            for (const CLI::Option* option : of_a_vm) {
+              if (option->count() > 0) options->only_in_a_vm.push_back(option->get_name());
+            }
+            return Run(*options, context).execute();
+          }};
 }
 
 }  // namespace faultline

@@ -51,7 +51,8 @@ struct TouchKind {
   bool in_process = false;                                // by a thread of the faulting process
   bool (*setup)(const std::string& directory) = nullptr;  // once per cell
   void (*release)(const std::string& directory) =
-      nullptr;  // after each run: the touchers were killed
+      nullptr;            // after each run: the touchers were killed
+  bool whole_fs = false;  // does something to the file system as a whole: in a VM only
 };
 
 // A touch that both workloads have: a page more behind the file's end, and again without it.

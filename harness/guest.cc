@@ -120,6 +120,8 @@ void WaitForDevice() {
   }
 }
 
+}  // namespace
+
 nlohmann::json Hello(uint64_t ticks) {
   utsname name{};
   uname(&name);
@@ -136,6 +138,8 @@ nlohmann::json Hello(uint64_t ticks) {
       {"cpu_model", cpu},
       {"btf_crc32", fmt::format("{:08x}", wire::Checksum(ReadFile("/sys/kernel/btf/vmlinux")))}};
 }
+
+namespace {
 
 // Reads the cell that the host hands in. Every read asks the device anew (drivers/firmware/
 // qemu_fw_cfg.c), so what the restored machine was given is what comes.
@@ -159,19 +163,21 @@ void Park() {
   }
 }
 
-// One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
-// (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell
-// would be unlike all others.
+}  // namespace
+
 void CommitOnce(const std::string& directory) {
   const std::string path = directory + "/first";
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0 || fsync(fd) != 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", path, std::strerror(errno)));
   }
+  // This file system alone: on the host there are others.
+  syncfs(fd);
   close(fd);
   unlink(path.c_str());
-  sync();
 }
+
+namespace {
 
 // Everything but what process 1 must do itself: a crash here is seen there.
 int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "harness/filesystem.h"
+#include "harness/probe.h"
 #include "harness/workload.h"
 
 namespace faultline {
@@ -22,6 +23,14 @@ namespace faultline {
 // file system named on the kernel's command line, its modules loaded, its device there. Then the
 // guest powers off.
 [[noreturn]] void RunGuest(const std::function<int(const FileSystem& fs)>& serve);
+
+// What the hello frame says of the running kernel and its machine.
+nlohmann::json Hello(uint64_t ticks);
+
+// One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
+// (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell
+// would be unlike all others.
+void CommitOnce(const std::string& directory);
 
 // Writes one frame to the host (harness/wire.h).
 void Send(std::string_view type, const nlohmann::json& payload);

@@ -30,9 +30,11 @@ namespace {
 
 [[noreturn]] void Fail(const std::string& what) {
   const int error = errno;
-  throw Failure(ExitCode::kVmFailed,
-                fmt::format("{}: {}{}", what, std::strerror(error),
-                            error == ENOSPC ? "; fewer touches, or a larger pmem, would fit" : ""));
+  throw Failure(
+      ExitCode::kVmFailed,
+      fmt::format(
+          "{}: {}{}", what, std::strerror(error),
+          error == ENOSPC ? "; fewer touches, or a larger device (--pmem), would fit" : ""));
 }
 
 void WriteAll(int fd, uint64_t bytes) {

@@ -138,9 +138,10 @@ std::vector<std::string> NearNames(const std::string& name, const std::vector<st
 }
 
 std::vector<PlannedCell> Plan(const Selection& selection,
-                              std::span<const Workload* const> workloads) {
+                              std::span<const Workload* const> workloads,
+                              std::span<const FileSystem> file_systems) {
   std::vector<std::string> names;
-  for (const FileSystem& fs : FileSystems()) names.emplace_back(fs.id);
+  for (const FileSystem& fs : file_systems) names.emplace_back(fs.id);
   Check("fs", selection.fs, names);
   names.clear();
   for (const Strategy& strategy : Strategies()) {
@@ -181,7 +182,7 @@ std::vector<PlannedCell> Plan(const Selection& selection,
   }
 
   std::vector<PlannedCell> plan;
-  for (const FileSystem& fs : FileSystems()) {
+  for (const FileSystem& fs : file_systems) {
     if (!Chosen(selection.fs, fs.id, fs.by_default)) continue;
     for (const Workload* workload : workloads) {
       if (workload->selftest ? std::find(selection.workload.begin(), selection.workload.end(),

@@ -36,7 +36,8 @@ struct PlannedCell {
 // In a fixed order: file system, workload, order, threads, strategy, K, state, touch, attackers,
 // setting. Throws Failure(kUsage) for a name that nothing matches, with the near ones.
 std::vector<PlannedCell> Plan(const Selection& selection,
-                              std::span<const Workload* const> workloads);
+                              std::span<const Workload* const> workloads,
+                              std::span<const FileSystem> file_systems = FileSystems());
 
 // "a,b,c" to its parts; empty parts are left out.
 std::vector<std::string> SplitList(const std::string& list);

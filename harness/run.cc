@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -312,6 +313,7 @@ class Beside {
       throw Failure(ExitCode::kVmFailed, fmt::format("fork: {}", std::strerror(errno)));
     }
     if (child_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
       context.workload.beside(context.directory);
       _exit(0);
     }
@@ -438,11 +440,13 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const JournalCounters journal_before = ReadJournalCounters(context.fs, inode.st_dev);
   if (module) module->Reset(file.fd());
 
+  if (context.counters != nullptr) context.counters->Start();
   const uint64_t ns_before = MonotonicNs();
   const uint64_t ticks_before = Ticks();
   const Totals totals = Measure(cell, context.workload, lanes);
   const uint64_t ns = MonotonicNs() - ns_before;
   const uint64_t ticks = Ticks() - ticks_before;
+  if (context.counters != nullptr) row["counters"] = context.counters->Stop();
   const fl_kmod_stats stats = module ? module->Stats(file.fd()) : fl_kmod_stats{};
   if (!beside.Stop()) {
     throw Failure(ExitCode::kRegression,
@@ -485,8 +489,11 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   std::string complaint;
   const uint64_t expected = mapping ? cell.touches : 0;
   if (totals.sum.faults != expected) {
-    complaint =
-        fmt::format("{} touches took {} faults, not {}", cell.touches, totals.sum.faults, expected);
+    complaint = fmt::format(
+        "{} touches took {} faults, not {}{}", cell.touches, totals.sum.faults, expected,
+        context.fs.dax || totals.sum.faults > expected
+            ? ""
+            : ": the page cache holds large folios, and one fault maps many pages");
   } else if (mapping && row["mapped_order"] != OrderName(cell.order)) {
     complaint = fmt::format("asked for {} entries, the kernel mapped {}", OrderName(cell.order),
                             row["mapped_order"].get<std::string>());
@@ -604,7 +611,8 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
                             "retries_p50",   "retries_max",  "period_us",    "starved",
                             "slowdown",      "slowdown_p50", "progress_max", "attack_rate",
                             "refused",       "reference",    "scan",         "journal",
-                            "phases",        "locks",        "sample_kinds", "fallback_reasons"}) {
+                            "phases",        "locks",        "sample_kinds", "fallback_reasons",
+                            "counters"}) {
     row[field] = nullptr;
   }
   return row;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "harness/cell.h"
+#include "harness/counters.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/strategy.h"
@@ -18,8 +19,9 @@ struct RunContext {
   const FileSystem& fs;
   const Strategy& strategy;
   const Workload& workload;
-  std::string directory;  // on the file system
-  ProbeSets& probes;      // loaded, not attached
+  std::string directory;         // on the file system
+  ProbeSets& probes;             // loaded, not attached
+  Counters* counters = nullptr;  // of the CPU; on the host
 };
 
 // The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that

@@ -146,6 +146,7 @@ struct Workload {
   Contest contest = Contest::kNone;
   std::span<const TouchKind> kinds = {};
   std::span<const char* const> strategies = {};  // by default; empty: the matrix's own
+  bool vm_only = false;                          // takes the kernel down with it
 };
 
 // Why this workload cannot be measured so; empty when it can.

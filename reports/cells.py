@@ -172,8 +172,10 @@ STATUSES = ("failed", "incomplete", "skipped", "ok")
 
 
 def status(cell):
-    """The cell's status: the worse of its rows'."""
-    return min((row["status"] for row in cell.rows), key=STATUSES.index)
+    """The cell's status: the worse of its rows'. Where probes cannot be, their row is skipped, and the twin is the
+    measurement."""
+    rows = [row for row in cell.rows if row is cell.off or cell.off is None or row["status"] != "skipped"]
+    return min((row["status"] for row in rows), key=STATUSES.index)
 
 
 def tally(rows):

@@ -178,6 +178,17 @@ def to_wall(document):
     return document
 
 
+def to_host(document):
+    """The same document as if it came from the running kernel."""
+    document = to_wall(document)
+    for part in [document["context"], *document["benchmarks"]]:
+        part["accel"] = "none"
+    document["context"].update(on="host", qemu=None)
+    for row in document["benchmarks"]:
+        row.update(life=None, vcpus=None)
+    return document
+
+
 def make_document(rows=None, **context):
     """A whole result; without rows, the full matrix: 3 file systems x 14 variants x 3 states x twins."""
     if rows is None:

@@ -238,7 +238,8 @@ def _merged_context(results):
         merged["reason"] = "; ".join(f"{r.path}: {r.context['reason']}" for r in results if not r.context["complete"])
     for key in ("kernels", "file_systems"):
         merged[key] = {name: value for c in reversed(contexts) for name, value in c[key].items()}
-    arguments = {name: value for c in reversed(contexts) for name, value in c["qemu"]["arguments"].items()}
-    merged["qemu"] = {**contexts[0]["qemu"], "arguments": arguments}
+    if merged["qemu"] is not None:  # as on the host
+        arguments = {name: value for c in reversed(contexts) for name, value in c["qemu"]["arguments"].items()}
+        merged["qemu"] = {**contexts[0]["qemu"], "arguments": arguments}
     merged["elapsed_s"] = sum(c["elapsed_s"] for c in contexts)
     return merged

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+import conftest
 import load
 
 
@@ -284,3 +285,18 @@ def test_unreadable(synthetic):
     folder = synthetic.save("{}")
     os.chmod(os.path.join(folder, "result.json"), 0)
     assert "cannot be read" in refused(folder)
+
+
+def test_results_of_the_running_kernel(synthetic, tmp_path):
+    document = conftest.to_host(conftest.make_document(conftest.make_pair("volatile", None, "hole")))
+    document["benchmarks"][0]["counters"] = {"instructions": 5, "cycles": None, "dtlb_load_misses": None,
+                                             "reason": "cycles: no such counter"}
+    paths = []
+    for name in ("a", "b"):
+        paths.append(tmp_path / name)
+        paths[-1].mkdir()
+        (paths[-1] / "result.json").write_text(json.dumps(document))
+    assert load.load_all(paths).context["qemu"] is None
+    document["context"]["qemu"] = {"version": "7.2", "binary_sha256": None, "arguments": {}}
+    (paths[0] / "result.json").write_text(json.dumps(document))
+    assert "qemu" in refused(paths[0])

@@ -60,7 +60,8 @@ def text(table):
     """The table (as build returns it) for a terminal: lines of at most 80 columns, ending in a newline."""
     lines = []
     unit = f"unit {table['unit']} ({table['time_domain']})"
-    lines += _wrap(f"{table['path']}: accelerator {table['accel']}, {unit}")
+    where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
+    lines += _wrap(f"{table['path']}: {where}, {unit}")
     lines += _wrap(table["note"])
     lines += _wrap(summary(table))
     for note in table["notes"]:

@@ -9,6 +9,7 @@ import unicodedata
 import pytest
 
 import cells
+import conftest
 import table
 
 
@@ -49,6 +50,8 @@ def test_figures_are_the_twins_with_the_tax_beside_them(synthetic):
     assert "unit instr (virtual)" in text and "kernel 6.1.0-synthetic" in text and "tcg-icount" in text
     assert table.VIRTUAL_NOTE in " ".join(text.split())
     assert "*" not in text
+    data["accel"] = "none"
+    assert "on the running kernel, unit" in " ".join(table.text(data).split())
 
 
 def test_the_baseline_is_of_the_same_state_and_section(synthetic):
@@ -274,3 +277,11 @@ def test_the_journal_the_phases_and_the_locks_stand_below_their_section(syntheti
 def test_a_result_of_before_the_journal_was_looked_at_has_none(synthetic):
     text = table.text(built(synthetic, synthetic.pair("map_sync", state="hole")))
     assert "the journal" not in text and "phases of" not in text and "locks of" not in text
+
+
+def test_a_cell_whose_probes_cannot_be_is_its_twin(synthetic):
+    off, on = sorted(synthetic.pair("volatile", state="hole"), key=lambda row: row["probes"] == "on")
+    skipped = conftest.skip(on, "no probe: kprobe on f: refused")
+    assert built(synthetic, [off, skipped])["cells"] == {"ok": 1, "skipped": 0, "incomplete": 0, "failed": 0}
+    both = [conftest.skip(off, "no room"), skipped]
+    assert built(synthetic, both)["cells"] == {"ok": 0, "skipped": 1, "incomplete": 0, "failed": 0}

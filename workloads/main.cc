@@ -7,10 +7,12 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/guest.h"
+#include "harness/host.h"
 #include "harness/matrix.h"
 #include "harness/probe.h"
 #include "harness/run.h"
@@ -114,6 +116,16 @@ int Main(int argc, char** argv) {
   plan->add_flag("--wall", wall);
   plan->add_flag("--samples", samples);
   CLI::Option* touches_option = plan->add_option("--touches", touches);
+  std::string directory;
+  std::string cell_file;
+  int frames = STDOUT_FILENO;
+  bool page_cache = false;
+  plan->add_option("--dir", directory, "for the file system of this folder, on this kernel");
+  plan->add_flag("--allow-page-cache", page_cache);
+  CLI::App* host = app.add_subcommand("host", "run a cell in a folder of this machine");
+  host->add_option("--dir", directory, "an empty folder")->required();
+  host->add_option("--cell", cell_file, "as `plan` prints it; without: only look");
+  host->add_option("--frames", frames, "descriptor for the frames of harness/wire.h");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -123,6 +135,7 @@ int Main(int argc, char** argv) {
     std::cout << Tables().dump(2) << '\n';
     return 0;
   }
+  if (host->parsed()) return HostMain(directory, cell_file, frames, kWorkloads);
   Selection selection;
   selection.fs = SplitList(lists["fs"]);
   selection.strategy = SplitList(lists["strategy"]);
@@ -141,8 +154,23 @@ int Main(int argc, char** argv) {
     const Probes set = ProbesNamed(value);
     if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
   }
+  std::optional<Place> place;
+  std::vector<FileSystem> here;
+  if (!directory.empty()) {
+    place = Inspect(directory);
+    if (const std::string why = Refusal(*place, page_cache); !why.empty()) {
+      throw Failure(ExitCode::kUsage, why);
+    }
+    here.push_back(*place->fs);
+    here.back().by_default = true;
+  }
   nlohmann::json cells = nlohmann::json::array();
-  for (PlannedCell& planned : Plan(selection, kWorkloads)) {
+  for (PlannedCell& planned :
+       Plan(selection, kWorkloads, place ? std::span<const FileSystem>(here) : FileSystems())) {
+    if (place && planned.skip.empty()) {
+      planned.skip = WhyNotHere(*place, *FindStrategy(planned.cell.strategy),
+                                *FindWorkload(kWorkloads, planned.cell.workload), planned.cell);
+    }
     for (const Probes set : sets) {
       const bool probed = set != Probes::kOff;
       // A contest is measured by its parties' own clocks.

@@ -31,6 +31,7 @@ const Workload k_selftest_oom = {.id = "selftest_oom",
                                  .paced = false,
                                  .scattered = false,
                                  .by_default = false,
-                                 .selftest = true};
+                                 .selftest = true,
+                                 .vm_only = true};
 
 }  // namespace faultline

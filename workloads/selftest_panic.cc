@@ -25,6 +25,7 @@ const Workload k_selftest_panic = {.id = "selftest_panic",
                                    .paced = false,
                                    .scattered = false,
                                    .by_default = false,
-                                   .selftest = true};
+                                   .selftest = true,
+                                   .vm_only = true};
 
 }  // namespace faultline

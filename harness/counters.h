@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The CPU's own counters over a stretch of this process, its new threads included: one perf event
+// group, so that all were on the CPU at the same time.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace faultline {
+
+struct CounterRow {
+  const char* id;  // the field of the result
+  uint32_t type;   // PERF_TYPE_*
+  uint64_t config;
+  bool kernel_only;
+};
+
+// Instructions, cycles and dTLB load misses, in the kernel alone.
+std::span<const CounterRow> KernelCounters();
+
+class Counters {
+ public:
+  explicit Counters(std::span<const CounterRow> rows = KernelCounters()) : rows_(rows) {}
+  ~Counters();
+  Counters(const Counters&) = delete;
+  Counters& operator=(const Counters&) = delete;
+
+  // Opens the events and lets them count. What is refused is told by Stop(); throws nothing. A
+  // process forked from here on is counted too, so fork those that do something else before.
+  void Start();
+  // {id: count or null, ..., "reason": why something is null, else ""}.
+  nlohmann::json Stop();
+
+ private:
+  struct Open {
+    const CounterRow* row = nullptr;
+    int fd = -1;
+  };
+  void Close();
+  std::span<const CounterRow> rows_;
+  std::vector<Open> open_;
+  std::string reason_;
+};
+
+// What the kernel's refusal of an event means to a user; `paranoid` is perf_event_paranoid.
+std::string WhyNoCounter(const char* id, int error, const std::string& paranoid);
+
+}  // namespace faultline

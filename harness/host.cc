@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/host.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <list>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <vector>
+
+#include "harness/clock.h"
+#include "harness/contest.h"
+#include "harness/counters.h"
+#include "harness/failure.h"
+#include "harness/guest.h"
+#include "harness/mapping.h"
+#include "harness/module.h"
+#include "harness/probe.h"
+#include "harness/run.h"
+#include "harness/wire.h"
+
+namespace faultline {
+namespace {
+
+constexpr off_t kSuperblockAt = 1024;
+constexpr size_t kSuperblockSize = 1024;
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// mountinfo writes blanks and backslashes as \OOO (fs/proc_namespace.c, mangle()).
+std::string Unescaped(const std::string& word) {
+  std::string text;
+  for (size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == '\\' && i + 3 < word.size()) {
+      text += static_cast<char>(std::stoi(word.substr(i + 1, 3), nullptr, 8));
+      i += 3;
+    } else {
+      text += word[i];
+    }
+  }
+  return text;
+}
+
+uint64_t LittleEndian(const std::string& bytes, size_t at, size_t size) {
+  uint64_t value = 0;
+  for (size_t i = size; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes.at(at + i));
+  return value;
+}
+
+// The fast_commit feature of a mounted ext4. What mountinfo shows does not tell.
+bool FastCommitOf(const MountEntry& mount, std::string& remark) {
+  std::string name;
+  std::istringstream event(ReadAll("/sys/dev/block/" + mount.device + "/uevent"));
+  for (std::string line; std::getline(event, line);) {
+    if (line.starts_with("DEVNAME=")) name = line.substr(8);
+  }
+  std::string superblock(kSuperblockSize, '\0');
+  const int fd = open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC);
+  const ssize_t n = fd < 0 ? -1 : pread(fd, superblock.data(), superblock.size(), kSuperblockAt);
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  const std::optional<bool> has =
+      n == static_cast<ssize_t>(kSuperblockSize) ? HasFastCommit(superblock) : std::nullopt;
+  if (!has) {
+    remark = fmt::format("taken for ext4 without fast_commit: cannot read the superblock of {}: {}",
+                         mount.source, n < 0 ? std::strerror(error) : "not ext4's");
+  }
+  return has.value_or(false);
+}
+
+const FileSystem* FindRow(const std::string& type, bool dax, bool fast_commit) {
+  for (const FileSystem& fs : FileSystems()) {
+    if (type == fs.type && fs.dax == dax && fs.fast_commit == fast_commit) return &fs;
+  }
+  return nullptr;
+}
+
+class FrameWriter {
+ public:
+  explicit FrameWriter(int fd) : fd_(fd) {}
+  void Send(std::string_view type, const nlohmann::json& payload) const {
+    const std::string frame =
+        wire::Encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    for (size_t at = 0; at < frame.size();) {
+      const ssize_t n = write(fd_, frame.data() + at, frame.size() - at);
+      if (n < 0 && errno == EINTR) continue;
+      // Whoever reads frames sees that one is missing.
+      if (n <= 0) return;
+      at += static_cast<size_t>(n);
+    }
+  }
+
+ private:
+  int fd_;
+};
+
+nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSets& probes,
+                       std::span<const Workload* const> workloads) {
+  const nlohmann::json json = nlohmann::json::parse(ReadAll(cell_file), nullptr, false);
+  if (json.is_discarded()) {
+    throw Failure(ExitCode::kUsage, fmt::format("{} holds no cell", cell_file));
+  }
+  const Cell cell = CellFromJson(json);
+  const Workload* workload = FindWorkload(workloads, cell.workload);
+  const Strategy* strategy = FindStrategy(cell.strategy);
+  if (workload == nullptr || strategy == nullptr || cell.fs != place.fs->id || cell.virtual_time) {
+    throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit {}, which is {}", cell.Name(),
+                                                place.directory, place.fs->id));
+  }
+  std::string skip = WhyNotHere(place, *strategy, *workload, cell);
+  const ProbeSet* set = probes.For(
+      {.probes = cell.probes, .module = strategy->NeedsModule(), .sampling = cell.samples});
+  if (const std::string why = set == nullptr ? "" : set->WhyNot(); skip.empty() && !why.empty()) {
+    skip = fmt::format("no probe{}: {}", geteuid() == 0 ? "" : ", and not root", why);
+  }
+  if (!skip.empty()) return EmptyRow(cell, "skipped", skip);
+  Counters counters;
+  return RunCell(cell, {*place.fs, *strategy, *workload, place.directory, probes, &counters});
+}
+
+}  // namespace
+
+const Workload* FindWorkload(std::span<const Workload* const> workloads, const std::string& id) {
+  for (const Workload* workload : workloads) {
+    if (id == workload->id) return workload;
+  }
+  return nullptr;
+}
+
+std::optional<MountEntry> FindMount(const std::string& mountinfo, uint64_t id) {
+  std::istringstream lines(mountinfo);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream in(line);
+    std::vector<std::string> words;
+    for (std::string word; in >> word;) words.push_back(word);
+    // ID PARENT DEVICE ROOT WHERE OPTIONS [TAG...] - TYPE SOURCE OPTIONS
+    size_t dash = 6;
+    while (dash < words.size() && words[dash] != "-") ++dash;
+    if (dash + 3 >= words.size() || words[0] != std::to_string(id)) continue;
+    MountEntry entry;
+    entry.id = id;
+    entry.device = words[2];
+    entry.where = Unescaped(words[4]);
+    // The file system's own begin with rw or ro once more.
+    entry.options = words[5];
+    if (const size_t comma = words[dash + 3].find(','); comma != std::string::npos) {
+      entry.options += words[dash + 3].substr(comma);
+    }
+    entry.type = words[dash + 1];
+    entry.source = Unescaped(words[dash + 2]);
+    return entry;
+  }
+  return std::nullopt;
+}
+
+std::optional<bool> HasFastCommit(const std::string& superblock) {
+  // fs/ext4/ext4.h: s_magic, s_feature_compat, EXT4_FEATURE_COMPAT_FAST_COMMIT.
+  constexpr size_t kMagicAt = 0x38;
+  constexpr size_t kCompatAt = 0x5c;
+  constexpr uint64_t kMagic = 0xef53;
+  constexpr uint64_t kFastCommit = 0x400;
+  if (superblock.size() < kCompatAt + 4 || LittleEndian(superblock, kMagicAt, 2) != kMagic) {
+    return std::nullopt;
+  }
+  return (LittleEndian(superblock, kCompatAt, 4) & kFastCommit) != 0;
+}
+
+const FileSystem& HostFileSystem(const std::string& type, bool dax, bool fast_commit) {
+  if (const FileSystem* row = FindRow(type, dax, fast_commit)) return *row;
+  // The rows are `const` arrays of plain pointers: what is made up here must outlive them.
+  static std::list<std::string> words;
+  static std::list<FileSystem> rows;
+  const auto keep = [](const std::string& word) { return words.emplace_back(word).c_str(); };
+  FileSystem row{};
+  if (const FileSystem* near = FindRow(type, dax, false)) row = *near;
+  if (const FileSystem* near = FindRow(type, true, fast_commit))
+    row.fast_commit = near->fast_commit;
+  row.id = keep(type + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
+  row.summary = "found on this machine";
+  row.type = keep(type);
+  row.mkfs = "";
+  row.options = "";
+  row.dax = dax;
+  row.module = "";
+  row.tool = "";
+  return rows.emplace_back(row);
+}
+
+Place Inspect(const std::string& directory) {
+  Place place;
+  place.directory = directory;
+  struct statx st {};
+  if (statx(AT_FDCWD, directory.c_str(), 0, STATX_MNT_ID, &st) != 0) {
+    throw Failure(ExitCode::kUsage, fmt::format("{}: {}", directory, std::strerror(errno)));
+  }
+  const auto mount = FindMount(ReadAll("/proc/self/mountinfo"), st.stx_mnt_id);
+  if ((st.stx_mask & STATX_MNT_ID) == 0 || !mount) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{}: /proc/self/mountinfo does not tell its mount; the kernel is too "
+                              "old (5.8 has it), or /proc is not there",
+                              directory));
+  }
+  place.mount = *mount;
+  try {
+    const TestFile file(directory + "/inspect", kPageSize, State::kHole, false);
+    place.dax = file.IsDax();
+    void* at = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC,
+                    file.fd(), 0);
+    if (at == MAP_FAILED) {
+      place.map_sync = std::strerror(errno);
+    } else {
+      munmap(at, kPageSize);
+    }
+  } catch (const Failure& failure) {
+    throw Failure(ExitCode::kUsage, failure.what());
+  }
+  const bool fast_commit = place.mount.type == "ext4" && FastCommitOf(place.mount, place.remark);
+  place.fs = &HostFileSystem(place.mount.type, place.dax, fast_commit);
+  return place;
+}
+
+std::string Refusal(const Place& place, bool page_cache) {
+  if (place.dax || page_cache) return "";
+  return fmt::format(
+      "not on DAX: files there go through the page cache ({} of {} on {}; statx shows no "
+      "STATX_ATTR_DAX, MAP_SYNC: {}); mount a pmem device with -o dax, or give "
+      "--allow-page-cache to measure it so",
+      place.mount.type, place.mount.source, place.mount.where,
+      place.map_sync.empty() ? "granted" : place.map_sync);
+}
+
+std::string WhyNotHere(const Place& place, const Strategy& strategy, const Workload& workload,
+                       const Cell& cell) {
+  if (workload.vm_only) return fmt::format("{} brings the kernel down", workload.id);
+  for (const TouchKind& kind : workload.kinds) {
+    if (cell.touch == kind.id && kind.whole_fs) {
+      return fmt::format("touch {} stops the whole file system, others' files too", kind.id);
+    }
+  }
+  if (strategy.map_sync && !place.map_sync.empty()) {
+    return fmt::format("{} needs MAP_SYNC, which {} refuses: {}", strategy.id, place.mount.where,
+                       place.map_sync);
+  }
+  if (strategy.NeedsModule() && access("/dev/" FAULTLINE_DEVICE, F_OK) != 0) {
+    return fmt::format(
+        "{} needs the strategy module, which is not loaded: `make kmod`, then as root `insmod "
+        "build/kmod/faultline.ko`",
+        strategy.id);
+  }
+  return "";
+}
+
+int HostMain(const std::string& directory, const std::string& cell_file, int frames,
+             std::span<const Workload* const> workloads) {
+  const FrameWriter writer(frames);
+  std::string stage = "ready";
+  const auto fail = [&](ExitCode code, const char* message) {
+    writer.Send(wire::kFail,
+                {{"stage", stage}, {"message", message}, {"exit_code", static_cast<int>(code)}});
+    return static_cast<int>(code);
+  };
+  try {
+    writer.Send(wire::kHello, Hello(Ticks()));
+    const Place place = Inspect(directory);
+    if (!cell_file.empty()) CommitOnce(directory);
+    // Others may take faults on the same file system.
+    ProbeSets probes(*place.fs, true);
+    writer.Send(wire::kReady,
+                {{"mkfs", ""},
+                 {"mount", fmt::format("mount -t {} -o {} {} {}", place.mount.type,
+                                       place.mount.options, place.mount.source, place.mount.where)},
+                 {"tool_version", ""},
+                 {"fs", place.fs->id},
+                 {"dax", place.dax},
+                 {"map_sync", place.map_sync},
+                 {"remark", place.remark},
+                 {"probes", probes.Report()}});
+    if (!cell_file.empty()) {
+      stage = "cell";
+      // As in a guest: no fault on program or libraries falls into a measurement.
+      mlockall(MCL_CURRENT);
+      writer.Send(wire::kResult, RunHere(place, cell_file, probes, workloads));
+    }
+    writer.Send(wire::kDone, nlohmann::json::object());
+    return 0;
+  } catch (const Failure& failure) {
+    return fail(failure.code(), failure.what());
+  } catch (const std::exception& e) {
+    return fail(ExitCode::kRegression, e.what());
+  }
+}
+
+}  // namespace faultline

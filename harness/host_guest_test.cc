@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// `faultline run --on host` where the guest is the host: process 1 of a guest whose image holds the
+// command. What must come of it stands in cli/host_vm_test.cc.
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "harness/clock.h"
+#include "harness/failure.h"
+#include "harness/guest.h"
+#include "harness/subprocess.h"
+#include "harness/wire.h"
+
+namespace faultline {
+namespace {
+
+constexpr char kCommand[] = "/usr/bin/faultline";
+
+// Name, size and content's checksum of everything under `place`.
+nlohmann::json Listing(const std::string& place) {
+  nlohmann::json list = nlohmann::json::object();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(place)) {
+    std::string content;
+    if (entry.is_regular_file()) {
+      std::ifstream in(entry.path(), std::ios::binary);
+      content.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    list[entry.path().string()] = {content.size(), wire::Checksum(content)};
+  }
+  return list;
+}
+
+nlohmann::json Run(const std::vector<std::string>& more) {
+  std::vector<std::string> command = {kCommand, "run",      "--on",       "host",  "--force",
+                                      "--out",  "/tmp/out", "--no-table", "--dir", kMountPoint};
+  command.insert(command.end(), more.begin(), more.end());
+  const CommandResult ended = RunCommand(command);
+  std::ifstream in("/tmp/out/result.json");
+  return {{"exit", ended.exit_code},
+          {"output", ended.output},
+          {"result", nlohmann::json::parse(in, nullptr, false)}};
+}
+
+int Serve(const FileSystem& fs) {
+  try {
+    const Mounted mounted = MakeAndMount(fs, kPmemDevice, kMountPoint);
+    std::ofstream(std::string(kMountPoint) + "/precious") << "do not touch";
+    Send(wire::kReady, {{"mkfs", mounted.mkfs_line}, {"ticks", Ticks()}});
+    const nlohmann::json before = Listing(kMountPoint);
+    nlohmann::json without = Run(
+        {"--strategy", "map_sync,sync_fault", "--state", "hole", "--touches", "23", "--samples"});
+    const int module = open(wire::kStrategyModule, O_RDONLY | O_CLOEXEC);
+    const bool loaded = syscall(SYS_finit_module, module, "", 0) == 0;
+    nlohmann::json with = Run(
+        {"--strategy", "volatile,fsync:8,sync_fault", "--state", "unwritten", "--touches", "23"});
+    Send(wire::kResult, {{"before", before},
+                         {"after", Listing(kMountPoint)},
+                         {"without_module", without},
+                         {"module_loaded", loaded},
+                         {"with_module", with}});
+    return 0;
+  } catch (const std::exception& e) {
+    Send(wire::kFail, {{"stage", "ready"}, {"message", e.what()}, {"exit_code", 1}});
+    return 1;
+  }
+}
+
+}  // namespace
+}  // namespace faultline
+
+int main() {
+  if (getpid() != 1) {
+    std::fprintf(stderr, "host_guest_test is a guest's process 1; host_vm_test runs it\n");
+    return 77;
+  }
+  faultline::RunGuest(faultline::Serve);
+}

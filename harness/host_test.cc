@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/host.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "harness/contest.h"
+#include "harness/testing.h"
+
+namespace faultline {
+namespace {
+
+constexpr char kMountinfo[] =
+    "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
+    "27 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw,discard,resuid=65534\n"
+    "41 27 259:0 /sub /mnt/two\\040words rw,noatime - xfs /dev/pmem0 rw,attr2,dax=always\n"
+    "garbage\n";
+
+TEST(Mountinfo, IsFoundByItsId) {
+  const auto root = FindMount(kMountinfo, 27);
+  ASSERT_TRUE(root);
+  EXPECT_EQ(root->where, "/");
+  EXPECT_EQ(root->type, "ext4") << "behind two tags";
+  EXPECT_EQ(root->source, "/dev/vda");
+  EXPECT_EQ(root->device, "254:0");
+  EXPECT_EQ(root->options, "rw,relatime,discard,resuid=65534");
+  const auto pmem = FindMount(kMountinfo, 41);
+  ASSERT_TRUE(pmem);
+  EXPECT_EQ(pmem->where, "/mnt/two words");
+  EXPECT_EQ(FindMount(kMountinfo, 22)->options, "rw,relatime");
+  EXPECT_EQ(pmem->options, "rw,noatime,rw,attr2,dax=always");
+  EXPECT_FALSE(FindMount(kMountinfo, 2)) << "no prefix of an id";
+  EXPECT_FALSE(FindMount(kMountinfo, 0));
+}
+
+TEST(Superblock, HasFastCommitOrNotOrIsNone) {
+  std::string block(1024, '\0');
+  EXPECT_FALSE(HasFastCommit(block).has_value());
+  EXPECT_FALSE(HasFastCommit("").has_value());
+  block[0x38] = '\x53';
+  block[0x39] = '\xef';
+  EXPECT_EQ(HasFastCommit(block), false);
+  block[0x5c] = '\x3c';  // what mke2fs sets by default
+  block[0x5d] = '\x02';
+  EXPECT_EQ(HasFastCommit(block), false);
+  block[0x5d] = '\x06';
+  EXPECT_EQ(HasFastCommit(block), true);
+}
+
+TEST(HostFileSystem, IsTheRowThatFits) {
+  EXPECT_STREQ(HostFileSystem("ext4", true, false).id, "ext4");
+  EXPECT_STREQ(HostFileSystem("ext4", true, true).id, "ext4-fc");
+  EXPECT_STREQ(HostFileSystem("ext4", false, false).id, "ext4-nodax");
+  EXPECT_STREQ(HostFileSystem("xfs", true, false).id, "xfs");
+  EXPECT_STREQ(HostFileSystem("xfs", false, false).id, "xfs-nodax");
+}
+
+TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
+  const FileSystem& fast = HostFileSystem("ext4", false, true);
+  EXPECT_STREQ(fast.id, "ext4-fc-nodax");
+  EXPECT_STREQ(fast.fault.front().function, "ext4_page_mkwrite") << "as without fast_commit";
+  EXPECT_TRUE(fast.fast_commit);
+  EXPECT_FALSE(fast.dax);
+  const FileSystem& other = HostFileSystem("btrfs", false, false);
+  EXPECT_STREQ(other.id, "btrfs-nodax");
+  EXPECT_EQ(other.fault.front().function, nullptr) << "no probe is known";
+  const FileSystem& third = HostFileSystem("erofs", true, false);
+  EXPECT_STREQ(third.id, "erofs");
+  EXPECT_TRUE(third.dax);
+  EXPECT_STREQ(other.id, "btrfs-nodax") << "still there";
+}
+
+Place PlaceOn(bool dax, const char* map_sync) {
+  Place place;
+  place.mount = *FindMount(kMountinfo, 27);
+  place.dax = dax;
+  place.map_sync = map_sync;
+  return place;
+}
+
+TEST(Refusal, SaysWhatIsThereAndWhatToDo) {
+  EXPECT_EQ(Refusal(PlaceOn(false, "Operation not supported"), false),
+            "not on DAX: files there go through the page cache (ext4 of /dev/vda on /; statx shows "
+            "no STATX_ATTR_DAX, MAP_SYNC: Operation not supported); mount a pmem device with -o "
+            "dax, or give --allow-page-cache to measure it so");
+  EXPECT_EQ(Refusal(PlaceOn(false, "Operation not supported"), true), "");
+  EXPECT_EQ(Refusal(PlaceOn(true, ""), false), "");
+}
+
+Workload Plain() {
+  return {.id = "w",
+          .summary = "",
+          .run = nullptr,
+          .touches = 1,
+          .rewrite = false,
+          .paced = false,
+          .scattered = false,
+          .by_default = false,
+          .selftest = false};
+}
+
+TEST(WhyNotHere, ModuleAndMapSyncAndWhatHarmsTheMachine) {
+  const Place dax = PlaceOn(true, "");
+  const Cell cell;
+  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), Plain(), cell), "");
+  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("map_sync"), Plain(), cell), "");
+  EXPECT_EQ(WhyNotHere(PlaceOn(true, "Invalid argument"), *FindStrategy("map_sync"), Plain(), cell),
+            "map_sync needs MAP_SYNC, which / refuses: Invalid argument");
+  if (access("/dev/faultline", F_OK) != 0) {
+    EXPECT_EQ(WhyNotHere(dax, *FindStrategy("sync_fault"), Plain(), cell),
+              "sync_fault needs the strategy module, which is not loaded: `make kmod`, then as "
+              "root `insmod build/kmod/faultline.ko`");
+  }
+  Workload panic = Plain();
+  panic.vm_only = true;
+  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), panic, cell), "w brings the kernel down");
+  const TouchKind kinds[] = {{.id = "gentle", .summary = "", .touch = nullptr},
+                             {.id = "freeze", .summary = "", .touch = nullptr, .whole_fs = true}};
+  Workload contest = Plain();
+  contest.kinds = kinds;
+  Cell touched;
+  touched.touch = "gentle";
+  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), contest, touched), "");
+  touched.touch = "freeze";
+  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), contest, touched),
+            "touch freeze stops the whole file system, others' files too");
+}
+
+TEST(Inspect, LeavesTheFolderAsItWas) {
+  const TempFolder folder;
+  const Place place = Inspect(folder.path());
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  EXPECT_FALSE(place.mount.type.empty());
+  ASSERT_NE(place.fs, nullptr);
+  EXPECT_EQ(place.fs->dax, place.dax);
+  EXPECT_TRUE(place.dax || !place.map_sync.empty()) << "MAP_SYNC is for DAX alone";
+}
+
+TEST(Inspect, OfWhatIsNoFolder) {
+  const TempFolder folder;
+  EXPECT_NE(MessageOf(ExitCode::kUsage, [&] { Inspect(folder.path() + "/absent"); }).find("absent"),
+            std::string::npos);
+  std::ofstream(folder.path() + "/file") << "x";
+  EXPECT_NE(MessageOf(ExitCode::kUsage, [&] { Inspect(folder.path() + "/file"); })
+                .find("Not a directory"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace faultline
