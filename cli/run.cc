@@ -315,10 +315,10 @@ void Run::tell_place(const std::string& ready) {
   progress_.say(
       fmt::format("{}: {} ({})", options_.dir, place.value("fs", ""), place.value("mount", "")));
   if (const auto remark = place.value("remark", ""); !remark.empty()) progress_.say(remark);
-  for (const nlohmann::json& probe : place.at("probes")) {
-    if (probe.value("target", "").empty() && !probe.value("error", "").empty()) {
+  for (const nlohmann::json& point : place.at("probes")) {
+    if (point.value("set", "") == "on" && point.value("means", "").empty()) {
       progress_.say(
-          fmt::format("no probe {}: {}", probe.value("id", ""), probe.value("error", "")));
+          fmt::format("no probe {}: {}", point.value("id", ""), point.value("error", "")));
     }
   }
 }

@@ -81,7 +81,9 @@ bool FastCommitOf(const MountEntry& mount, std::string& remark) {
 
 const FileSystem* FindRow(const std::string& type, bool dax, bool fast_commit) {
   for (const FileSystem& fs : FileSystems()) {
-    if (type == fs.type && fs.dax == dax && fs.fast_commit == fast_commit) return &fs;
+    if (type == fs.type && fs.dax == dax && fs.fast_commit == fast_commit) {
+      return &fs;
+    }
   }
   return nullptr;
 }
@@ -118,13 +120,9 @@ nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSe
     throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit {}, which is {}", cell.Name(),
                                                 place.directory, place.fs->id));
   }
-  std::string skip = WhyNotHere(place, *strategy, *workload, cell);
-  const ProbeSet* set = probes.For(
-      {.probes = cell.probes, .module = strategy->NeedsModule(), .sampling = cell.samples});
-  if (const std::string why = set == nullptr ? "" : set->WhyNot(); skip.empty() && !why.empty()) {
-    skip = fmt::format("no probe{}: {}", geteuid() == 0 ? "" : ", and not root", why);
+  if (const std::string skip = WhyNotHere(place, *strategy, *workload, cell); !skip.empty()) {
+    return EmptyRow(cell, "skipped", skip);
   }
-  if (!skip.empty()) return EmptyRow(cell, "skipped", skip);
   Counters counters;
   return RunCell(cell, {*place.fs, *strategy, *workload, place.directory, probes, &counters});
 }
@@ -184,8 +182,7 @@ const FileSystem& HostFileSystem(const std::string& type, bool dax, bool fast_co
   const auto keep = [](const std::string& word) { return words.emplace_back(word).c_str(); };
   FileSystem row{};
   if (const FileSystem* near = FindRow(type, dax, false)) row = *near;
-  if (const FileSystem* near = FindRow(type, true, fast_commit))
-    row.fast_commit = near->fast_commit;
+  row.fast_commit = fast_commit;
   row.id = keep(type + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
   row.summary = "found on this machine";
   row.type = keep(type);
@@ -274,7 +271,7 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
     writer.Send(wire::kHello, Hello(Ticks()));
     const Place place = Inspect(directory);
     if (!cell_file.empty()) CommitOnce(directory);
-    // Others may take faults on the same file system.
+    // Others fault on this machine too: those of the cell alone count.
     ProbeSets probes(*place.fs, true);
     writer.Send(wire::kReady,
                 {{"mkfs", ""},

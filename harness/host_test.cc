@@ -31,7 +31,7 @@ TEST(Mountinfo, IsFoundByItsId) {
   ASSERT_TRUE(pmem);
   EXPECT_EQ(pmem->where, "/mnt/two words");
   EXPECT_EQ(FindMount(kMountinfo, 22)->options, "rw,relatime");
-  EXPECT_EQ(pmem->options, "rw,noatime,rw,attr2,dax=always");
+  EXPECT_EQ(pmem->options, "rw,noatime,attr2,dax=always");
   EXPECT_FALSE(FindMount(kMountinfo, 2)) << "no prefix of an id";
   EXPECT_FALSE(FindMount(kMountinfo, 0));
 }
@@ -63,6 +63,7 @@ TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
   EXPECT_STREQ(fast.id, "ext4-fc-nodax");
   EXPECT_STREQ(fast.fault.front().function, "ext4_page_mkwrite") << "as without fast_commit";
   EXPECT_TRUE(fast.fast_commit);
+  EXPECT_EQ(fast.journal, Journal::kJbd2);
   EXPECT_FALSE(fast.dax);
   const FileSystem& other = HostFileSystem("btrfs", false, false);
   EXPECT_STREQ(other.id, "btrfs-nodax");

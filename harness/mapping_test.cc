@@ -81,8 +81,9 @@ TEST(TestFile, SaysThatTheDeviceIsFullAndLeavesNothing) {
       MessageOf(ExitCode::kVmFailed, [&] { TestFile(path, 1 << 20, State::kUnwritten, false); });
   const bool left = access(path.c_str(), F_OK) == 0;
   umount(folder.path().c_str());
-  EXPECT_EQ(message,
-            "fallocate: No space left on device; fewer touches, or a larger pmem, would fit");
+  EXPECT_EQ(
+      message,
+      "fallocate: No space left on device; fewer touches, or a larger device (--pmem), would fit");
   EXPECT_FALSE(left);
 }
 

@@ -489,11 +489,8 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   std::string complaint;
   const uint64_t expected = mapping ? cell.touches : 0;
   if (totals.sum.faults != expected) {
-    complaint = fmt::format(
-        "{} touches took {} faults, not {}{}", cell.touches, totals.sum.faults, expected,
-        context.fs.dax || totals.sum.faults > expected
-            ? ""
-            : ": the page cache holds large folios, and one fault maps many pages");
+    complaint =
+        fmt::format("{} touches took {} faults, not {}", cell.touches, totals.sum.faults, expected);
   } else if (mapping && row["mapped_order"] != OrderName(cell.order)) {
     complaint = fmt::format("asked for {} entries, the kernel mapped {}", OrderName(cell.order),
                             row["mapped_order"].get<std::string>());

@@ -172,10 +172,10 @@ STATUSES = ("failed", "incomplete", "skipped", "ok")
 
 
 def status(cell):
-    """The cell's status: the worse of its rows'. Where probes cannot be, their row is skipped, and the twin is the
+    """The cell's status: the worst of its rows'. Where probes cannot be, their rows are skipped, and the twin is the
     measurement."""
-    rows = [row for row in cell.rows if row is cell.off or cell.off is None or row["status"] != "skipped"]
-    return min((row["status"] for row in rows), key=STATUSES.index)
+    counted = [row["status"] for row in cell.rows if row is cell.off or row["status"] != "skipped"]
+    return min(counted or ["skipped"], key=STATUSES.index)
 
 
 def tally(rows):
