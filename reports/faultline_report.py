@@ -132,8 +132,9 @@ def _identical(options):
     a, b = load.load(options.a), load.load(options.b)
     load.same_clock(a, b)
     environment = load.environment_difference(a.context, b.context)
-    found = stats.identical(a.rows, b.rows)
-    usable = [n for n in found.compared if a.rows[n]["status"] == b.rows[n]["status"] == "ok"]
+    rows_a, rows_b = a.every, b.every
+    found = stats.identical(rows_a, rows_b)
+    usable = [n for n in found.compared if rows_a[n]["status"] == rows_b[n]["status"] == "ok"]
     if options.json:
         _print_json({"a": a.path, "b": b.path, "compared": len(found.compared), "identical": found.same,
                      "share": found.share, "differences": [vars(d) for d in found.differences],
