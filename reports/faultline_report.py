@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs of `faultline` that read results: table, report, identical, check.
+"""The verbs of `faultline` that read results.
 
-Exit codes: 0 pass, 1 a check failed or figures differ, 2 usage or a result that cannot be used or compared.
+Exit codes: 0 pass, 1 a regression, a check that failed or figures that differ, 2 usage or a result that cannot be used
+or compared.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import os
 import signal
 import sys
 import textwrap
+
+import compare_verbs
 
 PASS, FAILED, UNUSABLE = 0, 1, 2
 BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
@@ -82,6 +85,7 @@ def _parser():
     _add_json(sub)
     sub = verb("check", _check, "Check a result against known answers.")
     _add_json(sub)
+    compare_verbs.add(verbs)
     return parser
 
 

@@ -60,11 +60,12 @@ def mann_whitney(a, b):
     return float(scipy_stats.mannwhitneyu(a, b, alternative="two-sided", method="auto").pvalue)
 
 
-def bootstrap_interval(a, b, confidence=CONFIDENCE):
-    """Percentile bootstrap interval of how far the median of b is from that of a, in percent of the latter: (low,
-    high). Each side is drawn from on its own, with a fixed seed. ValueError where a median of a may be 0."""
+def bootstrap_interval(a, b, confidence=CONFIDENCE, share=False):
+    """Percentile bootstrap interval of how far the median of b is from that of a, in percent of the latter (share: in
+    their own unit): (low, high). Each side is drawn from on its own, with a fixed seed. ValueError where a median of a
+    may be 0 and a percentage is asked for."""
     import numpy
-    if min(a) <= 0:
+    if min(a) <= 0 and not share:
         raise ValueError("a percentage of nothing")
     random = numpy.random.default_rng(RESAMPLING_SEED)
 
@@ -73,8 +74,8 @@ def bootstrap_interval(a, b, confidence=CONFIDENCE):
         return numpy.median(values[random.integers(0, len(values), size=(RESAMPLES, len(values)))], axis=1)
 
     base = medians(a)
-    percent = (medians(b) - base) * 100 / base
-    low, high = numpy.quantile(percent, [(1 - confidence) / 2, (1 + confidence) / 2])
+    difference = medians(b) - base
+    low, high = numpy.quantile(difference if share else difference * 100 / base, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 

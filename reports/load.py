@@ -57,8 +57,9 @@ class Result:
 
 
 def sample_key(row):
-    """What tells apart the samples of one name: seed and repetition."""
-    return row["seed"], row["repetition_index"]
+    """What tells apart the samples of one name: the seed and, of wall time, the repetition. A seed of the virtual
+    domain is identical for ever: measured twice it would count twice in the statistics."""
+    return row["seed"], row["repetition_index"] if row["time_domain"] == "wall" else 0
 
 
 def plain(text):
@@ -95,17 +96,17 @@ def load(path):
             if row[key] != context[key]:
                 raise ReportError(f"{path}: the row {name!r} has {key} {row[key]}, the run has {context[key]}: "
                                   "virtual and wall time are never mixed; run the measurement again")
-        # A seed is identical for ever: measured twice it would count twice in the statistics.
-        mark = (name, row["seed"], row["repetition_index"] if row["time_domain"] == "wall" else None)
+        mark = (name, sample_key(row))
         if mark in seen:
             raise ReportError(f"{path}: the row {name!r} is there twice (seed {row['seed']}, repetition "
                               f"{row['repetition_index']}): the file was edited or damaged; run the measurement again")
         seen.add(mark)
         samples.setdefault(name, []).append(row)
-    return _result(path, context, samples, [(path, context)])
+    return make_result(path, context, samples, [(path, context)])
 
 
-def _result(path, context, samples, parts, notes=()):
+def make_result(path, context, samples, parts, notes=()):
+    """The Result of these rows, {name: [row]}, which are sorted."""
     for rows in samples.values():
         rows.sort(key=sample_key)
     return Result(path, context, _representatives(samples), parts, list(notes), samples)
@@ -154,8 +155,8 @@ def load_all(paths):
                                       "report them one at a time, or see `faultline identical`")
         for what in environment_difference(first.context, result.context):
             notes.append(f"{first.path} and {result.path} differ in {what}: their rows are of different environments")
-    return _result(", ".join(r.path for r in results), _merged_context(results), samples,
-                   [(r.path, r.context) for r in results], notes)
+    return make_result(", ".join(r.path for r in results), _merged_context(results), samples,
+                       [(r.path, r.context) for r in results], notes)
 
 
 def same_clock(a, b):

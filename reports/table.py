@@ -60,32 +60,32 @@ def text(table):
     """The table (as build returns it) for a terminal: lines of at most 80 columns, ending in a newline."""
     lines = []
     unit = f"unit {table['unit']} ({table['time_domain']})"
-    lines += _wrap(f"{table['path']}: accelerator {table['accel']}, {unit}")
-    lines += _wrap(table["note"])
-    lines += _wrap(summary(table))
+    lines += wrap(f"{table['path']}: accelerator {table['accel']}, {unit}")
+    lines += wrap(table["note"])
+    lines += wrap(summary(table))
     for note in table["notes"]:
-        lines += _wrap(f"note: {note}")
+        lines += wrap(f"note: {note}")
     starred = dashed = False
     for section in table["sections"]:
         lines.append("")
-        lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
-        lines += _grid(COLUMNS, section["rows"])
+        lines += grid(COLUMNS, section["rows"])
         starred |= any(row["probed_only"] for row in section["rows"])
         dashed |= any(row["tax"] is None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
     if starred or dashed:
         lines.append("")
     if starred:
-        lines += _wrap(PROBED_NOTE)
+        lines += wrap(PROBED_NOTE)
     if dashed:
-        lines += _wrap(NO_TAX_NOTE)
+        lines += wrap(NO_TAX_NOTE)
     lines += _contests_text(table)
     for group in table["not_measured"]:
         lines.append("")
-        lines += _wrap(f"{group['status']}: {group['reason']}")
+        lines += wrap(f"{group['status']}: {group['reason']}")
         for name in group["cells"]:
-            lines += _wrap(name, "  ")
+            lines += wrap(name, "  ")
     return "\n".join(lines) + "\n"
 
 
@@ -159,11 +159,11 @@ def _contests_text(table):
     lines = []
     for section in table["contests"]:
         lines.append("")
-        lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['state']}, {section['setting']}; {table['unit']}")
-        lines += _grid(CONTEST_COLUMNS, section["rows"])
+        lines += grid(CONTEST_COLUMNS, section["rows"])
     notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]
-    return lines + [""] * bool(notes) + [line for note in notes for line in _wrap(note)]
+    return lines + [""] * bool(notes) + [line for note in notes for line in wrap(note)]
 
 
 def contest_notes(table):
@@ -217,20 +217,22 @@ CONTEST_COLUMNS = (
 WORDS = ("strategy", "state", "touch")  # columns that stand left
 
 
-def _grid(columns, rows):
+def grid(columns, rows, words=WORDS):
+    """Lines of at most 80 columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
+    titles of those that stand left, which are cut where there is no room."""
     titles = [title for title, _ in columns]
     grid = [titles] + [[form(row) for _, form in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*grid)]
     gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
-    words = [index for index, title in enumerate(titles) if title in WORDS]
+    left = [index for index, title in enumerate(titles) if title in words]
     while sum(widths) + gap * (len(widths) - 1) > WIDTH:
-        widest = max(words, key=lambda index: widths[index])
+        widest = max(left, key=lambda index: widths[index])
         if widths[widest] <= 3:
             break
         widths[widest] -= 1
     lines = []
     for row in grid:
-        parts = [_cut(cell, width).ljust(width) if index in words else cell.rjust(width)
+        parts = [_cut(cell, width).ljust(width) if index in left else cell.rjust(width)
                  for index, (cell, width) in enumerate(zip(row, widths))]
         lines.append(_cut((" " * gap).join(parts).rstrip(), WIDTH))
     return lines
@@ -245,7 +247,8 @@ def _columns(word):
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in word)
 
 
-def _wrap(line, indent=""):
+def wrap(line, indent=""):
+    """The line, with nothing in it that could do harm, in lines of at most 80 columns."""
     line = plain(line)
     # textwrap counts characters; half the columns are enough for any text with wide ones
     width = WIDTH if _columns(line) == len(line) else WIDTH // 2
