@@ -8,14 +8,16 @@ import tempfile
 from load import ReportError
 
 
-def write_files(folder, files):
-    """Write {name: bytes} into a folder, which is made; returns the paths. ReportError when it cannot be written to."""
+def write_files(folder, files, remedy="name another folder"):
+    """Write {name: bytes} into a folder, which is made; returns the paths. ReportError, which ends in the remedy, when
+    it cannot be written to."""
     try:
         os.makedirs(folder, exist_ok=True)
         for name, data in files.items():
             _write_whole(os.path.join(folder, name), data)
     except OSError as error:
-        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another folder"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "free some space"
         raise ReportError(f"{folder}: cannot be written to: {error.strerror}: {remedy}") from None
     return [os.path.join(folder, name) for name in files]
 

@@ -25,7 +25,7 @@ def write(result, folder):
     figures = plot.figures(result)
     files = {f"{figure.slug}.png": figure.png for figure in figures}
     files[PAGE] = page(result, figures).encode("utf-8")
-    return write_files(folder, files)
+    return write_files(folder, files, "name another folder with --out")
 
 
 def page(result, figures):

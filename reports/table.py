@@ -221,8 +221,8 @@ def grid(columns, rows, words=WORDS):
     """Lines of at most 80 columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
     titles of those that stand left, which are cut where there is no room."""
     titles = [title for title, _ in columns]
-    grid = [titles] + [[form(row) for _, form in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*grid)]
+    texts = [[plain(word) for word in line] for line in (titles, *([form(row) for _, form in columns] for row in rows))]
+    widths = [max(map(len, column)) for column in zip(*texts)]
     gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
     left = [index for index, title in enumerate(titles) if title in words]
     while sum(widths) + gap * (len(widths) - 1) > WIDTH:
@@ -231,7 +231,7 @@ def grid(columns, rows, words=WORDS):
             break
         widths[widest] -= 1
     lines = []
-    for row in grid:
+    for row in texts:
         parts = [_cut(cell, width).ljust(width) if index in left else cell.rjust(width)
                  for index, (cell, width) in enumerate(zip(row, widths))]
         lines.append(_cut((" " * gap).join(parts).rstrip(), WIDTH))
