@@ -60,7 +60,7 @@ constexpr ReportVerb kReportVerbs[] = {
      "A and B are folders of results, or names of baselines.\n"
      "Exit: 0 compared; 2 nothing to compare. The gate is what judges.\n\n"
      "Example:\n  faultline compare before after --changed\n"
-     "  faultline compare kernels kernels --kernels trixie=forky"},
+     "  faultline compare kernels kernels --kernels bookworm=7.3"},
     {"gate", "Compare a result with a baseline; the exit code is the verdict",
      "Usage: faultline gate --baseline FILE|NAME RESULT [--single PERCENT] [--subset]\n"
      "         [--across-environments] [--metric NAME,...] [--cell PATTERN]\n"

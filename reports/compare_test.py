@@ -95,11 +95,13 @@ def test_the_floor(two):
     assert only(two(EVEN, [1.0011] * 5, floors={"per_page": 0.2}))["verdict"] == "same"
     assert only(two(EVEN, [1.0011] * 5, floors={"per_fault": 0.2}))["verdict"] == "regression"
     assert only(two(EVEN, [1.0009] * 5, floors={None: 0}))["verdict"] == "regression"
+    assert only(two(EVEN, [1.0011] * 5, floors={None: 1, "per_page": 0.05}))["verdict"] == "regression"
 
 
 def test_one_seed_out_of_line_is_no_verdict(two):
     # as in trials: one cell of 96 jumped by 9 % when only the tick phase moved
     assert only(two(EVEN, [1, 1, 1.09, 1, 1]))["verdict"] == "unclear"
+    assert only(two(EVEN, [1, 1, 0.91, 1, 1]))["verdict"] == "unclear"
     # and neither does it call the others the same
     row = only(two(EVEN, [1.0002, 1.0001, 1.09, 1.0003, 1.0002]))
     assert (row["verdict"], row["low"] > 0) == ("unclear", True)

@@ -220,6 +220,18 @@ def test_explain_says_which_side_lacks_phases(synthetic, grown):
     assert "nothing to explain" in explain.text([], compare.compare(a, a))
 
 
+def test_no_phase_is_blamed_that_did_not_grow():
+    assert explain.grown([]) is None
+    assert explain.grown([{"phase": "map", "difference": 0}, {"phase": "sync", "difference": -3}]) is None
+    assert explain.grown([{"phase": "map", "difference": 1}])["phase"] == "map"
+    assert explain.phases({}, {"map": {(0, 0): 1}}, True) == explain.phases(None, None, True) == []
+    # not paired: the difference of the medians, 5 - 3
+    assert explain.phases({"map": {(0, 0): 1, (0, 1): 3, (0, 2): 9}}, {"map": {(0, 0): 5}}, False)[0]["difference"] == 2
+    # paired: the median of 4 - 1 and 5 - 3
+    assert explain.phases({"map": {(0, 0): 1, (1, 0): 3, (2, 0): 9}}, {"map": {(0, 0): 4, (1, 0): 5}}, True)[0][
+        "difference"] == 2.5
+
+
 def test_phases_of_two_kernels(synthetic):
     def of(kernel, net):
         off, on = synthetic.pair(kernel=kernel)
