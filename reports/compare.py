@@ -26,6 +26,7 @@ VERDICTS = {
     IDENTICAL: "each sample has the same figure on both sides",
 }
 CHANGED = (WORSE, BETTER)
+LEAST = 1e-100  # of less no percentage is taken: of 0 and of what overflows
 PROBED = ("tax", "phase")  # metrics that are of probed rows by their nature
 
 # How a field of the environment counts when it differs: it is what is tested, it says nothing in this time domain, or
@@ -148,7 +149,7 @@ def _row(one, other, domain, floors, apart):
         if values != other.work[name]:
             return refuse(f"not the same work: {name} {_words(values)} and {_words(other.work[name])}")
     share = one.metric.share
-    if not share and min(one.values.values()) <= 0 and (domain == "wall" or one.values != other.values):
+    if not share and min(one.values.values()) < LEAST and (domain == "wall" or one.values != other.values):
         return refuse("the figure of the first side is not above 0: there is no percentage of it")
     floor = floors.get(one.metric.id, floors.get(None, one.metric.floor[domain]))
     row = {"cell": one.cell, "metric": one.label, "unit": one.metric.unit, "share": share, "floor": floor,

@@ -223,6 +223,23 @@ def test_a_gate_never_passes_a_damaged_file(seeds, synthetic, damage):
         assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
 
 
+def test_figures_at_the_ends_of_what_is_allowed(synthetic, tmp_path):
+    context = synthetic.context()
+    paths = []
+    for index, cost in enumerate((1e-99, 1e100, 1e-300)):
+        context["kernels"]["6.1"]["boot"] = {"ext4": {"ready": 10**400}, "xfs": {"ready": "soon"}, "ext4-fc": 3}
+        rows = synthetic.samples([synthetic.row(per_page=cost, per_fault=cost)], [1] * 5)
+        paths.append(synthetic.save({"context": context, "benchmarks": rows}, f"end{index}"))
+    path = str(tmp_path / "h")
+    little, much, least = paths
+    assert run("gate", "--baseline", least, much).returncode == 2
+    for words, code in ((("compare", little, much, "--metric", "all"), 0), (("gate", "--baseline", little, much), 1),
+                        (("gate", "--baseline", much, little), 0), (("compare", little, much, "--json"), 0),
+                        (("history", "add", *paths, "--file", path), 0), (("trend", *paths), 0)):
+        done = run(*words)
+        assert (done.returncode, done.stderr) == (code, ""), done.stderr
+
+
 def test_explain(synthetic, seeds):
     done = run("explain", seeds(), seeds(1.01))
     assert done.returncode == 2 and "no phases in" in done.stdout

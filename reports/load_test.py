@@ -135,6 +135,11 @@ ROW = ("benchmarks", 0)
     ((*ROW, "probe"), None),  # an ok row with probes
     ((*ROW, "syncs"), None),
     ((*ROW, "tax"), ...),
+    ((*ROW, "per_page"), 1e200),
+    ((*ROW, "per_fault"), 10**400),
+    ((*ROW, "seed"), 2**63),
+    ((*ROW, "repetition_index"), 2**63),
+    ((*ROW, "phases"), [{"id": "sync", "net": 10**400}]),
     ((*ROW, "phases"), {}),
     ((*ROW, "phases"), [{"net": 3}]),
     ((*ROW, "phases"), [{"id": "<b>", "net": 3}]),

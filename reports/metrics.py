@@ -163,10 +163,13 @@ def _of_cell(name, samples, metric):
     return parts.values()
 
 
+LARGEST = 2**63  # a boot is no part of the schema's promises
+
+
 def _of_guests(context, metric):
     for kernel, about in context["kernels"].items():
         boot = about.get("boot")
         for fs, times in boot.items() if isinstance(boot, dict) else ():
             ready = times.get("ready") if isinstance(times, dict) else None
-            if isinstance(ready, (int, float)) and not isinstance(ready, bool):
+            if isinstance(ready, (int, float)) and not isinstance(ready, bool) and abs(ready) < LARGEST:
                 yield Series(f"{kernel}/{fs}/boot", metric.id, metric, values={(0, 0): ready})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a cell costs over kernels, in the order of their versions, with the points where it changes."""
 
+import fnmatch
 import re
 from dataclasses import dataclass, field
 
@@ -50,8 +51,9 @@ def points_of_results(results, chosen, pattern=None):
     for result in results:
         load.same_clock(results[0], result)
         clock = tuple(result.context[key] for key in ("time_domain", "unit", "accel"))
-        series = {(one.cell, one.label): one.values for one in metrics.series(result, chosen).values() if not one.bad}
-        bad = {one.cell: one.bad for one in metrics.series(result, chosen).values() if one.bad}
+        everything = metrics.series(result, chosen).values()
+        series = {(one.cell, one.label): one.values for one in everything if not one.bad}
+        bad = {one.cell: one.bad for one in everything if one.bad}
         releases = {name: kernel["release"] for name, kernel in result.context["kernels"].items()}
         found += _points(releases, clock, result.path, result.context["date"], series, bad, pattern)
     return found
@@ -75,7 +77,6 @@ def points_of_history(samples, chosen, domain, pattern=None):
 
 
 def _points(releases, clock, source, date, series, bad, pattern):
-    import fnmatch
     points = {kernel: Point(release, clock, source, date) for kernel, release in releases.items()}
     for (cell, metric), values in series.items():
         kernel, _, rest = cell.partition("/")
@@ -152,7 +153,7 @@ def _step(judge, old, new, floor, share, steps):
     """What changed between two kernels: {mark, percent, low, high, verdict}, or None."""
     if judge is compare.judge_virtual and not set(old) & set(new):
         return None
-    if not share and min(old.values()) <= 0:
+    if not share and min(old.values()) < compare.LEAST:
         return None
     row = judge(old, new, floor, share)
     if row["verdict"] in compare.CHANGED:
