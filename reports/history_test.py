@@ -109,6 +109,19 @@ def test_what_fails_halfway_adds_nothing(synthetic, path):
     assert history.results(path)[0]["figures"] == 2
 
 
+def test_a_writer_that_is_killed_leaves_nothing(synthetic, path):
+    history.add(path, dated(synthetic, 1, [synthetic.row()]))
+    code = ("import os, signal, sys; sys.path.insert(0, sys.argv[1]); import history\n"
+            "with history.open_history(sys.argv[2], write=True) as connection:\n"
+            "    connection.execute('PRAGMA cache_size = 1')\n"
+            "    connection.executemany('INSERT INTO kernels VALUES (1, ?, ?)', ((str(i), 'x' * 99) for i in range(999)))\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n")
+    done = subprocess.run([sys.executable, "-c", code, os.path.dirname(history.__file__), path], check=False)
+    assert done.returncode == -9
+    assert history.results(path)[0]["kernels"] == {"6.1": "6.1.0-synthetic"}
+    assert history.add(path, dated(synthetic, 2, [synthetic.row()])) == (2, True)
+
+
 WRITERS, EACH = 6, 4
 
 

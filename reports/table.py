@@ -5,7 +5,9 @@ import textwrap
 import unicodedata
 
 import cells
+import infer
 import kara2017
+import stats
 from load import plain
 
 WIDTH = 80
@@ -32,7 +34,8 @@ def build(result):
     `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
     state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
     of the probed row, there is no twin), `ratio` is per_page over that of `volatile` in the same state, all in
-    `unit`. What could not be measured is null, and `not_measured` says why.
+    `unit`. What could not be measured is null, and `not_measured` says why. `samples`: how many seeds (repetitions) a
+    cell has at most, and whose `per_page` are farthest apart, in percent of the median: {most, cell, spread}.
 
     `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
     workload, state and setting; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
@@ -47,6 +50,7 @@ def build(result):
         "complete": context["complete"], "reason": "" if context["complete"] else context["reason"],
         "notes": result.notes,
         "cells": cells.tally(result.rows),
+        "samples": _samples(result),
         "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
                      if any(cell.best for cell in group)],
         "contests": [_contest_section(context, key, group) for key, group in cells.contests(result.rows).items()
@@ -90,7 +94,7 @@ def text(table):
 
 
 def summary(table):
-    """One line: how many cells have which status, and whether the run is complete."""
+    """One line: how many cells have which status, what their figures are of, and whether the run is complete."""
     counts = table["cells"]
     if not any(counts.values()):
         line = "no cells: this result holds no measurement"
@@ -98,9 +102,30 @@ def summary(table):
         line = "cells: " + ", ".join(f"{count} {status}" for status, count in counts.items())
         if not table["sections"] and not table["contests"]:
             line += "; none was measured"
+    line += _samples_note(table)
     if not table["complete"]:
         line += f"; the run is INCOMPLETE: {table['reason']}"
     return line
+
+
+def _samples_note(table):
+    """How the summary goes on when cells have several samples."""
+    samples = table["samples"]
+    if samples["most"] < 2:
+        return ""
+    kind = "seeds" if table["time_domain"] == "virtual" else "repetitions"
+    note = f"; up to {samples['most']} {kind} a cell, its figures are of the one with the median per_page"
+    return note + (f"; farthest apart, by {samples['spread']:.3g} %: {samples['cell']}" if samples["cell"] else "")
+
+
+def _samples(result):
+    most, cell, spread = max(map(len, result.samples.values()), default=0), None, 0
+    for name, rows in result.samples.items():
+        costs = [row["per_page"] for row in rows if row["status"] == "ok"]
+        apart = stats.ratio((max(costs) - min(costs)) * 100, infer.median(costs)) if costs else None
+        if apart is not None and apart > spread:
+            cell, spread = name, apart
+    return {"most": most, "cell": cell, "spread": spread}
 
 
 def number(value, sign=False):
