@@ -48,7 +48,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     """The comparison of two Results as data that JSON can hold. ReportError when their clocks differ.
 
     chosen: names of metrics; floors: {metric: percent, None: percent of all}; kernels: (name in a, name in b) of two
-    kernels whose cells are to be compared as if they had one name; pattern: of the cells' names, as a shell's.
+    kernels whose cells, and no others, are to be compared as if they had one name; pattern: of the cells' names, as a shell's.
 
     `rows`: cells compared, each with the median of its samples on both sides (`a`, `b`), the `difference` in the
     metric's unit and in `percent` (of a; in points where the metric is a share), the interval (`low`, `high`, in
@@ -102,21 +102,18 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
 
 
 def _renamed(result, kernels, side):
-    """The Result with a kernel called by the pair's two names at once. ReportError when it has no such kernel."""
+    """The Result's cells of one kernel, which is called by the pair's two names at once. ReportError when it has no
+    such kernel."""
     old, new = kernels[side], "=".join(dict.fromkeys(kernels))
     if not any(row["kernel"] == old for row in result.rows.values()):
         raise ReportError(f"{result.path}: holds no cell of kernel {old!r}; it has "
                           f"{', '.join(sorted({row['kernel'] for row in result.rows.values()})) or 'none'}")
-    samples = {}
-    for name, rows in result.samples.items():
-        if rows[0]["kernel"] == old:
-            rows = [{**row, "kernel": new, "name": new + row["name"][len(old):]} for row in rows]
-            name = new + name[len(old):]
-        samples[name] = rows
+    samples = {new + name[len(old):]: [{**row, "kernel": new, "name": new + name[len(old):]} for row in rows]
+               for name, rows in result.samples.items() if rows[0]["kernel"] == old}
     context = dict(result.context)
-    context["kernels"] = {new if k == old else k: v for k, v in context["kernels"].items()}
-    context["qemu"] = {**context["qemu"], "arguments": {new if k == old else k: v for k, v in
-                                                       context["qemu"]["arguments"].items()}}
+    context["kernels"] = {new: context["kernels"][old]} if old in context["kernels"] else {}
+    arguments = context["qemu"]["arguments"]
+    context["qemu"] = {**context["qemu"], "arguments": {new: arguments[old]} if old in arguments else {}}
     return load.make_result(result.path, context, samples, result.parts, result.notes)
 
 

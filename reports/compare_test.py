@@ -243,6 +243,14 @@ def test_two_kernels(synthetic):
     assert data["rows"][0]["cell"] == "6.1=7.3/ext4/volatile/first_touch/written/pte/t1"
     assert [entry["field"] for entry in data["environment"]] == ["kernels.6.1=7.3.release"]
     assert data["only_a"] == data["only_b"] == []
+    # one result may hold both: the cells of other kernels are not asked for
+    both = load.load(synthetic.save({"context": {**a.context, "kernels": {**a.context["kernels"],
+                                                                          **b.context["kernels"]}},
+                                     "benchmarks": [row for result in (a, b) for rows in result.samples.values()
+                                                    for row in rows]}))
+    again = compare.compare(both, both, kernels=("6.1", "7.3"))
+    assert [(row["cell"], row["verdict"]) for row in again["rows"]] == [
+        (row["cell"], row["verdict"]) for row in data["rows"]] and again["only_a"] == again["only_b"] == []
     with pytest.raises(load.ReportError, match="holds no cell of kernel '5.10'; it has 7.3"):
         compare.compare(a, b, kernels=("6.1", "5.10"))
 

@@ -81,7 +81,7 @@ def _environment(data):
     for field in data["environment"]:
         values = [plain(value) if isinstance(value, str) else "not there" if value is None else "another"
                   for value in (field["a"], field["b"])]
-        values = [value if len(value) <= 24 else value[:12] + "..." for value in values]
+        values = [value if len(value) <= 40 else value[:12] + "..." for value in values]
         what = "" if values[0] == values[1] else f": {values[0]} and {values[1]}"
         lines += wrap(f"the environments differ ({WEIGHTS[field['weight']]}) in {field['field']}{what}")
     return lines
