@@ -57,7 +57,8 @@ def test_names_that_are_none(synthetic, name):
 
 
 def test_what_is_no_sound_result_is_not_kept(synthetic, cache):
-    for bad in (synthetic.save("{"), synthetic.save(synthetic.document([], complete=False, reason="SIGINT")), "nowhere"):
+    part = synthetic.save(synthetic.document([], complete=False, reason="SIGINT"))
+    for bad in (synthetic.save("{"), part, "nowhere"):
         with pytest.raises(load.ReportError):
             baseline.save("x", bad)
     assert not cache.exists()

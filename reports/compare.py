@@ -48,7 +48,8 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     """The comparison of two Results as data that JSON can hold. ReportError when their clocks differ.
 
     chosen: names of metrics; floors: {metric: percent, None: percent of all}; kernels: (name in a, name in b) of two
-    kernels whose cells, and no others, are to be compared as if they had one name; pattern: of the cells' names, as a shell's.
+    kernels whose cells, and no others, are to be compared as if they had one name; pattern: of the cells' names, as a
+    shell's.
 
     `rows`: cells compared, each with the median of its samples on both sides (`a`, `b`), the `difference` in the
     metric's unit and in `percent` (of a; in points where the metric is a share), the interval (`low`, `high`, in
@@ -72,7 +73,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
         other = of_b.get(key)
         if one.bad or (other is not None and other.bad):
             continue
-        if other is None or not set(one.values) & set(other.values):
+        if other is None or domain == "virtual" and not set(one.values) & set(other.values):
             if one.cell not in only_a:
                 apart.append({"cell": one.cell, "metric": one.label, "reason": "no seed in common" if other else
                               f"{b.path} has no {one.label} there"})
@@ -83,6 +84,11 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     for key, other in of_b.items():
         if key not in of_a and not other.bad and other.cell not in only_b and not _is_bad(of_a, other.cell):
             apart.append({"cell": other.cell, "metric": other.label, "reason": f"{a.path} has no {other.label} there"})
+    seen = {entry["cell"] for entry in rows + apart} | {cell for cell, _ in bad} | set(only_a) | set(only_b)
+    for cell in dict.fromkeys([*metrics.cells_of(a, wanted), *metrics.cells_of(b, wanted)]):
+        if cell not in seen and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
+            apart.append({"cell": cell, "metric": ", ".join(metric.id for metric in wanted),
+                          "reason": "was not measured on either side"})
     _judge_wall(rows)
     return {
         "a": a.path, "b": b.path, "time_domain": domain, "unit": a.context["unit"],

@@ -171,6 +171,21 @@ def test_nothing_is_dropped(synthetic):
     assert data["incomplete"] == [{"side": "b", "reason": "interrupted"}]
 
 
+def test_a_cell_without_the_figure_is_listed(synthetic):
+    off, on = synthetic.pair()
+    other = synthetic.row("map_sync")
+    data = compare.compare(synthetic.load([off, on, other]), synthetic.load([off, on, other]), ["tax"])
+    assert [row["cell"] for row in data["rows"]] == [CELL]
+    assert data["not_comparable"] == [{"cell": "6.1/ext4/map_sync/first_touch/written/pte/t1", "metric": "tax",
+                                       "reason": "was not measured on either side"}]
+    one = compare.compare(synthetic.load([off, on]), synthetic.load([off]), ["tax"])
+    assert one["only_a"] == [CELL] and one["not_comparable"] == []
+    # a contest has no per_page to be compared: nothing is missing
+    contest = synthetic.load([synthetic.contest(), off])
+    assert compare.compare(contest, contest, ["per_page"])["not_comparable"] == []
+    assert compare.compare(contest, contest, ["tax"], pattern="*/xfs/*")["not_comparable"] == []
+
+
 def test_one_bad_seed_makes_the_cell_incomplete(synthetic):
     rows = synthetic.samples([synthetic.row()], EVEN)
     bad = copy.deepcopy(rows)
@@ -319,6 +334,13 @@ def test_wall_regression_and_improvement(two):
         assert row["verdict"] == verdict and row["percent"] == pytest.approx((factor - 1) * 100)
         # all apart: as in infer_test, U = 100 of 100, z = 3.742
         assert row["p"] == pytest.approx(1.8e-4, rel=0.03) and row["q"] == row["p"]
+
+
+def test_wall_repetitions_may_be_of_any_seed(synthetic):
+    sides = [synthetic.samples([synthetic.row()], NOISE, repetitions=True) for _ in "ab"]
+    for row in sides[1]:
+        row["seed"] = 7
+    assert only(compare.compare(*map(synthetic.wall_result, sides)))["p"] == 1
 
 
 def test_wall_noise_is_no_change(two):

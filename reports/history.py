@@ -193,8 +193,8 @@ def export(path, chosen=None, pattern=None, domain="virtual"):
     median over its samples. Tools that look for change points take no holes: a series that any of the results lacks is
     left out and named. ReportError when nothing is left."""
     wanted = {metric.id for metric in metrics.choose(chosen)}
-    rows = [(entry, {key: infer.median(list(found.values())) for key, found in values.items()
-                     if key[1].partition(".")[0] in wanted and (pattern is None or fnmatch.fnmatchcase(key[0], pattern))})
+    rows = [(entry, {(cell, metric): infer.median(list(found.values())) for (cell, metric), found in values.items()
+                     if metric.partition(".")[0] in wanted and (pattern is None or fnmatch.fnmatchcase(cell, pattern))})
             for entry, values, _ in samples(path) if entry["time_domain"] == domain]
     rows = [(entry, values) for entry, values in rows if values]
     if not rows:

@@ -38,7 +38,8 @@ def test_added_listed_shown(synthetic, path):
         (2, "", 1, 2, True), (1, "v1", 2, 15, True)]  # 3 seeds of: per_page, per_fault, tax; per_page, per_fault
     assert entries[1]["kernels"] == {"6.1": "6.1.0-synthetic"}
     one = history.one(path, 1)
-    assert {(s["cell"], s["metric"]): (s["samples"], s["median"]) for s in one["series"]}[CELL, "per_page"] == (3, 10300)
+    medians = {(s["cell"], s["metric"]): (s["samples"], s["median"]) for s in one["series"]}
+    assert medians[CELL, "per_page"] == (3, 10300)
     assert one["not_measured"] == [{"cell": "6.1/ext4/msync:1/first_touch/written/pte/t1", "status": "skipped",
                                     "reason": "the kernel has no such strategy"}]
     assert one["environment"]["qemu"]["version"] == "7.2.0"
@@ -76,7 +77,8 @@ def test_files_that_are_no_history(synthetic, tmp_path):
         connection.execute("CREATE TABLE mine (x)")
     folder = tmp_path / "folder"
     folder.mkdir()
-    for name, words in ((str(text), "no sound history"), (other, "no history of faultline"), (str(folder), "unable to")):
+    for name, words in ((str(text), "no sound history"), (other, "no history of faultline"),
+                        (str(folder), "unable to")):
         for use in (lambda name=name: history.add(name, result), lambda name=name: history.results(name)):
             with pytest.raises(load.ReportError, match=words):
                 use()
@@ -114,7 +116,8 @@ def test_a_writer_that_is_killed_leaves_nothing(synthetic, path):
     code = ("import os, signal, sys; sys.path.insert(0, sys.argv[1]); import history\n"
             "with history.open_history(sys.argv[2], write=True) as connection:\n"
             "    connection.execute('PRAGMA cache_size = 1')\n"
-            "    connection.executemany('INSERT INTO kernels VALUES (1, ?, ?)', ((str(i), 'x' * 99) for i in range(999)))\n"
+            "    connection.executemany('INSERT INTO kernels VALUES (1, ?, ?)',\n"
+            "                           ((str(i), 'x' * 99) for i in range(999)))\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n")
     done = subprocess.run([sys.executable, "-c", code, os.path.dirname(history.__file__), path], check=False)
     assert done.returncode == -9

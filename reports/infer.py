@@ -75,7 +75,8 @@ def bootstrap_interval(a, b, confidence=CONFIDENCE, share=False):
 
     base = medians(a)
     difference = medians(b) - base
-    low, high = numpy.quantile(difference if share else difference * 100 / base, [(1 - confidence) / 2, (1 + confidence) / 2])
+    change = difference if share else difference * 100 / base
+    low, high = numpy.quantile(change, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 

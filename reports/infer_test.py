@@ -108,7 +108,8 @@ def test_bootstrap_interval_of_data_without_spread():
 
 
 def test_bootstrap_interval_covers_and_repeats():
-    # scipy.stats.bootstrap of the same statistic, method "percentile", 50 000 resamples: 5.66 to 13.53 and 13.59 by two seeds
+    # scipy.stats.bootstrap of the same statistic, method "percentile", 50 000 resamples, by two seeds: 5.66 to 13.53
+    # and 13.59
     a, b = list(range(1000, 1100, 10)), list(range(1100, 1200, 10))
     low, high = infer.bootstrap_interval(a, b)
     assert (low, high) == infer.bootstrap_interval(a, b)

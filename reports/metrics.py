@@ -114,7 +114,7 @@ def series(result, chosen):
     """{(cell, label): Series} of the metrics `chosen`, in reading order. A cell that is not ok has them too, marked."""
     found = {}
     for name, samples in _cells(result).items():
-        first = next(row for rows in samples.values() for row in rows.values())
+        first = _first(samples)
         bad = _bad([row for rows in samples.values() for row in rows.values()])
         for metric in chosen:
             if metric.of == ("contest" if cells.is_contest(first) else "cell"):
@@ -126,6 +126,17 @@ def series(result, chosen):
             for one in _of_guests(result.context, metric):
                 found[one.cell, one.label] = one
     return found
+
+
+def cells_of(result, chosen):
+    """The names of the cells that should have one of the metrics `chosen`, in reading order."""
+    kinds = {metric.of for metric in chosen}
+    return [name for name, samples in _cells(result).items()
+            if ("contest" if cells.is_contest(_first(samples)) else "cell") in kinds]
+
+
+def _first(samples):
+    return next(row for rows in samples.values() for row in rows.values())
 
 
 def _cells(result):

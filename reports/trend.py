@@ -188,7 +188,8 @@ def short(releases):
 def text(data):
     """For a terminal: lines of at most 80 columns, wide trends in blocks of kernels."""
     lines = wrap(f"unit {data['unit']} ({data['time_domain']}, {data['accel']}); + and -: changed against the kernel "
-                 f"that the level began with; ?: differs by more than the floor, but by what one seed's accident may be (up to {ACCIDENT:g} %)")
+                 "that the level began with; ?: differs by more than the floor, but by what one seed's accident may be "
+                 f"(up to {ACCIDENT:g} %)")
     for note in data["notes"]:
         lines += wrap(f"note: {note}")
     titles = short(data["kernels"])
@@ -200,7 +201,8 @@ def text(data):
         lines += wrap(", ".join(filter(None, (fs, workload, order, threads))) + f"; {metric}, floor "
                       f"{rows[0]['floor']:g} %")
         lines += _blocks(titles, rows)
-    missing = sorted({f"{release}: {row['cell']}: {why}" for row in data["rows"] for release, why in row["why"].items()})
+    missing = sorted({f"{release}: {row['cell']}: {why}" for row in data["rows"]
+                      for release, why in row["why"].items()})
     if missing:
         lines += ["", "not measured:", *(line for entry in missing for line in wrap(entry, "  "))]
     changes = [(row, change) for row in data["rows"] for change in row["changes"]]
