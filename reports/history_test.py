@@ -147,6 +147,19 @@ def test_many_writers_at_a_time(synthetic, path):
     assert all(entry["figures"] == 2 for entry in entries)
 
 
+def test_a_writer_holds_the_file_before_it_looks(synthetic, path):
+    # else two that look whether a result is there both find that it is not
+    history.add(path, dated(synthetic, 1, [synthetic.row()]))
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        with history.open_history(path, write=True):
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN IMMEDIATE")
+    finally:
+        other.close()
+
+
 def test_a_writer_waits_and_then_says_so(synthetic, path, monkeypatch):
     history.add(path, dated(synthetic, 1, [synthetic.row()]))
     monkeypatch.setattr(history, "BUSY_SECONDS", 0.2)

@@ -13,6 +13,7 @@ import compare
 import infer
 
 GROWTHS = (0, 0.1, 0.2, 0.5, 1, 2, 5)
+WALL_GROWTHS = (0, 1, 2, 5)
 CELLS = 24  # of a comparison of wall time, of which one grew
 FLOOR = {"virtual": 0.1, "wall": 1.0}
 
@@ -57,11 +58,11 @@ def main():
             shares = [virtual(accident, seeds, growth, 4000) for growth in GROWTHS]
             print(f"{accident} %, {seeds}:", *(f"{share.get(compare.WORSE, 0):.1f} ({share.get('refused', 0):.1f})"
                                               for share in shares))
-    print(f"wall, {CELLS} cells: noise, repetitions: found % (a false one %) by growth", *GROWTHS)
+    print(f"wall, {CELLS} cells: noise, repetitions: found % (a false one %) by growth", *WALL_GROWTHS)
     for noise in (1, 3):
         for repetitions in (10, 30):
-            shares = [wall(noise, repetitions, growth, 100) for growth in GROWTHS]
-            print(f"{noise} %, {repetitions}:", *(f"{found:.0f} ({false:.0f})" for found, false in shares))
+            shares = [wall(noise, repetitions, growth, 50) for growth in WALL_GROWTHS]
+            print(f"{noise} %, {repetitions}:", *(f"{found:.0f} ({false:.0f})" for found, false in shares), flush=True)
 
 
 if __name__ == "__main__":
