@@ -284,7 +284,7 @@ def test_metrics(synthetic):
     def result(tax, ready):
         off, on = synthetic.pair()
         on["per_fault"] = off["per_fault"] + tax
-        on["phases"] = [{"id": "sync", "mean": 700, "tax": 100, "net": 600 + tax}, {"id": "map", "net": None}]
+        on["phases"] = synthetic.phases(sync=600 + tax, map=None)
         context = synthetic.context()
         context["kernels"]["6.1"]["boot"] = {"ext4": {"hello": 1, "ready": ready, "boot_s": 2.5}}
         return load.load(synthetic.save({"context": context,

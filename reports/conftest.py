@@ -131,6 +131,12 @@ def make_samples(rows, figures, repetitions=False):
     return made
 
 
+def make_phases(**nets):
+    """`phases` of a row: their costs without those of their marks; as measured each costs 100 more."""
+    return [{"id": name, "mean": 100 + (net or 0), "marks_cost": 40, "tax": None if net is None else 100, "net": net}
+            for name, net in nets.items()]
+
+
 def make_run(slowdown=1.5, starved=False, period=10, phase=0, each=5000, **changes):
     """One entry of a contest's `scan`."""
     run = {"period_us": period, "phase_us": phase, "stores": 128, "kernel_faults": 128, "starved": starved,
@@ -215,6 +221,7 @@ class Synthetic:
     pair = staticmethod(make_pair)
     run = staticmethod(make_run)
     samples = staticmethod(make_samples)
+    phases = staticmethod(make_phases)
     contest = staticmethod(make_contest)
     refused = staticmethod(make_refused)
     skip = staticmethod(skip)

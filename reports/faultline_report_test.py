@@ -248,7 +248,7 @@ def test_explain(synthetic, seeds):
     def with_phases(factor):
         rows = synthetic.samples(synthetic.pair(), [factor] * 5)
         for row in rows:
-            row["phases"] = [{"id": "map", "net": 1000 * factor}] if row["probes"] == "on" else None
+            row["phases"] = synthetic.phases(map=1000 * factor) if row["probes"] == "on" else None
         return synthetic.save(synthetic.document(rows))
 
     done = run("explain", with_phases(1), with_phases(1.5))

@@ -67,8 +67,7 @@ def test_the_phase_that_grew_is_named(synthetic, grown):
     factor = 1.01
 
     def phases(sync, gap):
-        return [{"id": "map", "mean": 900, "tax": 100, "net": 800}, {"id": "sync", "mean": 9e9, "tax": 0, "net": sync},
-                {"id": "unlock", "net": gap}]
+        return [{**phase, "mean": 9e9} for phase in synthetic.phases(map=800, sync=sync, unlock=gap)]
 
     rows = [off, {**on, "phases": phases(5000, 20)}]
     a, b = grown([factor] * 5, rows)
@@ -191,10 +190,10 @@ def test_many_reasons_are_cut_short(synthetic):
 
 def test_explain(synthetic, grown):
     off, on = synthetic.pair("map_sync", None, "hole")
-    on["phases"] = [{"id": "map", "net": 1000}, {"id": "sync", "net": 4000}]
+    on["phases"] = synthetic.phases(map=1000, sync=4000)
     a, b = grown([1.01] * 5, [off, on, synthetic.row()])
     for row in b.samples[on["name"]]:
-        row["phases"] = [{"id": "sync", "net": 4500}, {"id": "map", "net": 900}, {"id": "flush", "net": 294.1}]
+        row["phases"] = synthetic.phases(sync=4500, map=900, flush=294.1)
     data = compare.compare(a, b)
     found = explain.explain(a, b, data, "*/map_sync/*")
     # by hand: the fault costs 69410 (17882 + 51528), 1 % more is 694.1
@@ -214,7 +213,7 @@ def test_explain_says_which_side_lacks_phases(synthetic, grown):
     off, on = synthetic.pair()
     a, b = grown([1.01] * 5, [off, on])
     for row in b.samples[on["name"]]:
-        row["phases"] = [{"id": "sync", "net": None}, {"id": "map", "net": 3}]
+        row["phases"] = synthetic.phases(sync=None, map=3)
     assert explain.explain(a, b, compare.compare(a, b))[0]["missing"] == [a.path]
     assert explain.explain(a, a, compare.compare(a, a)) == []
     assert "nothing to explain" in explain.text([], compare.compare(a, a))
@@ -235,7 +234,7 @@ def test_no_phase_is_blamed_that_did_not_grow():
 def test_phases_of_two_kernels(synthetic):
     def of(kernel, net):
         off, on = synthetic.pair(kernel=kernel)
-        on["phases"] = [{"id": "sync", "net": net}]
+        on["phases"] = synthetic.phases(sync=net)
         context = synthetic.context()
         context["kernels"] = {kernel: context["kernels"]["6.1"]}
         context["qemu"]["arguments"] = {}

@@ -139,11 +139,11 @@ ROW = ("benchmarks", 0)
     ((*ROW, "per_fault"), 10**400),
     ((*ROW, "seed"), 2**63),
     ((*ROW, "repetition_index"), 2**63),
-    ((*ROW, "phases"), [{"id": "sync", "net": 10**400}]),
+    ((*ROW, "phases"), [{"id": "sync", "mean": 1, "marks_cost": 0, "tax": 0, "net": 10**400}]),
     ((*ROW, "phases"), {}),
     ((*ROW, "phases"), [{"net": 3}]),
-    ((*ROW, "phases"), [{"id": "<b>", "net": 3}]),
-    ((*ROW, "phases"), [{"id": "sync", "net": "3"}]),
+    ((*ROW, "phases"), [{"id": "<b>", "mean": 1, "marks_cost": 0, "tax": 0, "net": 3}]),
+    ((*ROW, "phases"), [{"id": "sync", "mean": 1, "marks_cost": 0, "tax": 0, "net": "3"}]),
     ((*ROW, "time_domain"), "wall"),
 ])
 def test_schema_violations_name_the_place(synthetic, path, value):

@@ -31,8 +31,8 @@ class Metric:
 
 
 def _best(rows):
-    """The twin without probes, else the row with them."""
-    return rows.get("off") or rows.get("on")
+    """The twin without probes, else one with them."""
+    return cells.Cell(**rows).best
 
 
 def _figure(key):
