@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs of `faultline` that read results: table, report, identical, check.
+"""The verbs of `faultline` that read results.
 
-Exit codes: 0 pass, 1 a check failed or figures differ, 2 usage or a result that cannot be used or compared.
+Exit codes: 0 pass, 1 a regression, a check that failed or figures that differ, 2 usage or a result that cannot be used
+or compared.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import os
 import signal
 import sys
 import textwrap
+
+import compare_verbs
 
 PASS, FAILED, UNUSABLE = 0, 1, 2
 BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
@@ -82,6 +85,7 @@ def _parser():
     _add_json(sub)
     sub = verb("check", _check, "Check a result against known answers.")
     _add_json(sub)
+    compare_verbs.add(verbs)
     return parser
 
 
@@ -132,8 +136,9 @@ def _identical(options):
     a, b = load.load(options.a), load.load(options.b)
     load.same_clock(a, b)
     environment = load.environment_difference(a.context, b.context)
-    found = stats.identical(a.rows, b.rows)
-    usable = [n for n in found.compared if a.rows[n]["status"] == b.rows[n]["status"] == "ok"]
+    rows_a, rows_b = a.every, b.every
+    found = stats.identical(rows_a, rows_b)
+    usable = [n for n in found.compared if rows_a[n]["status"] == rows_b[n]["status"] == "ok"]
     if options.json:
         _print_json({"a": a.path, "b": b.path, "compared": len(found.compared), "identical": found.same,
                      "share": found.share, "differences": [vars(d) for d in found.differences],

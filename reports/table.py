@@ -5,7 +5,9 @@ import textwrap
 import unicodedata
 
 import cells
+import infer
 import kara2017
+import stats
 from load import plain
 
 WIDTH = 80
@@ -32,7 +34,8 @@ def build(result):
     `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
     state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
     of the probed row, there is no twin), `ratio` is per_page over that of `volatile` in the same state, all in
-    `unit`. What could not be measured is null, and `not_measured` says why.
+    `unit`. What could not be measured is null, and `not_measured` says why. `samples`: how many seeds (repetitions) a
+    cell has at most, and whose `per_page` are farthest apart, in percent of the median: {most, cell, spread}.
 
     `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
     workload, state and setting; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
@@ -47,6 +50,7 @@ def build(result):
         "complete": context["complete"], "reason": "" if context["complete"] else context["reason"],
         "notes": result.notes,
         "cells": cells.tally(result.rows),
+        "samples": _samples(result),
         "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
                      if any(cell.best for cell in group)],
         "contests": [_contest_section(context, key, group) for key, group in cells.contests(result.rows).items()
@@ -61,17 +65,17 @@ def text(table):
     lines = []
     unit = f"unit {table['unit']} ({table['time_domain']})"
     where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
-    lines += _wrap(f"{table['path']}: {where}, {unit}")
-    lines += _wrap(table["note"])
-    lines += _wrap(summary(table))
+    lines += wrap(f"{table['path']}: {where}, {unit}")
+    lines += wrap(table["note"])
+    lines += wrap(summary(table))
     for note in table["notes"]:
-        lines += _wrap(f"note: {note}")
+        lines += wrap(f"note: {note}")
     starred = dashed = False
     for section in table["sections"]:
         lines.append("")
-        lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
-        lines += _grid(COLUMNS, section["rows"])
+        lines += grid(COLUMNS, section["rows"])
         lines += _journal_text(section) + _phases_text(section) + _locks_text(section)
         starred |= any(row["probed_only"] for row in section["rows"])
         dashed |= any(row["tax"] is None for row in section["rows"])
@@ -79,20 +83,20 @@ def text(table):
     if starred or dashed:
         lines.append("")
     if starred:
-        lines += _wrap(PROBED_NOTE)
+        lines += wrap(PROBED_NOTE)
     if dashed:
-        lines += _wrap(NO_TAX_NOTE)
+        lines += wrap(NO_TAX_NOTE)
     lines += _contests_text(table)
     for group in table["not_measured"]:
         lines.append("")
-        lines += _wrap(f"{group['status']}: {group['reason']}")
+        lines += wrap(f"{group['status']}: {group['reason']}")
         for name in group["cells"]:
-            lines += _wrap(name, "  ")
+            lines += wrap(name, "  ")
     return "\n".join(lines) + "\n"
 
 
 def summary(table):
-    """One line: how many cells have which status, and whether the run is complete."""
+    """One line: how many cells have which status, what their figures are of, and whether the run is complete."""
     counts = table["cells"]
     if not any(counts.values()):
         line = "no cells: this result holds no measurement"
@@ -100,9 +104,30 @@ def summary(table):
         line = "cells: " + ", ".join(f"{count} {status}" for status, count in counts.items())
         if not table["sections"] and not table["contests"]:
             line += "; none was measured"
+    line += _samples_note(table)
     if not table["complete"]:
         line += f"; the run is INCOMPLETE: {table['reason']}"
     return line
+
+
+def _samples_note(table):
+    """How the summary goes on when cells have several samples."""
+    samples = table["samples"]
+    if samples["most"] < 2:
+        return ""
+    kind = "seeds" if table["time_domain"] == "virtual" else "repetitions"
+    note = f"; up to {samples['most']} {kind} a cell, its figures are of the one with the median per_page"
+    return note + (f"; farthest apart, by {samples['spread']:.3g} %: {samples['cell']}" if samples["cell"] else "")
+
+
+def _samples(result):
+    most, cell, spread = max(map(len, result.samples.values()), default=0), None, 0
+    for name, rows in result.samples.items():
+        costs = [row["per_page"] for row in rows if row["status"] == "ok"]
+        apart = stats.ratio((max(costs) - min(costs)) * 100, infer.median(costs)) if costs else None
+        if apart is not None and apart > spread:
+            cell, spread = name, apart
+    return {"most": most, "cell": cell, "spread": spread}
 
 
 def number(value, sign=False):
@@ -157,9 +182,9 @@ def _row(group, cell):
 def _journal_text(section):
     if not section["journal"]:
         return []
-    return ["", *_wrap("the journal, per fault; who asked for a commit (fault/fsync/kernel: the timer and the like); "
+    return ["", *wrap("the journal, per fault; who asked for a commit (fault/fsync/kernel: the timer and the like); "
                        "faults and fsyncs that waited for one; share of the syncs spent off the CPU"),
-            *_grid(JOURNAL_COLUMNS, section["journal"])]
+            *grid(JOURNAL_COLUMNS, section["journal"])]
 
 
 PHASE_CELLS = 5  # side by side
@@ -179,15 +204,15 @@ def _phases_text(section):
         for index, cell in enumerate(group):
             columns.append((f"{cell['strategy']}/{cell['state'][:4]}"[:14],
                             lambda r, i=index: "" if r[1][i] is None else number(r[1][i])))
-        lines += ["", *_wrap("phases of a fault, what the probes cost taken off"), *_grid(tuple(columns), rows)]
+        lines += ["", *wrap("phases of a fault, what the probes cost taken off"), *grid(tuple(columns), rows)]
     return lines
 
 
 def _locks_text(section):
     if not section["locks"]:
         return []
-    return ["", *_wrap("locks of the address space: mean wait and hold of one taking"),
-            *_grid(LOCK_COLUMNS, section["locks"])]
+    return ["", *wrap("locks of the address space: mean wait and hold of one taking"),
+            *grid(LOCK_COLUMNS, section["locks"])]
 
 
 def _contest_section(context, key, group):
@@ -212,11 +237,11 @@ def _contests_text(table):
     lines = []
     for section in table["contests"]:
         lines.append("")
-        lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['state']}, {section['setting']}; {table['unit']}")
-        lines += _grid(CONTEST_COLUMNS, section["rows"])
+        lines += grid(CONTEST_COLUMNS, section["rows"])
     notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]
-    return lines + [""] * bool(notes) + [line for note in notes for line in _wrap(note)]
+    return lines + [""] * bool(notes) + [line for note in notes for line in wrap(note)]
 
 
 def contest_notes(table):
@@ -287,20 +312,22 @@ CONTEST_COLUMNS = (
 WORDS = ("strategy", "state", "touch", "phase", "lock")  # columns that stand left
 
 
-def _grid(columns, rows):
+def grid(columns, rows, words=WORDS):
+    """Lines of at most 80 columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
+    titles of those that stand left, which are cut where there is no room."""
     titles = [title for title, _ in columns]
-    grid = [titles] + [[form(row) for _, form in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*grid)]
+    texts = [[plain(word) for word in line] for line in (titles, *([form(row) for _, form in columns] for row in rows))]
+    widths = [max(map(len, column)) for column in zip(*texts)]
     gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
-    words = [index for index, title in enumerate(titles) if title in WORDS]
+    left = [index for index, title in enumerate(titles) if title in words]
     while sum(widths) + gap * (len(widths) - 1) > WIDTH:
-        widest = max(words, key=lambda index: widths[index])
+        widest = max(left, key=lambda index: widths[index])
         if widths[widest] <= 3:
             break
         widths[widest] -= 1
     lines = []
-    for row in grid:
-        parts = [_cut(cell, width).ljust(width) if index in words else cell.rjust(width)
+    for row in texts:
+        parts = [_cut(cell, width).ljust(width) if index in left else cell.rjust(width)
                  for index, (cell, width) in enumerate(zip(row, widths))]
         lines.append(_cut((" " * gap).join(parts).rstrip(), WIDTH))
     return lines
@@ -315,7 +342,8 @@ def _columns(word):
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in word)
 
 
-def _wrap(line, indent=""):
+def wrap(line, indent=""):
+    """The line, with nothing in it that could do harm, in lines of at most 80 columns."""
     line = plain(line)
     # textwrap counts characters; half the columns are enough for any text with wide ones
     width = WIDTH if _columns(line) == len(line) else WIDTH // 2

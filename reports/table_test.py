@@ -232,6 +232,17 @@ def test_every_line_of_contests_fits_eighty_columns(synthetic):
     assert "fallocate    4 sync_retry_extent >=123457 >=1.00 0/12345 18 of 18 20069502 200" in grid
 
 
+def test_seeds_are_said_and_the_median_is_shown(synthetic):
+    rows = synthetic.samples(synthetic.pair() + synthetic.pair("map_sync"), lambda row: {
+        "volatile": [1, 1.02, 1.01], "map_sync": [2, 2, 2.18]}[row["strategy"]])
+    text = " ".join(table.text(built(synthetic, rows)).split())
+    # by hand: 5150 * 1.01; (2.18 - 2) / 2
+    assert "volatile written 5202 5202 1.00" in text
+    assert ("cells: 2 ok, 0 skipped, 0 incomplete, 0 failed; up to 3 seeds a cell, its figures are of the one with the "
+            "median per_page; farthest apart, by 9 %: 6.1/ext4/map_sync/first_touch/written/pte/t1/off") in text
+    assert "seeds a cell" not in table.text(built(synthetic, synthetic.pair()))
+
+
 def test_the_table_verb_starts_without_matplotlib(synthetic):
     folder = synthetic.save(synthetic.document([synthetic.row()]))
     code = ("import sys; sys.path.insert(0, sys.argv[1]); import faultline_report as f; "
