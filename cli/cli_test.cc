@@ -62,7 +62,7 @@ TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
 
 TEST(Command, EveryVerbHasHelpWithAnExample) {
   for (const char* verb :
-       {"run", "list", "report", "table", "identical", "check", "kernels", "doctor"}) {
+       {"run", "list", "report", "table", "identical", "check", "export", "kernels", "doctor"}) {
     const CommandOutput output = faultline_command({verb, "--help"});
     EXPECT_EQ(output.status, 0) << verb;
     EXPECT_NE(output.out.find("xample"), std::string::npos) << verb;
