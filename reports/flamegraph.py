@@ -146,6 +146,9 @@ def svg(stacks, title, unit, other=None, names=("this", "the other")):
     else:
         subtitle = (f"{_number(root.count)} {unit} in {names[0]}, {_number(root.other)} in {names[1]}; width: share in "
                     f"{names[0]}; red: larger share than in {names[1]}, blue: smaller")
+        gone = _gone(root)
+        if gone:
+            subtitle += f"; {100 * gone / root.other:.1f} % of {names[1]} is in no frame here"
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         "<!-- SPDX-License-Identifier: GPL-2.0-only -->",
@@ -187,6 +190,18 @@ def _lay(root, level, x, scale, into):
             todo.append((child, level + 1, x))
             x += child.count * scale
     return deepest
+
+
+def _gone(root):
+    """How much of the other profile is in frames that this one has not at all."""
+    gone, todo = 0, [root]
+    while todo:
+        frame = todo.pop()
+        if frame.count:
+            todo.extend(frame.children.values())
+        else:
+            gone += frame.other
+    return gone
 
 
 def _share(frame, root):

@@ -145,6 +145,12 @@ def test_difference_is_of_shares_and_coloured_by_sign():
     assert parts(same) == [245, 245, 245]
 
 
+def test_what_only_the_other_has_is_said():
+    picture = flamegraph.svg({("a", "b"): 1}, "t", "ns", {("a", "b"): 3, ("a", "gone", "deep"): 1}, ("new", "old"))
+    assert "25.0 % of old is in no frame here" in picture
+    assert "no frame here" not in flamegraph.svg({("a",): 1}, "t", "ns", {("a",): 3})
+
+
 def run(arguments, capsys):
     code = faultline_report.main(["flamegraph", *map(str, arguments)])
     return code, capsys.readouterr()
