@@ -68,6 +68,15 @@ TEST(RealRun, TwentyThreeTouchesAreTwentyThreeFaultsAndSamples) {
     EXPECT_EQ(faults, 23U);
   }
   EXPECT_EQ(faultline_command({"table", scratch / "out"}).status, 0) << "the schema holds";
+  const CommandOutput exported = faultline_command(
+      {"export", "--to", "perfetto", scratch / "out", "--out", scratch / "trace", "--json"});
+  ASSERT_EQ(exported.status, 0) << exported.error;
+  const nlohmann::json summary = nlohmann::json::parse(exported.out);
+  ASSERT_EQ(summary["cells"].size(), 3U);
+  for (const nlohmann::json& cell : summary["cells"]) {
+    EXPECT_EQ(cell["kinds"]["fault"], 23) << cell;
+    EXPECT_EQ(cell["kinds"]["sync"], 23) << cell;
+  }
 }
 
 TEST(RealRun, MtimeAloneSyncsWithFastCommitOnly) {

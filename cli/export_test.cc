@@ -257,7 +257,7 @@ std::string result_of(const std::string& rows) {
 constexpr const char* kCell = R"({"name": "k/ext4/on", "samples": [
     [0, 85, 1000, 500, 4096, 256, 0, 0],
     [0, 85, 1500, 900, 8192, 8448, 9, 0],
-    [1, 85, 1600, 700, 8192, 0, 9, 7],
+    [1, 85, 1600, 700, 8192, 0, 0, 7],
     [2, 70, 1650, 600, 0, 85, 3, 7]
   ], "sample_kinds": ["fault", "sync", "commit"], "unit": "instr"})";
 
@@ -306,10 +306,8 @@ TEST_F(Export, PerfettoShowsFaultSyncCommitAndWhoWaited) {
             (Arguments{{"address", "at 4096"}, {"result", "NOPAGE"}, {"order", "pte"}}));
   EXPECT_EQ(trace.find("fault", 1500).arguments,
             (Arguments{{"address", "at 8192"}, {"result", "NOPAGE|NEEDDSYNC"}, {"order", "pmd"}}));
-  EXPECT_EQ(trace.find("sync", 1600).arguments, (Arguments{{"address", "at 8192"},
-                                                           {"result", "0"},
-                                                           {"order", "pmd"},
-                                                           {"waits_for_transaction", "7"}}));
+  EXPECT_EQ(trace.find("sync", 1600).arguments,
+            (Arguments{{"address", "at 8192"}, {"waits_for_transaction", "7"}}));
   EXPECT_EQ(trace.find("commit", 1650).arguments, (Arguments{{"transaction", "7"},
                                                              {"asked_by_thread", "85"},
                                                              {"served_faults", "3"},
@@ -328,7 +326,7 @@ TEST_F(Export, CsvIsOneLinePerSample) {
             "cell,unit,kind,tid,start,duration,address,result,result_names,order,link\n"
             "k/ext4/on,instr,fault,85,1000,500,0x1000,256,NOPAGE,0,0\n"
             "k/ext4/on,instr,fault,85,1500,900,0x2000,8448,NOPAGE|NEEDDSYNC,9,0\n"
-            "k/ext4/on,instr,sync,85,1600,700,0x2000,0,0,9,7\n"
+            "k/ext4/on,instr,sync,85,1600,700,0x2000,0,,0,7\n"
             "k/ext4/on,instr,commit,70,1650,600,0x0,85,,3,7\n");
 }
 
@@ -342,11 +340,11 @@ TEST_F(Export, PerfScriptPeriodsAreOwnTime) {
             "\t            2000 fault (pmd,NOPAGE|NEEDDSYNC)\n"
             "\t               0 k/ext4/on ([cell])\n\n"
             "thread-85 85 0.000001600:        700 instr: \n"
-            "\t            2000 sync (pmd,0,waits_for_transaction=7)\n"
+            "\t            2000 sync (waits_for_transaction=7)\n"
             "\t            2000 fault (pmd,NOPAGE|NEEDDSYNC)\n"
             "\t               0 k/ext4/on ([cell])\n\n"
             "journal 70 0.000001650:        600 instr: \n"
-            "\t               0 commit (transaction=7)\n"
+            "\t               0 commit (served_faults=3,asked_by_thread=85,transaction=7)\n"
             "\t               0 k/ext4/on ([cell])\n\n");
 }
 

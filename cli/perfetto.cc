@@ -70,8 +70,6 @@ class Perfetto : public TraceWriter {
   Perfetto(const Sink& sink, const FaultResults& results) : sink_(sink), results_(results) {
     write([](pbf_writer& packet) {
       packet.add_uint32(packet::kSequenceFlags, packet::kStateCleared);
-      // The first packet that may have interned data: empty, the names come as they are met.
-      pbf_writer(packet, packet::kInternedData);
     });
   }
 
@@ -110,8 +108,9 @@ class Perfetto : public TraceWriter {
       close(placed.track, sample.start);
       const Kind& kind = kinds[sample.kind];
       const uint64_t result =
-          kind.row.of_fault ? strings_.iid(*this, results_.text(sample.result)) : 0;
-      const uint64_t order = kind.row.of_fault ? strings_.iid(*this, order_name(sample.order)) : 0;
+          kind.row.of_fault ? strings_.iid(*this, results_.text(sample.result)) : sample.result;
+      const uint64_t order =
+          kind.row.of_fault ? strings_.iid(*this, order_name(sample.order)) : sample.order;
       write_event(sample.start, [&](pbf_writer& event) {
         event.add_enum(event::kType, event::kSliceBegin);
         event.add_uint64(event::kTrackUuid, first + placed.track);
@@ -119,15 +118,12 @@ class Perfetto : public TraceWriter {
         if (sample.address != 0) {
           annotate(event, kind.address, annotation::kPointerValue, sample.address);
         }
-        if (kind.row.of_fault) {
-          annotate(event, kind.result, annotation::kStringValueIid, result);
-          annotate(event, kind.order, annotation::kStringValueIid, order);
-        } else {
-          if (sample.result != 0) {
-            annotate(event, kind.result, annotation::kUintValue, sample.result);
-          }
-          if (sample.order != 0) annotate(event, kind.order, annotation::kUintValue, sample.order);
+        const uint32_t form =
+            kind.row.of_fault ? annotation::kStringValueIid : annotation::kUintValue;
+        if (sample.result != 0 || kind.row.show_zero) {
+          annotate(event, kind.result, form, result);
         }
+        if (sample.order != 0 || kind.row.show_zero) annotate(event, kind.order, form, order);
         if (sample.link != 0) annotate(event, kind.link, annotation::kUintValue, sample.link);
         if (kind.row.home == Home::kJournal) {
           annotate(event, kind.tid, annotation::kUintValue, sample.tid);
@@ -191,8 +187,8 @@ class Perfetto : public TraceWriter {
         : row(kind_named(id)),
           name(trace.events_.iid(trace, id)),
           address(trace.keys_.iid(trace, "address")),
-          result(trace.keys_.iid(trace, row.of_fault ? "result" : row.result_name)),
-          order(trace.keys_.iid(trace, row.of_fault ? "order" : row.order_name)),
+          result(trace.keys_.iid(trace, row.result_name)),
+          order(trace.keys_.iid(trace, row.order_name)),
           link(trace.keys_.iid(trace, row.link_name)),
           tid(trace.keys_.iid(trace, "thread")) {}
     KindRow row;

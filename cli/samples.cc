@@ -17,13 +17,14 @@ namespace fs = std::filesystem;
 
 const std::vector<KindRow>& known_kinds() {
   static const std::vector<KindRow> table = {
-      {"fault", Home::kThread, true, true, "", "", "link"},
-      {kKindSync, Home::kThread, true, true, "", "", "waits_for_transaction"},
-      {"commit", Home::kJournal, false, false, "asked_by_thread", "served_faults", "transaction"},
-      {"fast_commit", Home::kJournal, false, false, "asked_by_thread", "served_faults",
+      {"fault", Home::kThread, true, true, true, "result", "order", "link"},
+      {kKindSync, Home::kThread, true, true, false, "result", "order", "waits_for_transaction"},
+      {"commit", Home::kJournal, false, false, false, "asked_by_thread", "served_faults",
        "transaction"},
-      {"lock_wait", Home::kLocks, false, false, "lock", "order", "link"},
-      {"lock_hold", Home::kLocks, false, false, "lock", "order", "link"}};
+      {"fast_commit", Home::kJournal, false, false, false, "asked_by_thread", "served_faults",
+       "transaction"},
+      {"lock_wait", Home::kLocks, false, false, false, "lock", "order", "link"},
+      {"lock_hold", Home::kLocks, false, false, false, "lock", "order", "link"}};
   return table;
 }
 
@@ -31,7 +32,7 @@ KindRow kind_named(const std::string& name) {
   for (const KindRow& row : known_kinds()) {
     if (name == row.name) return row;
   }
-  return {"", Home::kThread, false, false, "result", "order", "link"};
+  return {"", Home::kThread, false, false, false, "result", "order", "link"};
 }
 
 namespace {

@@ -24,8 +24,10 @@ struct KindRow {
   Home home;
   // A thread is in one of them at a time, or in one inside the other.
   bool exclusive;
-  // `result` is VM_FAULT_* bits and `order` the fault's. Else they are `result_name`, `order_name`.
+  // `result` is VM_FAULT_* bits and `order` the fault's.
   bool of_fault;
+  // Of a fault 0 is an order and a result; elsewhere 0 is not shown.
+  bool show_zero;
   const char* result_name;
   const char* order_name;
   const char* link_name;

@@ -55,8 +55,9 @@ class Csv : public TraceWriter {
     for (const Placed& placed : timeline.placed) {
       const Sample& s = row.samples[placed.sample];
       text_.print("{},{},{},{},{},{:#x},{},{},{},{}\n", cell, kinds[s.kind], s.tid, s.start,
-                  s.duration, s.address, s.result, of_fault[s.kind] ? results_.text(s.result) : "",
-                  s.order, s.link);
+                  s.duration, s.address, s.result,
+                  of_fault[s.kind] && s.result != 0 ? results_.text(s.result) : "", s.order,
+                  s.link);
     }
   }
   void finish(const SampleFile& /*file*/) override { text_.flush(); }
@@ -111,11 +112,15 @@ class PerfScript : public TraceWriter {
  private:
   [[nodiscard]] std::string details(const KindRow& kind, const Sample& s) const {
     std::string text;
-    if (kind.of_fault) {
-      text = fmt::format("{},{}", order_name(s.order), results_.text(s.result));
+    const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ",") + part; };
+    if (s.order != 0 || kind.show_zero) {
+      add(kind.of_fault ? order_name(s.order) : fmt::format("{}={}", kind.order_name, s.order));
     }
-    if (s.link != 0)
-      text += fmt::format("{}{}={}", text.empty() ? "" : ",", kind.link_name, s.link);
+    if (s.result != 0 || kind.show_zero) {
+      add(kind.of_fault ? results_.text(s.result)
+                        : fmt::format("{}={}", kind.result_name, s.result));
+    }
+    if (s.link != 0) add(fmt::format("{}={}", kind.link_name, s.link));
     return text.empty() ? "[faultline]" : text;
   }
 
