@@ -164,17 +164,17 @@ class Perfetto : public TraceWriter {
    public:
     explicit Names(uint32_t field) : field_(field) {}
     uint64_t iid(Perfetto& trace, const std::string& name) {
-      const auto [found, fresh] = iids_.emplace(name, iids_.size() + 1);
-      if (fresh) {
-        trace.write([&](pbf_writer& packet) {
-          packet.add_uint32(packet::kSequenceFlags, packet::kNeedsState);
-          pbf_writer data(packet, packet::kInternedData);
-          pbf_writer entry(data, field_);
-          entry.add_uint64(interned::kIid, found->second);
-          entry.add_string(interned::kText, name);
-        });
-      }
-      return found->second;
+      uint64_t& iid = iids_[name];
+      if (iid != 0) return iid;
+      iid = iids_.size();
+      trace.write([&](pbf_writer& packet) {
+        packet.add_uint32(packet::kSequenceFlags, packet::kNeedsState);
+        pbf_writer data(packet, packet::kInternedData);
+        pbf_writer entry(data, field_);
+        entry.add_uint64(interned::kIid, iid);
+        entry.add_string(interned::kText, name);
+      });
+      return iid;
     }
 
    private:
