@@ -123,7 +123,8 @@ class Perfetto : public TraceWriter {
         if (sample.result != 0 || kind.row.show_zero) {
           annotate(event, kind.result, form, result);
         }
-        if (sample.order != 0 || kind.row.show_zero) annotate(event, kind.order, form, order);
+        if (sample.order != 0 || (kind.row.of_fault && kind.row.show_zero))
+          annotate(event, kind.order, form, order);
         if (sample.link != 0) annotate(event, kind.link, annotation::kUintValue, sample.link);
         if (kind.row.home == Home::kJournal) {
           annotate(event, kind.tid, annotation::kUintValue, sample.tid);

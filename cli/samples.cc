@@ -24,8 +24,8 @@ const std::vector<KindRow>& known_kinds() {
        "transaction"},
       {"fast_commit", Home::kJournal, false, false, false, "asked_by_thread", "served_faults",
        "transaction"},
-      {"lock_wait", Home::kLocks, false, false, false, "lock", "order", "link"},
-      {"lock_hold", Home::kLocks, false, false, false, "lock", "order", "link"}};
+      {"lock_wait", Home::kLocks, false, false, true, "lock", "order", "link"},
+      {"lock_hold", Home::kLocks, false, false, true, "lock", "order", "link"}};
   return table;
 }
 

@@ -26,7 +26,7 @@ struct KindRow {
   bool exclusive;
   // `result` is VM_FAULT_* bits and `order` the fault's.
   bool of_fault;
-  // Of a fault 0 is an order and a result; elsewhere 0 is not shown.
+  // 0 is a result (and of a fault, an order); elsewhere 0 is not shown.
   bool show_zero;
   const char* result_name;
   const char* order_name;

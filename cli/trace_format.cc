@@ -113,7 +113,7 @@ class PerfScript : public TraceWriter {
   [[nodiscard]] std::string details(const KindRow& kind, const Sample& s) const {
     std::string text;
     const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ",") + part; };
-    if (s.order != 0 || kind.show_zero) {
+    if (s.order != 0 || (kind.of_fault && kind.show_zero)) {
       add(kind.of_fault ? order_name(s.order) : fmt::format("{}={}", kind.order_name, s.order));
     }
     if (s.result != 0 || kind.show_zero) {

@@ -19,7 +19,7 @@ struct RunContext {
   const Strategy& strategy;
   const Workload& workload;
   std::string directory;  // on the file system
-  ProbeSet& probes;       // loaded, not attached
+  ProbeSets& probes;      // loaded, not attached
 };
 
 // The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that

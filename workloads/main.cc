@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -81,6 +82,18 @@ nlohmann::json Tables() {
 #include "bpf/vm_fault.def"
 #undef VM_FAULT
   };
+  tables["phase"] = {
+#define PHASE(id, what) {{"id", #id}, {"summary", what}, {"default", false}},
+#include "bpf/phases.def"
+#undef PHASE
+  };
+  for (const ProbesRow& row : kProbesRows) {
+    if (row.selftest) continue;
+    tables["probes"].push_back(
+        {{"id", row.id},
+         {"summary", row.summary},
+         {"default", row.probes == Probes::kOff || row.probes == Probes::kOn}});
+  }
   return tables;
 }
 
@@ -127,23 +140,20 @@ int Main(int argc, char** argv) {
   selection.setting = SplitList(lists["setting"]);
   selection.wall = wall;
   if (touches_option->count() > 0) selection.touches = touches;
-  bool on = false;
-  bool off = false;
-  for (const std::string& value : SplitList(probes)) {
-    if (value != "on" && value != "off") {
-      throw Failure(ExitCode::kUsage, "--probes: '" + value + "' is neither on nor off");
-    }
-    (value == "on" ? on : off) = true;
-  }
   // A probed cell without its twin would have no tax.
-  const std::vector<bool> twins = on ? std::vector<bool>{false, true} : std::vector<bool>{false};
+  std::vector<Probes> sets = {Probes::kOff};
+  for (const std::string& value : SplitList(probes)) {
+    const Probes set = ProbesNamed(value);
+    if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
+  }
   nlohmann::json cells = nlohmann::json::array();
   for (PlannedCell& planned : Plan(selection, kWorkloads)) {
-    for (const bool probed : twins) {
+    for (const Probes set : sets) {
+      const bool probed = set != Probes::kOff;
       // A contest is measured by its parties' own clocks.
       if (probed && !planned.cell.touch.empty()) continue;
       planned.cell.kernel = kernel;
-      planned.cell.probes = probed;
+      planned.cell.probes = set;
       planned.cell.seed = seed;
       planned.cell.samples = samples && probed;
       cells.push_back({{"cell", CellToJson(planned.cell)},
