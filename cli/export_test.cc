@@ -321,6 +321,19 @@ TEST_F(Export, PerfettoShowsFaultSyncCommitAndWhoWaited) {
   EXPECT_EQ(trace.attributes.at("faultline.command_line"), "faultline run");
 }
 
+TEST_F(Export, PhasesLieInTheirFaultAndLocksBeside) {
+  const PerfettoTrace trace(exported("perfetto", result_of(R"({"name": "p/on", "unit": "instr",
+      "sample_kinds": ["fault", "lock_hold", "phase.entry", "phase.map"], "samples": [
+        [2, 85, 100, 30, 0, 0, 0, 0], [0, 85, 100, 100, 4096, 256, 0, 0],
+        [1, 85, 120, 200, 0, 0, 0, 0], [3, 85, 130, 70, 0, 0, 0, 0]]})")));
+  EXPECT_THAT(trace.text(),
+              ElementsAre("thread 85: fault 100-200", "thread 85: >phase.entry 100-130",
+                          "thread 85 locks: lock_hold 120-320", "thread 85: >phase.map 130-200"));
+  // The lock number 0 is one of the locks.
+  EXPECT_EQ(trace.find("lock_hold", 120).arguments,
+            (std::map<std::string, std::string>{{"lock", "0"}}));
+}
+
 TEST_F(Export, CsvIsOneLinePerSample) {
   EXPECT_EQ(exported("csv", result_of(kCell)),
             "cell,unit,kind,tid,start,duration,address,result,result_names,order,link\n"
