@@ -21,6 +21,7 @@ Verb add_run(CLI::App& app);
 Verb add_list(CLI::App& app);
 Verb add_kernels(CLI::App& app);
 Verb add_doctor(CLI::App& app);
+Verb add_export(CLI::App& app);
 Verb add_probes(CLI::App& app);
 // All that read results; the work is reports/'s.
 std::vector<Verb> add_reports(CLI::App& app);

@@ -7,6 +7,7 @@ or compared.
 """
 
 import argparse
+import contextlib
 import errno
 import json
 import os
@@ -86,6 +87,14 @@ def _parser():
     sub = verb("check", _check, "Check a result against known answers.")
     _add_json(sub)
     compare_verbs.add(verbs)
+    sub = verb("flamegraph", _flamegraph, "Draw folded stacks as a flame graph.", many=False)
+    sub.add_argument("stacks", metavar="IN", help="folded stacks, `frame;frame COUNT` a line; - for standard input")
+    sub.add_argument("--out", metavar="FILE", required=True, help="SVG to write")
+    sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red has a larger share in IN, blue in OTHER")
+    sub.add_argument("--perf-script", action="store_true", help="IN and OTHER are what `perf script` printed")
+    sub.add_argument("--title", help="what it is; default: the names of the files")
+    sub.add_argument("--unit", help="what is counted; default: perf script's event, or samples")
+    _add_json(sub)
     return parser
 
 
@@ -189,6 +198,59 @@ def _check(options):
     if count[check.FAIL]:
         return FAILED
     return PASS if count[check.PASS] else UNUSABLE
+
+
+def _flamegraph(options):
+    import flamegraph
+    unit = options.unit
+    profiles = []
+    for path in (options.stacks, options.diff):
+        if path is None:
+            continue
+        text = _read_text(path)
+        if options.perf_script:
+            stacks, event = flamegraph.fold_perf_script(text, path)
+            unit = unit or event
+        else:
+            stacks = flamegraph.parse_folded(text, path)
+        profiles.append(stacks)
+    names = [os.path.basename(path) for path in (options.stacks, options.diff) if path is not None]
+    picture = flamegraph.svg(profiles[0], options.title or " against ".join(names), unit or "samples", *profiles[1:],
+                             **({"names": names} if options.diff else {}))
+    _write_text(options.out, picture)
+    if options.json:
+        _print_json({"written": options.out, "unit": unit or "samples", "stacks": [len(p) for p in profiles],
+                     "total": [sum(p.values()) for p in profiles]})
+    else:
+        print(options.out)
+    return PASS
+
+
+def _read_text(path):
+    import load
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read().decode("utf-8", "replace")
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError as error:
+        raise load.ReportError(f"{path}: cannot be read: {error.strerror}; name a file of stacks") from error
+
+
+def _write_text(path, text):
+    """The file whole or not at all."""
+    import load
+    beside = f"{path}.tmp"
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(beside, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        if error.errno == errno.ENOSPC:
+            raise
+        raise load.ReportError(f"{path}: cannot be written: {error.strerror}; give another --out") from error
 
 
 def _print_wrapped(line):
