@@ -6,7 +6,7 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test kmod lint tidy format sanitize clean
+.PHONY: help deps build bench test kmod lint tidy format sanitize mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -35,6 +35,10 @@ tidy: build      ## lint and clang-tidy
 
 sanitize: deps   ## the unit tests under AddressSanitizer and UBSan
 	@tools/sanitize
+
+mutants: deps    ## bugs put in on purpose, which the tests must notice
+	@tools/mutants
+	@tools/mutants-reports
 
 format:          ## clang-format everything
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i

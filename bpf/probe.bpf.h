@@ -21,12 +21,14 @@
 #include "bpf/histogram.h"
 #include "bpf/sample.h"
 
-/* include/linux/mm_types.h, same values 5.10 to 7.3. */
-#define VM_FAULT_RETRY 0x400u
-#define VM_FAULT_FALLBACK 0x800u
-#define VM_FAULT_NEEDDSYNC 0x2000u
-/* OOM | SIGBUS | SIGSEGV | HWPOISON | HWPOISON_LARGE. */
-#define VM_FAULT_FAILED 0x73u
+enum {
+#define VM_FAULT(id, bit) VM_FAULT_##id = (bit),
+#include "bpf/vm_fault.def"
+#undef VM_FAULT
+  /* VM_FAULT_ERROR, less FALLBACK. */
+  VM_FAULT_FAILED = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV | VM_FAULT_HWPOISON |
+                    VM_FAULT_HWPOISON_LARGE
+};
 
 /* Sections of their own, so that user space finds them by name. */
 struct fl_state state SEC(".data.state");

@@ -62,12 +62,26 @@ TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
 
 TEST(Command, EveryVerbHasHelpWithAnExample) {
   for (const char* verb :
-       {"run", "list", "report", "table", "identical", "check", "kernels", "doctor"}) {
+       {"run", "list", "report", "table", "identical", "check", "compare", "gate", "explain",
+        "baseline", "history", "trend", "export", "probes", "kernels", "doctor"}) {
     const CommandOutput output = faultline_command({verb, "--help"});
     EXPECT_EQ(output.status, 0) << verb;
     EXPECT_NE(output.out.find("xample"), std::string::npos) << verb;
     EXPECT_NE(output.out.find(std::string("faultline ") + verb), std::string::npos) << verb;
   }
+}
+
+// Words that are verbs themselves reach the verb before them as its own.
+TEST(Command, VerbsOfReportsTakeAllWordsAfterThem) {
+  const Scratch scratch;
+  const std::vector<std::string> own = {"env", "FAULTLINE_CACHE=" + scratch / "cache"};
+  const CommandOutput list = faultline_command({"baseline", "list", "--json"}, own);
+  EXPECT_EQ(list.status, 0) << list.error;
+  EXPECT_EQ(list.out, "[]\n");
+  expect_refused(faultline_command({"baseline", "show", "table"}, own), 2,
+                 "no baseline 'table', nor a file of that name; there are: none");
+  expect_refused(faultline_command({"gate", "--baseline", "run", "out"}, own), 2, "no baseline");
+  expect_refused(faultline_command({"history", "list"}, own), 2, "no history there");
 }
 
 TEST(Command, ModuleOfAnUnknownKernelNamesTheNearOnes) {

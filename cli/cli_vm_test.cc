@@ -96,6 +96,19 @@ TEST(RealRun, TwentyThreeTouchesAreTwentyThreeFaultsAndSamples) {
     EXPECT_EQ(samples["phase.mtime"], row["probes"] == "phases" ? 23U : 0U);
   }
   EXPECT_EQ(faultline_command({"table", scratch / "out"}).status, 0) << "the schema holds";
+  const CommandOutput exported = faultline_command(
+      {"export", "--to", "perfetto", scratch / "out", "--out", scratch / "trace", "--json"});
+  ASSERT_EQ(exported.status, 0) << exported.error;
+  const nlohmann::json summary = nlohmann::json::parse(exported.out);
+  ASSERT_EQ(summary["cells"].size(), 3U);
+  for (const nlohmann::json& cell : summary["cells"]) {
+    EXPECT_EQ(cell["kinds"]["fault"], 23) << cell;
+    EXPECT_EQ(cell["kinds"]["sync"], 23) << cell;
+    // XFS names no transactions.
+    if (cell["name"].get<std::string>().find("/ext4") != std::string::npos) {
+      EXPECT_EQ(cell["waits"], 23) << cell;
+    }
+  }
 }
 
 const nlohmann::json& phase_of(const nlohmann::json& row, const std::string& id) {

@@ -53,6 +53,40 @@ constexpr ReportVerb kReportVerbs[] = {
     {"check", "Check a result against known answers",
      "Usage: faultline check DIR... [--json]\n\n"
      "Exit: 0 none failed; 1 some failed; 2 nothing to check.\n\nExample:\n  faultline check out"},
+    {"compare", "Compare two results, cell by cell: figures, difference, interval, verdict",
+     "Usage: faultline compare A B [--changed] [--metric NAME,...] [--cell PATTERN]\n"
+     "         [--floor [METRIC=]PERCENT] [--kernels OLD=NEW]\n"
+     "         [--json | --ktap | --benchmark-json DIR]\n\n"
+     "A and B are folders of results, or names of baselines.\n"
+     "Exit: 0 compared; 2 nothing to compare. The gate is what judges.\n\n"
+     "Example:\n  faultline compare before after --changed\n"
+     "  faultline compare kernels kernels --kernels bookworm=7.3"},
+    {"gate", "Compare a result with a baseline; the exit code is the verdict",
+     "Usage: faultline gate --baseline FILE|NAME RESULT [--single PERCENT] [--subset]\n"
+     "         [--across-environments] [--metric NAME,...] [--cell PATTERN]\n"
+     "         [--floor [METRIC=]PERCENT] [--kernels OLD=NEW] [--json]\n\n"
+     "Exit: 0 no regression; 1 regression; 2 incomplete or not comparable.\n\n"
+     "Example:\n  faultline gate --baseline v6.12 out"},
+    {"explain", "Show which phases of a fault account for a change",
+     "Usage: faultline explain A B [--cell PATTERN] [--metric NAME,...] [--json]\n\n"
+     "Exit: 0 explained, or nothing changed; 2 the phases were not measured.\n\n"
+     "Example:\n  faultline explain before after --cell '*/map_sync/*'"},
+    {"baseline", "Keep results to compare later ones with: save, list, show",
+     "Usage: faultline baseline save NAME|PATH RESULT [--replace]\n"
+     "       faultline baseline list [--json]\n"
+     "       faultline baseline show NAME|PATH [--json]\n\n"
+     "A name is kept in faultline's cache; a path has a slash.\n\n"
+     "Example:\n  faultline baseline save v6.12 out"},
+    {"history", "Keep figures of many results in one SQLite file: add, list, show, export",
+     "Usage: faultline history add RESULT... [--label TEXT] [--file FILE]\n"
+     "       faultline history list | show ID [--file FILE] [--json]\n"
+     "       faultline history export CSV [--metric NAME,...] [--cell PATTERN] [--wall]\n\n"
+     "Example:\n  faultline history add out --label \"$(git rev-parse HEAD)\"\n"
+     "  faultline history export series.csv"},
+    {"trend", "Show what cells cost over kernels, and where it changed",
+     "Usage: faultline trend RESULT... | --history [FILE] [--metric NAME,...]\n"
+     "         [--cell PATTERN] [--floor PERCENT] [--out DIR] [--json]\n\n"
+     "Example:\n  faultline trend kernels --out kernels"},
 };
 
 }  // namespace

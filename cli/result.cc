@@ -89,16 +89,21 @@ nlohmann::json host_context(const std::vector<std::string>& command_line, const 
 
 // What of the tax falls on each phase, so that they add up to it. The marks' share is known by
 // their number. A fault that waits meets other programs too, most of them in those that it waits
-// for: what the marks do not account for is the waiting's.
+// for: what the marks do not account for is the waiting's, if that is where most of the time goes.
 void share_tax(nlohmann::json& phases, double tax) {
   nlohmann::json* waiting = nullptr;
   double marks = 0;
+  double whole = 0;
   for (nlohmann::json& phase : phases) {
     marks += phase.at("marks_cost").get<double>();
+    whole += phase.at("mean").get<double>();
     const auto id = phase.at("id").get<std::string>();
     if (id == "commit_wait" || (id == "log_wait" && waiting == nullptr)) waiting = &phase;
   }
   if (marks <= 0) return;
+  if (waiting != nullptr && (tax < marks || waiting->at("mean").get<double>() < whole / 10)) {
+    waiting = nullptr;
+  }
   const double scale = waiting == nullptr ? tax / marks : 1;
   for (nlohmann::json& phase : phases) {
     const double share =

@@ -21,8 +21,9 @@ Verb add_run(CLI::App& app);
 Verb add_list(CLI::App& app);
 Verb add_kernels(CLI::App& app);
 Verb add_doctor(CLI::App& app);
+Verb add_export(CLI::App& app);
 Verb add_probes(CLI::App& app);
-// report, table, identical and check: all are reports/'s.
+// All that read results; the work is reports/'s.
 std::vector<Verb> add_reports(CLI::App& app);
 
 // The table of a result, printed by reports/; false when Python or its modules are missing.

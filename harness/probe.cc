@@ -310,7 +310,9 @@ const PointStatus* ProbeSet::Find(const std::string& point) const {
 std::string ProbeSet::WhyNot() const {
   for (size_t i = 0; i < table_.size(); ++i) {
     if (table_[i].required && status_[i].means.empty()) {
-      return fmt::format("the probe {} has no way here: {}", status_[i].id, status_[i].error);
+      return fmt::format("the probe {} has no way here: {}", status_[i].id,
+                         table_[i].ways.empty() ? "none is known for faults of this file system"
+                                                : status_[i].error);
     }
   }
   return "";

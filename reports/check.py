@@ -140,7 +140,7 @@ def _paced_syncs(file_systems, holds):
 
 
 def _faults_are_touches(result):
-    rows = [row for row in result.rows.values() if row["status"] == "ok" and row["strategy"] != "pwrite"
+    rows = [row for row in result.every.values() if row["status"] == "ok" and row["strategy"] != "pwrite"
             and not cells.is_contest(row)]
     wrong = [row for row in rows if row["faults"] != row["touches"]]
     if wrong:
@@ -149,7 +149,7 @@ def _faults_are_touches(result):
 
 
 def _loop_is_short(result):
-    rows = [row for row in result.rows.values() if row["status"] == "ok" and row["loop_cost"] is not None]
+    rows = [row for row in result.every.values() if row["status"] == "ok" and row["loop_cost"] is not None]
     wrong = [row for row in rows if row["loop_cost"] > MAX_LOOP_COST]
     if wrong:
         return [Finding(False, f"{row['name']}: {number(row['loop_cost'])} {row['unit']} per touch") for row in wrong]

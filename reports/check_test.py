@@ -145,3 +145,10 @@ def test_figures_are_in_the_findings(synthetic):
     found = verdict(synthetic.load(pair_of(synthetic, "hole", 1, 3890)), "map-sync-hole").findings
     assert [f.text for f in found] == [
         "6.1/ext4/first_touch/pte/t1/hole: map_sync 3890, volatile 1000 instr per page (3.89 times)"]
+
+
+def test_every_seed_is_checked(synthetic):
+    rows = synthetic.samples([synthetic.row()], [1, 2, 3])
+    rows[2].update(faults=2047, loop_cost=99)
+    verdicts = {v.rule.id: v.verdict for v in check.check(synthetic.load(rows))}
+    assert (verdicts["faults-are-touches"], verdicts["loop-is-short"]) == (check.FAIL, check.FAIL)

@@ -115,6 +115,28 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
     return row
 
 
+def make_samples(rows, figures, repetitions=False):
+    """Each row once per seed (or repetition), its costs as `figures` says: [factor], or function(row) -> [factor]."""
+    made = []
+    for row in rows:
+        factors = figures(row) if callable(figures) else figures
+        for index, factor in enumerate(factors):
+            one = copy.deepcopy(row)
+            one.update(seed=0 if repetitions else index, repetition_index=index, repetitions=len(factors))
+            for key in ("per_page", "per_fault"):
+                if one[key] is not None:
+                    one[key] *= factor
+            one.update(real_time=one["per_page"], cpu_time=one["per_fault"])
+            made.append(one)
+    return made
+
+
+def make_phases(**nets):
+    """`phases` of a row: their costs without those of their marks; as measured each costs 100 more."""
+    return [{"id": name, "mean": 100 + (net or 0), "marks_cost": 40, "tax": None if net is None else 100, "net": net}
+            for name, net in nets.items()]
+
+
 def make_run(slowdown=1.5, starved=False, period=10, phase=0, each=5000, **changes):
     """One entry of a contest's `scan`."""
     run = {"period_us": period, "phase_us": phase, "stores": 128, "kernel_faults": 128, "starved": starved,
@@ -209,6 +231,8 @@ class Synthetic:
     row = staticmethod(make_row)
     pair = staticmethod(make_pair)
     run = staticmethod(make_run)
+    samples = staticmethod(make_samples)
+    phases = staticmethod(make_phases)
     contest = staticmethod(make_contest)
     refused = staticmethod(make_refused)
     skip = staticmethod(skip)
@@ -230,6 +254,10 @@ class Synthetic:
             document = document.encode()
         (folder / "result.json").write_bytes(document)
         return str(folder)
+
+    def wall_result(self, rows, **context):
+        """The Result of these rows, as if they came from KVM."""
+        return load.load(self.save(to_wall(make_document(rows, **context))))
 
     def load(self, rows=None, **context):
         """The Result of these rows, by way of a file."""

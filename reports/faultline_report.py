@@ -1,17 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs of `faultline` that read results: table, report, identical, check.
+"""The verbs of `faultline` that read results.
 
-Exit codes: 0 pass, 1 a check failed or figures differ, 2 usage or a result that cannot be used or compared.
+Exit codes: 0 pass, 1 a regression, a check that failed or figures that differ, 2 usage or a result that cannot be used
+or compared.
 """
 
 import argparse
+import contextlib
 import errno
 import json
 import os
 import signal
 import sys
 import textwrap
+
+import compare_verbs
 
 PASS, FAILED, UNUSABLE = 0, 1, 2
 BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
@@ -82,6 +86,15 @@ def _parser():
     _add_json(sub)
     sub = verb("check", _check, "Check a result against known answers.")
     _add_json(sub)
+    compare_verbs.add(verbs)
+    sub = verb("flamegraph", _flamegraph, "Draw folded stacks as a flame graph.", many=False)
+    sub.add_argument("stacks", metavar="IN", help="folded stacks, `frame;frame COUNT` a line; - for standard input")
+    sub.add_argument("--out", metavar="FILE", required=True, help="SVG to write")
+    sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red has a larger share in IN, blue in OTHER")
+    sub.add_argument("--perf-script", action="store_true", help="IN and OTHER are what `perf script` printed")
+    sub.add_argument("--title", help="what it is; default: the names of the files")
+    sub.add_argument("--unit", help="what is counted; default: perf script's event, or samples")
+    _add_json(sub)
     return parser
 
 
@@ -132,8 +145,9 @@ def _identical(options):
     a, b = load.load(options.a), load.load(options.b)
     load.same_clock(a, b)
     environment = load.environment_difference(a.context, b.context)
-    found = stats.identical(a.rows, b.rows)
-    usable = [n for n in found.compared if a.rows[n]["status"] == b.rows[n]["status"] == "ok"]
+    rows_a, rows_b = a.every, b.every
+    found = stats.identical(rows_a, rows_b)
+    usable = [n for n in found.compared if rows_a[n]["status"] == rows_b[n]["status"] == "ok"]
     if options.json:
         _print_json({"a": a.path, "b": b.path, "compared": len(found.compared), "identical": found.same,
                      "share": found.share, "differences": [vars(d) for d in found.differences],
@@ -184,6 +198,59 @@ def _check(options):
     if count[check.FAIL]:
         return FAILED
     return PASS if count[check.PASS] else UNUSABLE
+
+
+def _flamegraph(options):
+    import flamegraph
+    unit = options.unit
+    profiles = []
+    for path in (options.stacks, options.diff):
+        if path is None:
+            continue
+        text = _read_text(path)
+        if options.perf_script:
+            stacks, event = flamegraph.fold_perf_script(text, path)
+            unit = unit or event
+        else:
+            stacks = flamegraph.parse_folded(text, path)
+        profiles.append(stacks)
+    names = [os.path.basename(path) for path in (options.stacks, options.diff) if path is not None]
+    picture = flamegraph.svg(profiles[0], options.title or " against ".join(names), unit or "samples", *profiles[1:],
+                             **({"names": names} if options.diff else {}))
+    _write_text(options.out, picture)
+    if options.json:
+        _print_json({"written": options.out, "unit": unit or "samples", "stacks": [len(p) for p in profiles],
+                     "total": [sum(p.values()) for p in profiles]})
+    else:
+        print(options.out)
+    return PASS
+
+
+def _read_text(path):
+    import load
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read().decode("utf-8", "replace")
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError as error:
+        raise load.ReportError(f"{path}: cannot be read: {error.strerror}; name a file of stacks") from error
+
+
+def _write_text(path, text):
+    """The file whole or not at all."""
+    import load
+    beside = f"{path}.tmp"
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(beside, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        if error.errno == errno.ENOSPC:
+            raise
+        raise load.ReportError(f"{path}: cannot be written: {error.strerror}; give another --out") from error
 
 
 def _print_wrapped(line):

@@ -16,6 +16,12 @@ import faultline_report
 SCRIPT = faultline_report.__file__
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """No test sees the user's cache."""
+    monkeypatch.setenv("FAULTLINE_CACHE", str(tmp_path / "cache"))
+
+
 def run(*arguments, **kwargs):
     done = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=120,
                           check=False, **kwargs)
@@ -30,25 +36,34 @@ def one(synthetic):
 
 @pytest.mark.parametrize("arguments", [
     (), ("table",), ("report", "x"), ("report", "x", "--out", "y", "--text", "--json"), ("identical", "x"),
-    ("check",), ("dance",), ("table", "x", "--colour")])
+    ("check",), ("dance",), ("table", "x", "--colour"), ("compare", "x"), ("compare", "x", "y", "--json", "--ktap"),
+    ("compare", "x", "y", "--floor", "-1"), ("compare", "x", "y", "--floor", "much"),
+    ("compare", "x", "y", "--kernels", "6.1"), ("gate", "x"), ("gate", "--baseline", "x"),
+    ("gate", "--baseline", "x", "y", "--single", "nan"), ("explain", "x"), ("baseline",), ("baseline", "save", "x"),
+    ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"), ("trend", "x", "--flor", "1")])
 def test_usage_is_exit_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2 and "usage: faultline" in done.stderr and done.stdout == ""
 
 
 def test_help_is_exit_0():
-    for arguments in (("--help",), ("table", "--help"), ("report", "--help"), ("identical", "-h"), ("check", "-h")):
+    for arguments in (("--help",), ("table", "--help"), ("report", "--help"), ("identical", "-h"), ("check", "-h"),
+                      ("compare", "-h"), ("gate", "-h"), ("explain", "-h"), ("baseline", "save", "-h"),
+                      ("history", "-h"), ("history", "export", "-h"), ("trend", "-h")):
         assert run(*arguments).returncode == 0
 
 
-@pytest.mark.parametrize("verb", [("table",), ("check",), ("report", "--out", "OUT"), ("identical", "ONE")])
+@pytest.mark.parametrize("verb", [
+    ("table",), ("check",), ("report", "--out", "OUT"), ("identical", "ONE"), ("compare", "ONE"), ("explain", "ONE"),
+    ("gate", "--baseline", "ONE"), ("gate", "ONE", "--baseline"), ("baseline", "save", "x"), ("history", "add", "ONE"),
+    ("trend", "ONE"), ("baseline", "show")])
 def test_a_bad_result_is_one_line_and_exit_2(synthetic, one, tmp_path, verb):
     words = [{"OUT": str(tmp_path / "out"), "ONE": one}.get(word, word) for word in verb]
     bad = synthetic.save("{\"context\"", "bad")
     done = run(*words, bad)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("faultline: ") and bad in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists() and not (tmp_path / "cache").exists()
 
 
 def test_table(one):
@@ -110,6 +125,17 @@ def test_identical(synthetic, one):
         2, 1, 0.5, "probe.fault.sum")
 
 
+def test_identical_compares_each_seed(synthetic):
+    rows = synthetic.samples([synthetic.row()], [1, 1, 1])
+    one = synthetic.save(synthetic.document(rows))
+    assert run("identical", one, one).stdout == "3 of 3 rows have identical figures\n"
+    other = synthetic.save(synthetic.document([*rows[:2], {**rows[2], "faults": 7}]))
+    done = run("identical", one, other)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1] == ("6.1/ext4/volatile/first_touch/written/pte/t1/off seed 2 repetition 2: "
+                                           "faults: 2048 and 7")
+
+
 def test_identical_without_a_common_ok_cell_is_exit_2(synthetic, one):
     other = synthetic.save(synthetic.document([synthetic.row("map_sync")]))
     failed = synthetic.save(synthetic.document([synthetic.skip(row, "hung", "failed") for row in synthetic.pair()]))
@@ -125,6 +151,132 @@ def test_identical_lists_a_status_that_changed(synthetic, one):
     other = synthetic.save(synthetic.document([off, synthetic.skip(on, "3 dropped", "incomplete")]))
     done = run("identical", one, other)
     assert done.returncode == 1 and '/on: status: "ok" and "incomplete"' in done.stdout
+
+
+@pytest.fixture
+def seeds(synthetic):
+    """function(factor) -> folder of a result of five seeds whose costs differ by the factor."""
+    def made(factor=1.0, count=5):
+        return synthetic.save(synthetic.document(synthetic.samples(synthetic.pair(), [factor] * count)))
+    return made
+
+
+def test_compare(seeds):
+    a, b = seeds(), seeds(1.01)
+    done = run("compare", a, b)
+    assert done.returncode == 0 and done.stderr == ""
+    assert "volatile  written  5150  5202  +1.000  [+1.000, +1.000]  regression" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    data = json.loads(run("compare", a, b, "--json", "--metric", "per_page,tax").stdout)
+    assert {row["metric"]: row["verdict"] for row in data["rows"]} == {"per_page": "regression", "tax": "same"}
+    assert run("compare", a, b, "--ktap").stdout.startswith("KTAP version 1\n1..2\nnot ok 1 ")
+    assert "not shown: 2" in run("compare", a, a, "--changed").stdout
+    assert len(json.loads(run("compare", a, a, "--metric", "all", "--json").stdout)["metrics"]) == 7
+    assert "no metric 'speed'" in run("compare", a, b, "--metric", "speed").stderr
+    assert "--floor: no metric 'speed'" in run("compare", a, b, "--floor", "speed=3").stderr
+    assert "same" in run("compare", a, b, "--floor", "per_page=2", "--metric", "per_page").stdout
+
+
+def test_compare_without_anything_in_common_is_exit_2(synthetic, seeds):
+    other = synthetic.save(synthetic.document([synthetic.row("map_sync")]))
+    done = run("compare", seeds(), other)
+    assert done.returncode == 2 and "have no figure in common: nothing to compare" in done.stderr
+    assert "only in A" in done.stdout
+
+
+def test_compare_for_google_benchmark(seeds, tmp_path):
+    done = run("compare", seeds(), seeds(1.5), "--benchmark-json", str(tmp_path / "gb"))
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [str(tmp_path / "gb" / name) for name in ("a.json", "b.json")]
+    assert len(json.loads((tmp_path / "gb" / "b.json").read_text())["benchmarks"]) == 10
+    full = run("compare", seeds(), seeds(), "--benchmark-json", "/dev/null/x")
+    assert full.returncode == 2 and "cannot be written to" in full.stderr
+
+
+def test_gate_by_path_and_by_name(synthetic, seeds, tmp_path):
+    a = seeds()
+    assert run("baseline", "save", "main", a).returncode == 0
+    assert run("baseline", "list").stdout.split() == ["main", str(tmp_path / "cache/baselines/main")]
+    assert json.loads(run("baseline", "show", "main", "--json").stdout)["samples"] == 5
+    assert "seeds: 0, 1, 2, 3, 4" in run("baseline", "show", "main").stdout
+    for baseline in ("main", a, os.path.join(a, "result.json")):
+        assert run("gate", "--baseline", baseline, seeds()).returncode == 0
+        worse = run("gate", "--baseline", baseline, seeds(1.01))
+        assert worse.returncode == 1 and worse.stdout.startswith("REGRESSION: 6.1/ext4/volatile/")
+        assert run("gate", "--baseline", baseline, seeds(1.01, 1)).returncode == 2
+    assert run("gate", "--baseline", "main", seeds(1.2, 1), "--single", "10").returncode == 1
+    assert run("gate", "--baseline", "main", seeds(1.01), "--floor", "2").returncode == 0
+    assert run("gate", "--baseline", "main", seeds(), "--cell", "*xfs*").returncode == 2
+    data = json.loads(run("gate", "--baseline", "main", seeds(1.01), "--json").stdout)
+    assert (data["exit"], len(data["regressions"]), len(data["comparison"]["rows"])) == (1, 2, 2)
+    part = synthetic.save(synthetic.document(synthetic.samples(synthetic.pair(), [1] * 5), complete=False,
+                                             reason="interrupted"))
+    assert run("gate", "--baseline", "main", part).returncode == 2
+    assert run("baseline", "save", "part", part).returncode == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{\"context\": {}}", "\x00" * 100, "[" * 5000])
+def test_a_gate_never_passes_a_damaged_file(seeds, synthetic, damage):
+    bad = synthetic.save(damage)
+    for a, b in ((seeds(), bad), (bad, seeds()), (bad, bad)):
+        done = run("gate", "--baseline", a, b)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+def test_figures_at_the_ends_of_what_is_allowed(synthetic, tmp_path):
+    context = synthetic.context()
+    paths = []
+    for index, cost in enumerate((1e-99, 1e100, 1e-300)):
+        context["kernels"]["6.1"]["boot"] = {"ext4": {"ready": 10**400}, "xfs": {"ready": "soon"}, "ext4-fc": 3}
+        rows = synthetic.samples([synthetic.row(per_page=cost, per_fault=cost)], [1] * 5)
+        paths.append(synthetic.save({"context": context, "benchmarks": rows}, f"end{index}"))
+    path = str(tmp_path / "h")
+    little, much, least = paths
+    assert run("gate", "--baseline", least, much).returncode == 2
+    for words, code in ((("compare", little, much, "--metric", "all"), 0), (("gate", "--baseline", little, much), 1),
+                        (("gate", "--baseline", much, little), 0), (("compare", little, much, "--json"), 0),
+                        (("history", "add", *paths, "--file", path), 0), (("trend", *paths), 0)):
+        done = run(*words)
+        assert (done.returncode, done.stderr) == (code, ""), done.stderr
+
+
+def test_explain(synthetic, seeds):
+    done = run("explain", seeds(), seeds(1.01))
+    assert done.returncode == 2 and "no phases in" in done.stdout
+    assert run("explain", seeds(), seeds()).returncode == 0
+
+    def with_phases(factor):
+        rows = synthetic.samples(synthetic.pair(), [factor] * 5)
+        for row in rows:
+            row["phases"] = synthetic.phases(map=1000 * factor) if row["probes"] == "on" else None
+        return synthetic.save(synthetic.document(rows))
+
+    done = run("explain", with_phases(1), with_phases(1.5))
+    assert done.returncode == 0 and "map    1000  1500  +500" in done.stdout
+    data = json.loads(run("explain", with_phases(1), with_phases(1.5), "--json").stdout)
+    assert data["cells"][0]["phases"][0]["difference"] == 500
+
+
+def test_history_and_trend(seeds, tmp_path):
+    path = str(tmp_path / "h.sqlite")
+    added = run("history", "add", seeds(), seeds(1.01), "--label", "abc", "--file", path)
+    assert added.returncode == 0 and [line.split()[-1] for line in added.stdout.splitlines()] == ["1", "2"]
+    assert run("history", "list", "--file", path).stdout.count("abc") == 2
+    assert "per_page 5202 (5)" in run("history", "show", "2", "--file", path).stdout
+    assert json.loads(run("history", "show", "1", "--file", path, "--json").stdout)["id"] == 1
+    assert run("history", "show", "3", "--file", path).returncode == 2
+    text = run("history", "export", "-", "--metric", "per_page", "--file", path).stdout
+    assert text.splitlines()[1].endswith(",abc,r1,6.1=6.1.0-synthetic,5150.0")
+    assert run("history", "export", str(tmp_path / "x.csv"), "--metric", "per_page", "--file", path).returncode == 0
+    assert (tmp_path / "x.csv").read_text() == text
+    assert run("history", "add", seeds()).returncode == 0 and (tmp_path / "cache/history.sqlite").exists()
+    done = run("trend", "--history", path, "--out", str(tmp_path / "png"))
+    assert done.returncode == 0 and done.stdout.endswith("trend-first-touch-pte-t1-per-page.png\n")
+    assert json.loads(run("trend", seeds(), "--json").stdout)["rows"][0]["figures"] == [5150]
+    assert json.loads(run("trend", "--history", "--json").stdout)["kernels"] == ["6.1.0-synthetic"]
+    for words in (("trend",), ("trend", seeds(), "--history"), ("trend", "--history", path, "--wall")):
+        done = run(*words)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
 
 
 def test_check(synthetic, one):

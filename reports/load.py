@@ -31,7 +31,10 @@ class Result:
 
     path: where it was read from, as the user wrote it (merged: joined with ", ").
     context: the `context` object (merged: mappings by name joined, `complete` only when all are).
-    rows: the row objects by `name`, in the order of the file.
+    samples: {name: [row]}: all rows of that name, one per seed (virtual) or repetition (wall), in their order.
+    rows: {name: row}, in the order of the file: of several samples the one that stands for them. Both twins of a cell
+        are of one sample: that whose per_page is the median (of an even number the lower of the two), or the first
+        that is not ok.
     parts: [(path, context)] of each file read.
     notes: one line each, to be shown to the reader: how the environments of merged results differ.
     """
@@ -41,6 +44,22 @@ class Result:
     rows: dict
     parts: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    samples: dict = field(default_factory=dict)
+
+    @property
+    def every(self):
+        """All rows by a name of their own: a cell's first sample has the name alone, the others say which they are."""
+        found = {}
+        for name, rows in self.samples.items():
+            for index, row in enumerate(rows):
+                found[f"{name} seed {row['seed']} repetition {row['repetition_index']}" if index else name] = row
+        return found
+
+
+def sample_key(row):
+    """What tells apart the samples of one name: the seed and, of wall time, the repetition. A seed of the virtual
+    domain is identical for ever: measured twice it would count twice in the statistics."""
+    return row["seed"], row["repetition_index"] if row["time_domain"] == "wall" else 0
 
 
 def plain(text):
@@ -67,21 +86,47 @@ def load(path):
     document = _parse(path, _read(path))
     _validate(path, document)
     context = document["context"]
-    rows = {}
+    samples, seen = {}, set()
     for index, row in enumerate(document["benchmarks"]):
         name = row["name"]
         if name != row_name(row):
             raise ReportError(f"{path}: benchmarks[{index}] is named {name!r}, but its fields say {row_name(row)!r}: "
                               "the file was edited or damaged; run the measurement again")
-        if name in rows:
-            raise ReportError(f"{path}: the row {name!r} is there twice: the file was edited or damaged; "
-                              "run the measurement again")
         for key in ("time_domain", "accel"):
             if row[key] != context[key]:
                 raise ReportError(f"{path}: the row {name!r} has {key} {row[key]}, the run has {context[key]}: "
                                   "virtual and wall time are never mixed; run the measurement again")
-        rows[name] = row
-    return Result(path, context, rows, [(path, context)])
+        mark = (name, sample_key(row))
+        if mark in seen:
+            raise ReportError(f"{path}: the row {name!r} is there twice (seed {row['seed']}, repetition "
+                              f"{row['repetition_index']}): the file was edited or damaged; run the measurement again")
+        seen.add(mark)
+        samples.setdefault(name, []).append(row)
+    return make_result(path, context, samples, [(path, context)])
+
+
+def make_result(path, context, samples, parts, notes=()):
+    """The Result of these rows, {name: [row]}, which are sorted."""
+    for rows in samples.values():
+        rows.sort(key=sample_key)
+    return Result(path, context, _representatives(samples), parts, list(notes), samples)
+
+
+def _representatives(samples):
+    """{name: row}, as `Result.rows`."""
+    chosen = {}
+    for name, rows in samples.items():  # twins: the one without probes decides, wherever it stands in the file
+        cell, _, probes = name.rpartition("/")
+        if cell not in chosen or probes == "off":
+            by_cost = sorted((row for row in rows if row["per_page"] is not None), key=lambda row: row["per_page"])
+            chosen[cell] = sample_key(by_cost[(len(by_cost) - 1) // 2] if by_cost else rows[0])
+
+    def one(name, rows):
+        bad = (row for row in rows if row["status"] != "ok")
+        same = (row for row in rows if sample_key(row) == chosen[name.rpartition("/")[0]])
+        return next(bad, None) or next(same, rows[(len(rows) - 1) // 2])
+
+    return {name: one(name, rows) for name, rows in samples.items()}
 
 
 def load_all(paths):
@@ -96,19 +141,22 @@ def load_all(paths):
     first = results[0]
     if len(results) == 1:
         return first
-    rows, owner, notes = {}, {}, []
+    samples, owner, notes = {}, {}, []
     for result in results:
         same_clock(first, result)
-        for name, row in result.rows.items():
-            if name not in rows:
-                rows[name], owner[name] = row, result.path
-            elif _without_run(row) != _without_run(rows[name]):
-                raise ReportError(f"{name!r} is in {owner[name]} and in {result.path} with different figures: "
-                                  "report them one at a time, or see `faultline identical`")
+        for name, rows in result.samples.items():
+            for row in rows:
+                mark = (name, sample_key(row))
+                if mark not in owner:
+                    samples.setdefault(name, []).append(row)
+                    owner[mark] = row, result.path
+                elif _without_run(row) != _without_run(owner[mark][0]):
+                    raise ReportError(f"{name!r} is in {owner[mark][1]} and in {result.path} with different figures: "
+                                      "report them one at a time, or see `faultline identical`")
         for what in environment_difference(first.context, result.context):
             notes.append(f"{first.path} and {result.path} differ in {what}: their rows are of different environments")
-    return Result(", ".join(r.path for r in results), _merged_context(results), rows,
-                  [(r.path, r.context) for r in results], notes)
+    return make_result(", ".join(r.path for r in results), _merged_context(results), samples,
+                       [(r.path, r.context) for r in results], notes)
 
 
 def same_clock(a, b):
@@ -121,6 +169,11 @@ def same_clock(a, b):
 
 def environment_difference(a, b):
     """The names of the context fields by which two contexts are of different environments, in a fixed order."""
+    return [".".join(trail) for trail, _, _ in environment_differences(a, b)]
+
+
+def environment_differences(a, b):
+    """[(path of the field as a tuple, value in a, value in b)] of what environment_difference names."""
     def differing(a, b, trail):
         if trail in BY_NAME:
             for name in sorted(set(a) & set(b)):
@@ -131,12 +184,9 @@ def environment_difference(a, b):
             for key in sorted((set(a) | set(b)) - {"boot"} - ({"module"} - (set(a) & set(b)))):
                 yield from differing(a.get(key), b.get(key), trail + (key,))
         elif a != b:
-            yield ".".join(trail)
+            yield trail, a, b
 
-    found = []
-    for key in ENVIRONMENT:
-        found.extend(differing(a.get(key), b.get(key), (key,)))
-    return found
+    return [found for key in ENVIRONMENT for found in differing(a.get(key), b.get(key), (key,))]
 
 
 def _read(path):

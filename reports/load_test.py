@@ -136,6 +136,15 @@ ROW = ("benchmarks", 0)
     ((*ROW, "probe"), None),  # an ok row with probes
     ((*ROW, "syncs"), None),
     ((*ROW, "tax"), ...),
+    ((*ROW, "per_page"), 1e200),
+    ((*ROW, "per_fault"), 10**400),
+    ((*ROW, "seed"), 2**63),
+    ((*ROW, "repetition_index"), 2**63),
+    ((*ROW, "phases"), [{"id": "sync", "mean": 1, "marks_cost": 0, "tax": 0, "net": 10**400}]),
+    ((*ROW, "phases"), {}),
+    ((*ROW, "phases"), [{"net": 3}]),
+    ((*ROW, "phases"), [{"id": "<b>", "mean": 1, "marks_cost": 0, "tax": 0, "net": 3}]),
+    ((*ROW, "phases"), [{"id": "sync", "mean": 1, "marks_cost": 0, "tax": 0, "net": "3"}]),
     ((*ROW, "time_domain"), "wall"),
 ])
 def test_schema_violations_name_the_place(synthetic, path, value):
@@ -206,7 +215,45 @@ def test_the_name_of_a_contest_says_who_touches(synthetic, key, value):
 
 def test_duplicate_rows_are_refused(synthetic):
     message = refused(synthetic.save(synthetic.document([synthetic.row(), synthetic.row()])))
-    assert "'6.1/ext4/volatile/first_touch/written/pte/t1/off' is there twice" in message
+    assert "'6.1/ext4/volatile/first_touch/written/pte/t1/off' is there twice (seed 1, repetition 0)" in message
+
+
+def test_seeds_of_one_cell(synthetic):
+    name = "6.1/ext4/volatile/first_touch/written/pte/t1/off"
+    rows = synthetic.samples(synthetic.pair(), [1.3, 1.0, 1.2, 1.1, 1.4])
+    result = synthetic.load(rows[::-1])
+    assert [row["seed"] for row in result.samples[name]] == [0, 1, 2, 3, 4]
+    # the median stands for the cell, and its twin is of the same seed
+    assert [(row["seed"], row["probes"]) for row in result.rows.values()] == [(2, "on"), (2, "off")]
+    assert result.rows[name]["per_page"] == pytest.approx(5150 * 1.2)
+    assert list(result.every)[5:7] == [name, name + " seed 1 repetition 1"] and len(result.every) == 10
+    even = synthetic.load(synthetic.samples([synthetic.row()], [1.3, 1.0, 1.2, 1.1]))
+    assert even.rows[name]["seed"] == 3  # the lower of the two in the middle
+
+
+def test_a_seed_that_is_not_ok_stands_for_the_cell(synthetic):
+    rows = synthetic.samples([synthetic.row()], [1, 2, 3])
+    rows[2] = synthetic.skip(rows[2], "lost", "incomplete")
+    assert [row["reason"] for row in synthetic.load(rows).rows.values()] == ["lost"]
+
+
+def test_a_seed_may_be_there_once(synthetic):
+    rows = synthetic.samples([synthetic.row()], [1, 1])
+    for changes in ({"seed": 0}, {"seed": 0, "repetition_index": 0}):
+        message = refused(synthetic.save(synthetic.document([rows[0], {**rows[1], **changes}])))
+        assert "is there twice (seed 0" in message
+    # wall time is repeated with one seed
+    wall = synthetic.wall_result(synthetic.samples([synthetic.row()], [1, 1, 1], repetitions=True))
+    assert [len(rows) for rows in wall.samples.values()] == [3]
+
+
+def test_merging_results_of_other_seeds(synthetic):
+    rows = synthetic.samples([synthetic.row()], [1, 1.1, 1.2])
+    merged = load.load_all([synthetic.save(synthetic.document(part)) for part in (rows[:2], rows[1:])])
+    assert [[row["seed"] for row in rows] for rows in merged.samples.values()] == [[0, 1, 2]]
+    other = {**rows[1], "per_page": 7}
+    with pytest.raises(load.ReportError, match="with different figures"):
+        load.load_all([synthetic.save(synthetic.document(part)) for part in (rows[:2], [other])])
 
 
 def test_a_name_that_its_fields_deny_is_refused(synthetic):

@@ -91,6 +91,58 @@ def figures(result):
     return made
 
 
+def trend_figures(data):
+    """The figures of a trend, as trend.build returns it: one per workload, order, threads and metric."""
+    import trend
+    groups, made, slugs = {}, [], set()
+    for row in data["rows"]:
+        fs, *rest = trend.section(row)
+        groups.setdefault(tuple(rest), {}).setdefault(fs, []).append(row)
+    for key, panels in groups.items():
+        with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
+            figure = _trend(panels, data, key[-1])
+            title = f"{key[-1]} over kernels: {', '.join(filter(None, key[:-1])) or 'guests'}"
+            slug = _slug(f"trend-{'-'.join(filter(None, key))}", slugs)
+            made.append(Figure(slug, title, TREND_CAPTION, "", figure.get_figwidth() > WIDE_INCHES,
+                               *_render(figure, slug, title)))
+    return made
+
+
+TREND_CAPTION = "A ring: the level changed here. A dotted one: it may have, there are too few samples to say."
+
+
+def _trend(panels, data, metric):
+    """A metric over kernels: a panel for each file system and state, a line for each strategy."""
+    import trend
+    states = list(dict.fromkeys(trend.names(row)[1] for rows in panels.values() for row in rows))
+    kernels = trend.short(data["kernels"])
+    figure, axes = _panels(len(panels), len(states), width=max(5.0, 1.4 + max(2.9, 0.6 * len(kernels)) * len(states)),
+                           height=2.6)
+    handles = {}
+    for index, ax in enumerate(axes):
+        fs, state = list(panels)[index // len(states)], states[index % len(states)]
+        for row in (row for row in panels[fs] if trend.names(row)[1] == state):
+            name = trend.names(row)[0]
+            colour, marker = STRATEGY_STYLE.get(re.split(r"[: ]", name)[0], OTHER_STYLE)
+            points = [(x, y, mark) for x, (y, mark) in enumerate(zip(row["figures"], row["marks"]))
+                      if y is not None and y > 0]
+            line, = ax.plot([x for x, _, _ in points], [y for _, y, _ in points], color=colour, marker=marker, ms=4.5,
+                            lw=1.4, label=name)
+            handles.setdefault(name, line)
+            for style, marks in (("-", (trend.UP, trend.DOWN)), (":", (trend.UNSURE,))):
+                found = [(x, y) for x, y, mark in points if mark in marks]
+                ax.scatter([x for x, _ in found], [y for _, y in found], s=90, facecolor="none", edgecolor=INK,
+                           linewidth=1, linestyle=style, zorder=3)
+        ax.set_title(plain(", ".join(filter(None, (fs, state)))), loc="left")
+        ax.set_xticks(range(len(kernels)), [plain(kernel) for kernel in kernels], rotation=20, ha="right")
+        ax.set_xlim(-0.5, len(kernels) - 0.5)
+    if any(y for rows in panels.values() for row in rows for y in row["figures"]):
+        _log_axes(axes, len(states), f"{metric}, {data['unit']} ({data['time_domain']})", (1.15, 1.15))
+    _legend(figure, handles.values())
+    return figure
+
+
 def _groups(result):
     """{(kernel, workload, order, threads): {fs: [Cell]}}: one figure each, one panel a file system."""
     groups = {}

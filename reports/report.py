@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The report: one HTML page that needs nothing but itself, and the figures as PNG files beside it."""
 
-import errno
 import os
 import shlex
-import tempfile
 
 import jinja2
 from markupsafe import Markup
 
 import stats
 import table
-from load import ReportError, plain
+from files import write_files
+from load import plain
 
 PAGE = "report.html"
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
@@ -26,14 +25,7 @@ def write(result, folder):
     figures = plot.figures(result)
     files = {f"{figure.slug}.png": figure.png for figure in figures}
     files[PAGE] = page(result, figures).encode("utf-8")
-    try:
-        os.makedirs(folder, exist_ok=True)
-        for name, data in files.items():
-            _write_whole(os.path.join(folder, name), data)
-    except OSError as error:
-        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another folder with --out"
-        raise ReportError(f"{folder}: cannot be written to: {error.strerror}: {remedy}") from None
-    return [os.path.join(folder, name) for name in files]
+    return write_files(folder, files, "name another folder with --out")
 
 
 def page(result, figures):
@@ -103,20 +95,3 @@ def _share(value):
 def _tax_percent(row):
     value = stats.ratio(row["tax"], row["per_fault"])
     return Markup("\u2013" if value is None else f"{value * 100:+.1f}\u00a0%".replace("-", "\u2212"))
-
-
-def _write_whole(path, data):
-    """Write a file so that its name never stands for half of it."""
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(path) or ".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes it private
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

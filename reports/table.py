@@ -5,7 +5,9 @@ import textwrap
 import unicodedata
 
 import cells
+import infer
 import kara2017
+import stats
 from load import plain
 
 WIDTH = 80
@@ -32,7 +34,8 @@ def build(result):
     `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
     state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
     of the probed row, there is no twin), `ratio` is per_page over that of `volatile` in the same state, all in
-    `unit`. What could not be measured is null, and `not_measured` says why.
+    `unit`. What could not be measured is null, and `not_measured` says why. `samples`: how many seeds (repetitions) a
+    cell has at most, and whose `per_page` are farthest apart, in percent of the median: {most, cell, spread}.
 
     `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
     workload, state and setting; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
@@ -47,6 +50,7 @@ def build(result):
         "complete": context["complete"], "reason": "" if context["complete"] else context["reason"],
         "notes": result.notes,
         "cells": cells.tally(result.rows),
+        "samples": _samples(result),
         "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
                      if any(cell.best for cell in group)],
         "contests": [_contest_section(context, key, group) for key, group in cells.contests(result.rows).items()
@@ -61,37 +65,38 @@ def text(table):
     lines = []
     unit = f"unit {table['unit']} ({table['time_domain']})"
     where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
-    lines += _wrap(f"{table['path']}: {where}, {unit}")
-    lines += _wrap(table["note"])
-    lines += _wrap(summary(table))
+    lines += wrap(f"{table['path']}: {where}, {unit}")
+    lines += wrap(table["note"])
+    lines += wrap(summary(table))
     for note in table["notes"]:
-        lines += _wrap(f"note: {note}")
+        lines += wrap(f"note: {note}")
     starred = dashed = False
     for section in table["sections"]:
         lines.append("")
-        lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
-        lines += _grid(COLUMNS, section["rows"])
+        lines += grid(COLUMNS, section["rows"])
+        lines += _journal_text(section) + _phases_text(section) + _locks_text(section)
         starred |= any(row["probed_only"] for row in section["rows"])
         dashed |= any(row["tax"] is None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
     if starred or dashed:
         lines.append("")
     if starred:
-        lines += _wrap(PROBED_NOTE)
+        lines += wrap(PROBED_NOTE)
     if dashed:
-        lines += _wrap(NO_TAX_NOTE)
+        lines += wrap(NO_TAX_NOTE)
     lines += _contests_text(table)
     for group in table["not_measured"]:
         lines.append("")
-        lines += _wrap(f"{group['status']}: {group['reason']}")
+        lines += wrap(f"{group['status']}: {group['reason']}")
         for name in group["cells"]:
-            lines += _wrap(name, "  ")
+            lines += wrap(name, "  ")
     return "\n".join(lines) + "\n"
 
 
 def summary(table):
-    """One line: how many cells have which status, and whether the run is complete."""
+    """One line: how many cells have which status, what their figures are of, and whether the run is complete."""
     counts = table["cells"]
     if not any(counts.values()):
         line = "no cells: this result holds no measurement"
@@ -99,9 +104,30 @@ def summary(table):
         line = "cells: " + ", ".join(f"{count} {status}" for status, count in counts.items())
         if not table["sections"] and not table["contests"]:
             line += "; none was measured"
+    line += _samples_note(table)
     if not table["complete"]:
         line += f"; the run is INCOMPLETE: {table['reason']}"
     return line
+
+
+def _samples_note(table):
+    """How the summary goes on when cells have several samples."""
+    samples = table["samples"]
+    if samples["most"] < 2:
+        return ""
+    kind = "seeds" if table["time_domain"] == "virtual" else "repetitions"
+    note = f"; up to {samples['most']} {kind} a cell, its figures are of the one with the median per_page"
+    return note + (f"; farthest apart, by {samples['spread']:.3g} %: {samples['cell']}" if samples["cell"] else "")
+
+
+def _samples(result):
+    most, cell, spread = max(map(len, result.samples.values()), default=0), None, 0
+    for name, rows in result.samples.items():
+        costs = [row["per_page"] for row in rows if row["status"] == "ok"]
+        apart = stats.ratio((max(costs) - min(costs)) * 100, infer.median(costs)) if costs else None
+        if apart is not None and apart > spread:
+            cell, spread = name, apart
+    return {"most": most, "cell": cell, "spread": spread}
 
 
 def number(value, sign=False):
@@ -122,7 +148,22 @@ def _section(context, key, group):
     kernel, fs, workload, order, threads = key
     return {"kernel": kernel, "release": context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
             "workload": workload, "order": order, "threads": threads,
-            "rows": [_row(group, cell) for cell in group if cell.best]}
+            "rows": [_row(group, cell) for cell in group if cell.best],
+            "journal": [_journal_row(cell) for cell in group if _commits(cell)],
+            "phases": [{"strategy": cell.label, "state": cell.any["state"], "phases": cell.phases["phases"]}
+                       for cell in group if cells.is_ok(cell.phases) and cell.phases["phases"]],
+            "locks": [{"strategy": cell.label, "state": cell.any["state"], **lock}
+                      for cell in group if cells.is_ok(cell.locks) for lock in cell.locks["locks"] or []]}
+
+
+def _commits(cell):
+    """Whether the default probes saw a commit; a result of before they looked at who asks has none to show."""
+    return cells.is_ok(cell.on) and bool(cell.on["commits"]) and "asked" in (cell.on.get("journal") or {})
+
+
+def _journal_row(cell):
+    row = cell.on
+    return {"strategy": cell.label, "state": row["state"], "commits": row["commits"], **row["journal"]}
 
 
 def _row(group, cell):
@@ -136,6 +177,42 @@ def _row(group, cell):
         "syncs_per_fault": cell.syncs_per_fault,
         **{q: on[q] if on else None for q in QUANTILES},
     }
+
+
+def _journal_text(section):
+    if not section["journal"]:
+        return []
+    return ["", *wrap("the journal, per fault; who asked for a commit (fault/fsync/kernel: the timer and the like); "
+                       "faults and fsyncs that waited for one; share of the syncs spent off the CPU"),
+            *grid(JOURNAL_COLUMNS, section["journal"])]
+
+
+PHASE_CELLS = 5  # side by side
+
+
+def _phases_text(section):
+    """The phases of each cell, tax taken off where there is a twin: a column a cell."""
+    lines = []
+    for first in range(0, len(section["phases"]), PHASE_CELLS):
+        group = section["phases"][first:first + PHASE_CELLS]
+        ids = dict.fromkeys(phase["id"] for cell in group for phase in cell["phases"] if phase["id"] != "other")
+        rows = []
+        for phase_id in [*ids, "other"]:
+            of = [next((p for p in cell["phases"] if p["id"] == phase_id), None) for cell in group]
+            rows.append((phase_id, [None if p is None else p["mean"] if p["net"] is None else p["net"] for p in of]))
+        columns = [("phase", lambda r: r[0])]
+        for index, cell in enumerate(group):
+            columns.append((f"{cell['strategy']}/{cell['state'][:4]}"[:14],
+                            lambda r, i=index: "" if r[1][i] is None else number(r[1][i])))
+        lines += ["", *wrap("phases of a fault, what the probes cost taken off"), *grid(tuple(columns), rows)]
+    return lines
+
+
+def _locks_text(section):
+    if not section["locks"]:
+        return []
+    return ["", *wrap("locks of the address space: mean wait and hold of one taking"),
+            *grid(LOCK_COLUMNS, section["locks"])]
 
 
 def _contest_section(context, key, group):
@@ -160,11 +237,11 @@ def _contests_text(table):
     lines = []
     for section in table["contests"]:
         lines.append("")
-        lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['state']}, {section['setting']}; {table['unit']}")
-        lines += _grid(CONTEST_COLUMNS, section["rows"])
+        lines += grid(CONTEST_COLUMNS, section["rows"])
     notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]
-    return lines + [""] * bool(notes) + [line for note in notes for line in _wrap(note)]
+    return lines + [""] * bool(notes) + [line for note in notes for line in wrap(note)]
 
 
 def contest_notes(table):
@@ -204,6 +281,23 @@ COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]),
            ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 
 
+JOURNAL_COLUMNS = (
+    ("strategy", lambda r: r["strategy"]),
+    ("state", lambda r: r["state"]),
+    ("commits", lambda r: f"{r['commits_per_fault']:.3f}"),
+    ("bytes", lambda r: number(r["log_bytes_per_fault"])),
+    ("asked", lambda r: "/".join(number(r["asked"][who]) for who in ("fault", "fsync", "kernel"))),
+    ("served", lambda r: f"{number(r['served']['faults'])}/{number(r['served']['fsyncs'])}"),
+    ("waiting", lambda r: "-" if r["sync_waiting"] is None else f"{r['sync_waiting']:.2f}"))
+LOCK_COLUMNS = (
+    ("strategy", lambda r: r["strategy"]),
+    ("state", lambda r: r["state"]),
+    ("thread", lambda r: number(r["thread"])),
+    ("lock", lambda r: r["lock"]),
+    ("taken", lambda r: number(r["count"])),
+    ("wait", lambda r: number(round(r["wait"] / r["count"]))),
+    ("hold", lambda r: number(round(r["hold"] / r["count"]))),
+    ("longest hold", lambda r: number(r["hold_max"])))
 CONTEST_COLUMNS = (
     ("touch", lambda r: r["touch"]),
     ("att", lambda r: number(r["attackers"])),
@@ -215,23 +309,25 @@ CONTEST_COLUMNS = (
     ("starved", lambda r: f"{number(r['starved']['n'])} of {number(r['starved']['of'])}" if r["touched"] else "-"),
     ("progress", lambda r: number(r["progress_max"] if r["touched"] else None)),
     ("P", lambda r: number(r["period_us"] if r["touched"] else None)))
-WORDS = ("strategy", "state", "touch")  # columns that stand left
+WORDS = ("strategy", "state", "touch", "phase", "lock")  # columns that stand left
 
 
-def _grid(columns, rows):
+def grid(columns, rows, words=WORDS):
+    """Lines of at most 80 columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
+    titles of those that stand left, which are cut where there is no room."""
     titles = [title for title, _ in columns]
-    grid = [titles] + [[form(row) for _, form in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*grid)]
+    texts = [[plain(word) for word in line] for line in (titles, *([form(row) for _, form in columns] for row in rows))]
+    widths = [max(map(len, column)) for column in zip(*texts)]
     gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
-    words = [index for index, title in enumerate(titles) if title in WORDS]
+    left = [index for index, title in enumerate(titles) if title in words]
     while sum(widths) + gap * (len(widths) - 1) > WIDTH:
-        widest = max(words, key=lambda index: widths[index])
+        widest = max(left, key=lambda index: widths[index])
         if widths[widest] <= 3:
             break
         widths[widest] -= 1
     lines = []
-    for row in grid:
-        parts = [_cut(cell, width).ljust(width) if index in words else cell.rjust(width)
+    for row in texts:
+        parts = [_cut(cell, width).ljust(width) if index in left else cell.rjust(width)
                  for index, (cell, width) in enumerate(zip(row, widths))]
         lines.append(_cut((" " * gap).join(parts).rstrip(), WIDTH))
     return lines
@@ -246,7 +342,8 @@ def _columns(word):
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in word)
 
 
-def _wrap(line, indent=""):
+def wrap(line, indent=""):
+    """The line, with nothing in it that could do harm, in lines of at most 80 columns."""
     line = plain(line)
     # textwrap counts characters; half the columns are enough for any text with wide ones
     width = WIDTH if _columns(line) == len(line) else WIDTH // 2

@@ -79,6 +79,11 @@ nlohmann::json Tables() {
 #include "bpf/probes.def"
 #undef PROBE
   };
+  tables["fault_result"] = {
+#define VM_FAULT(id, bit) {{"id", #id}, {"bit", bit}},
+#include "bpf/vm_fault.def"
+#undef VM_FAULT
+  };
   tables["phase"] = {
 #define PHASE(id, what) {{"id", #id}, {"summary", what}, {"default", false}},
 #include "bpf/phases.def"

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// faultline export: a result's samples as a trace for other tools.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <memory>
+#include <sstream>
+
+#include "cli/result.h"
+#include "cli/trace_format.h"
+#include "cli/verbs.h"
+#include "vm/files.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kCellsShown = 5;
+
+struct ExportOptions {
+  std::string to;
+  std::string result;
+  std::string out;
+  std::string cells;
+  bool json = false;
+};
+
+const TraceFormat& format_named(const std::string& id) {
+  std::vector<std::string> known;
+  for (const TraceFormat& format : trace_formats()) {
+    if (id == format.id) return format;
+    known.emplace_back(format.id);
+  }
+  throw Failure(ExitCode::kUsage, fmt::format("--to: no format is called '{}'; there is: {}", id,
+                                              fmt::join(known, ", ")));
+}
+
+fs::path result_file(const std::string& given) {
+  fs::path file = given;
+  std::error_code error;
+  if (fs::is_directory(file, error)) file /= kResultName;
+  if (!fs::exists(file, error)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{}: there is no result; name the folder that `faultline run` wrote",
+                              file.string()));
+  }
+  return file;
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+FaultResults fault_results(const CommandContext& context) {
+  std::vector<std::pair<std::string, uint32_t>> names;
+  const nlohmann::json tables = ask_guest_binary(context, {"list"});
+  for (const nlohmann::json& row : tables.at("fault_result")) {
+    names.emplace_back(row.at("id").get<std::string>(), row.at("bit").get<uint32_t>());
+  }
+  return FaultResults(std::move(names));
+}
+
+nlohmann::json cell_summary(const SampleRow& row, const Timeline& timeline) {
+  std::vector<size_t> counts(row.kinds.size());
+  for (const Sample& sample : row.samples) ++counts[sample.kind];
+  nlohmann::json kinds = nlohmann::json::object();
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] != 0) kinds[row.kinds[i]] = counts[i];
+  }
+  nlohmann::json tracks = nlohmann::json::array();
+  for (const Track& track : timeline.tracks) tracks.push_back(track_name(track));
+  return {{"name", row.name}, {"unit", row.unit}, {"samples", row.samples.size()},
+          {"kinds", kinds},   {"tracks", tracks}, {"waits", timeline.waits.size()}};
+}
+
+void check_something_came(const fs::path& file, const ExportOptions& options,
+                          const SampleFile& read, size_t taken) {
+  if (taken != 0) return;
+  if (read.cells.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{}: none of its {} cells has samples; `faultline run --samples` "
+                              "keeps them, in the cells with probes",
+                              file.string(), read.rows));
+  }
+  std::vector<std::string> shown(
+      read.cells.begin(),
+      read.cells.begin() + static_cast<std::ptrdiff_t>(std::min(read.cells.size(), kCellsShown)));
+  throw Failure(ExitCode::kUsage,
+                fmt::format("--cell: no cell with samples matches '{}'; there is: {}{}",
+                            options.cells, fmt::join(shown, ", "),
+                            read.cells.size() > kCellsShown
+                                ? fmt::format(" and {} more", read.cells.size() - kCellsShown)
+                                : ""));
+}
+
+ExitCode export_samples(const ExportOptions& options, const CommandContext& context) {
+  const TraceFormat& format = format_named(options.to);
+  const fs::path file = result_file(options.result);
+  const std::vector<std::string> patterns = split(options.cells);
+  if (patterns.empty() && !options.cells.empty()) {
+    throw Failure(ExitCode::kUsage, fmt::format("--cell: '{}' names nothing", options.cells));
+  }
+  const FaultResults results = fault_results(context);
+  AtomicFile out(options.out);
+  size_t bytes = 0;
+  const Sink sink = [&](std::string_view piece) {
+    bytes += piece.size();
+    out.write(piece);
+  };
+  const std::unique_ptr<TraceWriter> writer = format.make(sink, results);
+  nlohmann::json cells = nlohmann::json::array();
+  size_t samples = 0;
+  size_t waits = 0;
+  const SampleFile read = read_samples(
+      file,
+      [&](const std::string& cell) {
+        return patterns.empty() ||
+               std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+                 return fnmatch(pattern.c_str(), cell.c_str(), 0) == 0;
+               });
+      },
+      [&](const SampleRow& row) {
+        Timeline timeline;
+        try {
+          timeline = arrange(row);
+        } catch (const Failure& failure) {
+          throw Failure(failure.code(), fmt::format("{}: {}", file.string(), failure.what()));
+        }
+        writer->add(row, timeline);
+        samples += row.samples.size();
+        waits += timeline.waits.size();
+        cells.push_back(cell_summary(row, timeline));
+      },
+      *context.interrupted);
+  check_something_came(file, options, read, cells.size());
+  writer->finish(read);
+  out.commit(false);
+  if (options.json) {
+    fmt::print("{}\n", nlohmann::json({{"format", format.id},
+                                       {"out", options.out},
+                                       {"bytes", bytes},
+                                       {"samples", samples},
+                                       {"waits", waits},
+                                       {"cells", cells}})
+                           .dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    // Not on standard output, where the trace itself may go.
+    fmt::print(stderr, "{} samples of {} cells, {} waits for the journal: {}\n", samples,
+               cells.size(), waits, options.out);
+  }
+  return ExitCode::kPass;
+}
+
+}  // namespace
+
+Verb add_export(CLI::App& app) {
+  auto options = std::make_shared<ExportOptions>();
+  CLI::App* verb = app.add_subcommand("export", "Write a result's samples as a trace");
+  std::string formats;
+  std::vector<std::string> ids;
+  for (const TraceFormat& format : trace_formats()) {
+    formats += fmt::format("  {:<12} {}\n", format.id, format.summary);
+    ids.emplace_back(format.id);
+  }
+  verb->footer("Formats:\n" + formats +
+               "\nExamples:\n"
+               "  faultline run --strategy map_sync --state hole --samples --out out\n"
+               "  faultline export --to perfetto out --out out/trace.pftrace\n"
+               "  faultline export --to csv out --out out/samples.csv --cell '*/ext4/*'\n\n"
+               "Exit: 0 written; 2 no samples, or a file that cannot be used.");
+  verb->add_option("--to", options->to, fmt::format("{}", fmt::join(ids, ", ")))->required();
+  verb->add_option("DIR", options->result, "folder of a result")->required();
+  verb->add_option("--out", options->out, "file to write")->required();
+  verb->add_option("--cell", options->cells, "cells by name, globs, separated by commas");
+  verb->add_flag("--json", options->json, "print what was written as JSON");
+  return {verb,
+          [options](const CommandContext& context) { return export_samples(*options, context); }};
+}
+
+}  // namespace faultline

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The samples of a result (docs/result-format.md), read as a stream: of a file of any size one
+// row's samples are in memory at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace faultline {
+
+// What a kind of sample is, as far as a trace must know.
+enum class Home {
+  kThread,   // on the track of its thread
+  kLocks,    // beside it: a lock is held past the end of the fault that took it
+  kJournal,  // on the journal's track, whoever did the work
+};
+struct KindRow {
+  const char* name;
+  Home home;
+  // A thread is in one of them at a time, or in one inside the other.
+  bool exclusive;
+  // `result` is VM_FAULT_* bits and `order` the fault's.
+  bool of_fault;
+  // 0 is a result (and of a fault, an order); elsewhere 0 is not shown.
+  bool show_zero;
+  const char* result_name;
+  const char* order_name;
+  const char* link_name;
+};
+// The kinds that the export knows by name. Rows without `sample_kinds` count in the first
+// kOldKinds of them.
+const std::vector<KindRow>& known_kinds();
+inline constexpr size_t kOldKinds = 4;
+// The row of a kind; for a name that is not known, one that nests in its thread.
+KindRow kind_named(const std::string& name);
+inline constexpr char kKindSync[] = "sync";
+
+struct Sample {
+  uint32_t kind = 0;  // an index into the row's kinds
+  uint32_t tid = 0;
+  uint64_t start = 0;
+  uint64_t duration = 0;
+  uint64_t address = 0;
+  uint32_t result = 0;
+  uint32_t order = 0;
+  uint64_t link = 0;
+  [[nodiscard]] uint64_t end() const { return start + duration; }
+};
+
+struct SampleRow {
+  std::string name = {};
+  std::string unit = {};
+  std::vector<std::string> kinds = {};
+  std::vector<Sample> samples = {};
+};
+
+struct SampleFile {
+  std::vector<std::string> cells;              // with samples, wanted or not
+  std::map<std::string, std::string> context;  // scalars of the result's context, by path
+  size_t rows = 0;                             // in the file
+};
+
+// Reads the file and hands over each wanted row that has samples. Failure(kUsage) for a file that
+// is damaged or newer than this command; what was handed over before is then worth nothing.
+SampleFile read_samples(const std::filesystem::path& file,
+                        const std::function<bool(const std::string& cell)>& wanted,
+                        const std::function<void(const SampleRow&)>& take,
+                        const std::atomic<bool>& interrupted);
+
+}  // namespace faultline

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two results compared, cell by cell: figures, difference, interval, verdict. docs/compare.md says why so."""
+
+import fnmatch
+
+import cells
+import infer
+import load
+import metrics
+from load import ReportError, plain
+
+FEWEST_SEEDS = 5
+FEWEST_REPETITIONS = 10
+FALSE_DISCOVERIES = 0.05  # of the cells of the wall domain that are called changed
+
+IDENTICAL, SAME, BETTER, WORSE, UNCLEAR = "identical", "same", "improvement", "regression", "unclear"
+DIFFERS, NO_FLOOR = "differs", "unknown"
+# verdict: what it means, as it stands below the table
+VERDICTS = {
+    WORSE: "the interval is above 0 and the difference above the floor",
+    BETTER: "the interval is below 0 and the difference below the floor",
+    UNCLEAR: "the interval holds differences that count and ones that do not",
+    DIFFERS: "fewer than {seeds} seeds: no interval, so no verdict; measure both with --seeds {seeds}",
+    NO_FLOOR: "noise floor unknown: fewer than {repetitions} repetitions a side, so no verdict",
+    SAME: "the interval is within the floor",
+    IDENTICAL: "each sample has the same figure on both sides",
+}
+CHANGED = (WORSE, BETTER)
+LEAST = 1e-100  # of less no percentage is taken: of 0 and of what overflows
+PROBED = ("tax", "phase")  # metrics that are of probed rows by their nature
+
+# How a field of the environment counts when it differs: it is what is tested, it says nothing in this time domain, or
+# it is what the test must hold still.
+SUBJECT, HARMLESS, SURROUNDINGS = "subject", "harmless", "surroundings"
+KERNEL_SURROUNDINGS = ("command_line", "cpu_model")
+
+
+def weight(trail, domain):
+    """How a difference in the field at `trail` counts: SUBJECT, HARMLESS or SURROUNDINGS."""
+    if trail[0] == "host":
+        return HARMLESS if domain == "virtual" else SURROUNDINGS
+    if trail[0] == "faultline" or trail[0] == "kernels" and trail[2] not in KERNEL_SURROUNDINGS:
+        return SUBJECT
+    return SURROUNDINGS
+
+
+def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
+    """The comparison of two Results as data that JSON can hold. ReportError when their clocks differ.
+
+    chosen: names of metrics; floors: {metric: percent, None: percent of all}; kernels: (name in a, name in b) of two
+    kernels whose cells, and no others, are to be compared as if they had one name; pattern: of the cells' names, as a
+    shell's.
+
+    `rows`: cells compared, each with the median of its samples on both sides (`a`, `b`), the `difference` in the
+    metric's unit and in `percent` (of a; in points where the metric is a share), the interval (`low`, `high`, in
+    percent, with its `confidence`), `p`, `q` (p adjusted over all cells; wall only) and `verdict`. What could not be
+    compared is in `only_a`, `only_b` (names), `not_measured` (rows that are not ok) and `not_comparable`.
+    """
+    load.same_clock(a, b)
+    domain = a.context["time_domain"]
+    wanted = metrics.choose(chosen)
+    if kernels:
+        a, b = _renamed(a, kernels, 0), _renamed(b, kernels, 1)
+    of_a, of_b = ({key: one for key, one in metrics.series(result, wanted).items()
+                   if pattern is None or fnmatch.fnmatchcase(one.cell, pattern)} for result in (a, b))
+    rows, apart, bad = [], [], {}
+    only_a, only_b = _only(of_a, of_b), _only(of_b, of_a)
+    for side, found in (("a", of_a), ("b", of_b)):
+        for one in found.values():
+            if one.bad:
+                bad.setdefault((one.cell, side), one.bad)
+    for key, one in of_a.items():
+        other = of_b.get(key)
+        if one.bad or (other is not None and other.bad):
+            continue
+        if other is None or domain == "virtual" and not set(one.values) & set(other.values):
+            if one.cell not in only_a:
+                apart.append({"cell": one.cell, "metric": one.label, "reason": "no seed in common" if other else
+                              f"{b.path} has no {one.label} there"})
+            continue
+        row = _row(one, other, domain, floors or {}, apart)
+        if row:
+            rows.append(row)
+    for key, other in of_b.items():
+        if key not in of_a and not other.bad and other.cell not in only_b and not _is_bad(of_a, other.cell):
+            apart.append({"cell": other.cell, "metric": other.label, "reason": f"{a.path} has no {other.label} there"})
+    seen = {entry["cell"] for entry in rows + apart} | {cell for cell, _ in bad} | set(only_a) | set(only_b)
+    for cell in dict.fromkeys([*metrics.cells_of(a, wanted), *metrics.cells_of(b, wanted)]):
+        if cell not in seen and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
+            apart.append({"cell": cell, "metric": ", ".join(metric.id for metric in wanted),
+                          "reason": "was not measured on either side"})
+    _judge_wall(rows)
+    return {
+        "a": a.path, "b": b.path, "time_domain": domain, "unit": a.context["unit"],
+        "metrics": [metric.id for metric in wanted],
+        "environment": [{"field": plain(".".join(trail)), "a": x, "b": y, "weight": weight(trail, domain)}
+                        for trail, x, y in load.environment_differences(a.context, b.context)],
+        "incomplete": [{"side": side, "reason": result.context["reason"]} for side, result in (("a", a), ("b", b))
+                       if not result.context["complete"]],
+        "rows": rows, "counts": {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS},
+        "only_a": only_a, "only_b": only_b,
+        "not_measured": [{"cell": cell, "side": side, "status": status, "reason": reason}
+                         for (cell, side), (status, reason) in bad.items()],
+        "not_comparable": apart,
+        "kernels": list(kernels) if kernels else None,
+        "hint": _hint(a, b, rows),
+    }
+
+
+def _renamed(result, kernels, side):
+    """The Result's cells of one kernel, which is called by the pair's two names at once. ReportError when it has no
+    such kernel."""
+    old, new = kernels[side], "=".join(dict.fromkeys(kernels))
+    if not any(row["kernel"] == old for row in result.rows.values()):
+        raise ReportError(f"{result.path}: holds no cell of kernel {old!r}; it has "
+                          f"{', '.join(sorted({row['kernel'] for row in result.rows.values()})) or 'none'}")
+    samples = {new + name[len(old):]: [{**row, "kernel": new, "name": new + name[len(old):]} for row in rows]
+               for name, rows in result.samples.items() if rows[0]["kernel"] == old}
+    context = dict(result.context)
+    context["kernels"] = {new: context["kernels"][old]} if old in context["kernels"] else {}
+    arguments = context["qemu"]["arguments"]
+    context["qemu"] = {**context["qemu"], "arguments": {new: arguments[old]} if old in arguments else {}}
+    return load.make_result(result.path, context, samples, result.parts, result.notes)
+
+
+def _hint(a, b, rows):
+    ours, theirs = ({row["kernel"] for row in result.rows.values()} for result in (a, b))
+    if rows or len(ours) != 1 or len(theirs) != 1 or ours == theirs:
+        return ""
+    return (f"the cells are of kernel {ours.pop()} and of kernel {theirs.pop()}: to compare two kernels, "
+            "name both: --kernels OLD=NEW")
+
+
+def _only(these, those):
+    others = {cell for cell, _ in those}
+    return list(dict.fromkeys(cell for cell, _ in these if cell not in others))
+
+
+def _is_bad(found, cell):
+    return any(one.bad for (name, _), one in found.items() if name == cell)
+
+
+def _row(one, other, domain, floors, apart):
+    """The comparison of two Series of one cell, without a verdict in the wall domain; None, and a line in `apart`, when
+    they are not of the same work."""
+    def refuse(reason):
+        apart.append({"cell": one.cell, "metric": one.label, "reason": reason})
+
+    if one.probes != other.probes:
+        return refuse(f"the figures are with probes {one.probes} and {other.probes}: there is no twin")
+    for name, values in one.work.items():
+        if values != other.work[name]:
+            return refuse(f"not the same work: {name} {_words(values)} and {_words(other.work[name])}")
+    share = one.metric.share
+    if not share and min(one.values.values()) < LEAST and (domain == "wall" or one.values != other.values):
+        return refuse("the figure of the first side is not above 0: there is no percentage of it")
+    floor = floors.get(one.metric.id, floors.get(None, one.metric.floor[domain]))
+    row = {"cell": one.cell, "metric": one.label, "unit": one.metric.unit, "share": share, "floor": floor,
+           "probed": one.probes not in ("", "off") and one.metric.id not in PROBED, "section": _section(one), "what": _what(one)}
+    judge = judge_virtual if domain == "virtual" else judge_wall
+    row.update(judge(one.values, other.values, floor, share))
+    return row
+
+
+def _words(values):
+    return ", ".join(sorted(map(str, values)))
+
+
+def _section(one):
+    row = one.row
+    if row is None:
+        return ["guests"]
+    parts = [row["kernel"], row["fs"], row["workload"], row["order"], f"t{row['threads']}"]
+    return parts + ([row["setting"]] if cells.is_contest(row) else [])
+
+
+def _what(one):
+    row = one.row
+    if row is None:
+        return [one.cell, ""]
+    contest = [f"{row['touch']} a{row['attackers']}"] if cells.is_contest(row) else []
+    return [" ".join([cells.label(row), *contest]), row["state"]]
+
+
+def _percent(a, b, share):
+    """How far b is from a, in percent of a, or in points."""
+    return b - a if share else 0.0 if a == b else (b - a) * 100 / a
+
+
+def judge_virtual(a, b, floor, share=False):
+    """Figures by seed, {seed: number} of both sides: each seed against itself. Returns the columns of a row."""
+    pairs = [(a[key], b[key]) for key in sorted(set(a) & set(b))]
+    percents = [_percent(x, y, share) for x, y in pairs]
+    row = {"a": infer.median([x for x, _ in pairs]), "b": infer.median([y for _, y in pairs]),
+           "difference": infer.median([y - x for x, y in pairs]), "percent": infer.median(percents),
+           "samples": [len(a), len(b)], "pairs": len(pairs), "range": [min(percents), max(percents)],
+           "low": None, "high": None, "confidence": None, "p": None, "q": None}
+    if not any(percents):
+        row.update(low=0.0, high=0.0, confidence=1.0, verdict=IDENTICAL)
+    elif len(pairs) < FEWEST_SEEDS:
+        row.update(verdict=DIFFERS)
+    else:
+        low, high, confidence = infer.median_interval(percents)
+        row.update(low=low, high=high, confidence=confidence, p=infer.sign_test(percents),
+                   verdict=_verdict(row["percent"], low, high, floor))
+    return row
+
+
+def judge_wall(a, b, floor, share=False):
+    """Figures by repetition of both sides, which are no pairs. Returns the columns of a row; the verdict stands only
+    after `_judge_wall` has seen all rows."""
+    a, b = list(a.values()), list(b.values())
+    row = {"a": infer.median(a), "b": infer.median(b), "difference": infer.median(b) - infer.median(a),
+           "percent": _percent(infer.median(a), infer.median(b), share), "samples": [len(a), len(b)], "pairs": None,
+           "range": None, "low": None, "high": None, "confidence": None, "p": None, "q": None, "verdict": NO_FLOOR}
+    if min(len(a), len(b)) >= FEWEST_REPETITIONS:
+        low, high = infer.bootstrap_interval(a, b, share=share)
+        row.update(low=low, high=high, confidence=infer.CONFIDENCE, p=infer.mann_whitney(a, b),
+                   verdict=_verdict(row["percent"], low, high, floor))
+    return row
+
+
+def _judge_wall(rows):
+    """A cell of the wall domain has changed only if the test says so with all cells in view."""
+    tested = [row for row in rows if row["p"] is not None and row["pairs"] is None]
+    for row, q in zip(tested, infer.benjamini_hochberg([row["p"] for row in tested])):
+        row["q"] = q
+        if row["verdict"] in CHANGED and q > FALSE_DISCOVERIES:
+            row["verdict"] = UNCLEAR
+
+
+def _verdict(percent, low, high, floor):
+    if low > 0 and percent > floor:
+        return WORSE
+    if high < 0 and percent < -floor:
+        return BETTER
+    return SAME if -floor <= low and high <= floor else UNCLEAR
+
+
+def regressions(data):
+    """The rows of a comparison that got worse, the worst first."""
+    return sorted((row for row in data["rows"] if row["verdict"] == WORSE), key=lambda row: -row["percent"])
+

@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a comparison says of two results whose difference is known."""
+
+import copy
+
+import pytest
+
+import compare
+import load
+import metrics
+
+CELL = "6.1/ext4/volatile/first_touch/written/pte/t1"
+EVEN = [1, 1, 1, 1, 1]
+# The same work under five seeds, as in trials: layout and tick phase move a cell by hundredths of a percent.
+SEEDS = [1, 1.0002, 0.9998, 1.0001, 1.0003]
+
+
+@pytest.fixture
+def two(synthetic):
+    """function(factors of A, factors of B, rows) -> the comparison of rows that differ by these factors."""
+    def made(of_a, of_b, rows=None, wall=False, **options):
+        rows = rows or [synthetic.row()]
+        results = []
+        for factors in (of_a, of_b):
+            samples = synthetic.samples(rows, factors, wall)
+            results.append(synthetic.wall_result(samples) if wall else synthetic.load(samples))
+        return compare.compare(*results, **options)
+    return made
+
+
+def only(data, metric="per_page", cell=CELL):
+    found = [row for row in data["rows"] if (row["cell"], row["metric"]) == (cell, metric)]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_identical_inputs_are_exactly_zero(full):
+    data = compare.compare(full, full)
+    assert data["counts"] == {"regression": 0, "improvement": 0, "unclear": 0, "differs": 0, "unknown": 0, "same": 0,
+                              "identical": 264}
+    assert all((row["difference"], row["percent"], row["low"], row["high"]) == (0, 0, 0, 0) for row in data["rows"])
+    assert data["only_a"] == data["only_b"] == data["not_comparable"] == data["environment"] == []
+    assert len(data["not_measured"]) == 6  # three cells, both sides
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5, 9])
+def test_identical_with_any_number_of_seeds(two, seeds):
+    data = two((SEEDS * 2)[:seeds], (SEEDS * 2)[:seeds])
+    assert only(data)["verdict"] == "identical" and only(data)["pairs"] == seeds
+
+
+def test_a_regression_of_half_a_percent(two):
+    # by hand: volatile, written costs 5150; 5150 * 1.005 = 5175.75; each seed grows by 0.5 %
+    row = only(two(EVEN, [1.005] * 5))
+    assert (row["a"], row["verdict"], row["pairs"], row["samples"]) == (5150, "regression", 5, [5, 5])
+    assert row["b"] == pytest.approx(5175.75) and row["difference"] == pytest.approx(25.75)
+    assert [row["percent"], row["low"], row["high"]] == pytest.approx([0.5] * 3)
+    assert row["confidence"] == 0.9375 and row["p"] == 0.0625
+
+
+def test_an_improvement_is_the_other_way_round(two):
+    row = only(two([1.005] * 5, EVEN))
+    assert row["verdict"] == "improvement" and row["percent"] == pytest.approx(-0.4975124)
+    assert row["b"] == 5150
+
+
+def test_each_seed_is_compared_with_itself(two):
+    # Seeds spread over 9 %, and each grows by 0.2 %: no overlap of the sides matters
+    spread = [1, 1.02, 1.04, 1.06, 1.09]
+    row = only(two(spread, [x * 1.002 for x in spread]))
+    assert row["verdict"] == "regression"
+    assert [row["low"], row["high"]] == pytest.approx([0.2, 0.2])
+    # in another order they are other seeds: 4.9 % less to 9 % more
+    assert only(two(spread, [x * 1.002 for x in (1.09, 1, 1.02, 1.04, 1.06)]))["verdict"] == "unclear"
+
+
+def test_the_percentage_is_of_the_first_side(two):
+    # by hand: growth from 4 to 5 is 25 %, from 5 to 4 it is -20 %
+    assert only(two([1] * 5, [1.25] * 5))["percent"] == pytest.approx(25)
+    assert only(two([1.25] * 5, [1] * 5))["percent"] == pytest.approx(-20)
+
+
+def test_the_median_stands_between(two):
+    row = only(two(EVEN, [1.001, 1.002, 1.003, 1.004, 1.09]))
+    assert row["percent"] == pytest.approx(0.3) and row["b"] == pytest.approx(5150 * 1.003)
+    assert [row["low"], row["high"]] == pytest.approx([0.1, 9])
+
+
+def test_the_floor(two):
+    # 0.09 % under each seed: the interval is above 0, the difference does not count
+    assert only(two(EVEN, [1.0009] * 5))["verdict"] == "same"
+    assert only(two(EVEN, [1.0011] * 5))["verdict"] == "regression"
+    assert only(two([1.0011] * 5, EVEN))["verdict"] == "improvement"
+    assert only(two(EVEN, [1.0011] * 5, floors={None: 0.2}))["verdict"] == "same"
+    assert only(two(EVEN, [1.0011] * 5, floors={"per_page": 0.2}))["verdict"] == "same"
+    assert only(two(EVEN, [1.0011] * 5, floors={"per_fault": 0.2}))["verdict"] == "regression"
+    assert only(two(EVEN, [1.0009] * 5, floors={None: 0}))["verdict"] == "regression"
+    assert only(two(EVEN, [1.0011] * 5, floors={None: 1, "per_page": 0.05}))["verdict"] == "regression"
+
+
+def test_one_seed_out_of_line_is_no_verdict(two):
+    # as in trials: one cell of 96 jumped by 9 % when only the tick phase moved
+    assert only(two(EVEN, [1, 1, 1.09, 1, 1]))["verdict"] == "unclear"
+    assert only(two(EVEN, [1, 1, 0.91, 1, 1]))["verdict"] == "unclear"
+    # and neither does it call the others the same
+    row = only(two(EVEN, [1.0002, 1.0001, 1.09, 1.0003, 1.0002]))
+    assert (row["verdict"], row["low"] > 0) == ("unclear", True)
+    # four of five grow: the fifth denies it
+    assert only(two(EVEN, [1.01, 1.01, 1.01, 1.01, 0.999]))["verdict"] == "unclear"
+
+
+def test_with_nine_seeds_one_may_be_out_of_line(two):
+    nine = [1.01] * 8 + [0.9]
+    row = only(two([1] * 9, nine))
+    assert row["verdict"] == "regression" and row["confidence"] == pytest.approx(0.9609375)
+    assert only(two([1] * 8, nine[1:]))["verdict"] == "unclear"
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_with_few_seeds_there_is_no_interval(two, seeds):
+    row = only(two([1] * seeds, [1.5] * seeds))
+    assert (row["verdict"], row["low"], row["high"], row["p"]) == ("differs", None, None, None)
+    assert row["percent"] == pytest.approx(50)
+
+
+def test_only_common_seeds_are_paired(synthetic):
+    rows = synthetic.samples([synthetic.row()], SEEDS)
+    more = synthetic.samples([synthetic.row()], [x * 1.01 for x in SEEDS] + [3, 4])
+    row = only(compare.compare(synthetic.load(rows), synthetic.load(more)))
+    assert (row["pairs"], row["samples"], row["verdict"]) == (5, [5, 7], "regression")
+    assert row["high"] == pytest.approx(1)
+    apart = compare.compare(synthetic.load(rows[:2]), synthetic.load(more[5:]))
+    assert apart["rows"] == [] and apart["not_comparable"][0] == {"cell": CELL, "metric": "per_page",
+                                                                  "reason": "no seed in common"}
+
+
+def test_order_in_the_file_does_not_matter(synthetic):
+    rows = synthetic.samples([synthetic.row()], [1, 1.02, 1.04, 1.06, 1.09])
+    data = compare.compare(synthetic.load(rows), synthetic.load(rows[::-1]))
+    assert only(data)["verdict"] == "identical"
+
+
+def test_the_twin_without_probes_is_compared(synthetic):
+    a, b = synthetic.load(synthetic.pair()), synthetic.load(synthetic.pair())
+    b.samples[CELL + "/on"][0]["per_page"] *= 2
+    assert only(compare.compare(a, b))["verdict"] == "identical"
+    on = compare.compare(*[synthetic.load([synthetic.row(probes="on")]) for _ in "ab"])
+    assert only(on)["probed"] is True
+    mixed = compare.compare(synthetic.load([synthetic.row(probes="on")]), a)
+    assert mixed["rows"] == []
+    assert [x["reason"] for x in mixed["not_comparable"]] == ["the figures are with probes on and off: there is no "
+                                                              "twin"] * 2
+
+
+def test_nothing_is_dropped(synthetic):
+    rows = [synthetic.row(), synthetic.row("map_sync"), synthetic.row("fsync", 8), synthetic.row("fsync", 64),
+            synthetic.row("msync", 1)]
+    lost = [synthetic.row(), synthetic.skip(rows[1], "3 samples dropped", "incomplete"), synthetic.row("fsync", 8),
+            synthetic.row("msync", 8), {**rows[4], "touches": 1024}]
+    a, b = synthetic.load(rows), synthetic.load(lost, complete=False, reason="interrupted")
+    data = compare.compare(a, b)
+    places = [{row["cell"] for row in data["rows"]}, set(data["only_a"]), set(data["only_b"]),
+              {bad["cell"] for bad in data["not_measured"]}, {apart["cell"] for apart in data["not_comparable"]}]
+    assert sorted(len(place) for place in places) == [1, 1, 1, 1, 2]
+    assert set().union(*places) == {name.rpartition("/")[0] for result in (a, b) for name in result.rows}
+    assert data["only_a"] == ["6.1/ext4/fsync:64/first_touch/written/pte/t1"]
+    assert data["only_b"] == ["6.1/ext4/msync:8/first_touch/written/pte/t1"]
+    assert data["not_measured"] == [{"cell": "6.1/ext4/map_sync/first_touch/written/pte/t1", "side": "b",
+                                     "status": "incomplete", "reason": "3 samples dropped"}]
+    assert data["not_comparable"][0]["reason"] == "not the same work: touches 2048 and 1024"
+    assert data["incomplete"] == [{"side": "b", "reason": "interrupted"}]
+
+
+def test_a_cell_without_the_figure_is_listed(synthetic):
+    off, on = synthetic.pair()
+    other = synthetic.row("map_sync")
+    data = compare.compare(synthetic.load([off, on, other]), synthetic.load([off, on, other]), ["tax"])
+    assert [row["cell"] for row in data["rows"]] == [CELL]
+    assert data["not_comparable"] == [{"cell": "6.1/ext4/map_sync/first_touch/written/pte/t1", "metric": "tax",
+                                       "reason": "was not measured on either side"}]
+    one = compare.compare(synthetic.load([off, on]), synthetic.load([off]), ["tax"])
+    assert one["only_a"] == [CELL] and one["not_comparable"] == []
+    # a contest has no per_page to be compared: nothing is missing
+    contest = synthetic.load([synthetic.contest(), off])
+    assert compare.compare(contest, contest, ["per_page"])["not_comparable"] == []
+    assert compare.compare(contest, contest, ["tax"], pattern="*/xfs/*")["not_comparable"] == []
+
+
+def test_one_bad_seed_makes_the_cell_incomplete(synthetic):
+    rows = synthetic.samples([synthetic.row()], EVEN)
+    bad = copy.deepcopy(rows)
+    bad[3] = synthetic.skip(bad[3], "1 missed", "incomplete")
+    for a, b, side in ((rows, bad, "b"), (bad, rows, "a")):
+        data = compare.compare(synthetic.load(a), synthetic.load(b))
+        assert data["rows"] == [] and data["not_measured"][0]["side"] == side
+    # a loss in the row with probes is a loss of the cell
+    off, on = synthetic.pair()
+    data = compare.compare(synthetic.load([off, on]), synthetic.load([off, synthetic.skip(on, "lost", "incomplete")]))
+    assert data["rows"] == [] and data["not_measured"][0]["reason"] == "lost"
+    # a probe that this kernel does not have is none
+    skipped = [off, synthetic.skip(on, "no such function")]
+    assert only(compare.compare(synthetic.load(skipped), synthetic.load(skipped)))["verdict"] == "identical"
+
+
+@pytest.mark.parametrize("field, value", [("pages", 4096), ("mapped_order", "pmd"), ("dax", False), ("map_sync", True),
+                                          ("vcpus", 2), ("line_flush", "clwb")])
+def test_figures_of_other_work_are_not_compared(synthetic, field, value):
+    data = compare.compare(synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(**{field: value})]))
+    assert data["rows"] == [] and len(data["not_comparable"]) == 2
+    assert f"not the same work: {field} " in data["not_comparable"][0]["reason"]
+
+
+def test_virtual_and_wall_are_never_compared(synthetic):
+    a, b = synthetic.load([synthetic.row()]), synthetic.wall_result([synthetic.row()])
+    for pair in ((a, b), (b, a)):
+        with pytest.raises(load.ReportError, match="never mixed"):
+            compare.compare(*pair)
+
+
+@pytest.mark.parametrize("change, field, weight", [
+    (lambda c: c["kernels"]["6.1"].update(vmlinuz_sha256="9" * 64), "kernels.6.1.vmlinuz_sha256", "subject"),
+    (lambda c: c["kernels"]["6.1"].update(image_sha256="9" * 64), "kernels.6.1.image_sha256", "subject"),
+    (lambda c: c["kernels"]["6.1"].update(command_line="mitigations=off"), "kernels.6.1.command_line", "surroundings"),
+    (lambda c: c["kernels"]["6.1"].update(cpu_model="other"), "kernels.6.1.cpu_model", "surroundings"),
+    (lambda c: c["faultline"].update(git_revision="fe"), "faultline.git_revision", "subject"),
+    (lambda c: c["qemu"].update(version="9.0"), "qemu.version", "surroundings"),
+    (lambda c: c["file_systems"]["ext4"].update(mkfs="mkfs"), "file_systems.ext4.mkfs", "surroundings"),
+    (lambda c: c["host"].update(cpu_model="Z80"), "host.cpu_model", "harmless")])
+def test_environments(synthetic, change, field, weight):
+    context = synthetic.context()
+    change(context)
+    a = synthetic.load([synthetic.row()])
+    b = load.load(synthetic.save({"context": context, "benchmarks": [synthetic.row()]}))
+    found = compare.compare(a, b)["environment"]
+    assert [(entry["field"], entry["weight"]) for entry in found] == [(field, weight)]
+    assert found[0]["a"] != found[0]["b"]
+
+
+def test_another_host_matters_to_wall_time(synthetic):
+    host = {"cpu_model": "Z80", "kernel": "6.1.0", "memory_bytes": 8 << 30}
+    a, b = synthetic.wall_result([synthetic.row()]), synthetic.wall_result([synthetic.row()], host=host)
+    assert [entry["weight"] for entry in compare.compare(a, b)["environment"]] == ["surroundings"]
+
+
+def test_two_kernels(synthetic):
+    def of(kernel, factor):
+        rows = synthetic.samples([synthetic.row(kernel=kernel)], [factor] * 5)
+        context = synthetic.context()
+        context["kernels"][kernel] = {**context["kernels"].pop("6.1"), "release": kernel}
+        context["qemu"]["arguments"] = {kernel: context["qemu"]["arguments"]["6.1"]}
+        return load.load(synthetic.save({"context": context, "benchmarks": rows}))
+
+    a, b = of("6.1", 1), of("7.3", 1.02)
+    apart = compare.compare(a, b)
+    assert apart["rows"] == [] and "--kernels OLD=NEW" in apart["hint"]
+    data = compare.compare(a, b, kernels=("6.1", "7.3"))
+    assert [row["verdict"] for row in data["rows"]] == ["regression"] * 2
+    assert data["rows"][0]["cell"] == "6.1=7.3/ext4/volatile/first_touch/written/pte/t1"
+    assert [entry["field"] for entry in data["environment"]] == ["kernels.6.1=7.3.release"]
+    assert data["only_a"] == data["only_b"] == []
+    # one result may hold both: the cells of other kernels are not asked for
+    both = load.load(synthetic.save({"context": {**a.context, "kernels": {**a.context["kernels"],
+                                                                          **b.context["kernels"]}},
+                                     "benchmarks": [row for result in (a, b) for rows in result.samples.values()
+                                                    for row in rows]}))
+    again = compare.compare(both, both, kernels=("6.1", "7.3"))
+    assert [(row["cell"], row["verdict"]) for row in again["rows"]] == [
+        (row["cell"], row["verdict"]) for row in data["rows"]] and again["only_a"] == again["only_b"] == []
+    with pytest.raises(load.ReportError, match="holds no cell of kernel '5.10'; it has 7.3"):
+        compare.compare(a, b, kernels=("6.1", "5.10"))
+
+
+def test_a_pattern_of_cells(full):
+    data = compare.compare(full, full, pattern="*/xfs/fsync:8/*")
+    assert {row["cell"].split("/")[2] for row in data["rows"]} == {"fsync:8"} and len(data["rows"]) == 6
+    assert data["not_measured"] == []
+
+
+def test_metrics(synthetic):
+    with pytest.raises(load.ReportError, match="no metric 'speed'; there are per_page, per_fault"):
+        metrics.choose(["speed"])
+    assert [metric.id for metric in metrics.choose([])] == ["per_page", "per_fault", "slowdown", "starved"]
+
+    def result(tax, ready):
+        off, on = synthetic.pair()
+        on["per_fault"] = off["per_fault"] + tax
+        on["phases"] = synthetic.phases(sync=600 + tax, map=None)
+        context = synthetic.context()
+        context["kernels"]["6.1"]["boot"] = {"ext4": {"hello": 1, "ready": ready, "boot_s": 2.5}}
+        return load.load(synthetic.save({"context": context,
+                                         "benchmarks": synthetic.samples([off, on], lambda row: EVEN)}))
+
+    data = compare.compare(result(500, 2_000_000), result(550, 2_200_000), ["tax", "boot", "phase"])
+    # by hand: 550 / 500, 1150 / 1100, 2.2 / 2.0
+    assert [(row["cell"], row["metric"], row["verdict"]) for row in data["rows"]] == [
+        (CELL, "tax", "regression"), (CELL, "phase.sync", "regression"), ("6.1/ext4/boot", "boot", "differs")]
+    assert [row["percent"] for row in data["rows"]] == pytest.approx([10, 50 / 11, 10])
+    assert data["environment"] == []
+
+
+def test_contests(synthetic):
+    calm = synthetic.contest()
+    wild = synthetic.contest(runs=[synthetic.run(40, starved=True), synthetic.run(1.2, period=50)])
+    data = compare.compare(*[synthetic.load(synthetic.samples([row], EVEN)) for row in (calm, wild)])
+    found = {row["metric"]: row for row in data["rows"]}
+    assert sorted(found) == ["slowdown", "starved"]
+    assert found["slowdown"]["verdict"] == found["starved"]["verdict"] == "regression"
+    assert (found["starved"]["a"], found["starved"]["b"], found["starved"]["percent"]) == (0, 50, 50)  # points
+    assert found["starved"]["unit"] == "%" and found["slowdown"]["unit"] == "times"
+
+
+def test_a_figure_of_zero_has_no_percentage(synthetic):
+    a, b = synthetic.row(per_page=0), synthetic.row(per_page=5)
+    data = compare.compare(synthetic.load([a]), synthetic.load([b]))
+    assert [row["metric"] for row in data["rows"]] == ["per_fault"]
+    assert "not above 0" in data["not_comparable"][0]["reason"]
+    same = compare.compare(synthetic.load([a]), synthetic.load([copy.deepcopy(a)]))
+    assert only(same)["verdict"] == "identical"
+
+
+NOISE = [1, 1.01, 0.99, 1.02, 0.98, 1.005, 0.995, 1.015, 0.985, 1.0]
+
+
+def test_wall_needs_ten_repetitions(two):
+    for of_a, of_b in ((NOISE[:9], NOISE), (NOISE, NOISE[:9]), ([1], [5])):
+        row = only(two(of_a, [3 * x for x in of_b], wall=True))
+        assert (row["verdict"], row["low"], row["p"], row["q"]) == ("unknown", None, None, None)
+    assert only(two(NOISE, NOISE, wall=True))["p"] is not None
+
+
+def test_wall_regression_and_improvement(two):
+    for factor, verdict in ((1.2, "regression"), (0.8, "improvement")):
+        row = only(two(NOISE, [x * factor for x in NOISE], wall=True))
+        assert row["verdict"] == verdict and row["percent"] == pytest.approx((factor - 1) * 100)
+        # all apart: as in infer_test, U = 100 of 100, z = 3.742
+        assert row["p"] == pytest.approx(1.8e-4, rel=0.03) and row["q"] == row["p"]
+
+
+def test_wall_repetitions_may_be_of_any_seed(synthetic):
+    sides = [synthetic.samples([synthetic.row()], NOISE, repetitions=True) for _ in "ab"]
+    for row in sides[1]:
+        row["seed"] = 7
+    assert only(compare.compare(*map(synthetic.wall_result, sides)))["p"] == 1
+
+
+def test_wall_noise_is_no_change(two):
+    row = only(two(NOISE, NOISE[3:] + NOISE[:3], wall=True))
+    assert row["verdict"] == "unclear" and row["percent"] == 0 and row["p"] == 1
+    # all within the floor of 1 %
+    quiet = [1 + (x - 1) / 20 for x in NOISE]
+    assert only(two(quiet, quiet[5:] + quiet[:5], wall=True))["verdict"] == "same"
+    # beyond chance, but below the floor
+    row = only(two(quiet, [x * 1.005 for x in quiet], wall=True))
+    assert row["p"] < 0.001 and row["verdict"] == "same"
+
+
+def test_wall_is_judged_with_all_cells_in_view(synthetic):
+    # p is near 0.014 in one cell: alone that is a change, beside 19 cells of noise it is not. An interval that does not
+    # hold 0 would say so of one in twenty.
+    slow = [x + 0.018 for x in NOISE]
+    rows = [synthetic.row("volatile", workload=f"w{index}") for index in range(20)]
+
+    def result(chosen, factors):
+        return synthetic.wall_result(synthetic.samples(
+            rows[:chosen], lambda row: factors if row["workload"] == "w0" else NOISE, repetitions=True))
+
+    def verdict(chosen):
+        data = compare.compare(result(chosen, NOISE), result(chosen, slow), ["per_page"])
+        row = next(row for row in data["rows"] if "/w0/" in row["cell"])
+        return row["p"], row["q"], row["verdict"]
+
+    p, q, alone = verdict(1)
+    assert 0.01 < p < 0.05 and q == p and alone == "regression"
+    again, q, among = verdict(20)
+    assert again == p and q > 0.05 and among == "unclear"
+
+
+def test_regressions_come_worst_first(two, synthetic):
+    rows = [synthetic.row(), synthetic.row("map_sync"), synthetic.row("fsync", 8)]
+    growth = {"volatile": 1.01, "map_sync": 1.03, "fsync": 1.02}
+    data = two(EVEN, lambda row: [growth[row["strategy"]]] * 5, rows, chosen=["per_page"])
+    assert [row["what"][0] for row in compare.regressions(data)] == ["map_sync", "fsync:8", "volatile"]
+
+
+def test_an_empty_result_compares_nothing(synthetic):
+    data = compare.compare(synthetic.load([]), synthetic.load([synthetic.row()]))
+    assert data["rows"] == [] and data["only_b"] == [CELL]

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison, as compare.compare returns it, in the forms that people and tools read."""
+
+import compare
+import table
+from compare import DIFFERS, IDENTICAL, NO_FLOOR, SAME, WORSE
+from load import plain
+from table import number, wrap
+
+WEIGHTS = {compare.SUBJECT: "under test", compare.HARMLESS: "no matter here", compare.SURROUNDINGS: "NOT THE SAME"}
+QUIET = (IDENTICAL, SAME)
+
+
+def percent(value):
+    """A difference with its sign, in at most nine columns; `-` for None."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    return format(value, "+.1e" if size < 0.001 else "+.4f" if size < 0.01 else "+.3f" if size < 10 else "+.1f"
+                  if size < 1e5 else "+.1e")
+
+
+def interval(row):
+    """The interval of a row of a comparison in brackets; `-` where there is none."""
+    return "-" if row["low"] is None else f"[{percent(row['low'])}, {percent(row['high'])}]"
+
+
+def figures(row):
+    """One line: both figures, the difference, the interval."""
+    unit = "points" if row["share"] else "%"
+    found = f"{number(row['a'])} -> {number(row['b'])} ({percent(row['percent'])} {unit}"
+    return found + (f", interval {interval(row)})" if row["low"] is not None else ")")
+
+
+COLUMNS = (("cell", lambda r: r["what"][0] + "*" * r["probed"]), ("state", lambda r: r["what"][1]),
+           ("A", lambda r: number(r["a"])), ("B", lambda r: number(r["b"])),
+           ("diff", lambda r: percent(r["percent"])), ("interval", interval), ("verdict", lambda r: r["verdict"]))
+
+
+def text(data, only_changed=False):
+    """For a terminal or a mail: lines of at most 80 columns. only_changed: without the rows that changed by nothing
+    that counts, of which it says how many there are."""
+    lines = wrap(f"A = {data['a']}") + wrap(f"B = {data['b']}")
+    lines += wrap(f"unit {data['unit']} ({data['time_domain']}); {_samples(data)}; diff and interval in % of A")
+    lines += _environment(data)
+    for part in data["incomplete"]:
+        lines += wrap(f"{part['side'].upper()} is INCOMPLETE: {part['reason']}")
+    lines += wrap(_counts(data))
+    if data["hint"]:
+        lines += wrap(data["hint"])
+    groups = {}
+    for row in data["rows"]:
+        if not (only_changed and row["verdict"] in QUIET):
+            groups.setdefault((*row["section"], row["metric"]), []).append(row)
+    for rows in groups.values():
+        share, unit = rows[0]["share"], rows[0]["unit"] or data["unit"]
+        lines.append("")
+        lines += wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({unit}), floor "
+                      f"{rows[0]['floor']:g} {'points' if share else '%'}")
+        lines += table.grid(COLUMNS, rows, words=("cell", "state"))
+    left = sum(row["verdict"] in QUIET for row in data["rows"])
+    if only_changed and left:
+        lines += ["", *wrap(f"not shown: {left} that are identical or the same within the floor")]
+    lines += _notes(data)
+    lines += _lists(data)
+    return "\n".join(lines) + "\n"
+
+
+def _samples(data):
+    kind = "seeds" if data["time_domain"] == "virtual" else "repetitions"
+    counts = [sorted({row["samples"][side] for row in data["rows"]}) for side in (0, 1)]
+    levels = sorted({row["confidence"] for row in data["rows"] if row["confidence"] not in (None, 1.0)})
+    found = f"{kind} " + " and ".join("-".join(map(str, dict.fromkeys((c[0], c[-1])))) if c else "0" for c in counts)
+    return found + (f"; interval {', '.join(f'{level * 100:.1f}' for level in levels)} %" if levels else "")
+
+
+def _environment(data):
+    lines = []
+    for field in data["environment"]:
+        values = [plain(value) if isinstance(value, str) else "not there" if value is None else "another"
+                  for value in (field["a"], field["b"])]
+        values = [value if len(value) <= 40 else value[:12] + "..." for value in values]
+        what = "" if values[0] == values[1] else f": {values[0]} and {values[1]}"
+        lines += wrap(f"the environments differ ({WEIGHTS[field['weight']]}) in {field['field']}{what}")
+    return lines
+
+
+def _counts(data):
+    counted = [f"{count} {verdict}" for verdict, count in data["counts"].items() if count]
+    apart = [f"{len(found)} {what}" for found, what in (
+        (data["only_a"], "only in A"), (data["only_b"], "only in B"), (data["not_measured"], "not measured"),
+        (data["not_comparable"], "not comparable")) if found]
+    return f"{len(data['rows'])} figures compared: " + ", ".join((counted or ["none"]) + apart)
+
+
+def verdict_note(verdict):
+    """What a verdict means, in a line."""
+    return f"{verdict}: " + compare.VERDICTS[verdict].format(seeds=compare.FEWEST_SEEDS,
+                                                             repetitions=compare.FEWEST_REPETITIONS)
+
+
+def _notes(data):
+    notes = [verdict_note(verdict) for verdict, count in data["counts"].items() if count]
+    if any(row["probed"] for row in data["rows"]):
+        notes.append(table.PROBED_NOTE)
+    notes.append(table.VIRTUAL_NOTE if data["time_domain"] == "virtual" else table.WALL_NOTE)
+    return [""] + [line for note in notes for line in wrap(note)]
+
+
+def _lists(data):
+    lines = []
+    for title, names in ((f"only in A ({data['a']})", data["only_a"]), (f"only in B ({data['b']})", data["only_b"]),
+                         ("not measured", [f"{bad['cell']}: {bad['side'].upper()} {bad['status']}: {bad['reason']}"
+                                           for bad in data["not_measured"]]),
+                         ("not comparable", [f"{apart['cell']}: {apart['metric']}: {apart['reason']}"
+                                             for apart in data["not_comparable"]])):
+        if names:
+            lines += ["", *wrap(title + ":")]
+            for name in names:
+                lines += wrap(name, "  ")
+    return lines
+
+
+def ktap(data):
+    """KTAP version 1: one test a figure; what got worse is `not ok`, what has no verdict is skipped, what could not be
+    compared is an error."""
+    tests = []
+    for row in data["rows"]:
+        name = f"{row['cell']} {row['metric']} {figures(row)}"
+        if row["verdict"] in (DIFFERS, NO_FLOOR):
+            tests.append((True, name, "SKIP " + verdict_note(row["verdict"])))
+        else:
+            tests.append((row["verdict"] != WORSE, f"{name} {row['verdict']}", ""))
+    tests += [(False, cell, "ERROR only in A") for cell in data["only_a"]]
+    tests += [(True, cell, "SKIP only in B") for cell in data["only_b"]]
+    tests += [(bad["status"] == "skipped", f"{bad['cell']} {bad['side']}",
+               f"{'SKIP' if bad['status'] == 'skipped' else 'ERROR'} {bad['status']}: {bad['reason']}")
+              for bad in data["not_measured"]]
+    tests += [(False, f"{apart['cell']} {apart['metric']}", f"ERROR {apart['reason']}")
+              for apart in data["not_comparable"]]
+    lines = ["KTAP version 1", f"1..{len(tests)}"]
+    for index, (passed, name, directive) in enumerate(tests, 1):
+        line = f"{'ok' if passed else 'not ok'} {index} {plain(name).replace('#', '_')}"
+        lines.append(line + (f" # {plain(directive)}" if directive else ""))
+    return "\n".join(lines) + "\n"
+
+
+TIME_UNIT = "ns"  # Google Benchmark knows no unit but of time: a count of instructions goes as as many ns
+
+
+def google_benchmark(result):
+    """A Result as Google Benchmark's compare.py reads it: rows that are ok, samples as repetitions, in nanoseconds.
+    What it would stumble over (rows without figures) is named in `context.not_ok`."""
+    rows = [row for samples in result.samples.values() for row in samples]
+    counts, benchmarks = {}, []
+    for row in rows:  # those of one name follow each other
+        if row["status"] == "ok":
+            index = counts[row["name"]] = counts.get(row["name"], -1) + 1
+            benchmarks.append({
+                "name": row["name"], "run_name": row["name"], "run_type": "iteration", "repetition_index": index,
+                "repetitions": len(result.samples[row["name"]]), "family_index": len(counts) - 1,
+                "per_family_instance_index": 0, "threads": row["threads"], "iterations": row["touches"],
+                "real_time": row["per_page"], "cpu_time": row["per_fault"], "time_unit": TIME_UNIT,
+                "label": f"{row['unit']}, seed {row['seed']}"})
+    keys = ("date", "executable", "num_cpus", "mhz_per_cpu", "cpu_scaling_enabled", "library_build_type")
+    return {"context": {**{key: result.context[key] for key in keys}, "caches": [], "load_avg": [],
+                        "unit": result.context["unit"],
+                        "not_ok": sorted({row["name"] for row in rows if row["status"] != "ok"})},
+            "benchmarks": benchmarks}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The forms of a comparison: text of 80 columns, KTAP, Google Benchmark's JSON."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import compare
+import compare_text
+
+COMPARE_PY = "/usr/share/benchmark/compare.py"  # Debian's libbenchmark-tools
+
+
+@pytest.fixture
+def mixed(synthetic):
+    """A comparison with one of each: worse, same, unclear, only one side, not ok, other work."""
+    rows = [synthetic.row(), synthetic.row("map_sync", None, "hole"), synthetic.row("fsync", 8),
+            synthetic.row("fsync", 64), synthetic.row("msync", 1)]
+    growth = {"volatile": [1.0001] * 5, "map_sync": [1.05] * 5, "fsync": [1, 1, 1, 1, 1.09], "msync": [1] * 5}
+    a = synthetic.load(synthetic.samples(rows, [1] * 5))
+    grown = synthetic.samples(rows[:4], lambda row: growth[row["strategy"]])
+    grown = [row for row in grown if row["writes_per_sync"] != 64]
+    bad = synthetic.skip(rows[3], "hung #1\nand again", "failed")
+    b = synthetic.load([*grown, bad, synthetic.row("msync", 8), synthetic.row("prealloc")],
+                       qemu={"version": "9.0", "binary_sha256": "a" * 64, "arguments": {}})
+    return a, b, compare.compare(a, b, ["per_page"])
+
+
+def test_text(mixed):
+    _, _, data = mixed
+    text = compare_text.text(data)
+    lines = text.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert "3 figures compared: 1 regression, 1 unclear, 1 same, 1 only in A, 2 only in B, 1" in text
+    grid = [" ".join(line.split()) for line in lines]
+    assert "6.1, ext4, first_touch, pte, t1; per_page (instr), floor 0.1 %" in grid
+    assert "cell state A B diff interval verdict" in grid
+    # by hand: 69479 (17882 + 51528 + 69) times 1.05
+    assert "map_sync hole 69479 72953 +5.000 [+5.000, +5.000] regression" in grid
+    assert "volatile written 5150 5151 +0.010 [+0.010, +0.010] same" in grid
+    assert "fsync:8 written 14530 14530 0 [0, +9.000] unclear" in grid
+    assert "the environments differ (NOT THE SAME) in qemu.version: 7.2.0 and 9.0" in lines
+    assert "  6.1/ext4/msync:1/first_touch/written/pte/t1" in lines
+    assert "6.1/ext4/fsync:64/first_touch/written/pte/t1: B failed: hung #1\\nand again" in " ".join(grid)
+    assert text.index("only in A") < text.index("only in B") < text.index("not measured:")
+
+
+def test_text_of_what_changed(mixed):
+    _, _, data = mixed
+    text = compare_text.text(data, only_changed=True)
+    assert "not shown: 1 that are identical or the same within the floor" in text
+    assert "volatile" not in text and "map_sync  hole" in text
+
+
+def test_text_says_why_there_is_no_verdict(synthetic):
+    a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(per_page=5160)])
+    text = " ".join(compare_text.text(compare.compare(a, b)).split())
+    assert "differs: fewer than 5 seeds: no interval, so no verdict; measure both with --seeds 5" in text
+    walls = [synthetic.wall_result([row]) for row in (synthetic.row(), synthetic.row(per_page=5160))]
+    text = " ".join(compare_text.text(compare.compare(*walls)).split())
+    assert "unknown: noise floor unknown: fewer than 10 repetitions a side, so no verdict" in text
+
+
+def test_text_of_long_names_and_hostile_ones(synthetic):
+    rows = [synthetic.row(kernel="k" * 90 + "\x1b[31m\n", workload="w" * 60, strategy="s" * 50)]
+    result = synthetic.load(rows)
+    text = compare_text.text(compare.compare(result, result))
+    assert "\x1b" not in text and all(len(line) <= 80 for line in text.splitlines())
+    ktap = compare_text.ktap(compare.compare(result, result))
+    assert "\x1b" not in ktap and len(ktap.splitlines()) == 4
+
+
+def test_text_of_contests_and_guests(synthetic):
+    context = synthetic.context()
+    context["kernels"]["6.1"]["boot"] = {"ext4": {"ready": 2_000_000}}
+    import load
+    result = load.load(synthetic.save({"context": context, "benchmarks": [synthetic.contest()]}))
+    text = compare_text.text(compare.compare(result, result, ["slowdown", "starved", "boot"]))
+    grid = [" ".join(line.split()) for line in text.splitlines()]
+    assert "6.1, ext4, dos, pte, t1, deterministic; starved (%), floor 1 points" in grid
+    assert "map_sync utimens a1 written 1.50 1.50 0 [0, 0] identical" in grid
+    assert "6.1/ext4/boot 2000000 2000000 0 [0, 0] identical" in grid
+
+
+@pytest.mark.parametrize("value, text", [
+    (None, "-"), (0, "0"), (0.5, "+0.500"), (-0.5, "-0.500"), (12.34, "+12.3"), (0.0012, "+0.0012"),
+    (0.00012, "+1.2e-04"), (123456, "+1.2e+05"), (-9.9999, "-10.000")])
+def test_percent(value, text):
+    assert compare_text.percent(value) == text
+
+
+def test_ktap(mixed):
+    _, _, data = mixed
+    lines = compare_text.ktap(data).splitlines()
+    assert lines[:2] == ["KTAP version 1", "1..7"]
+    results = [re.fullmatch(r"(ok|not ok) (\d+) [^#]*(?: # (SKIP|ERROR) .*)?", line) for line in lines[2:]]
+    assert all(results) and [int(found[2]) for found in results] == list(range(1, 8))
+    kinds = {line.split(" ", 2)[2].split(" ")[0] if found[1] == "ok" else line.split(" ", 3)[3].split(" ")[0]:
+             (found[1], found[3]) for found, line in zip(results, lines[2:])}
+    place = "first_touch/written/pte/t1"
+    assert kinds == {f"6.1/ext4/volatile/{place}": ("ok", None), f"6.1/ext4/fsync:8/{place}": ("ok", None),
+                     "6.1/ext4/map_sync/first_touch/hole/pte/t1": ("not ok", None),
+                     f"6.1/ext4/msync:1/{place}": ("not ok", "ERROR"), f"6.1/ext4/msync:8/{place}": ("ok", "SKIP"),
+                     f"6.1/ext4/prealloc/{place}": ("ok", "SKIP"), f"6.1/ext4/fsync:64/{place}": ("not ok", "ERROR")}
+
+
+def test_ktap_has_no_verdict_without_seeds(synthetic):
+    a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(per_page=9999)])
+    lines = compare_text.ktap(compare.compare(a, b, ["per_page"])).splitlines()
+    assert lines[2].startswith("ok 1 ") and " # SKIP differs: fewer than 5 seeds" in lines[2]
+
+
+def test_google_benchmark(synthetic):
+    rows = synthetic.samples([synthetic.row(), synthetic.row("map_sync")], [1, 1.1])
+    rows.append(synthetic.skip(synthetic.row("msync", 1)))
+    found = compare_text.google_benchmark(synthetic.load(rows))
+    assert [(row["family_index"], row["repetition_index"], row["repetitions"], row["real_time"], row["time_unit"])
+            for row in found["benchmarks"]] == [
+        (0, 0, 2, 5150, "ns"), (0, 1, 2, pytest.approx(5665), "ns"), (1, 0, 2, 5230, "ns"),
+        (1, 1, 2, pytest.approx(5753), "ns")]
+    assert found["context"]["not_ok"] == ["6.1/ext4/msync:1/first_touch/written/pte/t1/off"]
+    assert found["context"]["unit"] == "instr"
+
+
+@pytest.mark.skipif(not os.path.exists(COMPARE_PY), reason="libbenchmark-tools is not installed")
+def test_google_benchmarks_own_tool_reads_it(synthetic, tmp_path):
+    for name, factor in (("a", 1), ("b", 1.5)):
+        rows = synthetic.samples([synthetic.row()], [factor] * 10) + [synthetic.skip(synthetic.row("map_sync"))]
+        (tmp_path / f"{name}.json").write_text(json.dumps(compare_text.google_benchmark(synthetic.load(rows))))
+    done = subprocess.run([sys.executable, COMPARE_PY, "--no-color", "benchmarks", str(tmp_path / "a.json"),
+                           str(tmp_path / "b.json")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if "volatile" in line).split()
+    assert line[1:] == ["+0.5000", "+0.5000", "5150", "7725", "5150", "7725"]
+    assert "U Test, Repetitions: 10 vs 10" in done.stdout

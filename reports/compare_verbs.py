@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verbs that compare results, keep them and follow them over kernels. What they need is imported when they run:
+`--help` needs none of it."""
+
+import json
+import os
+import sys
+
+PASS, UNUSABLE = 0, 2
+
+
+def add(verbs):
+    """Add the verbs to argparse's subparsers."""
+    def verb(place, name, run, text):
+        sub = place.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = verb(verbs, "compare", _compare, "Compare two results, cell by cell.")
+    sub.add_argument("a", metavar="A", help="folder or file of a result, or name of a baseline")
+    sub.add_argument("b", metavar="B", help="the other")
+    _add_selection(sub)
+    sub.add_argument("--changed", action="store_true", help="leave out what is identical or the same")
+    form = sub.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print as JSON")
+    form.add_argument("--ktap", action="store_true", help="print as KTAP")
+    form.add_argument("--benchmark-json", metavar="DIR", help="write DIR/a.json and DIR/b.json for Google Benchmark's "
+                      "compare.py")
+
+    sub = verb(verbs, "gate", _gate, "Compare a result with a baseline; the exit code is the verdict.")
+    sub.add_argument("result", metavar="RESULT", help="folder or file of a result")
+    sub.add_argument("--baseline", metavar="FILE|NAME", required=True, help="what to compare with")
+    _add_selection(sub)
+    sub.add_argument("--across-environments", action="store_true", help="compare although QEMU or the like differ")
+    sub.add_argument("--subset", action="store_true", help="the result may lack cells of the baseline")
+    sub.add_argument("--single", metavar="PERCENT", type=_percent, help="with too few seeds or repetitions: growth by "
+                     "more is a regression, all else is none")
+    sub.add_argument("--json", action="store_true", help="print as JSON")
+
+    sub = verb(verbs, "explain", _explain, "Show which phases account for a change.")
+    sub.add_argument("a", metavar="A", help="folder or file of a result, or name of a baseline")
+    sub.add_argument("b", metavar="B", help="the other")
+    _add_selection(sub)
+    sub.add_argument("--json", action="store_true", help="print as JSON")
+
+    sub = verb(verbs, "baseline", None, "Keep results to compare later ones with.")
+    parts = sub.add_subparsers(metavar="save|list|show", required=True)
+    part = verb(parts, "save", _baseline_save, "Keep a result under a name, or at a path.")
+    part.add_argument("name", metavar="NAME|PATH", help="a name, or a path with a slash")
+    part.add_argument("result", metavar="RESULT", help="folder or file of a result")
+    part.add_argument("--replace", action="store_true", help="take the place of one that is there")
+    part = verb(parts, "list", _baseline_list, "List the baselines.")
+    part.add_argument("--json", action="store_true", help="print as JSON")
+    part = verb(parts, "show", _baseline_show, "Say what a baseline is.")
+    part.add_argument("name", metavar="NAME|PATH")
+    part.add_argument("--json", action="store_true", help="print as JSON")
+
+    sub = verb(verbs, "history", None, "Keep figures of many results in one file.")
+    parts = sub.add_subparsers(metavar="add|list|show|export", required=True)
+    part = verb(parts, "add", _history_add, "Add results.")
+    part.add_argument("results", metavar="RESULT", nargs="+", help="folder or file of a result")
+    part.add_argument("--label", default="", help="what was measured, such as the commit under test")
+    _add_file(part)
+    part = verb(parts, "list", _history_list, "List the results in it.")
+    _add_file(part)
+    part.add_argument("--json", action="store_true", help="print as JSON")
+    part = verb(parts, "show", _history_show, "Show the figures of one result.")
+    part.add_argument("id", metavar="ID", type=int, help="its number, as `list` says")
+    _add_file(part)
+    part.add_argument("--json", action="store_true", help="print as JSON")
+    part = verb(parts, "export", _history_export, "Write a CSV file for tools that look for change points.")
+    part.add_argument("out", metavar="CSV", help="file to write; - is standard output")
+    part.add_argument("--wall", action="store_true", help="the results of wall time, not those of virtual")
+    _add_cells(part)
+    _add_file(part)
+
+    sub = verb(verbs, "trend", _trend, "Show what cells cost over kernels, and where it changed.")
+    sub.add_argument("results", metavar="RESULT", nargs="*", help="folder or file of a result")
+    sub.add_argument("--history", metavar="FILE", nargs="?", const="", help="the results of a history")
+    sub.add_argument("--wall", action="store_true", help="of a history: the results of wall time")
+    sub.add_argument("--out", metavar="DIR", help="folder to write figures to, as PNG")
+    _add_cells(sub)
+    _add_floor(sub)
+    sub.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _add_selection(parser):
+    _add_cells(parser)
+    _add_floor(parser)
+    parser.add_argument("--kernels", metavar="OLD=NEW", type=_pair, help="compare the cells of one kernel in A with "
+                        "those of another in B")
+
+
+def _add_cells(parser):
+    parser.add_argument("--metric", action="append", metavar="NAME", type=lambda text: text.split(","),
+                        help="which figures; `all` for all of them")
+    parser.add_argument("--cell", metavar="PATTERN", help="only cells whose name matches, as a shell would")
+
+
+def _add_floor(parser):
+    parser.add_argument("--floor", action="append", metavar="[METRIC=]PERCENT", type=_floor,
+                        help="a smaller difference does not count")
+
+
+def _add_file(parser):
+    parser.add_argument("--file", metavar="FILE", help="the history (default: history.sqlite in faultline's cache)")
+
+
+def _percent(text):
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _floor(text):
+    name, equals, value = text.rpartition("=")
+    return (name if equals else None), _percent(value)
+
+
+def _pair(text):
+    old, _, new = text.partition("=")
+    if not old or not new:
+        raise ValueError(text)
+    return old, new
+
+
+_percent.__name__, _floor.__name__, _pair.__name__ = "percent", "floor", "OLD=NEW"  # in argparse's complaints
+
+
+def _metrics(options):
+    import metrics
+    names = [name for part in options.metric or () for name in part]
+    return list(metrics.IDS) if names == ["all"] else names
+
+
+def _floors(options):
+    import metrics
+    from load import ReportError
+    floors = dict(options.floor or ())
+    for name in floors:
+        if name is not None and name not in metrics.IDS:
+            raise ReportError(f"--floor: no metric {name!r}; there are {', '.join(metrics.IDS)}")
+    return floors
+
+
+def _say(line):
+    print(f"faultline: {line}", file=sys.stderr)
+
+
+def _print_json(data):
+    print(json.dumps(data, indent=1, allow_nan=False))
+
+
+def _compared(options, first, second):
+    """Two Results and their comparison, as options choose."""
+    import baseline
+    import compare
+    import load
+    a, b = load.load(baseline.find(first)), load.load(baseline.find(second))
+    return a, b, compare.compare(a, b, _metrics(options), _floors(options), options.kernels, options.cell)
+
+
+def _nothing(data):
+    """Says that nothing was compared, if so; the exit code."""
+    from load import plain
+    if data["rows"]:
+        return PASS
+    _say(plain(f"{data['a']} and {data['b']} have no figure in common: nothing to compare"
+               + (f"; {data['hint']}" if data["hint"] else "")))
+    return UNUSABLE
+
+
+def _compare(options):
+    a, b, data = _compared(options, options.a, options.b)
+    import compare_text
+    if options.json:
+        _print_json(data)
+    elif options.ktap:
+        sys.stdout.write(compare_text.ktap(data))
+    elif options.benchmark_json:
+        return _write_google(options.benchmark_json, a, b)
+    else:
+        sys.stdout.write(compare_text.text(data, options.changed))
+    return _nothing(data)
+
+
+def _write_google(folder, a, b):
+    import compare_text
+    import files
+    written = {f"{side}.json": json.dumps(compare_text.google_benchmark(result), indent=1).encode("utf-8")
+               for side, result in (("a", a), ("b", b))}
+    for path in files.write_files(folder, written):
+        print(path)
+    return PASS
+
+
+def _gate(options):
+    baseline, result, data = _compared(options, options.baseline, options.result)
+    import gate
+    from load import plain
+    verdict = gate.gate(baseline, result, data, options.across_environments, options.subset, options.single)
+    if options.json:
+        _print_json({**verdict, "comparison": data})
+    else:
+        for line in gate.text(verdict):
+            print(plain(line))
+    return verdict["exit"]
+
+
+def _explain(options):
+    a, b, data = _compared(options, options.a, options.b)
+    import explain
+    found = explain.explain(a, b, data, options.cell)
+    if options.json:
+        _print_json({"a": data["a"], "b": data["b"], "unit": data["unit"], "cells": found})
+    else:
+        sys.stdout.write(explain.text(found, data))
+    missing = [entry for entry in found if entry["missing"]]
+    return _nothing(data) or (UNUSABLE if missing and len(missing) == len(found) else PASS)
+
+
+def _baseline_save(options):
+    import baseline
+    print(baseline.save(options.name, options.result, options.replace))
+    return PASS
+
+
+def _baseline_list(options):
+    import baseline
+    entries = [{"name": name, "path": os.path.join(baseline.folder(), name)} for name in baseline.names()]
+    if options.json:
+        _print_json(entries)
+        return PASS
+    for entry in entries:
+        print(f"{entry['name']:<24} {entry['path']}")
+    if not entries:
+        print(f"no baselines in {baseline.folder()}")
+    return PASS
+
+
+def _baseline_show(options):
+    import baseline
+    from table import wrap
+    about = baseline.about(baseline.find(options.name))
+    if options.json:
+        _print_json(about)
+        return PASS
+    for key, value in about.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {text}" for name, text in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        for line in wrap(f"{key.replace('_', ' ')}: {value}"):
+            print(line)
+    return PASS
+
+
+def _history_file(options):
+    import history
+    return options.file or history.default_path()
+
+
+def _history_add(options):
+    import history
+    import load
+    from load import plain
+    path = _history_file(options)
+    for result in [load.load(path) for path in options.results]:  # one that cannot be read adds none
+        number, new = history.add(path, result, options.label)
+        print(plain(f"{result.path}: {'added as' if new else 'is there already as'} result {number}"))
+    return PASS
+
+
+def _history_list(options):
+    import history
+    from load import plain
+    entries = history.results(_history_file(options))
+    if options.json:
+        _print_json(entries)
+        return PASS
+    for entry in entries:
+        kernels = ", ".join(entry["kernels"].values())
+        print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {entry['cells']:>4} cells  "
+                    f"{entry['label'] or entry['git_revision']}{'' if entry['complete'] else '  INCOMPLETE'}"))
+        print(plain(f"     {kernels}"))
+    return PASS
+
+
+def _history_show(options):
+    import history
+    from table import number, wrap
+    entry = history.one(_history_file(options), options.id)
+    if options.json:
+        _print_json(entry)
+        return PASS
+    lines = wrap(f"result {entry['id']} of {entry['date']}, {entry['label'] or entry['git_revision']}, "
+                 f"{entry['accel']}; {entry['unit']}, medians")
+    for one in entry["series"]:
+        lines += wrap(f"{one['cell']} {one['metric']} {number(one['median'])} ({one['samples']})")
+    for bad in entry["not_measured"]:
+        lines += wrap(f"{bad['cell']}: {bad['status']}: {bad['reason']}")
+    print("\n".join(lines))
+    return PASS
+
+
+def _history_export(options):
+    import history
+    from load import plain
+    text, left_out = history.export(_history_file(options), _metrics(options), options.cell,
+                                    "wall" if options.wall else "virtual")
+    if options.out == "-":
+        sys.stdout.write(text)
+    else:
+        import files
+        folder, name = os.path.split(options.out)
+        files.write_files(folder or ".", {name: text.encode("utf-8", "backslashreplace")})
+    if left_out:
+        _say(plain(f"{len(left_out)} series are not in every result and were left out, the first is {left_out[0]}; "
+                   "--cell narrows down what is asked for"))
+    return PASS
+
+
+def _trend(options):
+    import load
+    import metrics
+    import trend
+    from load import ReportError
+    chosen = metrics.choose(_metrics(options) or ["per_page"])
+    if bool(options.results) == (options.history is not None):
+        raise ReportError("name either results or --history, and not both")
+    if options.results:
+        points = trend.points_of_results([load.load(path) for path in options.results], chosen, options.cell)
+    else:
+        import history
+        points = trend.points_of_history(history.samples(options.history or history.default_path()), chosen,
+                                         "wall" if options.wall else "virtual", options.cell)
+    data = trend.build(points, chosen, _floors(options))
+    written = []
+    if options.out:
+        import plot
+        import files
+        written = files.write_files(options.out, {f"{figure.slug}.png": figure.png
+                                                   for figure in plot.trend_figures(data)})
+    if options.json:
+        _print_json({**data, "written": written})
+        return PASS
+    sys.stdout.write(trend.text(data))
+    for path in written:
+        print(path)
+    return PASS

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Flame graphs: folded stacks to a picture that stands alone, as one SVG without scripts.
+
+A folded stack is a line `frame;frame;frame COUNT`, the outermost frame first.
+"""
+
+import re
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+from load import ReportError, plain
+
+WIDTH = 1200
+MARGIN = 10
+ROW = 18
+FONT = 12
+CHARACTER = 7.25  # width of one in the monospaced font at FONT
+HEAD = 64
+FOOT = 30
+NARROWEST = 0.3  # pixels; what is narrower cannot be seen, and its parent shows that it is there
+
+COUNT = re.compile(r"(?P<stack>.*\S)\s+(?P<count>\d+(\.\d+)?)\s*$")
+
+
+@dataclass
+class Frame:
+    """A frame of the graph: all stacks that have these frames from the root on."""
+
+    name: str
+    count: float = 0
+    other: float = 0  # the same frame's in the profile that this one is compared with
+    children: dict = field(default_factory=dict)
+
+
+def parse_folded(text, path="standard input"):
+    """{(frame, ...): count} of folded stacks; equal stacks are added up. ReportError names a line that is none."""
+    stacks = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = COUNT.match(line)
+        if not found:
+            raise ReportError(f"{path}: line {number} is no folded stack (`frame;frame COUNT`): {line[:60]!r}")
+        stack = tuple(frame or "?" for frame in found["stack"].strip().split(";"))
+        count = float(found["count"]) if "." in found["count"] else int(found["count"])
+        stacks[stack] = stacks.get(stack, 0) + count
+    if not sum(stacks.values()):
+        raise ReportError(f"{path}: there are no stacks in it: nothing was sampled, or it is another kind of file")
+    return stacks
+
+
+def format_folded(stacks):
+    """The stacks as lines, in a fixed order."""
+    return "".join(f"{';'.join(stack)} {count}\n" for stack, count in sorted(stacks.items()))
+
+
+# `perf script`: a head per sample, "comm tid [cpu] time: period event:", then a line per frame, the
+# innermost first: "address symbol+0xoffset (object)"; an empty line ends the sample.
+HEADER = re.compile(r"(?P<comm>\S.*?)\s+(?P<tid>\d+(/\d+)?)\s+(\[\d+\]\s+)?(\S{4,5}\s+)?[\d.]+:\s+"
+                    r"((?P<period>\d+)\s+)?(?P<event>\S+?):(?P<rest>\s.*)?$")
+FRAME = re.compile(r"\s+(?P<address>[0-9a-f]+)\s+(?P<symbol>.*)\s\((?P<object>[^()]*( \(deleted\))?)\)\s*$")
+OFFSET = re.compile(r"\+0x[0-9a-f]+$")
+
+
+def fold_perf_script(text, path="standard input", event=None):
+    """(stacks, event) of what `perf script` printed, its samples weighted by their periods.
+
+    The outermost frame is the command's name. `event`: samples of this one alone; by default the first that the
+    text has, since periods of two events have two units. ReportError when a line is none of perf script's.
+    """
+    stacks = {}
+    frames, head = [], None
+
+    def finish():
+        if head is not None:
+            stack = (_folded_name(head["comm"]), *reversed(frames))
+            stacks[stack] = stacks.get(stack, 0) + int(head["period"] or 1)
+        frames.clear()
+
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("#"):
+            continue
+        if not line.strip():
+            finish()
+            head = None
+            continue
+        frame = FRAME.match(line) if line[0].isspace() else None
+        if frame:
+            if head is not None:
+                frames.append(_symbol(frame))
+            continue
+        finish()
+        head = HEADER.match(line.strip())
+        if not head:
+            raise ReportError(f"{path}: line {number} is not of `perf script`: {line[:60]!r}")
+        event = event or head["event"]
+        frame = FRAME.match(head["rest"] or "")
+        if frame:
+            frames.append(_symbol(frame))
+        if head["event"] != event:
+            frames.clear()
+            head = None
+    finish()
+    if not stacks:
+        raise ReportError(f"{path}: no samples of `perf script` in it")
+    return stacks, event
+
+
+def _symbol(frame):
+    symbol = OFFSET.sub("", frame["symbol"].strip())
+    if symbol and symbol != "[unknown]":
+        return _folded_name(symbol)
+    return _folded_name(f"[{frame['object'].rsplit('/', 1)[-1].strip('[]') or 'unknown'}]")
+
+
+def _folded_name(name):
+    """A name that cannot end a frame or a line of the folded form."""
+    return plain(name).replace(";", ":")
+
+
+def build(stacks, other=None):
+    """The tree of these stacks; with `other`, of both, each frame with both counts."""
+    root = Frame("all")
+    for source, attribute in ((stacks, "count"), (other or {}, "other")):
+        for stack, count in source.items():
+            frame = root
+            setattr(frame, attribute, getattr(frame, attribute) + count)
+            for name in stack:
+                frame = frame.children.setdefault(name, Frame(name))
+                setattr(frame, attribute, getattr(frame, attribute) + count)
+    return root
+
+
+def svg(stacks, title, unit, other=None, names=("this", "the other")):
+    """The picture as text: the same for the same stacks, in whatever order they come.
+
+    other: the stacks that these are compared with. Widths are then of these stacks, and the colour says by how much
+    a frame's share of the whole grew (red) or shrank (blue). names: what to call the two in the hover texts.
+    """
+    root = build(stacks, other)
+    rectangles = []
+    depth = _lay(root, 0, 0.0, (WIDTH - 2 * MARGIN) / root.count, rectangles)
+    height = HEAD + (depth + 1) * ROW + FOOT
+    if other is None:
+        subtitle = f"{_number(root.count)} {unit}; width: share of all {unit}; outermost frame at the bottom"
+    else:
+        subtitle = (f"{_number(root.count)} {unit} in {names[0]}, {_number(root.other)} in {names[1]}; width: share in "
+                    f"{names[0]}; red: larger share than in {names[1]}, blue: smaller")
+        gone = _gone(root)
+        if gone:
+            subtitle += f"; {100 * gone / root.other:.1f} % of {names[1]} is in no frame here"
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        "<!-- SPDX-License-Identifier: GPL-2.0-only -->",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'role="img" font-family="DejaVu Sans Mono, Liberation Mono, Menlo, Consolas, monospace" '
+        f'font-size="{FONT}">',
+        f"<title>{_text(title)}</title>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<text x="{WIDTH / 2:g}" y="26" text-anchor="middle" font-size="17" font-family="sans-serif">'
+        f"{_text(_cut(title, (WIDTH - 2 * MARGIN) / 9.5))}</text>",
+        f'<text x="{WIDTH / 2:g}" y="46" text-anchor="middle" fill="#555555" font-family="sans-serif">'
+        f"{_text(_cut(subtitle, (WIDTH - 2 * MARGIN) / 6.4))}</text>",
+    ]
+    for frame, level, x, width in rectangles:
+        y = HEAD + (depth - level) * ROW
+        fill = _warm(frame.name) if other is None else _difference(_share(frame, root))
+        lines.append(f"<g><title>{_text(_hover(frame, root, unit, other is not None, names))}</title>"
+                     f'<rect x="{MARGIN + x:.2f}" y="{y}" width="{max(width - 0.5, 0.2):.2f}" height="{ROW - 1}" '
+                     f'rx="1.5" fill="{fill}"/>{_label(frame.name, MARGIN + x, y, width, fill)}</g>')
+    if other is not None:
+        lines.append(_legend(HEAD + (depth + 1) * ROW + 8))
+    lines.append("</svg>")
+    return "\n".join(lines) + "\n"
+
+
+def _lay(root, level, x, scale, into):
+    """Puts (frame, level, x, width) of the whole tree into a list; returns the deepest level. No recursion: a stack
+    may be as deep as it likes."""
+    deepest = level
+    todo = [(root, level, x)]
+    while todo:
+        frame, level, x = todo.pop()
+        width = frame.count * scale
+        if width < NARROWEST:
+            continue
+        into.append((frame, level, x, width))
+        deepest = max(deepest, level)
+        for child in sorted(frame.children.values(), key=lambda f: f.name):
+            todo.append((child, level + 1, x))
+            x += child.count * scale
+    return deepest
+
+
+def _gone(root):
+    """How much of the other profile is in frames that this one has not at all."""
+    gone, todo = 0, [root]
+    while todo:
+        frame = todo.pop()
+        if frame.count:
+            todo.extend(frame.children.values())
+        else:
+            gone += frame.other
+    return gone
+
+
+def _share(frame, root):
+    """By how much of the whole this frame's share grew, -1 to 1."""
+    return frame.count / root.count - frame.other / root.other
+
+
+def _hover(frame, root, unit, differs, names):
+    text = f"{frame.name}: {_number(frame.count)} {unit}, {100 * frame.count / root.count:.2f} %"
+    if differs:
+        text += (f" of {names[0]}; {_number(frame.other)} {unit}, {100 * frame.other / root.other:.2f} % of {names[1]}; "
+                 f"{100 * _share(frame, root):+.2f} points")
+    return text
+
+
+def _number(count):
+    return f"{count:,.0f}".replace(",", " ") if float(count).is_integer() else f"{count:.6g}"
+
+
+def _label(name, x, y, width, fill):
+    room = int((width - 7) / CHARACTER)
+    if room < 3:
+        return ""
+    dark = sum(int(fill[i:i + 2], 16) * w for i, w in ((1, 0.3), (3, 0.59), (5, 0.11))) < 120
+    return (f'<text x="{x + 3.5:.2f}" y="{y + ROW - 5.5:g}" fill="{"#ffffff" if dark else "#000000"}">'
+            f"{_text(_cut(name, room))}</text>")
+
+
+def _cut(text, room):
+    room = int(room)
+    text = plain(text)
+    return text if len(text) <= room else text[:room - 1] + "…"
+
+
+def _text(text):
+    return escape(plain(text), {'"': "&quot;"})
+
+
+def _warm(name):
+    """A colour between yellow and red, the same for the same name in any graph."""
+    code = 0
+    for byte in name.encode("utf-8", "surrogatepass"):
+        code = (code * 31 + byte) & 0xFFFFFFFF
+    code = (code * 2654435761 & 0xFFFFFFFF) >> 8
+    return f"#{225 + code % 30:02x}{120 + (code >> 6) % 110:02x}{60 + (code >> 14) % 50:02x}"
+
+
+STRONGEST = 0.25  # of the whole: a share that moved by as much, or more, has the full colour
+
+
+def _difference(share):
+    """White for no difference, red for a larger share, blue for a smaller one."""
+    strength = min(abs(share) / STRONGEST, 1) ** 0.5
+    pale = [round(245 - strength * (245 - full)) for full in ((214, 47, 39) if share > 0 else (49, 98, 189))]
+    return "#" + "".join(f"{value:02x}" for value in pale)
+
+
+def _legend(y):
+    parts = []
+    for i, share in enumerate((-0.25, -0.1, -0.03, 0, 0.03, 0.1, 0.25)):
+        fill = _difference(share)
+        text = "0" if not share else f"{100 * share:+.0f}"
+        x = MARGIN + 62 * i
+        dark = abs(share) > 0.2
+        parts.append(f'<rect x="{x}" y="{y}" width="60" height="{ROW - 2}" fill="{fill}"/>'
+                     f'<text x="{x + 30}" y="{y + 12}" text-anchor="middle" fill="{"#ffffff" if dark else "#000000"}">'
+                     f"{text}</text>")
+    parts.append(f'<text x="{MARGIN + 62 * 7 + 6}" y="{y + 12}" fill="#555555" font-family="sans-serif">'
+                 "percentage points of share</text>")
+    return "".join(parts)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Flame graphs: what is folded, and what is drawn."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import faultline_report
+import flamegraph
+from load import ReportError
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+# As perf 6.1 prints it: `perf script` of `perf record -e cpu-clock -g`.
+PERF_SCRIPT = """\
+# ========
+# captured on    : Thu Jan  1 00:00:04 2026
+#
+faultline-guest    85 [000]     4.100250:     250000 cpu-clock:pppH: 
+\tffffffff813f2b1a jbd2_log_wait_commit+0x9a ([kernel.kallsyms])
+\tffffffff8135a0c7 ext4_sync_file+0x147 ([kernel.kallsyms])
+\t          4711ab operator()(int, char) const+0x1b (/init (deleted))
+\t    7f00deadbeef [unknown] (/usr/lib/libc.so.6)
+
+faultline-guest    85 [000]     4.100500:     250000 cpu-clock:pppH: 
+\tffffffff8135a0c7 ext4_sync_file+0x200 ([kernel.kallsyms])
+\t          4711ab operator()(int, char) const+0x1b (/init (deleted))
+\t    7f00deadbeef [unknown] (/usr/lib/libc.so.6)
+
+jbd2/pmem0-8    70/70    4.100750:     500000 cpu-clock:pppH: 
+\tffffffff8139a000 evil;name+0x10 ([jbd2])
+
+swapper     0 [000]     4.2:          1 cycles: ffffffff81000000 default_idle ([kernel.kallsyms])
+
+"""
+FOLDED = {
+    ("faultline-guest", "[libc.so.6]", "operator()(int, char) const", "ext4_sync_file", "jbd2_log_wait_commit"): 250000,
+    ("faultline-guest", "[libc.so.6]", "operator()(int, char) const", "ext4_sync_file"): 250000,
+    ("jbd2/pmem0-8", "evil:name"): 500000,
+}
+
+
+def test_perf_script_folds_by_period_and_one_event():
+    assert flamegraph.fold_perf_script(PERF_SCRIPT) == (FOLDED, "cpu-clock:pppH")
+    assert flamegraph.fold_perf_script(PERF_SCRIPT, event="cycles") == ({("swapper", "default_idle"): 1}, "cycles")
+
+
+def test_tracepoints_without_a_period_count_one_each():
+    text = "dd 7 [001] 12.5: syscalls:sys_enter_fsync: fd: 0x3\n\t  1f __GI_fsync+0x1 (/lib/libc.so.6)\n\n" * 2
+    assert flamegraph.fold_perf_script(text) == ({("dd", "__GI_fsync"): 2}, "syscalls:sys_enter_fsync")
+
+
+def test_what_faultline_exports_folds():
+    text = ("# faultline export\nthread-85 85 0.000001500:        200 instr: \n\t            2000 fault (pmd,NOPAGE)\n"
+            "\t               0 k/ext4/on ([cell])\n\n")
+    assert flamegraph.fold_perf_script(text) == ({("thread-85", "k/ext4/on", "fault"): 200}, "instr")
+
+
+@pytest.mark.parametrize("text, words", [("hello\n", "line 1 is not of `perf script`: 'hello'"), ("", "no samples"),
+                                         ("# only a head\n", "no samples")])
+def test_what_is_not_of_perf_script(text, words):
+    with pytest.raises(ReportError, match=re.escape(words)):
+        flamegraph.fold_perf_script(text, "x")
+
+
+def test_folded_text_round_trips_and_adds_up():
+    assert flamegraph.parse_folded("a;b 2\n\na;b 3\n# note\na b;c 1.5\n") == {("a", "b"): 5, ("a b", "c"): 1.5}
+    assert flamegraph.parse_folded(flamegraph.format_folded(FOLDED)) == FOLDED
+
+
+@pytest.mark.parametrize("text, words", [("a;b\n", "x: line 1 is no folded stack"), ("a 1\nb -2\n", "line 2"),
+                                         ("", "no stacks in it"), ("a;b 0\n", "no stacks in it")])
+def test_what_is_not_folded(text, words):
+    with pytest.raises(ReportError, match=re.escape(words)):
+        flamegraph.parse_folded(text, "x")
+
+
+def frames(picture):
+    """{hover text: (x, y, width, fill, label)} of each frame."""
+    found = {}
+    for group in ElementTree.fromstring(picture).iter(f"{SVG}g"):
+        rect, text = group.find(f"{SVG}rect"), group.find(f"{SVG}text")
+        found[group.find(f"{SVG}title").text] = (float(rect.get("x")), float(rect.get("y")), float(rect.get("width")),
+                                                 rect.get("fill"), None if text is None else text.text)
+    return found
+
+
+def test_widths_are_shares_and_children_stand_on_their_parents():
+    drawn = frames(flamegraph.svg({("a", "b"): 60, ("a",): 20, ("c",): 20}, "what", "instr"))
+    assert list(drawn) == ["all: 100 instr, 100.00 %", "c: 20 instr, 20.00 %", "a: 80 instr, 80.00 %",
+                           "b: 60 instr, 60.00 %"]
+    root, c, a, b = drawn.values()
+    assert root[:3] == (10, 100, 1179.5)
+    assert a[:3] == (10, 82, 943.5) and b[:3] == (10, 64, 707.5) and c[:3] == (954, 82, 235.5)
+    assert [frame[4] for frame in drawn.values()] == ["all", "c", "a", "b"]
+
+
+def test_title_says_what_and_in_which_unit():
+    picture = flamegraph.svg({("a",): 1234567}, "where a sync goes", "instr")
+    texts = [text.text for text in ElementTree.fromstring(picture).findall(f"{SVG}text")]
+    assert texts[0] == "where a sync goes"
+    assert texts[1].startswith("1 234 567 instr; width: share of all instr")
+
+
+def test_the_same_picture_whatever_the_order():
+    turned = dict(reversed(FOLDED.items()))
+    assert flamegraph.svg(FOLDED, "t", "ns") == flamegraph.svg(turned, "t", "ns")
+    assert flamegraph.svg(FOLDED, "t", "ns", turned) == flamegraph.svg(turned, "t", "ns", FOLDED)
+
+
+def test_hostile_names_are_text():
+    name = '</title><script>alert("x")</script>&\x00\x1b[31m\u202e'
+    picture = flamegraph.svg({(name,): 1}, name, name)
+    root = ElementTree.fromstring(picture)
+    assert not list(root.iter(f"{SVG}script")) and "<script" not in picture
+    assert "\x1b" not in picture and "\x00" not in picture and "\u202e" not in picture
+    assert any('<script>alert("x")</script>&\\x00\\x1b[31m\\u202e: 1 ' in hover for hover in frames(picture))
+
+
+def test_labels_fit_their_frames():
+    drawn = frames(flamegraph.svg({("wide" * 100,): 90, ("narrow_name_here",): 10}, "t", "ns"))
+    for x, _, width, _, label in drawn.values():
+        assert label is None or len(label) * flamegraph.CHARACTER <= width
+    assert any(label and label.endswith("…") for *_, label in drawn.values())
+
+
+def test_a_deep_stack_and_slivers():
+    deep = tuple(f"f{i}" for i in range(3000))
+    drawn = frames(flamegraph.svg({deep: 10**6, ("sliver",): 1}, "t", "ns"))
+    assert len(drawn) == 3001 and not any(hover.startswith("sliver") for hover in drawn)
+
+
+def test_difference_is_of_shares_and_coloured_by_sign():
+    ours, theirs = {("a",): 50, ("b",): 50, ("same",): 100}, {("a",): 10, ("b",): 190, ("same",): 200, ("gone",): 0}
+    drawn = frames(flamegraph.svg(ours, "t", "instr", theirs, ("new", "old")))
+    a = "a: 50 instr, 25.00 % of new; 10 instr, 2.50 % of old; +22.50 points"
+    b = "b: 50 instr, 25.00 % of new; 190 instr, 47.50 % of old; -22.50 points"
+    same = "same: 100 instr, 50.00 % of new; 200 instr, 50.00 % of old; +0.00 points"
+
+    def parts(hover):
+        return [int(drawn[hover][3][i:i + 2], 16) for i in (1, 3, 5)]
+
+    assert parts(a)[0] > 200 > 80 > parts(a)[2] and parts(b)[2] > 180 > 80 > parts(b)[0]
+    assert parts(same) == [245, 245, 245]
+
+
+def test_what_only_the_other_has_is_said():
+    picture = flamegraph.svg({("a", "b"): 1}, "t", "ns", {("a", "b"): 3, ("a", "gone", "deep"): 1}, ("new", "old"))
+    assert "25.0 % of old is in no frame here" in picture
+    assert "no frame here" not in flamegraph.svg({("a",): 1}, "t", "ns", {("a",): 3})
+
+
+def run(arguments, capsys):
+    code = faultline_report.main(["flamegraph", *map(str, arguments)])
+    return code, capsys.readouterr()
+
+
+def test_the_verb_writes_a_picture(tmp_path, capsys):
+    (tmp_path / "a.folded").write_text("x;y 3\nx 1\n")
+    (tmp_path / "b.folded").write_text("x;y 1\nx 3\n")
+    out = tmp_path / "g.svg"
+    code, said = run([tmp_path / "a.folded", "--out", out, "--unit", "instr"], capsys)
+    assert (code, said.out) == (0, f"{out}\n")
+    assert "y: 3 instr, 75.00 %" in frames(out.read_text())
+    code, said = run([tmp_path / "a.folded", "--out", out, "--diff", tmp_path / "b.folded", "--json"], capsys)
+    assert code == 0 and '"total": [\n  4,\n  4\n ]' in said.out
+    assert "y: 3 samples, 75.00 % of a.folded; 1 samples, 25.00 % of b.folded; +50.00 points" in frames(out.read_text())
+    assert "a.folded against b.folded" in out.read_text()
+
+
+def test_the_verb_takes_perf_script(tmp_path, capsys):
+    (tmp_path / "perf.txt").write_text(PERF_SCRIPT)
+    code, _ = run([tmp_path / "perf.txt", "--perf-script", "--out", tmp_path / "g.svg"], capsys)
+    assert code == 0
+    assert "evil:name: 500 000 cpu-clock:pppH, 50.00 %" in frames((tmp_path / "g.svg").read_text())
+
+
+def test_the_verb_refuses_in_one_line(tmp_path, capsys):
+    (tmp_path / "bad").write_text("no count\n")
+    (tmp_path / "good").write_text("a 1\n")
+    for arguments, words in (([tmp_path / "bad", "--out", tmp_path / "x"], "line 1 is no folded stack"),
+                             ([tmp_path / "gone", "--out", tmp_path / "x"], "gone: cannot be read"),
+                             ([tmp_path / "good", "--out", tmp_path / "no" / "x"], "cannot be written")):
+        code, said = run(arguments, capsys)
+        assert code == 2 and words in said.err and said.err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "good"]

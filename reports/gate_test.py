@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which comparison ends in which exit code, and with which words."""
+
+import copy
+
+import pytest
+
+import compare
+import explain
+import gate
+import load
+
+CELL = "6.1/ext4/volatile/first_touch/written/pte/t1"
+EVEN = [1, 1, 1, 1, 1]
+
+
+def judge(a, b, options=None, **how):
+    return gate.gate(a, b, compare.compare(a, b, **(options or {})), **how)
+
+
+def reasons(verdict):
+    return [found["what"] for found in verdict["refused"]]
+
+
+@pytest.fixture
+def grown(synthetic):
+    """function(factors) -> (a result of five even seeds, one that differs by these factors)."""
+    def made(factors, rows=None, of_a=None):
+        rows = rows or [synthetic.row()]
+        return (synthetic.load(synthetic.samples(rows, of_a or [1] * len(factors))),
+                synthetic.load(synthetic.samples(rows, factors)))
+    return made
+
+
+def test_against_itself_it_passes(full, grown):
+    assert judge(full, full)["exit"] == 0
+    a, _ = grown(EVEN)
+    verdict = judge(a, a)
+    assert (verdict["exit"], verdict["regressions"], verdict["refused"]) == (0, [], [])
+
+
+def test_a_regression_is_1(grown):
+    verdict = judge(*grown([1.002] * 5))
+    assert verdict["exit"] == 1 and len(verdict["regressions"]) == 2
+    assert verdict["regressions"][0]["cell"] == CELL
+    assert verdict["regressions"][0]["figures"] == "5150 -> 5160 (+0.200 %, interval [+0.200, +0.200])"
+    assert gate.text(verdict)[0] == (f"REGRESSION: {CELL} per_page 5150 -> 5160 (+0.200 %, interval [+0.200, +0.200])"
+                                     "; no phases in the rows: `faultline explain` says what to measure")
+    assert gate.text(verdict)[-1].startswith("gate: REGRESSION; 2 figures against ")
+
+
+def test_an_improvement_passes_and_so_does_the_floor(grown):
+    assert judge(*grown([0.9] * 5))["exit"] == 0
+    assert judge(*grown([1.0009] * 5))["exit"] == 0
+    assert judge(*grown([1.002] * 5), options={"floors": {None: 0.5}})["exit"] == 0
+
+
+def test_a_regression_wins_over_a_reason_to_refuse(synthetic, grown):
+    a, b = grown([1.002] * 5)
+    b.context = {**b.context, "complete": False, "reason": "interrupted"}
+    verdict = judge(a, b)
+    assert verdict["exit"] == 1 and reasons(verdict) == [f"{b.path} is incomplete: interrupted"]
+
+
+def test_the_phase_that_grew_is_named(synthetic, grown):
+    off, on = synthetic.pair("map_sync", None, "hole")
+    factor = 1.01
+
+    def phases(sync, gap):
+        return [{**phase, "mean": 9e9} for phase in synthetic.phases(map=800, sync=sync, unlock=gap)]
+
+    rows = [off, {**on, "phases": phases(5000, 20)}]
+    a, b = grown([factor] * 5, rows)
+    for row in b.samples[on["name"]]:
+        row["phases"] = phases(5600 + row["seed"], 70)
+    verdict = judge(a, b)
+    assert verdict["exit"] == 1
+    # by hand: 5602 - 5000, the median over seeds 0 to 4; the mean, which holds the probes' cost, did not change
+    assert verdict["regressions"][0]["phase"] == {"phase": "sync", "a": 5000, "b": 5602, "difference": 602}
+    assert gate.text(verdict)[0].endswith("; phase sync grew most, by 602")
+
+
+@pytest.mark.parametrize("factors, exit_code", [
+    ([1], 0), ([1.0005], 0), ([0.9995], 0), ([1.002], 2), ([0.998], 2), ([1.0005, 1.002], 2), ([1.5] * 4, 2)])
+def test_too_few_seeds(grown, factors, exit_code):
+    verdict = judge(*grown(factors))
+    assert verdict["exit"] == exit_code
+    if exit_code:
+        assert "fewer than 5 seeds" in reasons(verdict)[0]
+        assert "--seeds 5" in verdict["refused"][0]["remedy"] and "--single" in verdict["refused"][0]["remedy"]
+
+
+@pytest.mark.parametrize("factors, exit_code", [
+    ([1], 0), ([1.09], 0), ([0.5], 0), ([1.11], 1), ([1.11, 1.12], 1), ([1, 1.5], 1)])
+def test_a_limit_for_too_few_seeds(grown, factors, exit_code):
+    assert judge(*grown(factors), single=10)["exit"] == exit_code
+    # it changes nothing where there are seeds enough
+    assert judge(*grown([1.002] * 5), single=10)["exit"] == 1
+
+
+def test_growth_that_one_seed_denies_is_refused(grown):
+    verdict = judge(*grown([1.01, 1.01, 1.01, 1.01, 0.999]))
+    assert verdict["exit"] == 2 and "grew by more than the floor, but not under each seed" in reasons(verdict)[0]
+    assert "--seeds 9" in verdict["refused"][0]["remedy"]
+    assert judge(*grown([1, 1, 1.09, 1, 1]))["exit"] == 0  # one seed's accident is no growth of the median
+    assert judge(*grown([0.99, 0.99, 0.99, 0.99, 1.001]))["exit"] == 0
+
+
+def test_cells_that_are_missing_or_new(synthetic):
+    one, two = synthetic.row(), synthetic.row("map_sync")
+    a, b = synthetic.load([one, two]), synthetic.load([one])
+    verdict = judge(a, b)
+    assert verdict["exit"] == 2
+    assert reasons(verdict) == ["1 cells are in the baseline alone, the first is 6.1/ext4/map_sync/first_touch/"
+                                "written/pte/t1"]
+    assert judge(a, b, subset=True)["exit"] == 0
+    new = judge(b, a)
+    assert new["exit"] == 0 and len(new["new"]) == 1
+    assert "new, not in the baseline: 1 cells" in gate.text(new)[0]
+
+
+def test_rows_that_are_not_ok(synthetic):
+    good, other = synthetic.row(), synthetic.row("map_sync")
+
+    def exits(a, b):
+        return judge(synthetic.load([good, a]), synthetic.load([good, b]))["exit"]
+
+    for status in ("incomplete", "failed"):
+        bad = synthetic.skip(other, "lost", status)
+        assert (exits(other, bad), exits(bad, other), exits(bad, bad)) == (2, 2, 2)
+    gone = synthetic.skip(other)
+    assert (exits(gone, gone), exits(gone, other), exits(other, gone)) == (0, 0, 2)
+    assert exits(gone, synthetic.skip(other, "hung", "failed")) == 2
+    verdict = judge(synthetic.load([good, other]), synthetic.load([good, gone]))
+    assert "is skipped in" in reasons(verdict)[0] and "the kernel has no such strategy" in reasons(verdict)[0]
+
+
+def test_incomplete_on_either_side(synthetic):
+    whole, part = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row()], complete=False, reason="SIGINT")
+    for a, b in ((whole, part), (part, whole)):
+        assert judge(a, b)["exit"] == 2
+
+
+def test_other_surroundings_are_refused_unless_asked(synthetic):
+    qemu = {"version": "9.0", "binary_sha256": "a" * 64, "arguments": {}}
+    a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row()], qemu=qemu)
+    verdict = judge(a, b)
+    assert verdict["exit"] == 2 and reasons(verdict) == ["the surroundings differ in qemu.version"]
+    assert judge(a, b, across=True)["exit"] == 0
+    under_test = synthetic.load([synthetic.row()], faultline={"version": "0.2", "git_revision": "1"})
+    assert judge(a, under_test)["exit"] == 0
+    host = {"cpu_model": "Z80", "kernel": "6.1.0", "memory_bytes": 1}
+    assert judge(a, synthetic.load([synthetic.row()], host=host))["exit"] == 0
+
+
+def test_other_work_is_refused(synthetic):
+    verdict = judge(synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(touches=1024)]))
+    assert verdict["exit"] == 2 and "not the same work" in reasons(verdict)[0]
+
+
+def test_nothing_in_common(synthetic):
+    empty = synthetic.load([])
+    for a, b in ((empty, empty), (empty, synthetic.load([synthetic.row()]))):
+        verdict = judge(a, b)
+        assert verdict["exit"] == 2 and "no figure in common" in reasons(verdict)[-1]
+
+
+def test_wall_with_few_repetitions(synthetic):
+    def result(factors):
+        return synthetic.wall_result(synthetic.samples([synthetic.row()], factors, repetitions=True))
+
+    verdict = judge(result([1] * 9), result([1] * 10))
+    assert verdict["exit"] == 2 and "have 9 repetitions: the noise floor is unknown" in reasons(verdict)[0]
+    assert judge(result([1] * 10), result([1] * 10))["exit"] == 0
+    assert judge(result([1] * 10), result([1.5] * 10))["exit"] == 1
+    assert judge(result([1]), result([1.5]), single=10)["exit"] == 1
+    # unclear is what noise looks like: no reason to refuse
+    noise = [1, 1.05, 0.95, 1.1, 0.9, 1.02, 0.98, 1.07, 0.93, 1.0]
+    assert judge(result(noise), result([x + 0.02 for x in noise]))["exit"] == 0
+
+
+def test_many_reasons_are_cut_short(synthetic):
+    rows = [synthetic.row(workload=f"w{index}") for index in range(30)]
+    bad = [synthetic.skip(row, "hung", "failed") for row in rows]
+    verdict = judge(synthetic.load(rows), synthetic.load(bad))
+    text = gate.text(verdict)
+    assert len(verdict["refused"]) == 31 and len(text) == 22
+    assert text[-2] == "REFUSED: and 11 more (--json lists all)"
+
+
+def test_explain(synthetic, grown):
+    off, on = synthetic.pair("map_sync", None, "hole")
+    on["phases"] = synthetic.phases(map=1000, sync=4000)
+    a, b = grown([1.01] * 5, [off, on, synthetic.row()])
+    for row in b.samples[on["name"]]:
+        row["phases"] = synthetic.phases(sync=4500, map=900, flush=294.1)
+    data = compare.compare(a, b)
+    found = explain.explain(a, b, data, "*/map_sync/*")
+    # by hand: the fault costs 69410 (17882 + 51528), 1 % more is 694.1
+    assert [(e["phase"], e["a"], e["b"], e["difference"], round(e["share"], 2)) for e in found[0]["phases"]] == [
+        ("sync", 4000, 4500, 500, 72.04), ("flush", 0, 294.1, 294.1, 42.37), ("map", 1000, 900, -100, -14.41)]
+    assert found[0]["missing"] == []
+    both = explain.explain(a, b, data)
+    assert [entry["cell"] for entry in both] == [on["name"][:-3], CELL]
+    assert both[1]["missing"] == [a.path, b.path]
+    text = explain.text(both, data)
+    assert "sync 4000 4500 +500 +72.0" in [" ".join(line.split()) for line in text.splitlines()]
+    assert "no phases in" in text and "--probes off,phases" in text.replace("\n    ", " ")
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_explain_says_which_side_lacks_phases(synthetic, grown):
+    off, on = synthetic.pair()
+    a, b = grown([1.01] * 5, [off, on])
+    for row in b.samples[on["name"]]:
+        row["phases"] = synthetic.phases(sync=None, map=3)
+    assert explain.explain(a, b, compare.compare(a, b))[0]["missing"] == [a.path]
+    assert explain.explain(a, a, compare.compare(a, a)) == []
+    assert "nothing to explain" in explain.text([], compare.compare(a, a))
+
+
+def test_no_phase_is_blamed_that_did_not_grow():
+    assert explain.grown([]) is None
+    assert explain.grown([{"phase": "map", "difference": 0}, {"phase": "sync", "difference": -3}]) is None
+    assert explain.grown([{"phase": "map", "difference": 1}])["phase"] == "map"
+    assert explain.phases({}, {"map": {(0, 0): 1}}, True) == explain.phases(None, None, True) == []
+    # not paired: the difference of the medians, 5 - 3
+    assert explain.phases({"map": {(0, 0): 1, (0, 1): 3, (0, 2): 9}}, {"map": {(0, 0): 5}}, False)[0]["difference"] == 2
+    # paired: the median of 4 - 1 and 5 - 3
+    assert explain.phases({"map": {(0, 0): 1, (1, 0): 3, (2, 0): 9}}, {"map": {(0, 0): 4, (1, 0): 5}}, True)[0][
+        "difference"] == 2.5
+
+
+def test_phases_of_two_kernels(synthetic):
+    def of(kernel, net):
+        off, on = synthetic.pair(kernel=kernel)
+        on["phases"] = synthetic.phases(sync=net)
+        context = synthetic.context()
+        context["kernels"] = {kernel: context["kernels"]["6.1"]}
+        context["qemu"]["arguments"] = {}
+        rows = synthetic.samples([off, on], [1 + net / 1000] * 5)
+        return load.load(synthetic.save({"context": context, "benchmarks": rows}))
+
+    a, b = of("6.1", 10), of("6.2", 40)
+    verdict = judge(a, b, options={"kernels": ("6.1", "6.2")})
+    assert verdict["exit"] == 1 and verdict["regressions"][0]["phase"]["difference"] == 30
+
+
+def test_results_are_left_as_they_were(synthetic, grown):
+    a, b = grown([1.002] * 5)
+    before = copy.deepcopy((a, b))
+    judge(a, b)
+    assert (a, b) == before

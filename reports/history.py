@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The history: figures of many results in one SQLite file, which several processes may write at a time."""
+
+import contextlib
+import csv
+import datetime
+import fnmatch
+import hashlib
+import io
+import json
+import os
+import sqlite3
+
+import baseline
+import infer
+import load
+import metrics
+from load import ReportError
+
+NAME = "history.sqlite"
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x666C686A  # so that `file` and a reader tell it from any other SQLite file
+BUSY_SECONDS = 60  # how long a writer waits for others
+TABLES = """
+CREATE TABLE results (
+    id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, added TEXT NOT NULL, date TEXT NOT NULL, label TEXT NOT NULL,
+    git_revision TEXT NOT NULL, accel TEXT NOT NULL, time_domain TEXT NOT NULL, unit TEXT NOT NULL,
+    complete INTEGER NOT NULL, environment TEXT NOT NULL);
+CREATE TABLE kernels (
+    result INTEGER NOT NULL REFERENCES results, id TEXT NOT NULL, release TEXT NOT NULL, PRIMARY KEY (result, id))
+    WITHOUT ROWID;
+CREATE TABLE figures (
+    result INTEGER NOT NULL REFERENCES results, cell TEXT NOT NULL, metric TEXT NOT NULL, seed INTEGER NOT NULL,
+    repetition INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (result, cell, metric, seed, repetition))
+    WITHOUT ROWID;
+CREATE TABLE not_measured (
+    result INTEGER NOT NULL REFERENCES results, cell TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (result, cell)) WITHOUT ROWID;
+"""
+
+
+def default_path():
+    """Where the history is when the user does not say."""
+    return os.path.join(os.path.dirname(baseline.folder()), NAME)
+
+
+@contextlib.contextmanager
+def open_history(path, write=False):
+    """A connection to the history at `path`, which is made if it is to be written. ReportError for a file that is none,
+    or of a newer faultline. On leaving, what was written is there as a whole or not at all."""
+    if not write and not os.path.exists(path):
+        raise ReportError(f"{path}: no history there: `faultline history add RESULT` makes one")
+    connection = None
+    try:
+        if write:
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        _check_schema(connection, path, write)
+        yield connection
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise ReportError(f"{path}: others have been writing to it for {BUSY_SECONDS} s: try again") from None
+        raise ReportError(f"{path}: {error}: choose a place that can be written to with --file") from None
+    except sqlite3.DatabaseError as error:
+        raise ReportError(f"{path}: is no sound history ({error}): name another file, or move it away") from None
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be written: {error.strerror}: choose a place with --file") from None
+    finally:
+        if connection is not None:
+            connection.close()  # rolls back what was not committed
+
+
+def _check_schema(connection, path, write):
+    version, = connection.execute("PRAGMA user_version").fetchone()
+    application, = connection.execute("PRAGMA application_id").fetchone()
+    tables, = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (version, application, tables) == (0, 0, 0):
+        if not write:
+            raise ReportError(f"{path}: is empty: `faultline history add RESULT` fills it")
+        for statement in TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    elif application != APPLICATION_ID:
+        raise ReportError(f"{path}: is an SQLite file, but no history of faultline: name another with --file")
+    elif version > SCHEMA_VERSION:
+        raise ReportError(f"{path}: has schema version {version}, this faultline reads up to {SCHEMA_VERSION}: "
+                          "update faultline")
+
+
+def digest(result):
+    """What two results share that are the same measurement, wherever they lie."""
+    text = json.dumps([result.context, result.samples], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def add(path, result, label=""):
+    """Add a Result; returns (its id, whether it is new): one that is there already is not added again."""
+    mark, context = digest(result), result.context
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    figures, bad = [], {}
+    for one in metrics.series(result, metrics.METRICS).values():
+        if one.bad:
+            bad[one.cell] = one.bad
+        figures += [(one.cell, one.label, *key, value) for key, value in one.values.items()]
+    environment = json.dumps({key: context[key] for key in load.ENVIRONMENT}, sort_keys=True)
+    with open_history(path, write=True) as connection:
+        there = connection.execute("SELECT id FROM results WHERE digest = ?", (mark,)).fetchone()
+        if there:
+            return there[0], False
+        number = connection.execute(
+            "INSERT INTO results (digest, added, date, label, git_revision, accel, time_domain, unit, complete, "
+            "environment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (mark, now, context["date"], label, context["faultline"]["git_revision"], context["accel"],
+             context["time_domain"], context["unit"], context["complete"], environment)).lastrowid
+        connection.executemany("INSERT INTO kernels VALUES (?, ?, ?)",
+                               [(number, name, kernel["release"]) for name, kernel in context["kernels"].items()])
+        connection.executemany("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?)", [(number, *row) for row in figures])
+        connection.executemany("INSERT INTO not_measured VALUES (?, ?, ?, ?)",
+                               [(number, cell, *why) for cell, why in bad.items()])
+        return number, True
+
+
+@contextlib.contextmanager
+def _selected(path):
+    with open_history(path) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+
+
+def results(path):
+    """What the history holds, by date: [{id, date, added, label, git_revision, accel, time_domain, unit, complete,
+    kernels, cells, figures}]."""
+    with _selected(path) as connection:
+        found = []
+        for row in connection.execute(
+                "SELECT id, date, added, label, git_revision, accel, time_domain, unit, complete FROM results "
+                "ORDER BY date, id"):
+            entry = dict(row)
+            entry["complete"] = bool(entry["complete"])
+            entry["kernels"] = dict(connection.execute("SELECT id, release FROM kernels WHERE result = ? ORDER BY id",
+                                                       (row["id"],)).fetchall())
+            entry["cells"], entry["figures"] = connection.execute(
+                "SELECT count(DISTINCT cell), count(*) FROM figures WHERE result = ?", (row["id"],)).fetchone()
+            found.append(entry)
+        return found
+
+
+def one(path, number):
+    """One result of the history: as in `results`, with `series` ([{cell, metric, samples, median}]), `not_measured`
+    and `environment`. ReportError when it is not there."""
+    entry = next((entry for entry in results(path) if entry["id"] == number), None)
+    if entry is None:
+        raise ReportError(f"{path}: holds no result {number}: `faultline history list` shows those there are")
+    with _selected(path) as connection:
+        found = {}
+        for row in connection.execute("SELECT cell, metric, value FROM figures WHERE result = ? ORDER BY cell, metric",
+                                      (number,)):
+            found.setdefault((row["cell"], row["metric"]), []).append(row["value"])
+        entry["series"] = [{"cell": cell, "metric": metric, "samples": len(values), "median": infer.median(values)}
+                           for (cell, metric), values in found.items()]
+        entry["not_measured"] = [dict(row) for row in connection.execute(
+            "SELECT cell, status, reason FROM not_measured WHERE result = ? ORDER BY cell", (number,))]
+        text, = connection.execute("SELECT environment FROM results WHERE id = ?", (number,)).fetchone()
+        entry["environment"] = json.loads(text)
+    return entry
+
+
+def samples(path):
+    """For a trend: [(entry as in `results`, {(cell, metric): {(seed, repetition): value}}, {cell: (status, reason)})]
+    by date."""
+    found = [(entry, {}, {}) for entry in results(path)]
+    by_id = {entry["id"]: (values, bad) for entry, values, bad in found}
+    with _selected(path) as connection:
+        for row in connection.execute("SELECT * FROM figures"):
+            if row["result"] in by_id:
+                values, _ = by_id[row["result"]]
+                values.setdefault((row["cell"], row["metric"]), {})[row["seed"], row["repetition"]] = row["value"]
+        for row in connection.execute("SELECT * FROM not_measured"):
+            if row["result"] in by_id:
+                by_id[row["result"]][1][row["cell"]] = (row["status"], row["reason"])
+    return found
+
+
+FIXED = ("time", "commit", "result", "kernels")
+
+
+def export(path, chosen=None, pattern=None, domain="virtual"):
+    """(CSV text, series left out): a line a result by date, with its columns FIXED and one a series, `cell:metric`, the
+    median over its samples. Tools that look for change points take no holes: a series that any of the results lacks is
+    left out and named. ReportError when nothing is left."""
+    wanted = {metric.id for metric in metrics.choose(chosen)}
+    rows = [(entry, {(cell, metric): infer.median(list(found.values())) for (cell, metric), found in values.items()
+                     if metric.partition(".")[0] in wanted and (pattern is None or fnmatch.fnmatchcase(cell, pattern))})
+            for entry, values, _ in samples(path) if entry["time_domain"] == domain]
+    rows = [(entry, values) for entry, values in rows if values]
+    if not rows:
+        raise ReportError(f"{path}: holds nothing of the {domain} domain that matches: `faultline history list` shows "
+                          "what there is")
+    names = sorted({key for _, values in rows for key in values})
+    whole = [key for key in names if all(key in values for _, values in rows)]
+    if not whole:
+        raise ReportError(f"{path}: no series is in all {len(rows)} results: narrow them down with --cell or --metric")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*FIXED, *(f"{cell}:{metric}" for cell, metric in whole)])
+    for entry, values in rows:
+        kernels = " ".join(f"{name}={release}" for name, release in entry["kernels"].items())
+        writer.writerow([entry["date"], entry["label"] or entry["git_revision"], f"r{entry['id']}", kernels,
+                         *(repr(values[key]) for key in whole)])
+    return out.getvalue(), [f"{cell}:{metric}" for cell, metric in names if (cell, metric) not in set(whole)]

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What of a result is compared: one table of metrics, and the samples that each has in a cell."""
+
+from dataclasses import dataclass, field
+
+import cells
+import load
+import stats
+from load import ReportError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure that is compared; for all of them less is better.
+
+    id, text: its name and what it is. unit: None is the result's own. floor: {time domain: the least difference that
+    counts}, in percent, of points where it is a share. default: compared unless others are chosen.
+    share: the figure is a percentage already: differences are in points, not in percent of it.
+    values: function(rows of one sample of a cell that are ok, by `probes`) -> (row it was read from, number, or
+    {part: number} of a metric in parts), or None. of: which cells have it.
+    """
+
+    id: str
+    text: str
+    floor: dict
+    values: object
+    of: str = "cell"
+    default: bool = False
+    unit: str = None
+    share: bool = False
+
+
+def _best(rows):
+    """The twin without probes, else one with them."""
+    return cells.Cell(**rows).best
+
+
+def _figure(key):
+    def values(rows):
+        row = _best(rows)
+        return row and (row, row[key])
+    return values
+
+
+def _starved(rows):
+    row = _best(rows)
+    return row and (row, row["starved"]["n"] * 100 / row["starved"]["of"])
+
+
+def _tax(rows):
+    if "on" not in rows or "off" not in rows:
+        return None
+    return rows["on"], stats.tax(rows["on"]["per_fault"], rows["off"]["per_fault"])
+
+
+def _phases(rows):
+    for row in rows.values():
+        if row.get("phases"):
+            return row, {phase["id"]: phase.get("net") for phase in row["phases"]}
+    return None
+
+
+# Floors, virtual: layout and tick phase move a cell by up to 0.1 %, and a tax, the small difference of two, by more of
+# itself. Wall: what two equal guests on a shared machine differ by is rarely below these.
+METRICS = (
+    Metric("per_page", "all that a durable page takes", {"virtual": 0.1, "wall": 1.0}, _figure("per_page"),
+           default=True),
+    Metric("per_fault", "a touch alone", {"virtual": 0.1, "wall": 1.0}, _figure("per_fault"), default=True),
+    Metric("slowdown", "worst slowdown of a contest", {"virtual": 5.0, "wall": 10.0}, _figure("slowdown"),
+           of="contest", default=True, unit="times"),
+    Metric("starved", "share of a contest's runs that starved", {"virtual": 1.0, "wall": 10.0}, _starved,
+           of="contest", default=True, unit="%", share=True),
+    Metric("tax", "what probes add to a touch", {"virtual": 2.0, "wall": 10.0}, _tax),
+    Metric("phase", "a phase of the fault, less what its probes cost", {"virtual": 1.0, "wall": 5.0}, _phases),
+    Metric("boot", "from power-on until the guest is ready", {"virtual": 0.5, "wall": 5.0}, None, of="guest"),
+)
+IDS = tuple(metric.id for metric in METRICS)
+
+
+def choose(names):
+    """The metrics of these names, of none the default ones. ReportError for one that is not there."""
+    for name in names or ():
+        if name not in IDS:
+            raise ReportError(f"no metric {name!r}; there are {', '.join(IDS)}")
+    return [metric for metric in METRICS if (metric.id in names if names else metric.default)]
+
+
+@dataclass
+class Series:
+    """The samples that one metric has in one cell.
+
+    cell: its name, without the last part of a row's; label: the metric, of one in parts `phase.sync`; row: one of its
+    rows, to read the cell from (None: the metric is of a guest); values: {sample_key: number}; probes: from which
+    rows; work: {field: values} of what makes two figures of the same work; bad: (status, reason) when a row of the cell
+    is not ok: the figures are not to be used.
+    """
+
+    cell: str
+    label: str
+    metric: Metric
+    row: dict = None
+    values: dict = field(default_factory=dict)
+    probes: str = ""
+    work: dict = field(default_factory=dict)
+    bad: tuple = None
+
+
+# Figures are of the same work only where these agree. A contest is timed: how many stores end is its outcome.
+SAME_WORK = ("touches", "pages", "mapped_order", "dax", "map_sync", "line_flush", "vcpus")
+OUTCOME_OF_CONTESTS = ("touches", "pages", "mapped_order", "line_flush")
+
+
+def series(result, chosen):
+    """{(cell, label): Series} of the metrics `chosen`, in reading order. A cell that is not ok has them too, marked."""
+    found = {}
+    for name, samples in _cells(result).items():
+        first = _first(samples)
+        bad = _bad([row for rows in samples.values() for row in rows.values()])
+        for metric in chosen:
+            if metric.of == ("contest" if cells.is_contest(first) else "cell"):
+                for one in ([Series(name, metric.id, metric, first, bad=bad)] if bad
+                            else _of_cell(name, samples, metric)):
+                    found[one.cell, one.label] = one
+    for metric in chosen:
+        if metric.of == "guest":
+            for one in _of_guests(result.context, metric):
+                found[one.cell, one.label] = one
+    return found
+
+
+def cells_of(result, chosen):
+    """The names of the cells that should have one of the metrics `chosen`, in reading order."""
+    kinds = {metric.of for metric in chosen}
+    return [name for name, samples in _cells(result).items()
+            if ("contest" if cells.is_contest(_first(samples)) else "cell") in kinds]
+
+
+def _first(samples):
+    return next(row for rows in samples.values() for row in rows.values())
+
+
+def _cells(result):
+    """{cell's name: {sample_key: {probes: row}}} in reading order."""
+    found = {cell.name: {} for cell in cells.cells(result.rows)}
+    for name, rows in result.samples.items():
+        cell, _, probes = name.rpartition("/")
+        for row in rows:
+            found[cell].setdefault(load.sample_key(row), {})[probes] = row
+    return {name: dict(sorted(samples.items())) for name, samples in found.items()}
+
+
+def _bad(rows):
+    """(status, reason) of the worst row, or None. A twin that was skipped takes nothing from the other."""
+    measured = any(row["status"] == "ok" for row in rows)
+    bad = [row for row in rows if row["status"] != "ok" and not (measured and row["status"] == "skipped")]
+    worst = min(bad, key=lambda row: cells.STATUSES.index(row["status"]), default=None)
+    return (worst["status"], worst["reason"]) if worst else None
+
+
+def _of_cell(name, samples, metric):
+    parts = {}
+    for key, rows in samples.items():
+        found = metric.values({probes: row for probes, row in rows.items() if row["status"] == "ok"})
+        row, value = found or (None, None)
+        for part, number in value.items() if isinstance(value, dict) else [(None, value)]:
+            if number is None:
+                continue
+            label = metric.id if part is None else f"{metric.id}.{part}"
+            one = parts.setdefault(label, Series(name, label, metric, row, probes=row["probes"]))
+            one.values[key] = number
+            for work in SAME_WORK:
+                if not (cells.is_contest(row) and work in OUTCOME_OF_CONTESTS):
+                    one.work.setdefault(work, set()).add(row.get(work))
+    return parts.values()
+
+
+LARGEST = 2**63  # a boot is no part of the schema's promises
+
+
+def _of_guests(context, metric):
+    for kernel, about in context["kernels"].items():
+        boot = about.get("boot")
+        for fs, times in boot.items() if isinstance(boot, dict) else ():
+            ready = times.get("ready") if isinstance(times, dict) else None
+            if isinstance(ready, (int, float)) and not isinstance(ready, bool) and abs(ready) < LARGEST:
+                yield Series(f"{kernel}/{fs}/boot", metric.id, metric, values={(0, 0): ready})

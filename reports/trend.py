@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a cell costs over kernels, in the order of their versions, with the points where it changes."""
+
+import fnmatch
+import re
+from dataclasses import dataclass, field
+
+import cells
+import compare
+import infer
+import load
+import metrics
+import table
+from load import ReportError
+from table import number, wrap
+
+LEAST_FLOOR = 1.0  # percent: two builds of a kernel differ in layout as a whole, which no seed varies
+ACCIDENT = 10.0  # percent: more than the accident of one seed's tick phase and layout has been seen to be (9 %)
+UP, DOWN, UNSURE = "+", "-", "?"
+
+
+@dataclass
+class Point:
+    """What one result says of one kernel. cells: {(cell without kernel, metric): {sample_key: value}}; bad: {cell
+    without kernel: (status, reason)}; date: of the result, by which the later of two counts."""
+
+    release: str
+    clock: tuple
+    source: str
+    date: str
+    cells: dict = field(default_factory=dict)
+    bad: dict = field(default_factory=dict)
+
+
+def version_key(release):
+    """A sort key of a kernel's release: 5.10 before 6.1, a release candidate before its release, then by the numbers of
+    the package (6.1.0-9 before 6.1.0-56)."""
+    match = re.match(r"v?(\d+(?:\.\d+)*)(?:[-~+.]?rc(\d+))?(.*)", release, re.DOTALL)
+    if not match:
+        return (), 0, [(0, 0, release)], release
+    version = [int(part) for part in match[1].split(".")]
+    while version and version[-1] == 0:
+        version.pop()
+    rest = [(1, int(word), "") if word.isdigit() else (0, 0, word) for word in re.split(r"(\d+)", match[3]) if word]
+    return tuple(version), int(match[2]) if match[2] else float("inf"), rest, release
+
+
+def points_of_results(results, chosen, pattern=None):
+    """The Points of Results."""
+    found = []
+    for result in results:
+        load.same_clock(results[0], result)
+        clock = tuple(result.context[key] for key in ("time_domain", "unit", "accel"))
+        everything = metrics.series(result, chosen).values()
+        series = {(one.cell, one.label): one.values for one in everything if not one.bad}
+        bad = {one.cell: one.bad for one in everything if one.bad}
+        releases = {name: kernel["release"] for name, kernel in result.context["kernels"].items()}
+        found += _points(releases, clock, result.path, result.context["date"], series, bad, pattern)
+    return found
+
+
+def points_of_history(samples, chosen, domain, pattern=None):
+    """The Points of what history.samples returns, of one time domain. ReportError when they are of two accelerators."""
+    wanted = {metric.id for metric in chosen}
+    found = []
+    for entry, values, bad in samples:
+        if entry["time_domain"] == domain:
+            series = {key: value for key, value in values.items() if key[1].partition(".")[0] in wanted}
+            clock = tuple(entry[key] for key in ("time_domain", "unit", "accel"))
+            found += _points(entry["kernels"], clock, f"result {entry['id']}", entry["date"], series, bad, pattern)
+    clocks = {point.clock for point in found}
+    if len(clocks) > 1:
+        raise ReportError("the history holds figures of "
+                          f"{' and '.join(sorted(clock[2] for clock in clocks))}, which are never mixed: keep one "
+                          "history per accelerator")
+    return found
+
+
+def _points(releases, clock, source, date, series, bad, pattern):
+    points = {kernel: Point(release, clock, source, date) for kernel, release in releases.items()}
+    for (cell, metric), values in series.items():
+        kernel, _, rest = cell.partition("/")
+        if kernel in points and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
+            points[kernel].cells[rest, metric] = values
+    for cell, why in bad.items():
+        kernel, _, rest = cell.partition("/")
+        if kernel in points and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
+            points[kernel].bad[rest] = why
+    return [point for point in points.values() if point.cells or point.bad]
+
+
+def build(points, chosen, floors=None):
+    """The trend as data that JSON can hold: `kernels` (releases in order), and for each cell and metric one of `rows`
+    with `figures` (medians; null where not measured, for which `why` has the reason), `marks` and `changes`.
+
+    From the first kernel on, each is compared with the one that the present level began with (as `compare` compares two
+    results); where it has changed a new level begins. So a drift in small steps is found as well as one jump. A
+    difference that the seeds are too few to judge counts when it is above the floor, and is marked as unsure up to
+    ACCIDENT.
+    """
+    if not any(point.cells for point in points):
+        raise ReportError("no figure to draw a trend of: name results that hold measured cells")
+    domain, unit, accel = points[0].clock
+    releases = sorted({point.release for point in points}, key=version_key)
+    newest, notes = {}, []
+    for point in sorted(points, key=lambda point: point.date):
+        for what in (*point.cells, *((cell, None) for cell in point.bad)):
+            key = (point.release, *what)
+            values = point.cells.get(what) if what[1] else point.bad[what[0]]
+            if what[1] and key in newest and newest[key][0] != values:
+                notes.append(f"{point.release}: {what[0]} {what[1]} is in {newest[key][1]} and in {point.source} with "
+                             "different figures: the later one counts")
+            newest[key] = values, point.source
+    floor = {metric.id: max(LEAST_FLOOR, metric.floor[domain]) for metric in chosen}
+    floor.update({name: value for name, value in (floors or {}).items() if name in floor})
+    if None in (floors or {}):
+        floor = dict.fromkeys(floor, floors[None])
+    names = list(dict.fromkeys(what for point in points for what in point.cells))
+    steps = sum(max(0, sum((release, *what) in newest for release in releases) - 1) for what in names)
+    shares = {metric.id: metric.share for metric in chosen}
+    rows = []
+    for cell, metric in sorted(names, key=_order):
+        base = metric.partition(".")[0]
+        series = [newest.get((release, cell, metric), (None,))[0] for release in releases]
+        why = {release: ": ".join(newest[release, cell, None][0]) for release, values in zip(releases, series)
+               if values is None and (release, cell, None) in newest}
+        rows.append({"cell": cell, "metric": metric, "floor": floor[base], "why": why,
+                     **_levels(series, releases, floor[base], domain, shares[base], steps)})
+    return {"time_domain": domain, "unit": unit, "accel": accel, "kernels": releases, "rows": rows,
+            "notes": list(dict.fromkeys(notes))}
+
+
+def _levels(series, releases, floor, domain, share, steps):
+    """figures, marks and changes of one row: series holds {sample_key: value} or None per release."""
+    figures, marks, changes, base = [], [], [], None
+    judge = compare.judge_virtual if domain == "virtual" else compare.judge_wall
+    for release, values in zip(releases, series):
+        mark = ""
+        figures.append(None if values is None else infer.median(list(values.values())))
+        if values is not None and base is None:
+            base = release, values
+        elif values is not None:
+            step = _step(judge, base[1], values, floor, share, steps)
+            if step:
+                mark = step["mark"]
+                changes.append({"from": base[0], "to": release, **step})
+                base = release, values
+        marks.append(mark)
+    return {"figures": figures, "marks": marks, "changes": changes}
+
+
+def _step(judge, old, new, floor, share, steps):
+    """What changed between two kernels: {mark, percent, low, high, verdict}, or None."""
+    if judge is compare.judge_virtual and not set(old) & set(new):
+        return None
+    if not share and min(old.values()) < compare.LEAST:
+        return None
+    row = judge(old, new, floor, share)
+    if row["verdict"] in compare.CHANGED:
+        if row["pairs"] is None and row["p"] * steps > compare.FALSE_DISCOVERIES:
+            return None  # of so many steps looked at, one like this comes by chance
+        mark = UP if row["verdict"] == compare.WORSE else DOWN
+    elif row["verdict"] == compare.DIFFERS and abs(row["percent"]) > floor:
+        mark = UNSURE if abs(row["percent"]) <= ACCIDENT else UP if row["percent"] > 0 else DOWN
+    else:
+        return None
+    return {"mark": mark, **{key: row[key] for key in ("percent", "low", "high", "verdict")}}
+
+
+def _order(what):
+    cell, metric = what
+    parts = cell.split("/")
+    if len(parts) < 6:
+        return parts[0], "", "", "", metric, 0, (), 0, cell
+    fs, strategy, workload, state, order, threads = parts[:6]
+    name, _, k = strategy.partition(":")
+    row = {"strategy": name, "writes_per_sync": int(k) if k.isdigit() else k or None}
+    state = cells.STATES.index(state) if state in cells.STATES else len(cells.STATES)
+    return fs, workload, order, threads, metric, state, cells.strategy_rank(row), len(parts), cell
+
+
+def short(releases):
+    """A short name for each: the version and the package's number where these tell them apart."""
+    found = [re.match(r"[^a-zA-Z]*(?:rc\d+)?[^a-zA-Z]*", release)[0].rstrip("-+~._") for release in releases]
+    return found if all(found) and len(set(found)) == len(found) else list(releases)
+
+
+def text(data):
+    """For a terminal: lines of at most 80 columns, wide trends in blocks of kernels."""
+    lines = wrap(f"unit {data['unit']} ({data['time_domain']}, {data['accel']}); + and -: changed against the kernel "
+                 "that the level began with; ?: differs by more than the floor, but by what one seed's accident may be "
+                 f"(up to {ACCIDENT:g} %)")
+    for note in data["notes"]:
+        lines += wrap(f"note: {note}")
+    titles = short(data["kernels"])
+    groups = {}
+    for row in data["rows"]:
+        groups.setdefault(section(row), []).append(row)
+    for (fs, workload, order, threads, metric), rows in groups.items():
+        lines.append("")
+        lines += wrap(", ".join(filter(None, (fs, workload, order, threads))) + f"; {metric}, floor "
+                      f"{rows[0]['floor']:g} %")
+        lines += _blocks(titles, rows)
+    missing = sorted({f"{release}: {row['cell']}: {why}" for row in data["rows"]
+                      for release, why in row["why"].items()})
+    if missing:
+        lines += ["", "not measured:", *(line for entry in missing for line in wrap(entry, "  "))]
+    changes = [(row, change) for row in data["rows"] for change in row["changes"]]
+    lines += ["", *wrap("changes:" if changes else "no change")]
+    for release in data["kernels"]:
+        found = [(row, change) for row, change in changes if change["to"] == release]
+        if found:
+            row, most = max(found, key=lambda pair: abs(pair[1]["percent"]))
+            counts = ", ".join(f"{count} {word}" for mark, word in ((UP, "up"), (DOWN, "down"), (UNSURE, "unsure"))
+                               if (count := sum(change["mark"] == mark for _, change in found)))
+            lines += wrap(f"{release}: {counts}; the most {row['cell']} {row['metric']}, {most['percent']:+.2f} % "
+                          f"since {most['from']}", "  ")
+    return "\n".join(lines) + "\n"
+
+
+def section(row):
+    """What rows of a trend must share to stand together: file system, workload, order, threads, metric."""
+    parts = row["cell"].split("/")
+    return (parts[0], parts[2], parts[4], parts[5], row["metric"]) if len(parts) >= 6 else (
+        row["cell"], "", "", "", row["metric"])
+
+
+def names(row):
+    """(what tells a row of a trend from the others of its section, its state)."""
+    parts = row["cell"].split("/")
+    return (" ".join([parts[1], *parts[6:]]), parts[3]) if len(parts) >= 6 else (row["cell"], "")
+
+
+def _blocks(titles, rows):
+    left = sum(max(len(names(row)[part]) for row in rows) + 2 for part in (0, 1))
+    width = max(10, *(len(title) + 2 for title in titles))
+    count = max(1, (table.WIDTH - min(left, table.WIDTH // 2)) // width)
+    lines = []
+    for start in range(0, len(titles), count):
+        columns = [("cell", lambda r: names(r)[0]), ("state", lambda r: names(r)[1])]
+        for index in range(start, min(start + count, len(titles))):
+            columns.append((titles[index], lambda r, i=index: number(r["figures"][i]) + (r["marks"][i] or " ")))
+        lines += table.grid(columns, rows, words=("cell", "state"))
+    return lines
