@@ -273,6 +273,7 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
     if (!cell_file.empty()) CommitOnce(directory);
     // Others fault on this machine too: those of the cell alone count.
     ProbeSets probes(*place.fs, true);
+    if (cell_file.empty()) probes.For({.probes = Probes::kOn});
     writer.Send(wire::kReady,
                 {{"mkfs", ""},
                  {"mount", fmt::format("mount -t {} -o {} {} {}", place.mount.type,

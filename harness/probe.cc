@@ -411,6 +411,7 @@ std::vector<fl_sample> ProbeSet::DrainSamples() {
 }
 
 ProbeSets::ProbeSets(const FileSystem& fs, bool one_process) : fs_(fs), one_process_(one_process) {
+  if (one_process) return;
   for (const ProbesRow& row : kProbesRows) {
     if (row.probes != Probes::kOff && !row.selftest)
       For({.probes = row.probes, .one_process = one_process_});

@@ -96,8 +96,9 @@ class ProbeSet {
   std::unique_ptr<Loaded> loaded_;
 };
 
-// The sets of a file system, each loaded once: so that the memory of a guest looks the same to
-// every cell, whichever set it attaches.
+// The sets of a file system, each loaded once. In a guest all are, at once: so that its memory
+// looks the same to every cell, whichever set it attaches. With `one_process`, on a machine that
+// others use too, a set is loaded when it is asked for.
 class ProbeSets {
  public:
   explicit ProbeSets(const FileSystem& fs, bool one_process = false);
