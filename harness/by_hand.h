@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One cell run by hand in a session, on a file system that is mounted already.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "harness/cell.h"
+#include "harness/workload.h"
+
+namespace faultline {
+
+// Runs `cell` in a folder of its own below `mounted`, removed afterwards; the row of
+// docs/result-format.md. Failure(kUsage) if nothing is mounted there.
+nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted);
+
+// The row in a few lines for people. Pure.
+std::string TellRow(const nlohmann::json& row);
+
+}  // namespace faultline
