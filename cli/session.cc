@@ -233,13 +233,6 @@ alias ll='ls -l'
 cat /opt/faultline/session/motd
 )";
 
-// Programs of the guest's own image have its C library, and not the tools'.
-constexpr const char* kFrontCell = R"(#!/bin/sh
-i=/opt/faultline
-exec $i/lib64/ld-linux-x86-64.so.2 --inhibit-cache \
-  --library-path $i/lib/x86_64-linux-gnu:$i/usr/lib/x86_64-linux-gnu $i/init cell "$@"
-)";
-
 // Process 1 ends the session, copies /out and powers off.
 constexpr const char* kPowerOff = "#!/bin/sh\nkill -USR1 1\nexec sleep 60\n";
 
@@ -275,7 +268,8 @@ ImageExtras session_files(const CommandContext& context, const FetchedKernel& ke
   const auto add = [&](const std::string& path, const std::string& content, unsigned mode) {
     extras.files.push_back({path, {}, content, mode});
   };
-  add("/bin/faultline-cell", kFrontCell, 0755);
+  extras.files.push_back({"/bin/faultline-cell", context.guest_binary.parent_path() / "faultline-cell",
+                          {}, 0755});
   for (const char* name : {"poweroff", "halt", "reboot"}) {
     add(std::string("/bin/") + name, kPowerOff, 0755);
   }
@@ -340,7 +334,6 @@ SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interru
 
   GuestJob job;
   job.spec = spec.vm;
-  job.spec.fs = fmt::format("{}", fmt::join(spec.fs, ","));
   job.spec.pmem_devices = static_cast<unsigned>(spec.fs.size());
   job.spec.kernel_parameters.push_back(fmt::format("{}{}", wire::kParamMode, wire::kModeSession));
   job.deadlines = {.boot_s = spec.boot_s, .cell_s = kNoLimitS};

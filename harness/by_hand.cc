@@ -48,7 +48,8 @@ std::string Figure(const nlohmann::json& value) {
 
 }  // namespace
 
-nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted) {
+nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted,
+                         std::optional<uint64_t> warmup) {
   const FileSystem* fs = FindFileSystem(cell.fs);
   const Strategy* strategy = FindStrategy(cell.strategy);
   if (fs == nullptr || strategy == nullptr) {
@@ -57,7 +58,7 @@ nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::
   }
   const Folder folder(fmt::format("{}/cell-{}", mounted, getpid()));
   ProbeSet probes(*fs);
-  return RunCell(cell, {*fs, *strategy, workload, folder.path(), probes});
+  return RunCell(cell, {*fs, *strategy, workload, folder.path(), probes, warmup});
 }
 
 std::string TellRow(const nlohmann::json& row) {

@@ -2,7 +2,9 @@
 // One cell run by hand in a session, on a file system that is mounted already.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "harness/cell.h"
@@ -11,8 +13,10 @@
 namespace faultline {
 
 // Runs `cell` in a folder of its own below `mounted`, removed afterwards; the row of
-// docs/result-format.md. Failure(kUsage) if nothing is mounted there.
-nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted);
+// docs/result-format.md. `warmup`: touches before the measured ones, of which the probes know
+// nothing, but whoever else traces does. Failure(kUsage) if nothing is mounted there.
+nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted,
+                         std::optional<uint64_t> warmup);
 
 // The row in a few lines for people. Pure.
 std::string TellRow(const nlohmann::json& row);

@@ -2,7 +2,9 @@
 // One cell: prepare, attach, warm up, measure, drain, write.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "harness/cell.h"
@@ -20,6 +22,7 @@ struct RunContext {
   const Workload& workload;
   std::string directory;  // on the file system
   ProbeSet& probes;       // loaded, not attached
+  std::optional<uint64_t> warmup = {};  // touches before the measured ones, if not the usual number
 };
 
 // The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that

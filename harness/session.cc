@@ -19,6 +19,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -78,6 +79,24 @@ std::string Disk(char letter) {
   return device;
 }
 
+// In the session's root the image is not at /, so its links to libraries must not begin there.
+void MakeLinksRelative() {
+  namespace fs = std::filesystem;
+  for (const char* folder : {"/lib", "/lib64", "/lib/x86_64-linux-gnu"}) {
+    std::error_code error;
+    std::vector<fs::path> links;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+      if (entry.is_symlink(error)) links.push_back(entry.path());
+    }
+    for (const fs::path& link : links) {
+      const fs::path target = fs::read_symlink(link, error);
+      if (!target.is_absolute()) continue;
+      fs::remove(link, error);
+      fs::create_symlink(target.lexically_relative(link.parent_path()), link, error);
+    }
+  }
+}
+
 // The root of the session: the tools' disk, with folders to write to in memory.
 void MakeRoot(const Parameters& p, std::string& out_device) {
   char disk = 'a';
@@ -93,6 +112,7 @@ void MakeRoot(const Parameters& p, std::string& out_device) {
   for (const char* folder : {"/dev", "/proc", "/sys"}) {
     Attach(folder, Place(folder), nullptr, MS_BIND | MS_REC);
   }
+  MakeLinksRelative();
   Attach("/", Place(wire::kSessionImage), nullptr, MS_BIND);
 }
 
@@ -328,7 +348,11 @@ void Serve() {
     const std::string device = fmt::format("/dev/pmem{}", i);
     const std::string where = Place("/mnt/" + p.fs[i]);
     WaitForDevice(device);
-    MakeAndMount(*FindFileSystem(p.fs[i]), device, where);
+    const FileSystem* fs = FindFileSystem(p.fs[i]);
+    if (fs == nullptr) {
+      throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", p.fs[i]));
+    }
+    MakeAndMount(*fs, device, where);
     CommitOnce(where);
   }
   sigset_t caught;
@@ -363,19 +387,10 @@ bool InputMessages::Next(Message& message) {
 void SessionMain(uint64_t ticks) {
   try {
     Send(wire::kHello, Hello(ticks));
-    std::vector<const FileSystem*> wanted;
-    // The cell's file needs a module itself, so the file systems are named on the command line too.
-    std::string list = Parameter(wire::kParamFs);
-    while (!list.empty()) {
-      const std::string id = list.substr(0, list.find(','));
-      list.erase(0, id.size() + (id.size() < list.size() ? 1 : 0));
-      const FileSystem* fs = FindFileSystem(id);
-      if (fs == nullptr) {
-        throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", id));
-      }
-      wanted.push_back(fs);
-    }
-    LoadModules(wanted);
+    // Of all file systems: the scripts name functions of each.
+    std::vector<const FileSystem*> all;
+    for (const FileSystem& fs : FileSystems()) all.push_back(&fs);
+    LoadModules(all);
     Serve();
   } catch (const Failure& failure) {
     SendFailure("session", failure);

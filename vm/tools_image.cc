@@ -28,14 +28,15 @@ namespace fs = std::filesystem;
 namespace {
 
 // Raised when the same packages shall give another image.
-constexpr int kLayout = 1;
+constexpr int kLayout = 2;
 
 const std::vector<std::string>& wanted_packages() {
   static const std::vector<std::string> wanted = {
       "bash",      "bpftrace",    "coreutils", "diffutils",    "findutils", "gawk",
       "grep",      "gzip",        "less",      "linux-perf",   "mount",     "ncurses-base",
       "procps",    "sed",         "strace",    "tar",          "trace-cmd", "util-linux",
-      "xfsprogs",  "xxd",         "e2fsprogs", "libc-bin"};
+      "xfsprogs",  "xxd",         "e2fsprogs", "libc-bin",
+      "linux-libc-dev"};  // which bpftrace 0.11 includes
   return wanted;
 }
 
@@ -89,6 +90,11 @@ void furnish(const fs::path& root) {
   link_to(root / "usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
   link_to(root / "usr/bin/awk", "gawk");
   link_to(root / "usr/bin/sh", "bash");
+  // Of bullseye: what chooses the perf for a kernel there, is in a package with much else.
+  for (const fs::directory_entry& entry : fs::directory_iterator(root / "usr/bin")) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("perf_")) link_to(root / "usr/bin/perf", name);
+  }
   link_to(root / "var/run", "../run");
   link_to(root / "var/tmp", "../tmp");
   link_to(root / "etc/mtab", "../proc/self/mounts");
@@ -159,6 +165,10 @@ std::string tools_place_of(const std::string& member) {
   std::string path = member;
   for (const std::string_view top : {"bin/", "sbin/", "lib/", "lib64/"}) {
     if (member.starts_with(top)) path = "usr/" + member;
+  }
+  for (const std::string_view kept : {"usr/include/linux/", "usr/include/asm-generic/",
+                                      "usr/include/x86_64-linux-gnu/asm/"}) {
+    if (path.starts_with(kept)) return path;
   }
   for (const std::string_view unused :
        {"usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/info/",

@@ -22,6 +22,8 @@ TEST(ToolsImage, PlacesAreBelowUsr) {
   EXPECT_EQ(tools_place_of("usr/bin/bpftrace"), "usr/bin/bpftrace");
   EXPECT_EQ(tools_place_of("etc/bash.bashrc"), "etc/bash.bashrc");
   EXPECT_EQ(tools_place_of("usr/share/doc/bash/README"), "");
+  EXPECT_EQ(tools_place_of("usr/include/linux/types.h"), "usr/include/linux/types.h");
+  EXPECT_EQ(tools_place_of("usr/include/bfd.h"), "");
   EXPECT_EQ(tools_place_of("lib64/ld-linux-x86-64.so.2"), "");
 }
 

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "harness/by_hand.h"
 #include "harness/contest.h"
@@ -92,6 +93,7 @@ struct ByHand {
   std::string directory;
   uint64_t touches = 512;
   unsigned threads = 1;
+  std::optional<uint64_t> warmup;
   bool probes = false;
   bool json = false;
 };
@@ -108,6 +110,7 @@ CLI::App* AddByHand(CLI::App& app, ByHand& by_hand) {
   cell->add_option("--order", by_hand.order, "pte or pmd")->capture_default_str();
   cell->add_option("--touches", by_hand.touches)->capture_default_str();
   cell->add_option("--threads", by_hand.threads)->capture_default_str();
+  cell->add_option("--warmup", by_hand.warmup, "touches before the measured ones (usually 16)");
   cell->add_option("--dir", by_hand.directory, "another place than /mnt/FS");
   cell->add_flag("--probes", by_hand.probes, "attach faultline's own probes");
   cell->add_flag("--json", by_hand.json, "the row of a result");
@@ -141,7 +144,8 @@ int RunCellByHand(const ByHand& by_hand) {
   }
   const nlohmann::json row =
       RunByHand(cell, *workload,
-                by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory);
+                by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory,
+                by_hand.warmup);
   std::cout << (by_hand.json ? row.dump() + "\n" : TellRow(row)) << std::flush;
   return row.value("status", "") == "ok" ? 0 : static_cast<int>(ExitCode::kRegression);
 }
