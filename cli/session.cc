@@ -115,8 +115,8 @@ class Input {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path_.c_str(), sizeof address.sun_path - 1);
-    return ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address),
-                     sizeof address) == 0;
+    return ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+           0;
   }
 
   bool send(char type, std::string_view bytes) {
@@ -229,6 +229,7 @@ class Input {
 constexpr const char* kRc = R"(# Read by the session's bash.
 PS1='faultline \w \$ '
 HISTFILE=
+clear() { printf '\033[H\033[2J'; }
 alias ll='ls -l'
 cat /opt/faultline/session/motd
 )";
@@ -239,13 +240,11 @@ constexpr const char* kPowerOff = "#!/bin/sh\nkill -USR1 1\nexec sleep 60\n";
 std::string message_of_the_day(const FetchedKernel& kernel, const SessionWishes& wishes,
                                const AccelInfo& accel) {
   const std::string& first = wishes.fs.front();
-  const std::string unit = accel.unit == "instr"
-                               ? "virtual time: a bpftrace nanosecond is an instruction"
-                               : "wall time";
+  const std::string unit =
+      accel.unit == "instr" ? "1 ns of its clock is 1 instruction" : "its clock is the host's";
   return fmt::format(R"(
-faultline shell: kernel {0}
-{1}, DAX, on /mnt; {2}
-{3}
+faultline shell: kernel {0}, tools of Debian's {3}
+{1} with DAX on /mnt; {2}
 
 Three things to try:
   fault.bt -c 'faultline-cell --fs {4} --state written'
@@ -253,13 +252,11 @@ Three things to try:
   perf record -e cpu-clock -o /tmp/p faultline-cell --fs {4} --touches 2000 \
     && perf report -i /tmp/p --stdio --sort sym 2>/dev/null | head -30
 
-faultline-cell --help, ls /opt/faultline/bt; /in and /out are shared with --in, --out.
+faultline-cell --help; ls /opt/faultline/bt; /in and /out go with --in, --out.
 Ctrl-D or poweroff ends this; Ctrl-] three times ends a guest that hangs.
 
 )",
-                     kernel.release, fmt::join(wishes.fs, ", "), unit,
-                     "bpftrace, perf and trace-cmd are those of Debian's " + tools_suite(kernel),
-                     first);
+                     kernel.release, fmt::join(wishes.fs, ", "), unit, tools_suite(kernel), first);
 }
 
 ImageExtras session_files(const CommandContext& context, const FetchedKernel& kernel,
@@ -268,8 +265,8 @@ ImageExtras session_files(const CommandContext& context, const FetchedKernel& ke
   const auto add = [&](const std::string& path, const std::string& content, unsigned mode) {
     extras.files.push_back({path, {}, content, mode});
   };
-  extras.files.push_back({"/bin/faultline-cell", context.guest_binary.parent_path() / "faultline-cell",
-                          {}, 0755});
+  extras.files.push_back(
+      {"/bin/faultline-cell", context.guest_binary.parent_path() / "faultline-cell", {}, 0755});
   for (const char* name : {"poweroff", "halt", "reboot"}) {
     add(std::string("/bin/") + name, kPowerOff, 0755);
   }
@@ -296,8 +293,9 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
     std::vector<std::string> known;
     for (const nlohmann::json& row : tables.at("fs")) known.push_back(row.at("id"));
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw Failure(ExitCode::kUsage, fmt::format("--fs: no file system is called {}; there are: {}",
-                                                  name, fmt::join(known, ", ")));
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--fs: no file system is called {}; there are: {}", name,
+                                fmt::join(known, ", ")));
     }
     if (std::count(wishes.fs.begin(), wishes.fs.end(), name) > 1) {
       throw Failure(ExitCode::kUsage, fmt::format("--fs: {} is named twice", name));
@@ -362,7 +360,8 @@ SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interru
   if (!spec.out.empty()) {
     make_dirs(spec.out);
     write_file(out_disk, "");
-    if (::truncate(out_disk.c_str(), kOutBytes) != 0) throw_io_failure("cannot make", out_disk, errno);
+    if (::truncate(out_disk.c_str(), kOutBytes) != 0)
+      throw_io_failure("cannot make", out_disk, errno);
     add_disk("out", out_disk, false);
   }
   const fs::path socket = work.path() / "tty";

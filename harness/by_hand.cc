@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "harness/failure.h"
 #include "harness/filesystem.h"
@@ -23,9 +24,8 @@ class Folder {
  public:
   explicit Folder(std::string path) : path_(std::move(path)) {
     if (mkdir(path_.c_str(), 0755) != 0) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("mkdir {}: {}; `ls /mnt` shows what is mounted", path_,
-                                std::strerror(errno)));
+      throw Failure(ExitCode::kUsage, fmt::format("mkdir {}: {}; `ls /mnt` shows what is mounted",
+                                                  path_, std::strerror(errno)));
     }
   }
   ~Folder() {
@@ -57,8 +57,8 @@ nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::
                                                 cell.fs, cell.strategy));
   }
   const Folder folder(fmt::format("{}/cell-{}", mounted, getpid()));
-  ProbeSet probes(*fs);
-  return RunCell(cell, {*fs, *strategy, workload, folder.path(), probes, warmup});
+  const auto probes = cell.probes ? std::make_unique<ProbeSet>(*fs) : std::make_unique<ProbeSet>();
+  return RunCell(cell, {*fs, *strategy, workload, folder.path(), *probes, warmup});
 }
 
 std::string TellRow(const nlohmann::json& row) {

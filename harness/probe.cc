@@ -205,6 +205,7 @@ void ProbeSet::Load(size_t index, const Hooks& hooks) {
   }
 }
 
+ProbeSet::ProbeSet() = default;
 ProbeSet::~ProbeSet() = default;
 
 const ProbeStatus& ProbeSet::status(ProbeId id) const {

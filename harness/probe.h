@@ -43,6 +43,8 @@ class ProbeSet {
   // Loads every probe that the file system has a hook for. A probe that cannot be loaded is left
   // out and its status says why; nothing is attached yet.
   explicit ProbeSet(const FileSystem& fs);
+  // Of no probe: nothing is loaded, for a cell that attaches none.
+  ProbeSet();
   ~ProbeSet();
   ProbeSet(const ProbeSet&) = delete;
   ProbeSet& operator=(const ProbeSet&) = delete;

@@ -32,11 +32,11 @@ constexpr int kLayout = 2;
 
 const std::vector<std::string>& wanted_packages() {
   static const std::vector<std::string> wanted = {
-      "bash",      "bpftrace",    "coreutils", "diffutils",    "findutils", "gawk",
-      "grep",      "gzip",        "less",      "linux-perf",   "mount",     "ncurses-base",
-      "procps",    "sed",         "strace",    "tar",          "trace-cmd", "util-linux",
-      "xfsprogs",  "xxd",         "e2fsprogs", "libc-bin",
-      "linux-libc-dev"};  // which bpftrace 0.11 includes
+      "bash",     "bpftrace", "coreutils", "diffutils",  "findutils",     "gawk",
+      "grep",     "gzip",     "less",      "linux-perf", "mount",         "ncurses-base",
+      "procps",   "sed",      "strace",    "tar",        "trace-cmd",     "util-linux",
+      "xfsprogs", "xxd",      "e2fsprogs", "libc-bin",   "linux-libc-dev"};  // which bpftrace 0.11
+                                                                             // includes
   return wanted;
 }
 
@@ -63,9 +63,8 @@ std::optional<ToolsImage> load_image(const fs::path& folder, const std::string& 
       stamp.value("wanted", nlohmann::json()) != wanted_packages()) {
     return std::nullopt;
   }
-  ToolsImage image = {.file = folder / "tools.squashfs",
-                      .suite = suite,
-                      .sha256 = stamp.value("sha256", "")};
+  ToolsImage image = {
+      .file = folder / "tools.squashfs", .suite = suite, .sha256 = stamp.value("sha256", "")};
   std::error_code error;
   if (fs::file_size(image.file, error) != stamp.value("bytes", std::uintmax_t{0}) || error) {
     return std::nullopt;
@@ -79,6 +78,25 @@ void link_to(const fs::path& place, const std::string& target) {
   make_dirs(place.parent_path());
   fs::create_symlink(target, place, error);
   if (error) throw_io_failure("cannot create link", place, error.value());
+}
+
+// bpftrace before 0.13 writes the fields of tracepoints as C, and knows only what this header, the
+// one for programs, defines.
+void teach_kernel_types(const fs::path& root) {
+  const fs::path header = root / "usr/include/linux/types.h";
+  write_file(header, read_file(header) + R"(
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __u32 dev_t;
+typedef int pid_t;
+typedef unsigned long ino_t;
+typedef long long loff_t;
+typedef unsigned short umode_t;
+typedef __u64 sector_t;
+typedef unsigned int gfp_t;
+)");
 }
 
 // What the packages' scripts would have made of an installed system; few programs miss more.
@@ -98,8 +116,8 @@ void furnish(const fs::path& root) {
   link_to(root / "var/run", "../run");
   link_to(root / "var/tmp", "../tmp");
   link_to(root / "etc/mtab", "../proc/self/mounts");
-  for (const char* folder : {"dev", "in", "mnt", "opt/faultline", "out", "proc", "root", "run",
-                             "sys", "tmp"}) {
+  for (const char* folder :
+       {"dev", "in", "mnt", "opt/faultline", "out", "proc", "root", "run", "sys", "tmp"}) {
     make_dirs(root / folder);
   }
   // The strategy module is looked for here, and lies in the guest's own image.
@@ -114,8 +132,8 @@ void furnish(const fs::path& root) {
 void settle_modes(const fs::path& root) {
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
     if (entry.is_symlink()) continue;
-    const bool open = entry.is_directory() || (entry.status().permissions() &
-                                               fs::perms::owner_exec) != fs::perms::none;
+    const bool open = entry.is_directory() ||
+                      (entry.status().permissions() & fs::perms::owner_exec) != fs::perms::none;
     fs::permissions(entry.path(), static_cast<fs::perms>(open ? 0755 : 0644));
   }
   fs::permissions(root, static_cast<fs::perms>(0755));
@@ -166,16 +184,31 @@ std::string tools_place_of(const std::string& member) {
   for (const std::string_view top : {"bin/", "sbin/", "lib/", "lib64/"}) {
     if (member.starts_with(top)) path = "usr/" + member;
   }
-  for (const std::string_view kept : {"usr/include/linux/", "usr/include/asm-generic/",
-                                      "usr/include/x86_64-linux-gnu/asm/"}) {
+  for (const std::string_view kept :
+       {"usr/include/linux/", "usr/include/asm-generic/", "usr/include/x86_64-linux-gnu/asm/"}) {
     if (path.starts_with(kept)) return path;
   }
-  for (const std::string_view unused :
-       {"usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/info/",
-        "usr/share/lintian/", "usr/share/bug/", "usr/share/i18n/", "usr/include/", "usr/lib64/",
-        "usr/share/bash-completion/", "usr/share/doc-base/", "usr/lib/systemd/", "usr/share/gdb/",
-        "usr/lib/x86_64-linux-gnu/gconv/", "usr/lib/x86_64-linux-gnu/perl", "usr/share/perl",
-        "usr/lib/python3", "usr/share/python3", "usr/share/zoneinfo/", "var/", "run/"}) {
+  for (const std::string_view unused : {"usr/share/doc/",
+                                        "usr/share/man/",
+                                        "usr/share/locale/",
+                                        "usr/share/info/",
+                                        "usr/share/lintian/",
+                                        "usr/share/bug/",
+                                        "usr/share/i18n/",
+                                        "usr/include/",
+                                        "usr/lib64/",
+                                        "usr/share/bash-completion/",
+                                        "usr/share/doc-base/",
+                                        "usr/lib/systemd/",
+                                        "usr/share/gdb/",
+                                        "usr/lib/x86_64-linux-gnu/gconv/",
+                                        "usr/lib/x86_64-linux-gnu/perl",
+                                        "usr/share/perl",
+                                        "usr/lib/python3",
+                                        "usr/share/python3",
+                                        "usr/share/zoneinfo/",
+                                        "var/",
+                                        "run/"}) {
     if (path.starts_with(unused)) return "";
   }
   return path.ends_with(".a") || path.ends_with("/lto-dump") ? "" : path;
@@ -220,6 +253,7 @@ ToolsImage fetch_tools_image(const std::string& suite, const fs::path& cache,
   }
   tell("packing the image");
   furnish(root);
+  if (suite == kSuites.front().name) teach_kernel_types(root);
   settle_modes(root);
   const fs::path file = made / "tools.squashfs";
   make_squashfs({root.string()}, file,
