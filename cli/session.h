@@ -17,10 +17,10 @@
 namespace faultline {
 
 struct SessionSpec {
-  VmSpec vm = {};                         // kernel, initrd, accelerator, memory
-  std::filesystem::path tools = {};       // disk of tools
-  std::vector<std::string> fs = {};       // one pmem device each
-  std::vector<std::string> command = {};  // empty: a shell
+  VmSpec vm = {};                              // kernel, initrd, accelerator, memory
+  std::filesystem::path tools = {};            // disk of tools
+  std::vector<std::string> fs = {};            // one pmem device each
+  std::vector<std::string> command = {};       // empty: a shell
   std::vector<std::filesystem::path> in = {};  // for /in
   std::filesystem::path out = {};              // where /out goes; empty: nowhere
   bool keep_output = false;                    // into SessionEnd instead of to stdout and stderr

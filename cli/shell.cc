@@ -38,9 +38,8 @@ ExitCode shell(Options& options, const CommandContext& context) {
   const auto cache = cache_dir();
   make_dirs(cache);
   ProgressLine progress(options.quiet);
-  SessionSpec spec =
-      make_session(context, options.wishes, cache, *context.interrupted,
-                   [&](const std::string& line) { progress.say(line); });
+  SessionSpec spec = make_session(context, options.wishes, cache, *context.interrupted,
+                                  [&](const std::string& line) { progress.say(line); });
   spec.command = options.command;
   spec.in.assign(options.in.begin(), options.in.end());
   spec.out = options.out;
@@ -49,9 +48,9 @@ ExitCode shell(Options& options, const CommandContext& context) {
   const SessionEnd end = run_session(spec, *context.interrupted);
   if (end.code && end.guest.ok()) return static_cast<ExitCode>(*end.code);
   for (const std::string& line : end.guest.console_tail) fmt::print(stderr, "  {}\n", line);
-  fmt::print(stderr, "faultline: {}\n",
-             end.guest.ok() ? "the guest powered off and said nothing of its command"
-                            : end.guest.message);
+  fmt::print(
+      stderr, "faultline: {}\n",
+      end.guest.ok() ? "the guest powered off and said nothing of its command" : end.guest.message);
   return end.guest.ok() || end.guest.verdict == Verdict::kCancelled ? ExitCode::kVmFailed
                                                                     : end.guest.exit_code;
 }
@@ -77,8 +76,7 @@ Verb add_shell(CLI::App& app) {
   shell_app->add_option("--in", options->in, "files and folders for /in, read-only")
       ->check(CLI::ExistingPath);
   shell_app->add_option("--out", options->out, "folder that gets what is in /out at the end");
-  shell_app
-      ->add_option("--accel", options->wishes.accel, "tcg-icount, tcg, kvm, or auto")
+  shell_app->add_option("--accel", options->wishes.accel, "tcg-icount, tcg, kvm, or auto")
       ->capture_default_str();
   shell_app
       ->add_option("--idle", options->idle,
@@ -89,8 +87,7 @@ Verb add_shell(CLI::App& app) {
       ->capture_default_str();
   shell_app->add_flag("--quiet", options->quiet, "no progress");
   shell_app->add_option("command", options->command, "a command and its arguments, after --");
-  return {shell_app,
-          [options](const CommandContext& context) { return shell(*options, context); }};
+  return {shell_app, [options](const CommandContext& context) { return shell(*options, context); }};
 }
 
 }  // namespace faultline

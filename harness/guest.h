@@ -25,7 +25,8 @@ namespace faultline {
 [[noreturn]] void RunGuest(const std::function<int(const FileSystem& fs)>& serve);
 
 // The parts of process 1 that a session (harness/session.h) needs too.
-// Mounts what the kernel offers, seeds its random numbers, opens the ports. Powers off if it cannot.
+// Mounts what the kernel offers, seeds its random numbers, opens the ports. Powers off if it
+// cannot.
 void BeginGuest();
 // The value of `name=` on the kernel's command line.
 std::string Parameter(const char* name);

@@ -20,8 +20,8 @@ struct RunContext {
   const FileSystem& fs;
   const Strategy& strategy;
   const Workload& workload;
-  std::string directory;  // on the file system
-  ProbeSet& probes;       // loaded, not attached
+  std::string directory;                // on the file system
+  ProbeSet& probes;                     // loaded, not attached
   std::optional<uint64_t> warmup = {};  // touches before the measured ones, if not the usual number
 };
 

@@ -33,7 +33,7 @@ namespace faultline {
 namespace {
 
 constexpr char kRoot[] = "/tools";
-constexpr int kDrainMs = 200;     // what a dead command has written comes at once
+constexpr int kDrainMs = 200;        // what a dead command has written comes at once
 constexpr int kGoodbyeUs = 100'000;  // for whoever wants to end well
 
 struct Parameters {

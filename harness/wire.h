@@ -52,11 +52,11 @@ inline constexpr char kModuleOrder[] = "/lib/modules/order";
 // The strategy module, loaded by the cell that needs it; absent from images of cells that do not.
 inline constexpr char kStrategyModule[] = "/lib/faultline/faultline.ko";
 
-// A session: a command of the user's in a guest with tools and every file system mounted. The cell's
-// file (kCellFile) holds its parameters as JSON. What it prints comes out in frames whose payload
-// is the bytes themselves; what is typed goes in by the guest's second serial port, in messages of
-// a type, a length (two bytes, the higher first) and that many bytes, each answered by `took`
-// before the next.
+// A session: a command of the user's in a guest with tools and every file system mounted. The
+// cell's file (kCellFile) holds its parameters as JSON. What it prints comes out in frames whose
+// payload is the bytes themselves; what is typed goes in by the guest's second serial port, in
+// messages of a type, a length (two bytes, the higher first) and that many bytes, each answered by
+// `took` before the next.
 inline constexpr std::string_view kOut = "out";    // bytes for the user's stdout
 inline constexpr std::string_view kErr = "err";    // bytes for the user's stderr
 inline constexpr std::string_view kTook = "took";  // {}

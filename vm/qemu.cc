@@ -119,8 +119,7 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
   check(spec);
   // All RAM below 4 GiB and all pmem above: pmem is aligned for any size of RAM, and touches
   // neither the last pages of low RAM, which QEMU reserves, nor the initrd, which QEMU puts there.
-  const unsigned pmem =
-      spec.pmem_mib * spec.pmem_devices + (spec.pmem_devices - 1) * kPmemGapMib;
+  const unsigned pmem = spec.pmem_mib * spec.pmem_devices + (spec.pmem_devices - 1) * kPmemGapMib;
   std::vector<std::string> arguments = {
       "-machine", fmt::format("q35,max-ram-below-4g={}M", spec.ram_mib),
       "-m",       fmt::format("{}M", spec.ram_mib + pmem),

@@ -36,9 +36,9 @@ std::vector<WantedModule> disk_modules();
 std::vector<std::string> disk_arguments(const std::string& id, const std::filesystem::path& file,
                                         bool read_only);
 
-// Writes `files` and folders, with all they hold, into a squashfs for disk_arguments(); uncompressed,
-// which costs the guest nothing to read. Failure(kUsage) if one cannot be read, or two have one
-// name.
+// Writes `files` and folders, with all they hold, into a squashfs for disk_arguments();
+// uncompressed, which costs the guest nothing to read. Failure(kUsage) if one cannot be read, or
+// two have one name.
 void pack_files(const std::vector<std::filesystem::path>& files,
                 const std::filesystem::path& image);
 

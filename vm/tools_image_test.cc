@@ -28,9 +28,9 @@ TEST(ToolsImage, PlacesAreBelowUsr) {
 }
 
 TEST(ToolsImage, ADiskIsAnArgumentPair) {
-  const std::vector<std::string> expected = {
-      "-drive", "if=none,id=tools,format=raw,readonly=on,file=/c/a,,b", "-device",
-      "virtio-blk-pci,drive=tools"};
+  const std::vector<std::string> expected = {"-drive",
+                                             "if=none,id=tools,format=raw,readonly=on,file=/c/a,,b",
+                                             "-device", "virtio-blk-pci,drive=tools"};
   EXPECT_EQ(disk_arguments("tools", "/c/a,b", true), expected);
 }
 

@@ -142,10 +142,9 @@ int RunCellByHand(const ByHand& by_hand) {
   for (const Workload* candidate : kWorkloads) {
     if (cell.workload == candidate->id) workload = candidate;
   }
-  const nlohmann::json row =
-      RunByHand(cell, *workload,
-                by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory,
-                by_hand.warmup);
+  const nlohmann::json row = RunByHand(
+      cell, *workload, by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory,
+      by_hand.warmup);
   std::cout << (by_hand.json ? row.dump() + "\n" : TellRow(row)) << std::flush;
   return row.value("status", "") == "ok" ? 0 : static_cast<int>(ExitCode::kRegression);
 }
