@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the kernel's types drifted: each entry with the commit or version that made it necessary.
+ * The kernel's types as far as they are read, and where they drifted: each drift with the commit or
+ * version that made it necessary. With CO-RE a type need not be whole.
  */
 #pragma once
 
@@ -14,29 +15,48 @@
 
 #include "bpf/sample.h"
 
-/* include/linux/mm_types.h, same value 5.10 to 7.3. */
-enum fault_flag { FAULT_FLAG_WRITE = 1 };
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* The fields read: with CO-RE the type need not be whole. */
+/* include/linux/mm.h, mm_types.h. In vm_fault, vma and pgoff went into an anonymous struct in
+ * v5.13, which CO-RE looks into. */
+struct vm_area_struct {
+  unsigned long vm_start;
+  unsigned long vm_end;
+  unsigned long vm_flags;
+};
 struct vm_fault {
-  enum fault_flag flags;
+  struct vm_area_struct* vma;
+  unsigned long pgoff;
   unsigned long address;
-} __attribute__((preserve_access_index));
+};
+struct rw_semaphore {
+  long owner;
+};
+struct mm_struct {
+  struct rw_semaphore mmap_lock;
+};
 
-/* vm_fault.flags was an unsigned int before "mm/doc: turn fault flags into an
- * enum" (between 5.10 and 6.1); CO-RE takes an int and an enum for different fields. */
-struct vm_fault___int_flags {
-  unsigned int flags;
-} __attribute__((preserve_access_index));
+/* include/linux/sched.h. */
+struct task_struct {
+  void* stack;
+  struct mm_struct* mm;
+};
 
-/* By direct access: for fentry, whose arguments are typed. */
-static __always_inline fl_u32 fault_flags(const struct vm_fault* vmf) {
-  if (bpf_core_field_exists(vmf->flags)) return vmf->flags;
-  return ((const struct vm_fault___int_flags*)vmf)->flags;
-}
+/* include/linux/jbd2.h, include/linux/blk_types.h. */
+struct block_device {
+  unsigned int bd_dev;
+};
+struct journal_s {
+  struct block_device* j_fs_dev;
+};
+struct transaction_s {
+  unsigned int t_tid;
+};
+struct transaction_run_stats_s {
+  unsigned int rs_blocks_logged;
+};
 
-/* The same by a checked read: for kprobes. */
-static __always_inline fl_u32 fault_flags_read(const struct vm_fault* vmf) {
-  if (bpf_core_field_exists(vmf->flags)) return BPF_CORE_READ(vmf, flags);
-  return BPF_CORE_READ((const struct vm_fault___int_flags*)vmf, flags);
-}
+#pragma clang attribute pop
+
+/* include/linux/mm.h, the same 5.10 to 7.3. */
+#define VM_SHARED 8UL

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The body that all probes share: enter() notes the time in the thread's slot, leave() adds what
- * has passed to the counters. Where a program attaches is decided in user space (harness/probe.cc).
+ * What all programs share: the state, the slot of the running thread, what becomes of a duration.
+ * Where a program attaches is decided in user space (harness/attach.cc).
  */
 #pragma once
 
@@ -17,39 +17,46 @@
 
 /* The verifier must see the bound on the register that indexes. */
 #define FL_BEFORE_BOUND(index) asm volatile("" : "+r"(index))
+#include "bpf/core_fixes.bpf.h"
 #include "bpf/histogram.h"
 #include "bpf/sample.h"
 
 /* include/linux/mm_types.h, same values 5.10 to 7.3. */
 #define VM_FAULT_RETRY 0x400u
 #define VM_FAULT_FALLBACK 0x800u
-/* OOM | SIGBUS | SIGSEGV | HWPOISON | HWPOISON_LARGE | FALLBACK, less FALLBACK. */
+#define VM_FAULT_NEEDDSYNC 0x2000u
+/* OOM | SIGBUS | SIGSEGV | HWPOISON | HWPOISON_LARGE. */
 #define VM_FAULT_FAILED 0x73u
 
-struct fl_slot {
-  fl_u32 tid; /* 0: free */
-  fl_u32 order;
-  fl_u64 start;
-  fl_u64 address;
-  fl_u64 retrying; /* 1: between two attempts of one fault, whose time goes on */
-};
-
-/* In a section of its own, so that user space can read and reset it whole. */
+/* Sections of their own, so that user space finds them by name. */
 struct fl_state state SEC(".data.state");
-static struct fl_slot slots[FL_SLOTS];
+/* The only thing in .bss: 2 MiB that the object does not carry. */
+struct fl_thread threads[FL_THREADS];
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 1 << 22);
+  __uint(max_entries, 1 << 24);
 } samples SEC(".maps");
 
-/* Set before load. */
-const volatile fl_u32 probe_type = 0;
-/* Number of arguments of the hooked function: fexit finds the return value behind them. */
-const volatile fl_u32 arguments = 1;
+/* What a program does beside the one thing that it is there for. A constant of each program, not of
+ * the object: a test of a read-only variable costs its load, even where the branch is cut out. */
+enum fl_mode {
+  FL_LEAN = 0,
+  FL_MARKS = 1,  /* marks between the phases */
+  FL_RECORD = 2, /* a record per event goes to the ring buffer */
+  FL_FILTER = 4, /* only the process state.tgid counts */
+};
 
-/* In assembly: the compiler would fold the loads into one at a computed offset, which the verifier
- * refuses for a context. The branches not taken are cut at load, `arguments` being read-only. */
+/* Set before load. */
+/* As FL_RECORD, for the programs that a fault which does not sync does not meet. */
+const volatile fl_u32 sampling = 0;
+/* Number of arguments of a file system's handler: fexit finds the return value behind them. */
+const volatile fl_u32 handler_arguments = 1;
+/* Where the mmap_lock tracepoints have `write`. */
+const volatile fl_u32 lock_write_index = 2;
+
+/* In assembly: the compiler would fold loads into one at a computed offset, which the verifier
+ * refuses for a context. */
 #define CONTEXT_WORD(ctx, index)                                                      \
   ({                                                                                  \
     fl_u64 word;                                                                      \
@@ -57,103 +64,100 @@ const volatile fl_u32 arguments = 1;
     word;                                                                             \
   })
 
-static __always_inline fl_u64 fexit_return(const unsigned long long* ctx) {
-  if (arguments == 1) return CONTEXT_WORD(ctx, 1);
-  if (arguments == 2) return CONTEXT_WORD(ctx, 2);
-  if (arguments == 3) return CONTEXT_WORD(ctx, 3);
-  return 0;
+/*
+ * A program's context lies on the kernel stack of the thread that it interrupts (the trampoline's
+ * frame, __bpf_trace_run()'s array, or pt_regs), and x86-64 stacks are 16 KiB, aligned
+ * (THREAD_SIZE_ORDER, arch/x86/include/asm/page_64_types.h): its address names the thread, for the
+ * price of a shift where bpf_get_current_pid_tgid() costs a call.
+ */
+#define FL_STACK_SHIFT 14
+
+static __always_inline fl_u32 key_of(const void* ctx) {
+  fl_u32 key;
+  /* The lower half alone: the verifier refuses a shift of a whole pointer. */
+  asm volatile("%0 = %1" : "=w"(key) : "w"((fl_u32)(fl_u64)ctx));
+  return key >> FL_STACK_SHIFT;
 }
 
-/* True when the event is one of ours, or the probe serves every process. */
-static __always_inline bool ours(fl_u64 pid_tgid) {
-  return !state.tgid || state.tgid == pid_tgid >> 32;
+static __always_inline struct fl_thread* thread_of(fl_u32 key) {
+  struct fl_thread* thread = &threads[key & (FL_THREADS - 1)];
+  /* Else the compiler works the address out anew for each field. */
+  asm volatile("" : "+r"(thread));
+  return thread;
 }
 
-static __always_inline void enter(fl_u64 address, fl_u32 order) {
-  fl_u64 id = bpf_get_current_pid_tgid();
-  fl_u32 tid = id;
-  struct fl_slot* slot = &slots[tid & (FL_SLOTS - 1)];
-  if (!ours(id)) return;
-  if (slot->tid) {
-    if (slot->tid != tid) {
-      __sync_fetch_and_add(&state.slots, 1);
-      return;
-    }
-    if (slot->retrying) {
-      slot->retrying = 0;
-      if (slot->address == address) return;
-    }
-  }
-  slot->tid = tid;
-  slot->order = order;
-  slot->address = address;
-  slot->start = bpf_ktime_get_ns();
+/* The running thread's slot, if a fault of its is in flight. */
+static __always_inline struct fl_thread* faulting(const void* ctx) {
+  const fl_u32 key = key_of(ctx);
+  struct fl_thread* thread = thread_of(key);
+  if (thread->key != key) return 0;
+  /* Else the compiler may make one scalar of both answers, which the verifier refuses. */
+  asm volatile("" : "+r"(thread));
+  return thread;
 }
 
-static __always_inline void leave(fl_u32 result) {
-  fl_u64 now = bpf_ktime_get_ns();
-  fl_u64 id = bpf_get_current_pid_tgid();
-  fl_u32 tid = id;
-  struct fl_slot* slot = &slots[tid & (FL_SLOTS - 1)];
-  struct fl_sample* sample;
-  fl_u64 duration;
-  if (slot->tid != tid) return;
-  if (result & VM_FAULT_RETRY) {
-    slot->retrying = 1;
-    __sync_fetch_and_add(&state.fallbacks, 1);
-    return;
-  }
-  slot->tid = 0;
-  if (result & VM_FAULT_FALLBACK) {
-    __sync_fetch_and_add(&state.fallbacks, 1);
-    return;
-  }
-  if (result & VM_FAULT_FAILED) {
-    __sync_fetch_and_add(&state.errors, 1);
-    return;
-  }
-  duration = now - slot->start;
-  __sync_fetch_and_add(&state.count, 1);
-  __sync_fetch_and_add(&state.sum, duration);
-  __sync_fetch_and_add(&state.buckets[bucket_of(duration)], 1);
-  if (slot->order) __sync_fetch_and_add(&state.huge, 1);
-  if (duration > state.max) state.max = duration;
-  if (!state.sampling) return;
-  sample = bpf_ringbuf_reserve(&samples, sizeof(*sample), 0);
-  if (!sample) {
+static __always_inline fl_u32 tid_now(void) { return (fl_u32)bpf_get_current_pid_tgid(); }
+
+static __always_inline void add_overflow(struct fl_overflow* to, fl_u64 duration) {
+  __sync_fetch_and_add(&to->count, 1);
+  __sync_fetch_and_add(&to->sum, duration);
+  __sync_fetch_and_add(&to->buckets[bucket_of(duration)], 1);
+  if (duration > to->max) to->max = duration;
+}
+
+static __always_inline void sample(fl_u32 kind, fl_u32 tid, fl_u64 start, fl_u64 end,
+                                   fl_u64 address, fl_u32 result, fl_u32 order, fl_u64 link) {
+  struct fl_sample* record = bpf_ringbuf_reserve(&samples, sizeof(*record), 0);
+  if (!record) {
     __sync_fetch_and_add(&state.dropped, 1);
     return;
   }
-  sample->type = probe_type;
-  sample->tid = tid;
-  sample->start = slot->start;
-  sample->duration = duration;
-  sample->address = slot->address;
-  sample->result = result;
-  sample->order = slot->order;
+  record->kind = kind;
+  record->tid = tid;
+  record->start = start;
+  record->duration = end - start;
+  record->address = address;
+  record->result = result;
+  record->order = order;
+  record->link = link;
   /* Read after the measured part: nobody need be woken. */
-  bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
+  bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
-/*
- * The four programs of a probe. BODY_ENTER and BODY_RESULT say what is done with the first two
- * arguments and the return value; user space loads the fentry/fexit pair or the kprobe pair.
- */
-#define FL_PROGRAMS(ENTER_FENTRY, ENTER_KPROBE, RESULT_FEXIT, RESULT_KRETPROBE) \
-  SEC("fentry") int fentry_enter(unsigned long long* ctx) {                     \
-    ENTER_FENTRY;                                                               \
-    return 0;                                                                   \
-  }                                                                             \
-  SEC("fexit") int fexit_leave(unsigned long long* ctx) {                       \
-    leave(RESULT_FEXIT);                                                        \
-    return 0;                                                                   \
-  }                                                                             \
-  SEC("kprobe") int kprobe_enter(struct pt_regs* ctx) {                         \
-    ENTER_KPROBE;                                                               \
-    return 0;                                                                   \
-  }                                                                             \
-  SEC("kretprobe") int kretprobe_leave(struct pt_regs* ctx) {                   \
-    leave(RESULT_KRETPROBE);                                                    \
-    return 0;                                                                   \
-  }                                                                             \
-  char license_name[] SEC("license") = "GPL"
+static const fl_u32 phase_that_ends[] = {
+#define MARK(id, ends, begins) FL_PHASE_##ends,
+#include "bpf/marks.def"
+#undef MARK
+};
+
+/* Ends the phase that the thread is in. `id` is a constant. */
+static __always_inline void mark(struct fl_thread* thread, enum fl_mark id, fl_u64 now,
+                                 fl_u32 mode) {
+  const fl_u32 phase = phase_that_ends[id];
+  thread->phases[phase] += now - thread->last;
+  thread->marks[id] += 1;
+  if (mode & FL_RECORD && now != thread->last)
+    sample(FL_KIND_phase + phase, tid_now(), thread->last, now, 0, 0, 0, 0);
+  thread->last = now;
+}
+
+/* A function's entry, or its return, as two programs: user space loads the one by fentry (fexit)
+ * or, where the kernel has no BTF for the function, the one by kprobe (kretprobe). */
+#define FL_ENTER(name, body)                                 \
+  SEC("fentry") int name##_fentry(unsigned long long* ctx) { \
+    body;                                                    \
+    return 0;                                                \
+  }                                                          \
+  SEC("kprobe") int name##_kprobe(struct pt_regs* ctx) {     \
+    body;                                                    \
+    return 0;                                                \
+  }
+#define FL_LEAVE(name, body)                                   \
+  SEC("fexit") int name##_fexit(unsigned long long* ctx) {     \
+    body;                                                      \
+    return 0;                                                  \
+  }                                                            \
+  SEC("kretprobe") int name##_kretprobe(struct pt_regs* ctx) { \
+    body;                                                      \
+    return 0;                                                  \
+  }

@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadName{"--state", "writen", "did you mean written"},
                     BadName{"--order", "pud", "did you mean"},
                     BadName{"--threads", "3", "nothing is called '3'"},
-                    BadName{"--probes", "maybe", "neither on nor off"},
+                    BadName{"--probes", "maybe", "there is: off, on, phases, locks"},
                     BadName{"--accel", "tgc", "tcg"}, BadName{"--kernel", "bookwrm", "bookworm"},
                     BadName{"--kernel", "./no/such/bzImage", "no/such/bzImage"},
                     BadName{"--kernel", ",", "--kernel"}, BadName{"--fs", ",", "--fs"},
@@ -227,6 +227,37 @@ TEST(Tax, IsTheProbedFigureLessTheTwins) {
   EXPECT_TRUE(rows[0]["tax"].is_null());
   EXPECT_TRUE(rows[2]["tax"].is_null());
   EXPECT_TRUE(rows[4]["tax"].is_null());
+}
+
+nlohmann::json phase(const char* id, double mean, double marks_cost) {
+  return {
+      {"id", id}, {"mean", mean}, {"marks_cost", marks_cost}, {"tax", nullptr}, {"net", nullptr}};
+}
+
+TEST(Tax, OfAFaultThatWaitsForNobodyIsSharedByMarks) {
+  nlohmann::json probed = row("a", "phases", "ok", 6400, 6400);
+  probed["phases"] = {phase("entry", 1200, 300), phase("other", 5200, 100)};
+  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 5000, 5000), probed};
+  add_tax(rows);
+  EXPECT_EQ(rows[1]["tax"], 1400.0);
+  // 1400 in the ratio of 300 to 100.
+  EXPECT_EQ(rows[1]["phases"][0]["tax"], 1050.0);
+  EXPECT_EQ(rows[1]["phases"][0]["net"], 150.0);
+  EXPECT_EQ(rows[1]["phases"][1]["tax"], 350.0);
+  EXPECT_EQ(rows[1]["phases"][1]["net"], 4850.0);
+}
+
+TEST(Tax, ThatNoMarkAccountsForIsTheWaitings) {
+  nlohmann::json probed = row("a", "phases", "ok", 77000, 77000);
+  probed["phases"] = {phase("entry", 1200, 300), phase("log_wait", 9000, 200),
+                      phase("commit_wait", 60000, 200), phase("other", 6800, 100)};
+  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 73000, 73000), probed};
+  add_tax(rows);
+  EXPECT_EQ(rows[1]["phases"][0]["tax"], 300.0);
+  EXPECT_EQ(rows[1]["phases"][1]["tax"], 200.0);
+  // 200 of its marks, and 4000 - 800 that is left.
+  EXPECT_EQ(rows[1]["phases"][2]["tax"], 3400.0);
+  EXPECT_EQ(rows[1]["phases"][3]["tax"], 100.0);
 }
 
 TEST(Progress, ClockText) {

@@ -73,7 +73,9 @@ Verb add_list(CLI::App& app) {
                   std::pair{"workload", "workloads (--workload)"},
                   std::pair{"touch", "touches of dos and bystander (--touch)"},
                   std::pair{"state", "states (--state)"}, std::pair{"order", "orders (--order)"},
-                  std::pair{"accel", "accelerators (--accel)"}, std::pair{"probe", "probes"}}) {
+                  std::pair{"accel", "accelerators (--accel)"},
+                  std::pair{"probes", "sets of probes (--probes)"},
+                  std::pair{"probe", "what they time"}, std::pair{"phase", "phases of a fault"}}) {
               print_rows(title, tables[key]);
             }
             return ExitCode::kPass;

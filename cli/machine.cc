@@ -108,6 +108,18 @@ GuestImage make_guest_image(const CommandContext& context, const nlohmann::json&
   return image;
 }
 
+VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std::string& fs_id,
+                  Accel accel) {
+  VmSpec spec;
+  spec.kernel = kernel.vmlinuz;
+  spec.initrd = image;
+  spec.ram_mib = kRamMib;
+  spec.pmem_mib = kPmemMib;
+  spec.accel = accel;
+  spec.fs = fs_id;
+  return spec;
+}
+
 Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel, const fs::path& cache,
                    const std::atomic<bool>& cancel, const Say& say) {
   if (wanted == "auto") {

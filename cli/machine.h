@@ -40,6 +40,13 @@ GuestImage make_guest_image(const CommandContext& context, const nlohmann::json&
                             const std::filesystem::path& strategy_module = {},
                             const ImageExtras& more = {});
 
+inline constexpr unsigned kRamMib = 512;
+inline constexpr unsigned kPmemMib = 512;
+
+// A machine of one vCPU for cells on this file system.
+VmSpec guest_spec(const FetchedKernel& kernel, const std::filesystem::path& image,
+                  const std::string& fs, Accel accel);
+
 // `auto` becomes the best accelerator that really boots this kernel; any other must boot it, or
 // Failure(kVmFailed) says why it does not.
 Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel,

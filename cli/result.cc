@@ -78,17 +78,47 @@ nlohmann::json host_context(const std::vector<std::string>& command_line, const 
   return context;
 }
 
+// What of the tax falls on each phase, so that they add up to it. The marks' share is known by
+// their number. A fault that waits meets other programs too, most of them in those that it waits
+// for: what the marks do not account for is the waiting's, if that is where most of the time goes.
+void share_tax(nlohmann::json& phases, double tax) {
+  nlohmann::json* waiting = nullptr;
+  double marks = 0;
+  double whole = 0;
+  for (nlohmann::json& phase : phases) {
+    marks += phase.at("marks_cost").get<double>();
+    whole += phase.at("mean").get<double>();
+    const auto id = phase.at("id").get<std::string>();
+    if (id == "commit_wait" || (id == "log_wait" && waiting == nullptr)) waiting = &phase;
+  }
+  if (marks <= 0) return;
+  if (waiting != nullptr && (tax < marks || waiting->at("mean").get<double>() < whole / 10)) {
+    waiting = nullptr;
+  }
+  const double scale = waiting == nullptr ? tax / marks : 1;
+  for (nlohmann::json& phase : phases) {
+    const double share =
+        scale * phase.at("marks_cost").get<double>() + (&phase == waiting ? tax - marks : 0);
+    phase["tax"] = share;
+    phase["net"] = phase.at("mean").get<double>() - share;
+  }
+}
+
 void add_tax(std::vector<nlohmann::json>& rows) {
   std::map<std::string, const nlohmann::json*> twins;
   for (const nlohmann::json& row : rows) {
     if (row.at("probes") == "off" && row.at("status") == "ok") twins[stem(row)] = &row;
   }
   for (nlohmann::json& row : rows) {
-    if (row.at("probes") != "on" || row.at("status") != "ok") continue;
+    if (row.at("probes") == "off" || row.at("status") != "ok") continue;
     const auto twin = twins.find(stem(row));
     if (twin == twins.end()) continue;
-    row["tax"] = row.at("per_fault").get<double>() - twin->second->at("per_fault").get<double>();
+    const double tax =
+        row.at("per_fault").get<double>() - twin->second->at("per_fault").get<double>();
+    row["tax"] = tax;
     row["tax_page"] = row.at("per_page").get<double>() - twin->second->at("per_page").get<double>();
+    if (!row.contains("phases") || !row["phases"].is_array()) continue;
+    share_tax(row["phases"], tax);
   }
 }
 

@@ -31,8 +31,6 @@ namespace {
 
 // The result file is written anew at most this often while cells come in.
 constexpr std::chrono::seconds kSaveInterval{5};
-constexpr unsigned kRamMib = 512;
-constexpr unsigned kPmemMib = 512;
 
 struct RunOptions {
   std::string kernel = "bookworm";
@@ -262,13 +260,10 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
       job.row = rows_.size();
       job.cell = planned.at("cell");
       job.what = row.at("name").get<std::string>();
-      job.spec.kernel = kernel.vmlinuz;
       job.module = module;
-      job.spec.initrd = module ? with_module->image.path : image.path;
-      job.spec.ram_mib = kRamMib;
+      job.spec = guest_spec(kernel, module ? with_module->image.path : image.path,
+                            job.cell.at("fs").get<std::string>(), accel_);
       job.spec.pmem_mib = options_.pmem_mib;
-      job.spec.accel = accel_;
-      job.spec.fs = job.cell.at("fs").get<std::string>();
       if (accel_info(accel_).time_domain != "virtual") {
         // Threads really run side by side there, as far as the host has cores.
         const auto parties = job.cell.at("threads").get<unsigned>() +
@@ -571,7 +566,8 @@ Verb add_run(CLI::App& app) {
   std::string known;
   for (const Preset& preset : presets()) known += fmt::format("{}: {}", preset.id, preset.summary);
   run->add_option("--preset", options->preset, "a selection by name; " + known);
-  run->add_option("--probes", options->probes, "on, off; a probed cell always has its twin")
+  run->add_option("--probes", options->probes,
+                  "off, on, phases, locks; a probed cell always has its twin")
       ->capture_default_str();
   run->add_option("--accel", options->accel, "tcg-icount, tcg, kvm, or auto")
       ->capture_default_str();

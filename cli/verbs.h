@@ -22,6 +22,7 @@ Verb add_list(CLI::App& app);
 Verb add_shell(CLI::App& app);
 Verb add_kernels(CLI::App& app);
 Verb add_doctor(CLI::App& app);
+Verb add_probes(CLI::App& app);
 // report, table, identical and check: all are reports/'s.
 std::vector<Verb> add_reports(CLI::App& app);
 

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 
 #include "harness/failure.h"
 #include "harness/filesystem.h"
@@ -57,8 +56,8 @@ nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::
                                                 cell.fs, cell.strategy));
   }
   const Folder folder(fmt::format("{}/cell-{}", mounted, getpid()));
-  const auto probes = cell.probes ? std::make_unique<ProbeSet>(*fs) : std::make_unique<ProbeSet>();
-  return RunCell(cell, {*fs, *strategy, workload, folder.path(), *probes, warmup});
+  ProbeSets probes(*fs, false, ProbeSets::Loading::kWhenAsked);
+  return RunCell(cell, {*fs, *strategy, workload, folder.path(), probes, warmup});
 }
 
 std::string TellRow(const nlohmann::json& row) {

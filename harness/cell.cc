@@ -67,6 +67,23 @@ const char* SettingName(Setting setting) {
   return "?";
 }
 
+const char* ProbesName(Probes probes) {
+  for (const ProbesRow& row : kProbesRows) {
+    if (row.probes == probes) return row.id;
+  }
+  return "?";
+}
+
+Probes ProbesNamed(const std::string& id) {
+  std::string known;
+  for (const ProbesRow& row : kProbesRows) {
+    if (id == row.id) return row.probes;
+    if (!row.selftest) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.id);
+  }
+  throw Failure(ExitCode::kUsage,
+                fmt::format("cell: no such probes: '{}'; there is: {}", id, known));
+}
+
 nlohmann::json WritesPerSyncJson(uint64_t k) {
   if (k == kNoK) return nullptr;
   if (k == kEveryAll) return "all";
@@ -81,7 +98,7 @@ std::string Cell::Name() const {
   const std::string contest =
       touch.empty() ? "" : fmt::format("/{}/a{}/{}", touch, attackers, SettingName(setting));
   return fmt::format("{}/{}/{}{}/{}/{}/{}/t{}{}/{}", kernel, fs, strategy, k, workload,
-                     StateName(state), OrderName(order), threads, contest, probes ? "on" : "off");
+                     StateName(state), OrderName(order), threads, contest, ProbesName(probes));
 }
 
 nlohmann::json CellToJson(const Cell& cell) {
@@ -93,7 +110,7 @@ nlohmann::json CellToJson(const Cell& cell) {
           {"state", StateName(cell.state)},
           {"order", OrderName(cell.order)},
           {"threads", cell.threads},
-          {"probes", cell.probes ? "on" : "off"},
+          {"probes", ProbesName(cell.probes)},
           {"seed", cell.seed},
           {"touches", cell.touches},
           {"virtual_time", cell.virtual_time},
@@ -126,11 +143,7 @@ Cell CellFromJson(const nlohmann::json& json) {
     }
     cell.order = order == "pmd" ? Order::kPmd : Order::kPte;
     cell.threads = Field<unsigned>(json, "threads");
-    const auto probes = Field<std::string>(json, "probes");
-    if (probes != "on" && probes != "off") {
-      throw Failure(ExitCode::kUsage, fmt::format("cell: no such probes: '{}'", probes));
-    }
-    cell.probes = probes == "on";
+    cell.probes = ProbesNamed(Field<std::string>(json, "probes"));
     cell.seed = Field<uint64_t>(json, "seed");
     cell.touches = Field<uint64_t>(json, "touches");
     cell.virtual_time = Field<bool>(json, "virtual_time");

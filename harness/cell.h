@@ -19,6 +19,29 @@ enum class Setting { kDeterministic, kDeterministic2, kConcurrent };
 inline constexpr Setting kSettings[] = {Setting::kDeterministic, Setting::kDeterministic2,
                                         Setting::kConcurrent};
 
+// Which programs are attached while a cell is measured; the cell with none is the twin of all
+// others.
+enum class Probes {
+  kOff,
+  kOn,       // the whole fault, its sync, the journal
+  kPhases,   // and the marks between the phases of a fault
+  kLocks,    // and mmap_lock and the VMA's lock, without the marks
+  kBallast,  // as phases, with a program of known cost in one phase and a small ring: a test's
+};
+struct ProbesRow {
+  Probes probes;
+  const char* id;
+  const char* summary;
+  bool selftest;
+};
+inline constexpr ProbesRow kProbesRows[] = {
+    {Probes::kOff, "off", "none: the twin", false},
+    {Probes::kOn, "on", "the whole fault, its sync, the journal", false},
+    {Probes::kPhases, "phases", "as on, and the phases of each fault", false},
+    {Probes::kLocks, "locks", "as on, and the locks of the address space, by thread", false},
+    {Probes::kBallast, "ballast",
+     "as phases, with a program of known cost, and room for few samples", true}};
+
 inline constexpr uint64_t kPageSize = 4096;
 inline constexpr uint64_t kHugeSize = 2 << 20;
 
@@ -35,7 +58,7 @@ struct Cell {
   State state = State::kHole;
   Order order = Order::kPte;
   unsigned threads = 1;
-  bool probes = false;
+  Probes probes = Probes::kOff;
   uint64_t seed = 0;
   uint64_t touches = 0;  // measured stores, over all threads
   bool virtual_time = true;
@@ -45,7 +68,7 @@ struct Cell {
   unsigned attackers = 0;
   Setting setting = Setting::kDeterministic;
 
-  // kernel/fs/strategy[:K]/workload/state/order/tTHREADS[/touch/aATTACKERS/setting]/on|off
+  // kernel/fs/strategy[:K]/workload/state/order/tTHREADS[/touch/aATTACKERS/setting]/PROBES
   [[nodiscard]] std::string Name() const;
   // Size of what one touch stands for, in bytes.
   [[nodiscard]] uint64_t Stride() const { return order == Order::kPmd ? kHugeSize : kPageSize; }
@@ -61,5 +84,8 @@ nlohmann::json WritesPerSyncJson(uint64_t k);
 const char* StateName(State state);
 const char* OrderName(Order order);
 const char* SettingName(Setting setting);
+const char* ProbesName(Probes probes);
+// Failure(kUsage) naming what there is.
+Probes ProbesNamed(const std::string& id);
 
 }  // namespace faultline

@@ -28,7 +28,7 @@ TEST(Cell, Names) {
   cell.state = State::kHole;
   cell.order = Order::kPte;
   cell.threads = 1;
-  cell.probes = false;
+  cell.probes = Probes::kOff;
   EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/hole/pte/t1/off");
   cell.state = State::kWritten;
   EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/off");
@@ -49,7 +49,7 @@ TEST(Cell, TakesEveryField) {
   EXPECT_EQ(cell.state, State::kUnwritten);
   EXPECT_EQ(cell.order, Order::kPmd);
   EXPECT_EQ(cell.threads, 2U);
-  EXPECT_TRUE(cell.probes);
+  EXPECT_EQ(cell.probes, Probes::kOn);
   EXPECT_EQ(cell.seed, 7U);
   EXPECT_EQ(cell.touches, 32U);
   EXPECT_FALSE(cell.virtual_time);
@@ -69,7 +69,7 @@ TEST(Cell, ComesBackFromJsonAsItWas) {
   EXPECT_EQ(CellToJson(CellFromJson(given)), given);
   for (const char* state : {"hole", "unwritten", "written"}) {
     for (const char* order : {"pte", "pmd"}) {
-      for (const char* probes : {"on", "off"}) {
+      for (const char* probes : {"on", "off", "phases", "locks"}) {
         for (const json& k : {json(nullptr), json(1U), json(512U), json("all")}) {
           json other = given;
           other["state"] = state;
@@ -138,7 +138,8 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(refused("state", "holes"), "cell: no such state: 'holes'");
   EXPECT_EQ(refused("order", "pud"), "cell: no such order: 'pud'");
   EXPECT_EQ(refused("setting", "loose"), "cell: no such setting: 'loose'");
-  EXPECT_EQ(refused("probes", "yes"), "cell: no such probes: 'yes'");
+  EXPECT_EQ(refused("probes", "yes"),
+            "cell: no such probes: 'yes'; there is: off, on, phases, locks");
 }
 
 TEST(Cell, SharesTouchesEqually) {

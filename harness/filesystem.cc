@@ -28,40 +28,20 @@ namespace {
 
 // ext4_dax_fault() and .pfn_mkwrite both call ext4_dax_huge_fault() (fs/ext4/file.c, 5.10 to 7.3).
 constexpr Hooks kExt4Fault = {{{"ext4_dax_huge_fault", 2}}};
-constexpr Hooks kJbd2Commit = {{{"jbd2_journal_commit_transaction", 1}}};
-constexpr Hooks kExt4FastCommit = {{{"jbd2_fc_end_commit", 1}}};
 // __xfs_filemap_fault() took every kind until 7.x split the write faults off into xfs_write_fault()
 // (fs/xfs/xfs_file.c).
 constexpr Hooks kXfsFault = {{{"__xfs_filemap_fault", 3}, {"xfs_write_fault", 2}}};
-constexpr Hooks kXfsCommit = {{{"xlog_cil_push_work", 1}}};
+// fs/ext4/inode.c and fs/xfs/xfs_iomap.c, 5.10 to 7.3.
+constexpr char kExt4Map[] = "ext4_iomap_begin";
+constexpr char kXfsMap[] = "xfs_direct_write_iomap_begin";
 
 constexpr FileSystem kFileSystems[] = {
-    {"ext4",
-     "ext4 with DAX",
-     "ext4",
-     MKFS_EXT4,
-     "dax",
-     true,
-     true,
-     "ext4",
-     "mkfs.ext4",
-     kExt4Fault,
-     kJbd2Commit,
-     {}},
+    {"ext4", "ext4 with DAX", "ext4", MKFS_EXT4, "dax", true, true, "ext4", "mkfs.ext4", kExt4Fault,
+     kExt4Map, Journal::kJbd2, false},
     {"ext4-fc", "ext4 with fast_commit and DAX", "ext4", MKFS_EXT4 " -O fast_commit", "dax", true,
-     true, "ext4", "mkfs.ext4", kExt4Fault, kJbd2Commit, kExt4FastCommit},
-    {"xfs",
-     "XFS with DAX",
-     "xfs",
-     MKFS_XFS,
-     "dax",
-     true,
-     true,
-     "xfs",
-     "mkfs.xfs",
-     kXfsFault,
-     kXfsCommit,
-     {}},
+     true, "ext4", "mkfs.ext4", kExt4Fault, kExt4Map, Journal::kJbd2, true},
+    {"xfs", "XFS with DAX", "xfs", MKFS_XFS, "dax", true, true, "xfs", "mkfs.xfs", kXfsFault,
+     kXfsMap, Journal::kXfsLog, false},
     {"ext4-nodax",
      "ext4 through the page cache",
      "ext4",
@@ -72,8 +52,9 @@ constexpr FileSystem kFileSystems[] = {
      "ext4",
      "mkfs.ext4",
      {{{"ext4_page_mkwrite", 1}}},
-     kJbd2Commit,
-     {}},
+     nullptr,
+     Journal::kJbd2,
+     false},
     {"xfs-nodax",
      "XFS through the page cache",
      "xfs",
@@ -84,8 +65,9 @@ constexpr FileSystem kFileSystems[] = {
      "xfs",
      "mkfs.xfs",
      {{{"xfs_filemap_page_mkwrite", 1}, {"xfs_write_fault", 2}}},
-     kXfsCommit,
-     {}},
+     nullptr,
+     Journal::kXfsLog,
+     false},
 };
 
 }  // namespace

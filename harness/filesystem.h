@@ -18,24 +18,25 @@ struct Hook {
 // Of each list the first that the kernel has is used.
 using Hooks = std::array<Hook, 3>;
 
+// Whose commits and waits the probes look at.
+enum class Journal { kNone, kJbd2, kXfsLog };
+
 struct FileSystem {
-  const char* id;
-  const char* summary;
-  const char* type;     // for mount(2)
-  const char* mkfs;     // command line; the device is appended
-  const char* options;  // mount options
-  bool dax;             // mounted so that a mapping is the medium itself
-  bool by_default;      // in the default matrix
-  const char* module;   // kernel module, may be built in
-  const char* tool;     // the program that makes it
-  Hooks fault;          // the handler that every write fault goes through once per attempt
-  Hooks commit;         // one call is one journal commit
-  Hooks fast_commit;    // one call is one fast commit; empty where there are none
+  const char* id = "";
+  const char* summary = "";
+  const char* type = "";      // for mount(2)
+  const char* mkfs = "";      // command line; the device is appended
+  const char* options = "";   // mount options
+  bool dax = false;           // mounted so that a mapping is the medium itself
+  bool by_default = false;    // in the default matrix
+  const char* module = "";    // kernel module, may be built in
+  const char* tool = "";      // the program that makes it
+  Hooks fault = {};           // the handler that every write fault goes through once per attempt
+  const char* map = nullptr;  // its iomap_ops->iomap_begin() for a write fault
+  Journal journal = Journal::kNone;
+  bool fast_commit = false;  // jbd2 alone
 };
 
-// The sync inside a fault is the DAX core's, the same for every file system that has one
-// (fs/dax.c, since v4.15).
-inline constexpr Hooks kSyncHooks = {{{"dax_finish_sync_fault", 3}}};
 // The strategy module's handler, around the file system's (kmod/faultline.c).
 inline constexpr Hooks kModuleFaultHooks = {{{"fl_kmod_fault", 3}}};
 

@@ -143,22 +143,6 @@ nlohmann::json Hello(uint64_t ticks) {
       {"btf_crc32", fmt::format("{:08x}", wire::Checksum(ReadFile("/sys/kernel/btf/vmlinux")))}};
 }
 
-namespace {
-
-nlohmann::json ProbeReport(const ProbeSet& probes) {
-  nlohmann::json report = nlohmann::json::array();
-  for (size_t i = 0; i < kProbes; ++i) {
-    const ProbeStatus& status = probes.status(static_cast<ProbeId>(i));
-    report.push_back({{"id", status.id},
-                      {"target", status.target},
-                      {"means", status.means},
-                      {"error", status.error}});
-  }
-  return report;
-}
-
-}  // namespace
-
 // Every read asks the device anew (drivers/firmware/qemu_fw_cfg.c), so what the restored machine
 // was given is what comes.
 nlohmann::json TakeCellText() {
@@ -209,7 +193,7 @@ int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
     const Mounted mounted = MakeAndMount(fs, kPmemDevice, kMountPoint);
     CommitOnce(kMountPoint);
     const uint64_t mount = Ticks();
-    ProbeSet probes(fs);
+    ProbeSets probes(fs);
     Send(wire::kReady, {{"mkfs", mounted.mkfs_line},
                         // Ticks at which each step had ended.
                         {"steps",
@@ -220,7 +204,7 @@ int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
                         {"mount", mounted.mount_line},
                         {"tool_version", mounted.tool_version},
                         {"ticks", Ticks()},
-                        {"probes", ProbeReport(probes)}});
+                        {"probes", probes.Report()}});
     // The pages of program and libraries, so that no fault on them falls into a measurement.
     mlockall(MCL_CURRENT);
     if (park) Park();

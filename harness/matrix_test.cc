@@ -77,7 +77,7 @@ TEST(Matrix, DefaultIsThisLarge) {
     EXPECT_EQ(planned.cell.order, Order::kPte);
     EXPECT_EQ(planned.cell.threads, 1U);
     EXPECT_EQ(planned.cell.touches, 1000U);
-    EXPECT_FALSE(planned.cell.probes);
+    EXPECT_EQ(planned.cell.probes, Probes::kOff);
   }
 }
 

@@ -2,35 +2,26 @@
 #include "harness/probe.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <linux/bpf.h>
-#include <skeletons.h>
+#include <probes.skel.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
+#include "bpf/histogram.h"
 #include "harness/failure.h"
 
 namespace faultline {
 namespace {
-
-struct ProbeRow {
-  const char* id;
-  const void* (*elf)(size_t* size);
-  bool one_process;  // counts the measured process alone: a commit is the kernel's own thread
-};
-
-constexpr ProbeRow kRows[] = {
-#define PROBE(id, what)      \
-  {#id, id##_bpf__elf_bytes, \
-   ProbeId::k_##id == ProbeId::k_fault || ProbeId::k_##id == ProbeId::k_sync},
-#include "bpf/probes.def"
-#undef PROBE
-};
 
 // libbpf reports through a callback; what it said since the last clear().
 std::string& Warnings() {
@@ -41,9 +32,9 @@ std::string& Warnings() {
 int KeepWarning(libbpf_print_level level, const char* format, va_list arguments) {
   if (level != LIBBPF_WARN) return 0;
   std::array<char, 4096> line{};
-  const int n = std::vsnprintf(line.data(), line.size(), format, arguments);
+  std::vsnprintf(line.data(), line.size(), format, arguments);
   Warnings() += line.data();
-  return n;
+  return static_cast<int>(std::strlen(line.data()));
 }
 
 // The line of the warnings that tells most: the verifier's verdict, which stands before its count
@@ -61,201 +52,332 @@ std::string Reason(const char* otherwise) {
   return line.empty() ? otherwise : line;
 }
 
-enum class Means { kFentry, kKprobe };
-
-struct MeansRow {
-  Means means;
-  const char* name;
-  const char* enter;
-  const char* leave;
+// The constants in bpf/probe.bpf.h.
+struct Constants {
+  bool sampling = false;
+  bool small_ring = false;
+  unsigned handler_arguments = 1;
+  unsigned lock_write_index = 2;
 };
-constexpr MeansRow kMeans[] = {{Means::kFentry, "fentry", "fentry_enter", "fexit_leave"},
-                               {Means::kKprobe, "kprobe", "kprobe_enter", "kretprobe_leave"}};
+
+// Where `write` stands among the arguments of the mmap_lock tracepoints: they began with the mm and
+// its memcg's path, later its id, later no memcg (between 6.12 and 7.2). The prototype of a
+// tracepoint's function has a leading `void *__data`.
+unsigned LockWriteIndex() {
+  btf* kernel = btf__load_vmlinux_btf();
+  if (kernel == nullptr) return 2;
+  unsigned index = 2;
+  const int id =
+      btf__find_by_name_kind(kernel, "btf_trace_mmap_lock_start_locking", BTF_KIND_TYPEDEF);
+  if (id > 0) {
+    const btf_type* type = btf__type_by_id(kernel, static_cast<fl_u32>(id));
+    while (type != nullptr && (btf_is_typedef(type) || btf_is_ptr(type))) {
+      type = btf__type_by_id(kernel, type->type);
+    }
+    if (type != nullptr && btf_is_func_proto(type) && btf_vlen(type) == 3) index = 1;
+  }
+  btf__free(kernel);
+  return index;
+}
+
+bpf_object* OpenObject(const Constants& constants) {
+  size_t size = 0;
+  const void* elf = probes_bpf__elf_bytes(&size);
+  bpf_object* object = bpf_object__open_mem(elf, size, nullptr);
+  if (object == nullptr) return nullptr;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) bpf_program__set_autoload(program, false);
+  // As probe.bpf.h lays them out: three words.
+  const std::array<fl_u32, 3> values = {constants.sampling ? 1U : 0U, constants.handler_arguments,
+                                        constants.lock_write_index};
+  bpf_map* map = bpf_object__find_map_by_name(object, ".rodata");
+  if (constants.small_ring) {
+    bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "samples"), 4096);
+  }
+  if (map == nullptr || bpf_map__set_initial_value(map, values.data(), sizeof values) != 0) {
+    Warnings() += "the object's .rodata is not as expected";
+    bpf_object__close(object);
+    return nullptr;
+  }
+  return object;
+}
+
+// Readies a program for loading; false with a warning when the kernel has no such function.
+bool Prepare(bpf_object* object, const Attachment& way) {
+  bpf_program* program = bpf_object__find_program_by_name(object, way.program.c_str());
+  if (program == nullptr) {
+    Warnings() += fmt::format("no program {}", way.program);
+    return false;
+  }
+  if (way.means == Means::kFentry || way.means == Means::kFexit) {
+    if (bpf_program__set_attach_target(program, 0, way.targets.front().c_str()) != 0) {
+      Warnings() = fmt::format("no BTF for {}\n", way.targets.front());
+      return false;
+    }
+  }
+  bpf_program__set_autoload(program, true);
+  return true;
+}
 
 }  // namespace
 
+void Distribution::Add(uint64_t duration) {
+  ++count;
+  sum += duration;
+  max = std::max(max, duration);
+  ++buckets.at(bucket_of(duration));
+}
+
+void Distribution::Add(const fl_overflow& more) {
+  count += more.count;
+  sum += more.sum;
+  max = std::max<uint64_t>(max, more.max);
+  for (size_t i = 0; i < buckets.size(); ++i) buckets.at(i) += more.buckets[i];
+}
+
 struct ProbeSet::Loaded {
   bpf_object* object = nullptr;
-  bpf_program* enter = nullptr;
-  bpf_program* leave = nullptr;
-  Means means = Means::kFentry;
-  std::string function;
-  std::array<bpf_link*, 2> links{};
-  int state_fd = -1;
-  int samples_fd = -1;
+  std::vector<std::pair<size_t, const Attachment*>> ways;  // index of the point, how
+  std::vector<bpf_link*> links;
 
+  Loaded() = default;
+  Loaded(const Loaded&) = delete;
+  Loaded& operator=(const Loaded&) = delete;
   ~Loaded() {
     Detach();
     bpf_object__close(object);
   }
-  Loaded() = default;
-  Loaded(const Loaded&) = delete;
-  Loaded& operator=(const Loaded&) = delete;
 
-  bool Attach() {
-    // The return side first: an entry without its return would leave a slot taken.
-    for (const auto& [index, program] : {std::pair{1, leave}, std::pair{0, enter}}) {
-      bpf_link* link = means == Means::kFentry
-                           ? bpf_program__attach_trace(program)
-                           : bpf_program__attach_kprobe(program, index == 1, function.c_str());
+  [[nodiscard]] int Map(const char* name) const {
+    return bpf_object__find_map_fd_by_name(object, name);
+  }
+
+  bool AttachOne(const Attachment& way) {
+    bpf_program* program = bpf_object__find_program_by_name(object, way.program.c_str());
+    for (const std::string& target : way.targets) {
+      bpf_link* link = nullptr;
+      switch (way.means) {
+        case Means::kRawTracepoint:
+          link = bpf_program__attach_raw_tracepoint(program, target.c_str());
+          break;
+        case Means::kFentry:
+        case Means::kFexit:
+          link = bpf_program__attach_trace(program);
+          break;
+        case Means::kKprobe:
+        case Means::kKretprobe:
+          link =
+              bpf_program__attach_kprobe(program, way.means == Means::kKretprobe, target.c_str());
+          break;
+      }
       if (link == nullptr) {
         const int error = errno;
         if (Warnings().empty()) Warnings() = std::strerror(error);
-        Detach();
         return false;
       }
-      links.at(static_cast<size_t>(index)) = link;
+      links.push_back(link);
     }
     return true;
   }
 
   void Detach() {
-    for (bpf_link*& link : links) {
-      if (link != nullptr) bpf_link__destroy(link);
-      link = nullptr;
-    }
+    for (bpf_link* link : links) bpf_link__destroy(link);
+    links.clear();
   }
 };
 
 namespace {
 
-template <typename T>
-bool SetConstant(bpf_object* object, size_t index, T value) {
-  bpf_map* map = bpf_object__find_map_by_name(object, ".rodata");
-  size_t size = 0;
-  if (map == nullptr) return false;
-  auto* data = static_cast<T*>(const_cast<void*>(bpf_map__initial_value(map, &size)));
-  if (data == nullptr || (index + 1) * sizeof(T) > size) return false;
-  data[index] = value;
-  return true;
+std::string Words(const Attachment& way) {
+  return fmt::format("{} on {}", MeansName(way.means), fmt::join(way.targets, ","));
 }
 
-// The order of the constants in bpf/probe.bpf.h.
-constexpr size_t kConstantType = 0;
-constexpr size_t kConstantArguments = 1;
+// Whether this way works by itself on this kernel: found, loaded, attached and detached.
+std::string WhyNotAlone(const Attachment& way, const Constants& constants) {
+  Warnings().clear();
+  bpf_object* object = OpenObject(constants);
+  if (object == nullptr) return Reason("the object does not open");
+  std::string reason;
+  if (!Prepare(object, way) || bpf_object__load(object) != 0) reason = Reason("refused");
+  bpf_object__close(object);
+  return reason;
+}
 
 }  // namespace
 
-ProbeSet::ProbeSet(const FileSystem& fs) {
+ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
+    : choice_(choice), table_(PointsOf(choice, fs)), loaded_(std::make_unique<Loaded>()) {
   libbpf_set_print(KeepWarning);
-  const std::array<const Hooks*, kProbes> hooks = {&fs.fault, &kSyncHooks, &fs.commit,
-                                                   &fs.fast_commit};
-  for (size_t i = 0; i < kProbes; ++i) {
-    status_.at(i).id = kRows[i].id;
-    if (i == static_cast<size_t>(ProbeId::k_sync) && !fs.dax) continue;  // no fault syncs there
-    Load(i, *hooks.at(i));
-  }
-}
-
-void ProbeSet::Retarget(ProbeId id, const Hooks& hooks) {
-  const auto index = static_cast<size_t>(id);
-  loaded_.at(index).reset();
-  status_.at(index) = {};
-  status_.at(index).id = kRows[index].id;
-  Load(index, hooks);
-}
-
-void ProbeSet::Load(size_t index, const Hooks& hooks) {
-  for (const MeansRow& means : kMeans) {
-    for (const Hook& hook : hooks) {
-      if (hook.function == nullptr || loaded_.at(index)) continue;
-      Warnings().clear();
-      auto candidate = std::make_unique<Loaded>();
-      size_t size = 0;
-      const void* elf = kRows[index].elf(&size);
-      candidate->object = bpf_object__open_mem(elf, size, nullptr);
-      candidate->means = means.means;
-      candidate->function = hook.function;
-      bool good =
-          candidate->object != nullptr &&
-          SetConstant<fl_u32>(candidate->object, kConstantType, static_cast<fl_u32>(index)) &&
-          SetConstant<fl_u32>(candidate->object, kConstantArguments, hook.arguments);
-      if (good) {
-        bpf_program* program = nullptr;
-        bpf_object__for_each_program(program, candidate->object) {
-          bpf_program__set_autoload(program, false);
-        }
-        for (const auto& [name, slot] : {std::pair{means.enter, &candidate->enter},
-                                         std::pair{means.leave, &candidate->leave}}) {
-          *slot = bpf_object__find_program_by_name(candidate->object, name);
-          bpf_program__set_autoload(*slot, true);
-          if (means.means == Means::kFentry &&
-              bpf_program__set_attach_target(*slot, 0, hook.function) != 0) {
-            good = false;
-          }
-        }
-      }
-      good = good && bpf_object__load(candidate->object) == 0;
-      // A kprobe's function is looked up only when it is attached: try now, say now.
-      if (good && means.means == Means::kKprobe) {
-        good = candidate->Attach();
-        candidate->Detach();
-      }
-      if (!good) {
-        status_.at(index).error =
-            fmt::format("{} on {}: {}", means.name, hook.function, Reason("refused"));
-        continue;
-      }
-      candidate->state_fd = bpf_object__find_map_fd_by_name(candidate->object, ".data.state");
-      candidate->samples_fd = bpf_object__find_map_fd_by_name(candidate->object, "samples");
-      status_.at(index).target = hook.function;
-      status_.at(index).means = means.name;
-      loaded_.at(index) = std::move(candidate);
+  Constants constants;
+  constants.sampling = choice.sampling;
+  constants.small_ring = choice.probes == Probes::kBallast;
+  if (choice.probes == Probes::kLocks) constants.lock_write_index = LockWriteIndex();
+  for (const Point& point : table_) {
+    status_.push_back({.id = point.id});
+    for (const Attachment& way : point.ways) {
+      if (point.id == "fault.end" && way.arguments != 0)
+        constants.handler_arguments = way.arguments;
     }
   }
+
+  // The way of each point that is tried next.
+  std::vector<size_t> next(table_.size(), 0);
+  bool alone = false;
+  const auto drop = [&](size_t index, const std::string& why) {
+    status_.at(index).error =
+        fmt::format("{}: {}", Words(table_.at(index).ways.at(next[index])), why);
+    ++next[index];
+  };
+  const auto instead = [&](const Point& point) {
+    if (point.instead.empty()) return true;
+    for (size_t i = 0; i < table_.size(); ++i) {
+      if (table_.at(i).id == point.instead) return next[i] >= table_.at(i).ways.size();
+    }
+    return true;
+  };
+  // What a trial attachment refuses goes on to its next way, and the object is loaded anew.
+  for (;;) {
+    loaded_ = std::make_unique<Loaded>();
+    Warnings().clear();
+    // A handler's number of arguments belongs to the way that is taken.
+    for (size_t i = 0; i < table_.size(); ++i) {
+      if (next[i] < table_[i].ways.size() && table_[i].ways[next[i]].arguments != 0)
+        constants.handler_arguments = table_[i].ways[next[i]].arguments;
+    }
+    loaded_->object = OpenObject(constants);
+    if (loaded_->object == nullptr) {
+      for (PointStatus& status : status_) status.error = Reason("the object does not open");
+      return;
+    }
+    for (size_t i = 0; i < table_.size(); ++i) {
+      const Point& point = table_.at(i);
+      if (!instead(point)) continue;
+      while (next[i] < point.ways.size()) {
+        Warnings().clear();
+        std::string why;
+        if (alone) why = WhyNotAlone(point.ways[next[i]], constants);
+        if (why.empty()) {
+          if (Prepare(loaded_->object, point.ways[next[i]])) break;
+          why = Reason("not there");
+        }
+        drop(i, why);
+      }
+      if (next[i] < point.ways.size()) loaded_->ways.emplace_back(i, &point.ways[next[i]]);
+    }
+    Warnings().clear();
+    if (bpf_object__load(loaded_->object) != 0) {
+      if (alone) {
+        for (PointStatus& status : status_) status.error = Reason("refused");
+        loaded_->ways.clear();
+        break;
+      }
+      // Which one it is says only a load of each by itself.
+      alone = true;
+      continue;
+    }
+    bool again = false;
+    for (const auto& [index, way] : loaded_->ways) {
+      // fentry and fexit are held against the kernel at load.
+      if (way->means == Means::kFentry || way->means == Means::kFexit) continue;
+      Warnings().clear();
+      if (!loaded_->AttachOne(*way)) {
+        drop(index, Reason("refused"));
+        again = true;
+      }
+      loaded_->Detach();
+    }
+    if (!again) break;
+  }
+  for (const auto& [index, way] : loaded_->ways) {
+    status_.at(index).target = fmt::format("{}", fmt::join(way->targets, ","));
+    status_.at(index).means = MeansName(way->means);
+  }
+  for (size_t i = 0; i < table_.size(); ++i) {
+    if (status_[i].means.empty() && status_[i].error.empty() && !instead(table_[i]))
+      status_[i].error = fmt::format("not needed beside {}", table_[i].instead);
+  }
 }
 
-ProbeSet::ProbeSet() = default;
 ProbeSet::~ProbeSet() = default;
 
-const ProbeStatus& ProbeSet::status(ProbeId id) const {
-  return status_.at(static_cast<size_t>(id));
+const PointStatus* ProbeSet::Find(const std::string& point) const {
+  for (const PointStatus& status : status_) {
+    if (status.id == point && !status.means.empty()) return &status;
+  }
+  return nullptr;
+}
+
+std::string ProbeSet::WhyNot() const {
+  for (size_t i = 0; i < table_.size(); ++i) {
+    if (table_[i].required && status_[i].means.empty()) {
+      return fmt::format("the probe {} has no way here: {}", status_[i].id, status_[i].error);
+    }
+  }
+  return "";
 }
 
 void ProbeSet::Attach() {
-  for (size_t i = 0; i < kProbes; ++i) {
+  for (const auto& [index, way] : loaded_->ways) {
     Warnings().clear();
-    if (loaded_.at(i) && !loaded_.at(i)->Attach()) {
+    if (!loaded_->AttachOne(*way)) {
+      const std::string reason = Reason("refused");
       Detach();
-      throw Failure(ExitCode::kRegression,
-                    fmt::format("probe {} does not attach to {}: {}", status_.at(i).id,
-                                status_.at(i).target, Reason("refused")));
+      throw Failure(ExitCode::kRegression, fmt::format("probe {} does not attach by {}: {}",
+                                                       table_.at(index).id, Words(*way), reason));
     }
   }
 }
 
-void ProbeSet::Detach() {
-  for (const auto& probe : loaded_) {
-    if (probe) probe->Detach();
-  }
-}
+void ProbeSet::Detach() { loaded_->Detach(); }
 
-void ProbeSet::Reset(pid_t process, bool sampling) {
-  for (size_t i = 0; i < kProbes; ++i) {
-    if (!loaded_.at(i)) continue;
-    fl_state state{};
-    state.tgid = kRows[i].one_process ? static_cast<fl_u32>(process) : 0;
-    state.sampling = sampling ? 1 : 0;
-    const fl_u32 key = 0;
-    if (bpf_map_update_elem(loaded_.at(i)->state_fd, &key, &state, 0) != 0) {
-      throw Failure(ExitCode::kRegression, fmt::format("probe {}: cannot reset its counters: {}",
-                                                       status_.at(i).id, std::strerror(errno)));
-    }
-  }
-}
-
-ProbeReading ProbeSet::Read(ProbeId id) const {
-  ProbeReading reading{};
-  const auto& probe = loaded_.at(static_cast<size_t>(id));
-  if (!probe) return reading;
+void ProbeSet::Reset(pid_t process, dev_t device) {
+  fl_state state{};
+  state.tgid = static_cast<fl_u32>(process);
+  // include/linux/kdev_t.h, MKDEV().
+  state.device = device == 0 ? 0 : fl_u64{major(device)} << 20 | minor(device);
+  const std::vector<fl_thread> threads(FL_THREADS);
   const fl_u32 key = 0;
-  if (bpf_map_lookup_elem(probe->state_fd, &key, &reading.state) != 0) {
-    throw Failure(ExitCode::kRegression, fmt::format("probe {}: cannot read its counters: {}",
-                                                     status(id).id, std::strerror(errno)));
+  if (bpf_map_update_elem(loaded_->Map(".bss"), &key, threads.data(), 0) != 0 ||
+      bpf_map_update_elem(loaded_->Map(".data.state"), &key, &state, 0) != 0) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("cannot reset the probes' counters: {}", std::strerror(errno)));
   }
-  for (const bpf_program* program : {probe->enter, probe->leave}) {
+}
+
+ProbeReading ProbeSet::Read() const {
+  ProbeReading reading;
+  std::vector<fl_thread> threads(FL_THREADS);
+  const fl_u32 key = 0;
+  if (bpf_map_lookup_elem(loaded_->Map(".data.state"), &key, &reading.state) != 0 ||
+      bpf_map_lookup_elem(loaded_->Map(".bss"), &key, threads.data()) != 0) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("cannot read the probes' counters: {}", std::strerror(errno)));
+  }
+  const auto of = [&](ProbeId id) -> Distribution& {
+    return reading.events.at(static_cast<size_t>(id));
+  };
+  for (const fl_thread& thread : threads) {
+    for (fl_u32 n = 0; n < thread.faults && n < FL_LOG; ++n)
+      of(ProbeId::k_fault).Add(thread.fault_log[n]);
+    for (fl_u32 n = 0; n < thread.syncs && n < FL_LOG; ++n)
+      of(ProbeId::k_sync).Add(thread.sync_log[n]);
+    for (size_t i = 0; i < FL_PHASES; ++i) reading.phases.at(i) += thread.phases[i];
+    for (size_t i = 0; i < FL_MARKS_END; ++i) reading.marks.at(i) += thread.marks[i];
+    reading.huge += thread.huge;
+    reading.waited += thread.waited;
+    const bool locked = std::any_of(std::begin(thread.locks), std::end(thread.locks),
+                                    [](const fl_lock& lock) { return lock.count != 0; });
+    if (thread.faults != 0 || locked) reading.threads.push_back(thread);
+  }
+  of(ProbeId::k_fault).Add(reading.state.faults);
+  of(ProbeId::k_sync).Add(reading.state.syncs);
+  of(ProbeId::k_commit).Add(reading.state.commits);
+  of(ProbeId::k_fast_commit).Add(reading.state.fast_commits);
+  for (const auto& [index, way] : loaded_->ways) {
     bpf_prog_info info{};
     fl_u32 length = sizeof info;
+    const bpf_program* program =
+        bpf_object__find_program_by_name(loaded_->object, way->program.c_str());
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length) == 0) {
       reading.recursion += info.recursion_misses;
     }
@@ -265,26 +387,56 @@ ProbeReading ProbeSet::Read(ProbeId id) const {
 
 std::vector<fl_sample> ProbeSet::DrainSamples() {
   std::vector<fl_sample> samples;
-  for (const auto& probe : loaded_) {
-    if (!probe) continue;
-    ring_buffer* ring = ring_buffer__new(
-        probe->samples_fd,
-        [](void* into, void* data, size_t size) {
-          if (size >= sizeof(fl_sample)) {
-            static_cast<std::vector<fl_sample>*>(into)->push_back(*static_cast<fl_sample*>(data));
-          }
-          return 0;
-        },
-        &samples, nullptr);
-    if (ring == nullptr) {
-      throw Failure(ExitCode::kRegression, fmt::format("ring buffer: {}", std::strerror(errno)));
-    }
-    ring_buffer__consume(ring);
-    ring_buffer__free(ring);
+  ring_buffer* ring = ring_buffer__new(
+      loaded_->Map("samples"),
+      [](void* into, void* data, size_t size) {
+        if (size >= sizeof(fl_sample)) {
+          static_cast<std::vector<fl_sample>*>(into)->push_back(*static_cast<fl_sample*>(data));
+        }
+        return 0;
+      },
+      &samples, nullptr);
+  if (ring == nullptr) {
+    throw Failure(ExitCode::kRegression, fmt::format("ring buffer: {}", std::strerror(errno)));
   }
-  std::sort(samples.begin(), samples.end(),
-            [](const fl_sample& a, const fl_sample& b) { return a.start < b.start; });
+  ring_buffer__consume(ring);
+  ring_buffer__free(ring);
+  // What contains another comes before it.
+  std::stable_sort(samples.begin(), samples.end(), [](const fl_sample& a, const fl_sample& b) {
+    return a.start != b.start ? a.start < b.start : a.duration > b.duration;
+  });
   return samples;
+}
+
+ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
+    : fs_(fs), one_process_(one_process) {
+  if (loading == Loading::kWhenAsked) return;
+  for (const ProbesRow& row : kProbesRows) {
+    if (row.probes != Probes::kOff && !row.selftest)
+      For({.probes = row.probes, .one_process = one_process_});
+  }
+}
+
+ProbeSet* ProbeSets::For(ProbeChoice choice) {
+  choice.one_process = one_process_;
+  if (choice.probes == Probes::kOff) return nullptr;
+  auto& set = sets_[choice];
+  if (!set) set = std::make_unique<ProbeSet>(choice, fs_);
+  return set.get();
+}
+
+nlohmann::json ProbeSets::Report() const {
+  nlohmann::json report = nlohmann::json::array();
+  for (const auto& [choice, set] : sets_) {
+    for (const PointStatus& status : set->points()) {
+      report.push_back({{"set", ProbesName(choice.probes)},
+                        {"id", status.id},
+                        {"target", status.target},
+                        {"means", status.means},
+                        {"error", status.error}});
+    }
+  }
+  return report;
 }
 
 }  // namespace faultline

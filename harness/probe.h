@@ -7,12 +7,15 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "bpf/sample.h"
+#include "harness/attach.h"
 #include "harness/filesystem.h"
 
 namespace faultline {
@@ -25,47 +28,91 @@ enum class ProbeId {
 };
 inline constexpr auto kProbes = static_cast<size_t>(ProbeId::kEnd);
 
-// What became of a probe on this kernel and file system.
-struct ProbeStatus {
-  const char* id = "";
-  std::string target;  // the kernel function; empty when the file system has none for this probe
-  const char* means = "";  // "fentry", "kprobe", or "" when it could not be loaded
-  std::string error;       // why not, or why not by the means that was tried before
+// What became of a point on this kernel and file system.
+struct PointStatus {
+  std::string id = {};
+  std::string target = {};  // kernel function or tracepoint; several by commas
+  std::string means = {};   // MeansName(), or "" when there is no way
+  std::string error = {};   // why not, or why not by the means that was tried before
 };
 
+// The durations of one probe's events.
+struct Distribution {
+  uint64_t count = 0;
+  uint64_t sum = 0;
+  uint64_t max = 0;
+  std::array<uint64_t, FL_BUCKETS> buckets = {};
+
+  void Add(uint64_t duration);
+  void Add(const fl_overflow& more);
+};
+
+// All that a set of probes has seen since it was reset. Times in ns of the monotonic clock.
 struct ProbeReading {
-  fl_state state;
+  fl_state state = {};
+  std::vector<fl_thread> threads = {};  // those that took faults or locks
+  std::array<Distribution, kProbes> events = {};
+  // Of the phases: time, and marks, over all faults.
+  std::array<uint64_t, FL_PHASES> phases = {};
+  std::array<uint64_t, FL_MARKS_END> marks = {};
+  uint64_t huge = 0;       // of the faults, those of order above 0
+  uint64_t waited = 0;     // off the CPU within syncs of faults
   uint64_t recursion = 0;  // calls that the kernel did not hand over (recursion_misses)
+
+  [[nodiscard]] const Distribution& Of(ProbeId id) const {
+    return events.at(static_cast<size_t>(id));
+  }
 };
 
 class ProbeSet {
  public:
-  // Loads every probe that the file system has a hook for. A probe that cannot be loaded is left
-  // out and its status says why; nothing is attached yet.
-  explicit ProbeSet(const FileSystem& fs);
-  // Of no probe: nothing is loaded, for a cell that attaches none.
-  ProbeSet();
+  // Loads what PointsOf() names. A point that no way leads to is left out and its status says why;
+  // nothing is attached yet.
+  ProbeSet(const ProbeChoice& choice, const FileSystem& fs);
   ~ProbeSet();
   ProbeSet(const ProbeSet&) = delete;
   ProbeSet& operator=(const ProbeSet&) = delete;
 
-  [[nodiscard]] const ProbeStatus& status(ProbeId id) const;
-  // Loads a probe anew, for another function; for what is there only once a cell has begun.
-  void Retarget(ProbeId id, const Hooks& hooks);
-  // Attaches all that were loaded. Throws Failure(kRegression) naming the probe that refused.
+  [[nodiscard]] std::span<const PointStatus> points() const { return status_; }
+  // nullptr when the set has no such point, or no way to it.
+  [[nodiscard]] const PointStatus* Find(const std::string& point) const;
+  // Why the set cannot count faults here; empty when it can.
+  [[nodiscard]] std::string WhyNot() const;
+
+  // Attaches all that was loaded. Throws Failure(kRegression) naming the point that refused.
   void Attach();
   void Detach();
-  // Zeroes the counters. The fault and sync probes then count this process alone.
-  void Reset(pid_t process, bool sampling);
-  [[nodiscard]] ProbeReading Read(ProbeId id) const;
-  // The records of all probes, in order of their start. Empties the ring buffers.
+  // Zeroes the counters. `device` is st_dev of the file system, 0 for any.
+  void Reset(pid_t process, dev_t device);
+  [[nodiscard]] ProbeReading Read() const;
+  // The records, in order of their start. Empties the ring buffer.
   [[nodiscard]] std::vector<fl_sample> DrainSamples();
 
  private:
   struct Loaded;
-  void Load(size_t index, const Hooks& hooks);
-  std::array<std::unique_ptr<Loaded>, kProbes> loaded_;
-  std::array<ProbeStatus, kProbes> status_;
+  ProbeChoice choice_;
+  std::vector<Point> table_;
+  std::vector<PointStatus> status_;
+  std::unique_ptr<Loaded> loaded_;
+};
+
+// The sets of a file system, each loaded once: so that the memory of a guest looks the same to
+// every cell, whichever set it attaches.
+class ProbeSets {
+ public:
+  enum class Loading { kAtOnce, kWhenAsked };
+  explicit ProbeSets(const FileSystem& fs, bool one_process = false,
+                     Loading loading = Loading::kAtOnce);
+  // The set of a cell, nullptr for none. One for the strategy module, or with samples, is loaded
+  // when it is asked for.
+  ProbeSet* For(ProbeChoice choice);
+  // [{set, id, target, means, error}]
+  [[nodiscard]] nlohmann::json Report() const;
+
+ private:
+  const FileSystem& fs_;
+  bool one_process_;
+  std::map<ProbeChoice, std::unique_ptr<ProbeSet>> sets_;
 };
 
 }  // namespace faultline

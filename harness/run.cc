@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,12 +14,14 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "harness/clock.h"
 #include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/histogram.h"
+#include "harness/journal.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
 
@@ -120,26 +123,152 @@ double LoopCost(const Workload& workload, LaneSpec spec) {
   return static_cast<double>(least) / static_cast<double>(spec.touches);
 }
 
-nlohmann::json ProbeJson(const ProbeSet& probes, ProbeId id, const fl_state& state) {
-  const ProbeStatus& status = probes.status(id);
-  if (status.target.empty()) return nullptr;
-  const std::span<const uint64_t> buckets(state.buckets);
+nlohmann::json ProbeJson(const PointStatus* point, const Distribution& events) {
+  if (point == nullptr) return nullptr;
+  const std::span<const uint64_t> buckets(events.buckets);
   nlohmann::json histogram = nlohmann::json::array();
   for (size_t i = 0; i < buckets.size(); ++i) {
     if (buckets[i] != 0) histogram.push_back({BucketLow(i), BucketLow(i + 1), buckets[i]});
   }
-  nlohmann::json json = {{"count", state.count},  {"sum", state.sum},
-                         {"max", state.max},      {"target", status.target},
-                         {"means", status.means}, {"histogram", histogram}};
+  nlohmann::json json = {{"count", events.count}, {"sum", events.sum},
+                         {"max", events.max},     {"target", point->target},
+                         {"means", point->means}, {"histogram", histogram}};
   json["mean"] =
-      state.count == 0
+      events.count == 0
           ? nlohmann::json(nullptr)
-          : nlohmann::json(static_cast<double>(state.sum) / static_cast<double>(state.count));
+          : nlohmann::json(static_cast<double>(events.sum) / static_cast<double>(events.count));
   for (const auto& [name, q] : {std::pair{"p50", 0.5}, std::pair{"p90", 0.9},
                                 std::pair{"p99", 0.99}, std::pair{"p99_9", 0.999}}) {
-    json[name] = Quantile(buckets, q, state.max);
+    json[name] = Quantile(buckets, q, events.max);
   }
   return json;
+}
+
+constexpr const char* kPhaseNames[] = {
+#define PHASE(id, what) #id,
+#include "bpf/phases.def"
+#undef PHASE
+};
+
+// What a program that marks costs by its means, relative to the others: measured on 6.1 (a clock
+// read is 52 of each; docs/probes.md).
+double RelativeCost(const std::string& means) {
+  if (means == MeansName(Means::kFentry)) return 181;
+  if (means == MeansName(Means::kFexit)) return 239;
+  if (means == MeansName(Means::kRawTracepoint)) return 140;
+  // ftrace-based, with a whole pt_regs; no figure of ours: as bpftrace's pair (FACTS) is to a pair
+  // of fentry and fexit.
+  return 530;
+}
+
+// What is left of `per_fault`, which the threads' own clock measured, is `other`: from the store
+// to the first probe, from the last one back to the loop, and the loop. `marks_cost` is what the
+// marks should cost that fall on the phase, per fault, by RelativeCost().
+nlohmann::json PhasesJson(const ProbeSet& probes, const ProbeReading& reading, uint64_t touches,
+                          double scale, double per_fault) {
+  struct MarkRow {
+    fl_mark mark;
+    size_t ends;
+    size_t begins;
+  };
+  constexpr MarkRow kMarks[] = {
+#define MARK(id, ends, begins) {FL_MARK_##id, FL_PHASE_##ends, FL_PHASE_##begins},
+#include "bpf/marks.def"
+#undef MARK
+  };
+  std::array<double, FL_PHASES + 1> weights{};
+  for (const MarkRow& row : kMarks) {
+    const PointStatus* point = probes.Find(PointOfMark(row.mark));
+    if (point == nullptr) continue;
+    const double cost =
+        static_cast<double>(reading.marks.at(row.mark)) * RelativeCost(point->means);
+    weights.at(row.ends) += cost / 2;
+    weights.at(row.begins) += cost / 2;
+  }
+  nlohmann::json phases = nlohmann::json::array();
+  const auto add = [&](const char* id, double mean, size_t index) {
+    phases.push_back({{"id", id},
+                      {"mean", mean},
+                      {"marks_cost", weights.at(index) / static_cast<double>(touches)},
+                      {"tax", nullptr},
+                      {"net", nullptr}});
+  };
+  double left = per_fault;
+  for (size_t i = 0; i < FL_PHASES; ++i) {
+    if (reading.phases.at(i) == 0) continue;
+    const double mean =
+        scale * static_cast<double>(reading.phases.at(i)) / static_cast<double>(touches);
+    left -= mean;
+    add(kPhaseNames[i], mean, i);
+  }
+  add("other", left, FL_PHASE_other);
+  return phases;
+}
+
+// In the order of enum fl_kind.
+nlohmann::json SampleKinds() {
+  nlohmann::json kinds = {
+#define PROBE(id, what) #id,
+#include "bpf/probes.def"
+#undef PROBE
+      "lock_wait", "lock_hold"};
+  for (const char* phase : kPhaseNames) kinds.push_back(std::string("phase.") + phase);
+  return kinds;
+}
+
+// Why attempts to map a huge entry fell back.
+nlohmann::json FallbacksJson(const fl_state& state) {
+  nlohmann::json json;
+  constexpr const char* kReasons[] = {"alignment", "flag", "mapping", "size", "extent"};
+  for (size_t i = 0; i < FL_FALLBACKS; ++i) json[kReasons[i]] = state.fallbacks[i];
+  return json;
+}
+
+// Who asked for the journal's commits, whom they served, what they wrote.
+nlohmann::json JournalJson(const ProbeReading& reading, const JournalCounters& counters,
+                           uint64_t touches) {
+  const fl_state& state = reading.state;
+  const auto asked = [](const auto& by) {
+    return nlohmann::json{{"fault", by[FL_ASKER_fault]},
+                          {"fsync", by[FL_ASKER_fsync]},
+                          {"kernel", by[FL_ASKER_kernel]}};
+  };
+  const uint64_t bytes = counters.log_bytes ? *counters.log_bytes
+                                            : (state.blocks_logged + state.fast_blocks) * kPageSize;
+  const uint64_t commits =
+      reading.Of(ProbeId::k_commit).count + reading.Of(ProbeId::k_fast_commit).count;
+  const uint64_t sync = reading.Of(ProbeId::k_sync).sum;
+  const auto each = static_cast<double>(touches);
+  return {{"asked", asked(state.asked)},
+          {"log_forces", asked(state.forces)},
+          {"served", {{"faults", state.served_faults}, {"fsyncs", state.served_fsyncs}}},
+          {"log_bytes", bytes},
+          {"commits_per_fault", static_cast<double>(commits) / each},
+          {"log_bytes_per_fault", static_cast<double>(bytes) / each},
+          {"sync_waiting", sync == 0 ? nlohmann::json(nullptr)
+                                     : nlohmann::json(static_cast<double>(reading.waited) /
+                                                      static_cast<double>(sync))}};
+}
+
+nlohmann::json LocksJson(const ProbeReading& reading, pid_t leader) {
+  constexpr const char* kNames[] = {"mmap_read", "mmap_write", "vma"};
+  nlohmann::json locks = nlohmann::json::array();
+  for (const fl_thread& thread : reading.threads) {
+    for (size_t kind = 0; kind < FL_LOCKS; ++kind) {
+      const fl_lock& lock = thread.locks[kind];
+      if (lock.count == 0) continue;
+      // Threads are numbered from the process on: the same in every run.
+      locks.push_back({{"thread", static_cast<int64_t>(thread.tid) - leader},
+                       {"lock", kNames[kind]},
+                       {"faults", thread.faults},
+                       {"count", lock.count},
+                       {"wait", lock.wait},
+                       {"wait_max", lock.wait_max},
+                       {"hold", lock.hold},
+                       {"hold_max", lock.hold_max}});
+    }
+  }
+  return locks;
 }
 
 }  // namespace
@@ -283,23 +412,31 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
       if (probes != nullptr) probes->Detach();
     }
   } attached{nullptr};
-  if (cell.probes) {
-    if (module) context.probes.Retarget(ProbeId::k_fault, kModuleFaultHooks);
-    context.probes.Attach();
-    attached.probes = &context.probes;
-    context.probes.Reset(getpid(), false);
+  ProbeSet* const probes = context.probes.For(
+      {.probes = cell.probes, .module = module != nullptr, .sampling = cell.samples});
+  struct stat inode {};
+  if (fstat(file.fd(), &inode) != 0) {
+    throw Failure(ExitCode::kRegression, fmt::format("fstat: {}", std::strerror(errno)));
+  }
+  if (probes != nullptr) {
+    if (const std::string why = probes->WhyNot(); !why.empty()) {
+      throw Failure(ExitCode::kSkipped, why);
+    }
+    probes->Attach();
+    attached.probes = probes;
+    probes->Reset(getpid(), inode.st_dev);
   }
   if (warmup > 0) {
     Lane lane(part(0, warmup), nullptr);
     context.workload.run(lane);
   }
-  std::array<uint64_t, kProbes> recursion_before{};
-  if (cell.probes) {
-    for (size_t i = 0; i < kProbes; ++i) {
-      recursion_before.at(i) = context.probes.Read(static_cast<ProbeId>(i)).recursion;
-    }
-    context.probes.Reset(getpid(), cell.samples);
+  uint64_t recursion_before = 0;
+  if (probes != nullptr) {
+    recursion_before = probes->Read().recursion;
+    if (cell.samples) static_cast<void>(probes->DrainSamples());  // the warm-up's
+    probes->Reset(getpid(), inode.st_dev);
   }
+  const JournalCounters journal_before = ReadJournalCounters(context.fs, inode.st_dev);
   if (module) module->Reset(file.fd());
 
   const uint64_t ns_before = MonotonicNs();
@@ -312,11 +449,9 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("the process beside {} ended by itself", cell.workload));
   }
-  std::array<ProbeReading, kProbes> readings{};
-  if (cell.probes) {
-    for (size_t i = 0; i < kProbes; ++i)
-      readings.at(i) = context.probes.Read(static_cast<ProbeId>(i));
-  }
+  const JournalCounters journal =
+      ReadJournalCounters(context.fs, inode.st_dev).Since(journal_before);
+  const ProbeReading reading = probes != nullptr ? probes->Read() : ProbeReading{};
   if (totals.sum.error != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("a sync or write failed: {}", std::strerror(totals.sum.error)));
@@ -370,14 +505,16 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
 
   uint64_t lost = 0;
   row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
-  if (cell.probes) {
-    const fl_state& fault = readings[static_cast<size_t>(ProbeId::k_fault)].state;
-    const fl_state& commit = readings[static_cast<size_t>(ProbeId::k_commit)].state;
-    const fl_state& fast = readings[static_cast<size_t>(ProbeId::k_fast_commit)].state;
-    const fl_state& sync = readings[static_cast<size_t>(ProbeId::k_sync)].state;
-    row["probe"] = {{"fault", ProbeJson(context.probes, ProbeId::k_fault, fault)},
-                    {"sync", ProbeJson(context.probes, ProbeId::k_sync, sync)},
-                    {"commit", ProbeJson(context.probes, ProbeId::k_commit, commit)}};
+  row["journal"] = {{"kernel", journal.Json()}};
+  if (probes != nullptr) {
+    const Distribution& fault = reading.Of(ProbeId::k_fault);
+    const Distribution& sync = reading.Of(ProbeId::k_sync);
+    const Distribution& commit = reading.Of(ProbeId::k_commit);
+    const Distribution& fast = reading.Of(ProbeId::k_fast_commit);
+    row["probe"] = {{"fault", ProbeJson(probes->Find("fault.end"), fault)},
+                    {"sync", ProbeJson(probes->Find("sync.end"), sync)},
+                    {"commit", ProbeJson(probes->Find("commit.end"), commit)},
+                    {"fast_commit", ProbeJson(probes->Find("fast_commit.end"), fast)}};
     for (const char* name : {"p50", "p90", "p99", "p99_9", "max"}) {
       if (!row["probe"]["fault"].is_null() && fault.count != 0)
         row[name] = row["probe"]["fault"][name];
@@ -386,35 +523,40 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
     row["syncs"] = module ? stats.syncs + stats.syncs_dropped : sync.count;
     row["fast_commits"] = fast.count;
     row["commits"] = commit.count + fast.count;
-    row["fallbacks"] = fault.fallbacks;
-    uint64_t dropped = 0;
-    uint64_t slots = 0;
-    uint64_t recursion = 0;
-    for (size_t i = 0; i < kProbes; ++i) {
-      dropped += readings.at(i).state.dropped;
-      slots += readings.at(i).state.slots;
-      recursion += readings.at(i).recursion - recursion_before.at(i);
+    row["fallback_reasons"] = FallbacksJson(reading.state);
+    row["fallbacks"] = std::accumulate(std::begin(reading.state.fallbacks),
+                                       std::end(reading.state.fallbacks), reading.state.retries);
+    row["journal"].update(JournalJson(reading, journal, cell.touches));
+    if (cell.probes == Probes::kLocks) row["locks"] = LocksJson(reading, getpid());
+    if (cell.probes == Probes::kPhases || cell.probes == Probes::kBallast) {
+      row["phases"] = PhasesJson(*probes, reading, cell.touches, scale, row["per_fault"]);
     }
+    const uint64_t recursion = reading.recursion - recursion_before;
     const uint64_t missed = expected > fault.count ? expected - fault.count : 0;
-    row["losses"] = {
-        {"dropped", dropped}, {"missed", missed}, {"recursion", recursion}, {"slots", slots}};
-    lost = dropped + slots + recursion;
-    if (context.probes.status(ProbeId::k_fault).target.empty()) {
-      complaint = fmt::format("the fault probe did not load: {}",
-                              context.probes.status(ProbeId::k_fault).error);
-    } else if (complaint.empty() && fault.count != expected) {
+    row["losses"] = {{"dropped", reading.state.dropped},
+                     {"missed", missed},
+                     {"recursion", recursion},
+                     {"slots", reading.state.lost}};
+    lost = reading.state.dropped + reading.state.lost + recursion;
+    if (complaint.empty() && fault.count != expected) {
       complaint = fmt::format("{} touches, {} faults, but {} samples by {}", cell.touches,
-                              totals.sum.faults, fault.count,
-                              context.probes.status(ProbeId::k_fault).target);
-    } else if (complaint.empty() && mapping && (fault.huge == fault.count) != huge) {
-      complaint = fmt::format("{} of {} faults came in with a huge order", fault.huge, fault.count);
+                              totals.sum.faults, fault.count, probes->Find("fault.end")->target);
+    } else if (complaint.empty() && mapping && (reading.huge == fault.count) != huge) {
+      complaint =
+          fmt::format("{} of {} faults came in with a huge order", reading.huge, fault.count);
+    } else if (complaint.empty() && journal.commits && probes->Find("commit.end") != nullptr &&
+               *journal.commits != commit.count) {
+      complaint = fmt::format("{} commits by the probe, {} by the file system's own counter",
+                              commit.count, *journal.commits);
     }
     if (cell.samples) {
       nlohmann::json samples = nlohmann::json::array();
-      for (const fl_sample& s : context.probes.DrainSamples()) {
-        samples.push_back({s.type, s.tid, s.start, s.duration, s.address, s.result, s.order});
+      for (const fl_sample& s : probes->DrainSamples()) {
+        samples.push_back(
+            {s.kind, s.tid, s.start, s.duration, s.address, s.result, s.order, s.link});
       }
       row["samples"] = std::move(samples);
+      row["sample_kinds"] = SampleKinds();
     }
   }
   if (!complaint.empty()) {
@@ -453,14 +595,17 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
               {"status", status},
               {"reason", reason},
               {"life", nullptr}});
-  for (const char* field :
-       {"real_time",     "cpu_time",     "per_fault", "per_page",     "loop_cost",    "pages",
-        "faults",        "syncs",        "app_syncs", "commits",      "fast_commits", "fallbacks",
-        "mtime_changes", "mapped_order", "dax",       "map_sync",     "line_flush",   "samples",
-        "tax",           "tax_page",     "p50",       "p90",          "p99",          "p99_9",
-        "max",           "probe",        "losses",    "module",       "retries_p50",  "retries_max",
-        "period_us",     "starved",      "slowdown",  "slowdown_p50", "progress_max", "attack_rate",
-        "refused",       "reference",    "scan"}) {
+  for (const char* field : {"real_time",     "cpu_time",     "per_fault",    "per_page",
+                            "loop_cost",     "pages",        "faults",       "syncs",
+                            "app_syncs",     "commits",      "fast_commits", "fallbacks",
+                            "mtime_changes", "mapped_order", "dax",          "map_sync",
+                            "line_flush",    "samples",      "tax",          "tax_page",
+                            "p50",           "p90",          "p99",          "p99_9",
+                            "max",           "probe",        "losses",       "module",
+                            "retries_p50",   "retries_max",  "period_us",    "starved",
+                            "slowdown",      "slowdown_p50", "progress_max", "attack_rate",
+                            "refused",       "reference",    "scan",         "journal",
+                            "phases",        "locks",        "sample_kinds", "fallback_reasons"}) {
     row[field] = nullptr;
   }
   return row;

@@ -20,9 +20,10 @@ struct RunContext {
   const FileSystem& fs;
   const Strategy& strategy;
   const Workload& workload;
-  std::string directory;                // on the file system
-  ProbeSet& probes;                     // loaded, not attached
-  std::optional<uint64_t> warmup = {};  // touches before the measured ones, if not the usual number
+  std::string directory;  // on the file system
+  ProbeSets& probes;      // loaded, not attached
+  // Touches before the measured ones, if not the usual number.
+  std::optional<uint64_t> warmup = {};
 };
 
 // The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that

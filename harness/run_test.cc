@@ -56,7 +56,7 @@ TEST(Row, HasTheFieldsOfItsDocument) {
   EXPECT_TRUE(fields.insert("vcpus").second);
   EXPECT_EQ(fields, DocumentedFields());
   EXPECT_EQ(fields.count("per_fault"), 1U);
-  EXPECT_EQ(fields.size(), 69U);
+  EXPECT_EQ(fields.size(), 74U);
 }
 
 TEST(Row, WithoutFigures) {
@@ -113,14 +113,14 @@ class RunCellTest : public testing::Test {
   nlohmann::json Run(const char* strategy, uint64_t k = kNoK) {
     cell_.strategy = strategy;
     cell_.writes_per_sync = k;
-    ProbeSet probes(fs_);
+    ProbeSets probes(fs_);
     return RunCell(cell_, {fs_, *FindStrategy(strategy), workload_, folder_.path(), probes});
   }
 
   [[nodiscard]] bool OnTmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
 
   // No probe has a hook there.
-  FileSystem fs_ = {"ordinary", "", "", "", "", false, false, "", "", {}, {}, {}};
+  FileSystem fs_ = {.id = "ordinary"};
   Workload workload_ = {.id = "every_page",
                         .summary = "",
                         .run = EveryPage,

@@ -14,15 +14,24 @@ BASELINE = "volatile"
 
 @dataclass
 class Cell:
-    """A point of the matrix. off: its row without probes; on: its row with probes; either may be None."""
+    """A point of the matrix. off: its row without probes; on: its row with the default probes; phases, locks: its
+    rows with those sets. Any may be None."""
 
     off: dict = None
     on: dict = None
+    phases: dict = None
+    locks: dict = None
+    ballast: dict = None
+
+    @property
+    def rows(self):
+        """Its rows, the twin first."""
+        return [row for row in (self.off, self.on, self.phases, self.locks, self.ballast) if row is not None]
 
     @property
     def any(self):
         """A row of the cell, to read from it what both share."""
-        return self.off or self.on
+        return self.rows[0]
 
     @property
     def name(self):
@@ -37,12 +46,12 @@ class Cell:
     @property
     def best(self):
         """The row whose figures are shown: the twin without probes, else the probed row, else None."""
-        return next((row for row in (self.off, self.on) if is_ok(row)), None)
+        return next((row for row in self.rows if is_ok(row)), None)
 
     @property
     def probed_only(self):
         """Whether the figures shown contain the cost of the probes."""
-        return self.best is not None and self.best is self.on
+        return self.best is not None and self.best is not self.off
 
     def tax(self, key="per_fault"):
         """What the probes add to per_fault or per_page, in the row's unit; None unless both twins are ok."""
@@ -164,7 +173,7 @@ STATUSES = ("failed", "incomplete", "skipped", "ok")
 
 def status(cell):
     """The cell's status: the worse of its rows'."""
-    return min((row["status"] for row in (cell.off, cell.on) if row is not None), key=STATUSES.index)
+    return min((row["status"] for row in cell.rows), key=STATUSES.index)
 
 
 def tally(rows):
@@ -182,11 +191,11 @@ def not_measured(rows):
     """
     found = {}
     for cell in cells(rows):
-        both = [row for row in (cell.off, cell.on) if row is not None and row["status"] != "ok"]
+        both = [row for row in cell.rows if row["status"] != "ok"]
         keys = {(row["status"], row["reason"]) for row in both}
         for row in both:
             names = found.setdefault((row["status"], row["reason"]), [])
-            name = cell.name if len(both) == 2 and len(keys) == 1 else row["name"]
+            name = cell.name if len(both) > 1 and len(both) == len(cell.rows) and len(keys) == 1 else row["name"]
             if name not in names:
                 names.append(name)
     order = sorted(found, key=lambda key: STATUSES.index(key[0]))

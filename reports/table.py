@@ -71,6 +71,7 @@ def text(table):
         lines += _wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
         lines += _grid(COLUMNS, section["rows"])
+        lines += _journal_text(section) + _phases_text(section) + _locks_text(section)
         starred |= any(row["probed_only"] for row in section["rows"])
         dashed |= any(row["tax"] is None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
@@ -121,7 +122,22 @@ def _section(context, key, group):
     kernel, fs, workload, order, threads = key
     return {"kernel": kernel, "release": context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
             "workload": workload, "order": order, "threads": threads,
-            "rows": [_row(group, cell) for cell in group if cell.best]}
+            "rows": [_row(group, cell) for cell in group if cell.best],
+            "journal": [_journal_row(cell) for cell in group if _commits(cell)],
+            "phases": [{"strategy": cell.label, "state": cell.any["state"], "phases": cell.phases["phases"]}
+                       for cell in group if cells.is_ok(cell.phases) and cell.phases["phases"]],
+            "locks": [{"strategy": cell.label, "state": cell.any["state"], **lock}
+                      for cell in group if cells.is_ok(cell.locks) for lock in cell.locks["locks"] or []]}
+
+
+def _commits(cell):
+    """Whether the default probes saw a commit; a result of before they looked at who asks has none to show."""
+    return cells.is_ok(cell.on) and bool(cell.on["commits"]) and "asked" in (cell.on.get("journal") or {})
+
+
+def _journal_row(cell):
+    row = cell.on
+    return {"strategy": cell.label, "state": row["state"], "commits": row["commits"], **row["journal"]}
 
 
 def _row(group, cell):
@@ -135,6 +151,42 @@ def _row(group, cell):
         "syncs_per_fault": cell.syncs_per_fault,
         **{q: on[q] if on else None for q in QUANTILES},
     }
+
+
+def _journal_text(section):
+    if not section["journal"]:
+        return []
+    return ["", *_wrap("the journal, per fault; who asked for a commit (fault/fsync/kernel: the timer and the like); "
+                       "faults and fsyncs that waited for one; share of the syncs spent off the CPU"),
+            *_grid(JOURNAL_COLUMNS, section["journal"])]
+
+
+PHASE_CELLS = 5  # side by side
+
+
+def _phases_text(section):
+    """The phases of each cell, tax taken off where there is a twin: a column a cell."""
+    lines = []
+    for first in range(0, len(section["phases"]), PHASE_CELLS):
+        group = section["phases"][first:first + PHASE_CELLS]
+        ids = dict.fromkeys(phase["id"] for cell in group for phase in cell["phases"] if phase["id"] != "other")
+        rows = []
+        for phase_id in [*ids, "other"]:
+            of = [next((p for p in cell["phases"] if p["id"] == phase_id), None) for cell in group]
+            rows.append((phase_id, [None if p is None else p["mean"] if p["net"] is None else p["net"] for p in of]))
+        columns = [("phase", lambda r: r[0])]
+        for index, cell in enumerate(group):
+            columns.append((f"{cell['strategy']}/{cell['state'][:4]}"[:14],
+                            lambda r, i=index: "" if r[1][i] is None else number(r[1][i])))
+        lines += ["", *_wrap("phases of a fault, what the probes cost taken off"), *_grid(tuple(columns), rows)]
+    return lines
+
+
+def _locks_text(section):
+    if not section["locks"]:
+        return []
+    return ["", *_wrap("locks of the address space: mean wait and hold of one taking"),
+            *_grid(LOCK_COLUMNS, section["locks"])]
 
 
 def _contest_section(context, key, group):
@@ -203,6 +255,23 @@ COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]),
            ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 
 
+JOURNAL_COLUMNS = (
+    ("strategy", lambda r: r["strategy"]),
+    ("state", lambda r: r["state"]),
+    ("commits", lambda r: f"{r['commits_per_fault']:.3f}"),
+    ("bytes", lambda r: number(r["log_bytes_per_fault"])),
+    ("asked", lambda r: "/".join(number(r["asked"][who]) for who in ("fault", "fsync", "kernel"))),
+    ("served", lambda r: f"{number(r['served']['faults'])}/{number(r['served']['fsyncs'])}"),
+    ("waiting", lambda r: "-" if r["sync_waiting"] is None else f"{r['sync_waiting']:.2f}"))
+LOCK_COLUMNS = (
+    ("strategy", lambda r: r["strategy"]),
+    ("state", lambda r: r["state"]),
+    ("thread", lambda r: number(r["thread"])),
+    ("lock", lambda r: r["lock"]),
+    ("taken", lambda r: number(r["count"])),
+    ("wait", lambda r: number(round(r["wait"] / r["count"]))),
+    ("hold", lambda r: number(round(r["hold"] / r["count"]))),
+    ("longest hold", lambda r: number(r["hold_max"])))
 CONTEST_COLUMNS = (
     ("touch", lambda r: r["touch"]),
     ("att", lambda r: number(r["attackers"])),
@@ -214,7 +283,7 @@ CONTEST_COLUMNS = (
     ("starved", lambda r: f"{number(r['starved']['n'])} of {number(r['starved']['of'])}" if r["touched"] else "-"),
     ("progress", lambda r: number(r["progress_max"] if r["touched"] else None)),
     ("P", lambda r: number(r["period_us"] if r["touched"] else None)))
-WORDS = ("strategy", "state", "touch")  # columns that stand left
+WORDS = ("strategy", "state", "touch", "phase", "lock")  # columns that stand left
 
 
 def _grid(columns, rows):

@@ -236,3 +236,41 @@ def test_the_table_verb_starts_without_matplotlib(synthetic):
             "assert not {'matplotlib', 'numpy', 'scipy', 'jinja2'} & set(sys.modules), sorted(sys.modules)")
     here = table.__file__.rpartition("/")[0]
     subprocess.run([sys.executable, "-c", code, here, folder], check=True, stdout=subprocess.DEVNULL)
+
+
+def journal(faults, bytes_per_fault=20480.0, waiting=0.86):
+    return {"kernel": {"commits": faults, "forces": None, "log_bytes": None},
+            "asked": {"fault": faults, "fsync": 0, "kernel": 3}, "log_forces": {"fault": 0, "fsync": 0, "kernel": 0},
+            "served": {"faults": faults, "fsyncs": 0}, "log_bytes": 512, "commits_per_fault": 1.0,
+            "log_bytes_per_fault": bytes_per_fault, "sync_waiting": waiting}
+
+
+def phase(name, mean, net=None):
+    return {"id": name, "mean": mean, "marks_cost": 100.0, "tax": None if net is None else mean - net, "net": net}
+
+
+def test_the_journal_the_phases_and_the_locks_stand_below_their_section(synthetic):
+    lock = {"thread": 1, "lock": "mmap_read", "faults": 4, "count": 4, "wait": 2000, "wait_max": 900, "hold": 40000,
+            "hold_max": 12345}
+    rows = [synthetic.row("map_sync", state="hole"),
+            synthetic.row("map_sync", state="hole", probes="on", journal=journal(2048)),
+            synthetic.row("map_sync", state="hole", probes="phases",
+                          phases=[phase("entry", 1200.0, 1040.0), phase("commit_wait", 50000.0, 48000.0),
+                                  phase("other", 700.0, 560.0)]),
+            synthetic.row("volatile", state="hole", probes="phases",
+                          phases=[phase("entry", 1300.0), phase("other", 600.0)]),
+            synthetic.row("map_sync", state="hole", probes="locks", locks=[lock])]
+    text = table.text(built(synthetic, rows))
+    lines = [line.split() for line in text.splitlines()]
+    assert ["map_sync", "hole", "1.000", "20480", "2048/0/3", "2048/0", "0.86"] in lines
+    assert ["phase", "volatile/hole", "map_sync/hole"] in lines
+    # net where there is a twin, else what was measured; nothing where a cell has no such phase
+    assert ["entry", "1300", "1040"] in lines and ["commit_wait", "48000"] in lines
+    assert lines.index(["other", "600", "560"]) > lines.index(["commit_wait", "48000"])
+    assert ["map_sync", "hole", "1", "mmap_read", "4", "500", "10000", "12345"] in lines
+    assert all(columns(line) <= 80 for line in text.splitlines())
+
+
+def test_a_result_of_before_the_journal_was_looked_at_has_none(synthetic):
+    text = table.text(built(synthetic, synthetic.pair("map_sync", state="hole")))
+    assert "the journal" not in text and "phases of" not in text and "locks of" not in text

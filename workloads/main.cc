@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -80,6 +81,18 @@ nlohmann::json Tables() {
 #include "bpf/probes.def"
 #undef PROBE
   };
+  tables["phase"] = {
+#define PHASE(id, what) {{"id", #id}, {"summary", what}, {"default", false}},
+#include "bpf/phases.def"
+#undef PHASE
+  };
+  for (const ProbesRow& row : kProbesRows) {
+    if (row.selftest) continue;
+    tables["probes"].push_back(
+        {{"id", row.id},
+         {"summary", row.summary},
+         {"default", row.probes == Probes::kOff || row.probes == Probes::kOn}});
+  }
   return tables;
 }
 
@@ -94,7 +107,7 @@ struct ByHand {
   uint64_t touches = 512;
   unsigned threads = 1;
   std::optional<uint64_t> warmup;
-  bool probes = false;
+  std::string probes = "off";
   bool json = false;
 };
 
@@ -112,7 +125,8 @@ CLI::App* AddByHand(CLI::App& app, ByHand& by_hand) {
   cell->add_option("--threads", by_hand.threads)->capture_default_str();
   cell->add_option("--warmup", by_hand.warmup, "touches before the measured ones (usually 16)");
   cell->add_option("--dir", by_hand.directory, "another place than /mnt/FS");
-  cell->add_flag("--probes", by_hand.probes, "attach faultline's own probes");
+  cell->add_flag("--probes{on}", by_hand.probes,
+                 "attach faultline's own: on, or --probes=phases, --probes=locks");
   cell->add_flag("--json", by_hand.json, "the row of a result");
   return cell;
 }
@@ -137,7 +151,7 @@ int RunCellByHand(const ByHand& by_hand) {
   if (!planned.front().skip.empty()) throw Failure(ExitCode::kSkipped, planned.front().skip);
   Cell cell = planned.front().cell;
   cell.kernel = "here";
-  cell.probes = by_hand.probes;
+  cell.probes = ProbesNamed(by_hand.probes);
   const Workload* workload = nullptr;
   for (const Workload* candidate : kWorkloads) {
     if (cell.workload == candidate->id) workload = candidate;
@@ -195,23 +209,20 @@ int Main(int argc, char** argv) {
   selection.setting = SplitList(lists["setting"]);
   selection.wall = wall;
   if (touches_option->count() > 0) selection.touches = touches;
-  bool on = false;
-  bool off = false;
-  for (const std::string& value : SplitList(probes)) {
-    if (value != "on" && value != "off") {
-      throw Failure(ExitCode::kUsage, "--probes: '" + value + "' is neither on nor off");
-    }
-    (value == "on" ? on : off) = true;
-  }
   // A probed cell without its twin would have no tax.
-  const std::vector<bool> twins = on ? std::vector<bool>{false, true} : std::vector<bool>{false};
+  std::vector<Probes> sets = {Probes::kOff};
+  for (const std::string& value : SplitList(probes)) {
+    const Probes set = ProbesNamed(value);
+    if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
+  }
   nlohmann::json cells = nlohmann::json::array();
   for (PlannedCell& planned : Plan(selection, kWorkloads)) {
-    for (const bool probed : twins) {
+    for (const Probes set : sets) {
+      const bool probed = set != Probes::kOff;
       // A contest is measured by its parties' own clocks.
       if (probed && !planned.cell.touch.empty()) continue;
       planned.cell.kernel = kernel;
-      planned.cell.probes = probed;
+      planned.cell.probes = set;
       planned.cell.seed = seed;
       planned.cell.samples = samples && probed;
       cells.push_back({{"cell", CellToJson(planned.cell)},

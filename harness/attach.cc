@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/attach.h"
+
+#include <iterator>
+
+namespace faultline {
+namespace {
+
+// The point that a mark is made at.
+struct MarkPoint {
+  fl_mark mark;
+  const char* point;
+};
+constexpr MarkPoint kMarkPoints[] = {{FL_MARK_begin, "fault.begin"},
+                                     {FL_MARK_mtime_enter, "phase.mtime_begin"},
+                                     {FL_MARK_mtime_leave, "phase.mtime"},
+                                     {FL_MARK_dax_begin, "phase.handle_start"},
+                                     {FL_MARK_zero_enter, "phase.zero_begin"},
+                                     {FL_MARK_zero_leave, "phase.zero"},
+                                     {FL_MARK_map_leave, "phase.map"},
+                                     {FL_MARK_attempt_end, "fault.end"},
+                                     {FL_MARK_sync_enter, "phase.sync_begin"},
+                                     {FL_MARK_commit_wait_enter, "phase.commit_wait_begin"},
+                                     {FL_MARK_commit_wait_leave, "phase.commit_wait"},
+                                     {FL_MARK_cil_push_enter, "phase.cil_push_begin"},
+                                     {FL_MARK_cil_push_leave, "phase.cil_push"},
+                                     {FL_MARK_log_wait_enter, "phase.log_wait_begin"},
+                                     {FL_MARK_log_wait_leave, "phase.log_wait"},
+                                     {FL_MARK_flush_enter, "phase.flush_begin"},
+                                     {FL_MARK_flush_leave, "phase.flush"},
+                                     {FL_MARK_sync_leave, "phase.sync"},
+                                     {FL_MARK_sync_end, "sync.end"},
+                                     {FL_MARK_again, "phase.handle_stop"},
+                                     {FL_MARK_leave, "phase.handle_stop"}};
+static_assert(std::size(kMarkPoints) == FL_MARKS_END);
+
+Point RawTracepoint(const char* id, const std::string& program, std::vector<std::string> names,
+                    bool required = false) {
+  return {id, {{program, Means::kRawTracepoint, std::move(names)}}, "", required};
+}
+
+// A function's entry or return: the names that it had over the versions, each by BTF, then each
+// without.
+Point Function(const std::string& id, const std::string& program, Means by_btf, Means without,
+               const std::vector<std::string>& names) {
+  Point point{.id = id};
+  for (const Means means : {by_btf, without}) {
+    for (const std::string& name : names) {
+      point.ways.push_back({program + "_" + MeansName(means), means, {name}});
+    }
+  }
+  return point;
+}
+
+Point Enter(const std::string& id, const std::string& program,
+            const std::vector<std::string>& names) {
+  return Function(id, program, Means::kFentry, Means::kKprobe, names);
+}
+
+Point Leave(const std::string& id, const std::string& program,
+            const std::vector<std::string>& names) {
+  return Function(id, program, Means::kFexit, Means::kKretprobe, names);
+}
+
+void AddPair(std::vector<Point>& points, const std::string& enter, const std::string& leave,
+             const std::string& enter_program, const std::string& leave_program,
+             const std::vector<std::string>& names) {
+  // The return first: an entry without it would leave something open.
+  points.push_back(Leave(leave, leave_program, names));
+  points.push_back(Enter(enter, enter_program, names));
+}
+
+// The variants that FL_FAULT() in bpf/fault.bpf.h makes.
+std::string FaultSuffix(const ProbeChoice& choice) {
+  std::string suffix;
+  if (choice.probes == Probes::kPhases || choice.probes == Probes::kBallast) suffix += "_marked";
+  if (choice.sampling) return suffix + "_recorded";
+  return choice.one_process ? suffix + "_filtered" : suffix;
+}
+
+void AddFault(std::vector<Point>& points, const ProbeChoice& choice, const FileSystem& fs) {
+  const std::string suffix = FaultSuffix(choice);
+  const auto add = [&](const char* id, const char* program, const char* tracepoint,
+                       bool required = false) {
+    points.push_back(RawTracepoint(id, program + suffix, {tracepoint}, required));
+  };
+  if (fs.dax && !choice.module) {
+    add("fault.end", "dax_pte_fault_done", "dax_pte_fault_done", true);
+    add("fault.end_pmd", "dax_pmd_fault_done", "dax_pmd_fault_done");
+    add("sync.end", "dax_insert_pfn_mkwrite", "dax_insert_pfn_mkwrite");
+  } else {
+    Point end{.id = "fault.end", .required = true};
+    for (const Means means : {Means::kFexit, Means::kKretprobe}) {
+      for (const Hook& hook : choice.module ? kModuleFaultHooks : fs.fault) {
+        if (hook.function == nullptr) continue;
+        end.ways.push_back(
+            {"handler" + suffix + "_" + MeansName(means), means, {hook.function}, hook.arguments});
+      }
+    }
+    points.push_back(end);
+    if (fs.dax) {
+      add("fault.attempt_pmd", "pmd_attempt", "dax_pmd_fault_done");
+      add("fault.attempt", "pte_attempt", "dax_pte_fault_done");
+      add("sync.end", "sync_end", "dax_insert_pfn_mkwrite");
+    }
+  }
+  add("fault.begin", "page_fault_user", "page_fault_user", true);
+}
+
+void AddJournal(std::vector<Point>& points, const FileSystem& fs) {
+  switch (fs.journal) {
+    case Journal::kNone:
+      break;
+    case Journal::kJbd2:
+      points.push_back(RawTracepoint("commit.end", "jbd2_end_commit", {"jbd2_end_commit"}));
+      points.push_back(RawTracepoint("commit.bytes", "jbd2_run_stats", {"jbd2_run_stats"}));
+      points.push_back(RawTracepoint("commit.begin", "jbd2_start_commit", {"jbd2_start_commit"}));
+      // fs/jbd2/journal.c, the same 5.10 to 7.3.
+      points.push_back(Enter("commit.ask", "ask", {"jbd2_complete_transaction"}));
+      points.push_back(Enter("commit.wait", "await", {"jbd2_log_wait_commit"}));
+      break;
+    case Journal::kXfsLog:
+      // fs/xfs/xfs_log.c; "xfs: xfs_log_force_lsn isn't passed a LSN" (v5.14).
+      points.push_back(
+          Enter("commit.ask", "force_seq", {"xfs_log_force_seq", "xfs_log_force_lsn"}));
+      points.push_back(Enter("commit.ask_all", "force", {"xfs_log_force"}));
+      // fs/xfs/xfs_log_cil.c, the same 5.10 to 7.3.
+      AddPair(points, "commit.begin", "commit.end", "cil_enter", "cil_leave",
+              {"xlog_cil_push_work"});
+      break;
+  }
+  if (fs.fast_commit) {
+    points.push_back(
+        RawTracepoint("fast_commit.end", "ext4_fc_commit_stop", {"ext4_fc_commit_stop"}));
+    points.push_back(
+        RawTracepoint("fast_commit.begin", "ext4_fc_commit_start", {"ext4_fc_commit_start"}));
+  }
+  points.push_back(RawTracepoint("sync.wait", "sched_switch", {"sched_switch"}));
+}
+
+void AddPhases(std::vector<Point>& points, const ProbeChoice& choice, const FileSystem& fs) {
+  const std::string suffix = choice.sampling ? "_recorded" : "";
+  // A function that a phase ends in and another begins after, both by its entry and its return.
+  const auto pair = [&](const std::string& phase, const std::string& program,
+                        const std::vector<std::string>& names) {
+    AddPair(points, "phase." + phase + "_begin", "phase." + phase, program + "_enter" + suffix,
+            program + "_leave" + suffix, names);
+  };
+  // mm/memory.c, four arguments 5.10 to 7.3.
+  points.push_back(Leave("phase.handle_stop", "fault_leave" + suffix, {"handle_mm_fault"}));
+  points.back().required = true;
+  pair("mtime", "mtime", {"file_update_time"});
+  points.push_back(RawTracepoint("phase.handle_start", "dax_fault_begins" + suffix,
+                                 {"dax_pte_fault", "dax_pmd_fault"}));
+  if (fs.map != nullptr) {
+    Point map = Leave("phase.map", "map_leave" + suffix, {fs.map});
+    if (fs.journal == Journal::kXfsLog) {
+      map.ways.insert(
+          map.ways.begin() + 1,
+          {"map_ends" + suffix, Means::kRawTracepoint, {"xfs_iomap_found", "xfs_iomap_alloc"}});
+    }
+    points.push_back(map);
+  }
+  pair("zero", "zero", {"blkdev_issue_zeroout"});
+  pair("sync", "sync", {"vfs_fsync_range"});
+  switch (fs.journal) {
+    case Journal::kNone:
+      break;
+    case Journal::kJbd2:
+      pair("commit_wait", "commit_wait", {"jbd2_log_wait_commit"});
+      break;
+    case Journal::kXfsLog:
+      // xlog_cil_force_lsn() until "xfs: xfs_log_force_lsn isn't passed a LSN" (v5.14).
+      pair("cil_push", "cil_push", {"xlog_cil_force_seq", "xlog_cil_force_lsn"});
+      pair("log_wait", "log_wait", {"xlog_wait_on_iclog"});
+      break;
+  }
+  pair("flush", "flush", {"blkdev_issue_flush"});
+}
+
+void AddLocks(std::vector<Point>& points) {
+  // include/trace/events/mmap_lock.h, since v5.11.
+  points.push_back(
+      RawTracepoint("mmap_lock.release", "mmap_lock_released", {"mmap_lock_released"}));
+  points.push_back(RawTracepoint("mmap_lock.have", "mmap_lock_acquire_returned",
+                                 {"mmap_lock_acquire_returned"}));
+  points.push_back(
+      RawTracepoint("mmap_lock.ask", "mmap_lock_start_locking", {"mmap_lock_start_locking"}));
+  // Before, by the semaphore's own functions (include/linux/mmap_lock.h, v5.10).
+  struct Semaphore {
+    const char* id;
+    const char* program;
+    Means means;
+    const char* function;
+  };
+  for (const Semaphore& sem : {
+           Semaphore{"mmap_read.have", "sem_read_had", Means::kFexit, "down_read"},
+           Semaphore{"mmap_read.try", "sem_read_tried", Means::kFexit, "down_read_trylock"},
+           Semaphore{"mmap_read.ask", "sem_read_ask", Means::kFentry, "down_read"},
+           Semaphore{"mmap_read.release", "sem_read_release", Means::kFentry, "up_read"},
+           Semaphore{"mmap_write.have", "sem_write_had", Means::kFexit, "down_write_killable"},
+           Semaphore{"mmap_write.ask", "sem_write_ask", Means::kFentry, "down_write_killable"},
+           Semaphore{"mmap_write.downgrade", "sem_downgrade", Means::kFentry, "downgrade_write"},
+           Semaphore{"mmap_write.release", "sem_write_release", Means::kFentry, "up_write"},
+       }) {
+    points.push_back({sem.id, {{sem.program, sem.means, {sem.function}}}, "mmap_lock.ask"});
+  }
+  // lock_vma_under_rcu(), mm/memory.c, since v6.4.
+  points.push_back(Leave("vma_lock.release", "vma_release", {"handle_mm_fault"}));
+  AddPair(points, "vma_lock.ask", "vma_lock.have", "vma_ask", "vma_had", {"lock_vma_under_rcu"});
+}
+
+}  // namespace
+
+const char* PointOfMark(fl_mark mark) {
+  for (const MarkPoint& row : kMarkPoints) {
+    if (row.mark == mark) return row.point;
+  }
+  return "";
+}
+
+const char* MeansName(Means means) {
+  switch (means) {
+    case Means::kRawTracepoint:
+      return "raw_tp";
+    case Means::kFentry:
+      return "fentry";
+    case Means::kFexit:
+      return "fexit";
+    case Means::kKprobe:
+      return "kprobe";
+    case Means::kKretprobe:
+      return "kretprobe";
+  }
+  return "?";
+}
+
+std::vector<Point> PointsOf(const ProbeChoice& choice, const FileSystem& fs) {
+  std::vector<Point> points;
+  const bool ballast = choice.probes == Probes::kBallast;
+  if (choice.probes == Probes::kOff) return points;
+  if (choice.probes == Probes::kLocks) AddLocks(points);
+  if (ballast && fs.map != nullptr) points.push_back(Enter("ballast", "ballast", {fs.map}));
+  if (ballast || choice.probes == Probes::kPhases) AddPhases(points, choice, fs);
+  AddJournal(points, fs);
+  AddFault(points, choice, fs);
+  return points;
+}
+
+}  // namespace faultline

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/journal.h"
+
+#include <fmt/format.h>
+#include <sys/sysmacros.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace faultline {
+namespace {
+
+std::string ReadText(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::optional<uint64_t> Less(const std::optional<uint64_t>& now,
+                             const std::optional<uint64_t>& before) {
+  if (!now || !before) return std::nullopt;
+  return *now - *before;
+}
+
+}  // namespace
+
+JournalCounters JournalCounters::Since(const JournalCounters& before) const {
+  return {Less(commits, before.commits), Less(forces, before.forces),
+          Less(log_bytes, before.log_bytes)};
+}
+
+nlohmann::json JournalCounters::Json() const {
+  const auto value = [](const std::optional<uint64_t>& count) {
+    return count ? nlohmann::json(*count) : nlohmann::json(nullptr);
+  };
+  return {{"commits", value(commits)}, {"forces", value(forces)}, {"log_bytes", value(log_bytes)}};
+}
+
+JournalCounters ParseJbd2Info(const std::string& text) {
+  // "17 transactions (5 requested), each up to 8192 blocks"
+  JournalCounters counters;
+  std::istringstream in(text);
+  uint64_t transactions = 0;
+  std::string word;
+  if (in >> transactions >> word && word.starts_with("transactions")) {
+    counters.commits = transactions;
+  }
+  return counters;
+}
+
+JournalCounters ParseXfsStat(const std::string& text) {
+  // "log WRITES BLOCKS NOICLOGS FORCES SLEEPS", blocks of 512 bytes.
+  JournalCounters counters;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream in(line);
+    std::string name;
+    uint64_t writes = 0;
+    uint64_t blocks = 0;
+    uint64_t noiclogs = 0;
+    uint64_t forces = 0;
+    if (in >> name >> writes >> blocks >> noiclogs >> forces && name == "log") {
+      counters.forces = forces;
+      counters.log_bytes = 512 * blocks;
+    }
+  }
+  return counters;
+}
+
+JournalCounters ReadJournalCounters(const FileSystem& fs, dev_t device) {
+  namespace paths = std::filesystem;
+  std::error_code ignored;
+  switch (fs.journal) {
+    case Journal::kNone:
+      break;
+    case Journal::kXfsLog:
+      return ParseXfsStat(ReadText("/proc/fs/xfs/stat"));
+    case Journal::kJbd2: {
+      const std::string name =
+          paths::read_symlink(fmt::format("/sys/dev/block/{}:{}", major(device), minor(device)),
+                              ignored)
+              .filename();
+      for (const auto& entry : paths::directory_iterator("/proc/fs/jbd2", ignored)) {
+        if (entry.path().filename().string().starts_with(name + "-")) {
+          return ParseJbd2Info(ReadText(entry.path() / "info"));
+        }
+      }
+      break;
+    }
+  }
+  return {};
+}
+
+}  // namespace faultline
