@@ -272,7 +272,7 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
     const Place place = Inspect(directory);
     if (!cell_file.empty()) CommitOnce(directory);
     // Others fault on this machine too: those of the cell alone count.
-    ProbeSets probes(*place.fs, true);
+    ProbeSets probes(*place.fs, true, ProbeSets::Loading::kWhenAsked);
     if (cell_file.empty()) probes.For({.probes = Probes::kOn});
     writer.Send(wire::kReady,
                 {{"mkfs", ""},

@@ -101,7 +101,9 @@ class ProbeSet {
 // others use too, a set is loaded when it is asked for.
 class ProbeSets {
  public:
-  explicit ProbeSets(const FileSystem& fs, bool one_process = false);
+  enum class Loading { kAtOnce, kWhenAsked };
+  explicit ProbeSets(const FileSystem& fs, bool one_process = false,
+                     Loading loading = Loading::kAtOnce);
   // The set of a cell, nullptr for none. One for the strategy module, or with samples, is loaded
   // when it is asked for.
   ProbeSet* For(ProbeChoice choice);
