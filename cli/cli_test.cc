@@ -63,7 +63,7 @@ TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
 TEST(Command, EveryVerbHasHelpWithAnExample) {
   for (const char* verb :
        {"run", "list", "report", "table", "identical", "check", "compare", "gate", "explain",
-        "baseline", "history", "trend", "export", "probes", "kernels", "doctor"}) {
+        "baseline", "history", "trend", "export", "probes", "perf", "kernels", "doctor"}) {
     const CommandOutput output = faultline_command({verb, "--help"});
     EXPECT_EQ(output.status, 0) << verb;
     EXPECT_NE(output.out.find("xample"), std::string::npos) << verb;

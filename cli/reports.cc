@@ -11,7 +11,6 @@
 #include "vm/command.h"
 
 namespace faultline {
-namespace {
 
 // Debian's: the one whose modules apt installs. Another may stand first on PATH.
 constexpr char kPython[] = "/usr/bin/python3";
@@ -23,6 +22,8 @@ std::vector<std::string> report_command(const CommandContext& context) {
   }
   return {kPython, context.reports.string()};
 }
+
+namespace {
 
 [[noreturn]] void become(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;

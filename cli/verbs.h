@@ -24,8 +24,12 @@ Verb add_kernels(CLI::App& app);
 Verb add_doctor(CLI::App& app);
 Verb add_export(CLI::App& app);
 Verb add_probes(CLI::App& app);
+Verb add_perf(CLI::App& app);
 // All that read results; the work is reports/'s.
 std::vector<Verb> add_reports(CLI::App& app);
+
+// The start of a command line of reports/. Failure(kUsage) when it is not there.
+std::vector<std::string> report_command(const CommandContext& context);
 
 // The table of a result, printed by reports/; false when Python or its modules are missing.
 bool print_table(const CommandContext& context, const std::string& dir);

@@ -92,6 +92,9 @@ def _parser():
     sub.add_argument("--out", metavar="FILE", required=True, help="SVG to write")
     sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red has a larger share in IN, blue in OTHER")
     sub.add_argument("--perf-script", action="store_true", help="IN and OTHER are what `perf script` printed")
+    sub.add_argument("--faults", action="store_true", help="with --perf-script: what write faults ran, and what threads of "
+                     "the kernel ran for them")
+    sub.add_argument("--folded", metavar="FILE", help="the folded stacks of IN, written too")
     sub.add_argument("--title", help="what it is; default: the names of the files")
     sub.add_argument("--unit", help="what is counted; default: perf script's event, or samples")
     _add_json(sub)
@@ -211,10 +214,16 @@ def _flamegraph(options):
         if options.perf_script:
             stacks, event = flamegraph.fold_perf_script(text, path)
             unit = unit or event
+            if options.faults:
+                stacks = flamegraph.of_faults(stacks)
+                if not stacks:
+                    raise ReportError(f"{path}: no sample lies in a page fault: record more touches")
         else:
             stacks = flamegraph.parse_folded(text, path)
         profiles.append(stacks)
     names = [os.path.basename(path) for path in (options.stacks, options.diff) if path is not None]
+    if options.folded:
+        _write_text(options.folded, flamegraph.format_folded(profiles[0]))
     picture = flamegraph.svg(profiles[0], options.title or " against ".join(names), unit or "samples", *profiles[1:],
                              **({"names": names} if options.diff else {}))
     _write_text(options.out, picture)

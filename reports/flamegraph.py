@@ -56,7 +56,8 @@ def format_folded(stacks):
 
 # `perf script`: a head per sample, "comm tid [cpu] time: period event:", then a line per frame, the
 # innermost first: "address symbol+0xoffset (object)"; an empty line ends the sample.
-HEADER = re.compile(r"(?P<comm>\S.*?)\s+(?P<tid>\d+(/\d+)?)\s+(\[\d+\]\s+)?(\S{4,5}\s+)?[\d.]+:\s+"
+# A thread that has ended is `:-1 -1`.
+HEADER = re.compile(r"(?P<comm>\S.*?)\s+(?P<tid>-?\d+(/\d+)?)\s+(\[\d+\]\s+)?(\S{4,5}\s+)?[\d.]+:\s+"
                     r"((?P<period>\d+)\s+)?(?P<event>\S+?):(?P<rest>\s.*)?$")
 FRAME = re.compile(r"\s+(?P<address>[0-9a-f]+)\s+(?P<symbol>.*)\s\((?P<object>[^()]*( \(deleted\))?)\)\s*$")
 OFFSET = re.compile(r"\+0x[0-9a-f]+$")
@@ -104,6 +105,28 @@ def fold_perf_script(text, path="standard input", event=None):
     if not stacks:
         raise ReportError(f"{path}: no samples of `perf script` in it")
     return stacks, event
+
+
+# What a write fault runs in, from the outermost frame on (arch/x86/entry, arch/x86/mm/fault.c), and what works for it
+# in threads of the kernel: jbd2's commit, XFS's push of the CIL and the end of a log write.
+FAULT_FRAMES = ("asm_exc_page_fault", "exc_page_fault", "do_user_addr_fault")
+SERVING_FRAMES = ("jbd2_journal_commit_transaction", "xlog_cil_push_work", "xlog_ioend_work")
+
+
+def of_faults(stacks):
+    """Of {stack: count} what faults ran, and what the kernel's threads ran for their syncs: stacks that begin with
+    `fault`, or with the kernel thread's name (without its number and device), each cut above the frame that tells."""
+    kept = {}
+    for stack, count in stacks.items():
+        at = next((i for i, frame in enumerate(stack) if frame in FAULT_FRAMES), None)
+        root = "fault"
+        if at is None:
+            at = next((i for i, frame in enumerate(stack) if frame in SERVING_FRAMES), None)
+            root = stack[0].partition("/")[0]
+        if at is not None:
+            new = (root, *stack[at:])
+            kept[new] = kept.get(new, 0) + count
+    return kept
 
 
 def _symbol(frame):

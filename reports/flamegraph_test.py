@@ -185,3 +185,23 @@ def test_the_verb_refuses_in_one_line(tmp_path, capsys):
         code, said = run(arguments, capsys)
         assert code == 2 and words in said.err and said.err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "good"]
+
+
+def test_what_faults_ran_and_what_served_them_is_kept():
+    # a thread that is gone by the time of `perf script` has no name and no number
+    text = ("faultline-cell    90 [000]     6.1:       2000 cpu-clock:k: \n"
+            "\tffffffff81000030 ext4_dax_fault+0x10 ([kernel.kallsyms])\n"
+            "\tffffffff81000020 exc_page_fault+0x10 ([kernel.kallsyms])\n"
+            "\tffffffff81000010 asm_exc_page_fault+0x10 ([kernel.kallsyms])\n"
+            "\t    55550000 Touch+0x10 (/usr/bin/faultline-cell)\n\n"
+            "jbd2/pmem0-8    70 [000]     6.2:       2000 cpu-clock:k: \n"
+            "\tffffffff81000050 memcpy+0x10 ([kernel.kallsyms])\n"
+            "\tffffffff81000040 jbd2_journal_commit_transaction+0x10 ([kernel.kallsyms])\n"
+            "\tffffffff81000035 kthread+0x10 ([kernel.kallsyms])\n\n"
+            ":-1    -1 [000]     6.3:       2000 cpu-clock:k: \n"
+            "\tffffffff81000060 do_exit+0x10 ([kernel.kallsyms])\n\n")
+    stacks, event = flamegraph.fold_perf_script(text)
+    assert event == "cpu-clock:k" and len(stacks) == 3
+    assert flamegraph.of_faults(stacks) == {
+        ("fault", "asm_exc_page_fault", "exc_page_fault", "ext4_dax_fault"): 2000,
+        ("jbd2", "jbd2_journal_commit_transaction", "memcpy"): 2000}

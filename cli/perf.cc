@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// faultline perf: perf record, by the guest's clock, over one cell; folded stacks and a flame
+// graph.
+#include <fmt/format.h>
+
+#include <memory>
+#include <sstream>
+
+#include "cli/progress.h"
+#include "cli/session.h"
+#include "cli/verbs.h"
+#include "vm/command.h"
+#include "vm/files.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct PerfOptions {
+  SessionWishes wishes;
+  std::string fs = "ext4";
+  std::string strategy = "map_sync";
+  std::string workload = "first_touch";
+  std::string state = "hole";
+  std::string out = "perf";
+  std::string diff;
+  uint64_t touches = 512;
+  uint64_t period = 2000;
+  bool json = false;
+  bool quiet = false;
+};
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+// What runs in the guest; names come as arguments, so that none is read by the shell.
+constexpr char kScript[] =
+    R"(period=$1; shift
+perf record -q -a -e cpu-clock:k -c "$period" -g -o /tmp/perf.data -- "$@" >/out/cell 2>/tmp/perf.err ||
+  { cat /tmp/perf.err /out/cell >&2; exit 1; }
+perf script -i /tmp/perf.data >/out/script 2>/tmp/perf.err || { cat /tmp/perf.err >&2; exit 1; })";
+
+// Folds and draws what was recorded. Failure(kUsage) with reports/' own words.
+void draw(const CommandContext& context, const fs::path& stem, const std::string& title,
+          const std::string& diff) {
+  std::vector<std::string> command = report_command(context);
+  const auto draw_one = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = command;
+    arguments.emplace_back("flamegraph");
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--unit", "instr"});
+    const CommandOutput output = run_command(arguments);
+    if (output.status != 0) {
+      throw Failure(ExitCode::kUsage, output.error.substr(0, output.error.find('\n')));
+    }
+  };
+  draw_one({stem.string() + ".script", "--perf-script", "--faults", "--folded",
+            stem.string() + ".folded", "--out", stem.string() + ".svg", "--title", title});
+  if (!diff.empty()) {
+    draw_one({stem.string() + ".folded", "--diff", diff, "--out", stem.string() + ".diff.svg",
+              "--title", title + " against " + fs::path(diff).stem().string()});
+  }
+}
+
+ExitCode record(PerfOptions& options, const CommandContext& context) {
+  const fs::path cache = cache_dir();
+  make_dirs(cache);
+  make_dirs(options.out);
+  std::error_code error;
+  if (!options.diff.empty() && !fs::is_regular_file(options.diff, error)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--diff: {}: no such file; give the .folded of another `faultline "
+                              "perf`",
+                              options.diff));
+  }
+  options.wishes.fs = split(options.fs);
+  ProgressLine progress(options.quiet);
+  const Say say = [&](const std::string& line) { progress.say(line); };
+  nlohmann::json written = nlohmann::json::array();
+  for (const std::string& file_system : split(options.fs)) {
+    for (const std::string& strategy : split(options.strategy)) {
+      const std::string name = fmt::format("{}-{}-{}-{}-{}", options.wishes.kernel, file_system,
+                                           strategy, options.workload, options.state);
+      const fs::path stem = fs::path(options.out) / name;
+      SessionWishes wishes = options.wishes;
+      wishes.fs = {file_system};
+      SessionSpec spec = make_session(context, wishes, cache, *context.interrupted, say);
+      spec.command = {"sh",
+                      "-c",
+                      kScript,
+                      "perf",
+                      std::to_string(options.period),
+                      "faultline-cell",
+                      "--fs",
+                      file_system,
+                      "--strategy",
+                      strategy,
+                      "--workload",
+                      options.workload,
+                      "--state",
+                      options.state,
+                      "--touches",
+                      std::to_string(options.touches)};
+      const TempDir got(options.out);
+      spec.out = got.path();
+      spec.keep_output = true;
+      say(fmt::format("recording {}", name));
+      const SessionEnd end = run_session(spec, *context.interrupted);
+      if (!end.guest.ok() || !end.code) {
+        for (const std::string& line : end.guest.console_tail) say("  | " + line);
+        throw Failure(
+            *context.interrupted ? ExitCode::kUsage : ExitCode::kVmFailed,
+            end.guest.message.empty() ? "the guest ended before its command" : end.guest.message);
+      }
+      if (*end.code != 0) {
+        throw Failure(ExitCode::kUsage, fmt::format("{}: perf or its cell failed: {}", name,
+                                                    end.err.empty() ? end.out : end.err));
+      }
+      fs::rename(got.path() / "script", stem.string() + ".script", error);
+      if (error) throw_io_failure("cannot write", stem.string() + ".script", error.value());
+      draw(context, stem, name, options.diff);
+      written.push_back(
+          {{"cell", name},
+           {"folded", stem.string() + ".folded"},
+           {"svg", stem.string() + ".svg"},
+           {"diff", options.diff.empty() ? nlohmann::json(nullptr)
+                                         : nlohmann::json(stem.string() + ".diff.svg")}});
+      if (!options.json) fmt::print("{}.svg\n", stem.string());
+    }
+  }
+  if (options.json) fmt::print("{}\n", written.dump(1));
+  return ExitCode::kPass;
+}
+
+}  // namespace
+
+Verb add_perf(CLI::App& app) {
+  auto options = std::make_shared<PerfOptions>();
+  CLI::App* perf =
+      app.add_subcommand("perf", "Where a fault spends its instructions: perf record, flame graph");
+  perf->footer(
+      "Samples every --period instructions of the guest's clock, in the kernel, over one cell per\n"
+      "file system and strategy; keeps what faults ran and what the kernel's threads ran for\n"
+      "their syncs. Writes NAME.script (perf script), NAME.folded and NAME.svg into --out.\n\n"
+      "Examples:\n  faultline perf --strategy map_sync,fsync:1 --out perf\n"
+      "  faultline perf --strategy volatile \\\n"
+      "      --diff perf/6.1-ext4-map_sync-first_touch-hole.folded");
+  perf->add_option("--kernel", options->wishes.kernel, "name, or path of a bzImage")
+      ->capture_default_str();
+  perf->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
+  perf->add_option("--fs", options->fs, "file systems")->capture_default_str();
+  perf->add_option("--strategy", options->strategy, "strategies, NAME or NAME:K")
+      ->capture_default_str();
+  perf->add_option("--workload", options->workload, "workload")->capture_default_str();
+  perf->add_option("--state", options->state, "hole, unwritten, written")->capture_default_str();
+  perf->add_option("--touches", options->touches, "measured stores")->capture_default_str();
+  perf->add_option("--period", options->period, "instructions between two samples")
+      ->capture_default_str();
+  perf->add_option("--diff", options->diff, "folded stacks to compare with");
+  perf->add_option("--out", options->out, "folder of what is written")->capture_default_str();
+  perf->add_flag("--json", options->json, "print what was written as JSON");
+  perf->add_flag("--quiet", options->quiet, "no progress");
+  return {perf, [options](const CommandContext& context) { return record(*options, context); }};
+}
+
+}  // namespace faultline
