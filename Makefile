@@ -6,10 +6,10 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test kmod lint tidy format sanitize mutants clean
+.PHONY: help deps build bench test probe-cost kmod lint tidy format sanitize mutants clean
 
 help:            ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
 
 deps:            ## install what is missing (apt; asks nothing)
 	@tools/deps
@@ -23,6 +23,9 @@ bench: build     ## measure the default matrix, prove it repeats, write out/
 
 test: build      ## all tests: C++, reports/, and real ones in the VM
 	@tools/test $(BUILD)
+
+probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrace
+	@tools/probe-cost $(FAULTLINE) $(KERNELS)
 
 kmod:            ## the strategy module for the kernel that runs here, or KDIR=
 	@tools/kmod $(BUILD)
