@@ -205,6 +205,7 @@ def _check(options):
 
 def _flamegraph(options):
     import flamegraph
+    import load
     unit = options.unit
     profiles = []
     for path in (options.stacks, options.diff):
@@ -217,7 +218,7 @@ def _flamegraph(options):
             if options.faults:
                 stacks = flamegraph.of_faults(stacks)
                 if not stacks:
-                    raise ReportError(f"{path}: no sample lies in a page fault: record more touches")
+                    raise load.ReportError(f"{path}: no sample lies in a page fault: record more touches")
         else:
             stacks = flamegraph.parse_folded(text, path)
         profiles.append(stacks)
