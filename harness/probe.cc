@@ -410,7 +410,11 @@ std::vector<fl_sample> ProbeSet::DrainSamples() {
   return samples;
 }
 
-ProbeSets::ProbeSets(const FileSystem& fs, bool one_process) : fs_(fs), one_process_(one_process) {
+ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, WhenAsked /*when*/)
+    : fs_(fs), one_process_(one_process) {}
+
+ProbeSets::ProbeSets(const FileSystem& fs, bool one_process)
+    : ProbeSets(fs, one_process, WhenAsked{}) {
   for (const ProbesRow& row : kProbesRows) {
     if (row.probes != Probes::kOff && !row.selftest)
       For({.probes = row.probes, .one_process = one_process_});

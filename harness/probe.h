@@ -101,6 +101,10 @@ class ProbeSet {
 class ProbeSets {
  public:
   explicit ProbeSets(const FileSystem& fs, bool one_process = false);
+  // The same, but each set is loaded when it is asked for: on the host, where a cell's process is
+  // its own and loading takes longer than many a cell.
+  struct WhenAsked {};
+  ProbeSets(const FileSystem& fs, bool one_process, WhenAsked when);
   // The set of a cell, nullptr for none. One for the strategy module, or with samples, is loaded
   // when it is asked for.
   ProbeSet* For(ProbeChoice choice);
