@@ -32,6 +32,7 @@ CommandContext make_context(int argc, char** argv, const std::atomic<bool>& inte
     context.reports = reports / "faultline_report.py";
   }
   context.kmod = folder_with("kmod", "faultline_ioctl.h");
+  context.bt = folder_with("bpf/bt", "fault.bt");
   return context;
 }
 

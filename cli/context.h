@@ -15,6 +15,7 @@ struct CommandContext {
   std::filesystem::path guest_binary;  // faultline-guest, beside the command
   std::filesystem::path reports;       // faultline_report.py
   std::filesystem::path kmod;          // the strategy module's sources; empty if not there
+  std::filesystem::path bt;            // the bpftrace scripts; empty if not there
   // Set by SIGINT, SIGTERM and SIGHUP.
   const std::atomic<bool>* interrupted = nullptr;
 };

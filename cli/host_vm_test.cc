@@ -101,9 +101,10 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
        obtain_kernels(wanted != nullptr ? wanted : "bookworm", "", cache_dir(), say)) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
-    const GuestImage image = make_guest_image(
-        context, tables, kernel, cache_dir(), module.path,
-        {{"/usr/bin/faultline", FAULTLINE_COMMAND}, {"/usr/bin/faultline-guest", FAULTLINE_GUEST}});
+    const GuestImage image =
+        make_guest_image(context, tables, kernel, cache_dir(), module.path,
+                         {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND},
+                                          {"/usr/bin/faultline-guest", FAULTLINE_GUEST}}});
     std::vector<std::string> file_systems = {"ext4", "xfs"};
     if (wanted != nullptr) file_systems.emplace_back("ext4-fc");
     for (const std::string& file_system : file_systems) {

@@ -58,15 +58,16 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
 
 GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
                             const FetchedKernel& kernel, const fs::path& cache,
-                            const fs::path& strategy_module,
-                            const std::vector<ImageExecutable>& more) {
+                            const fs::path& strategy_module, const ImageExtras& more) {
   ImageSpec spec;
-  spec.executables = more;
+  spec.files = more.files;
+  spec.executables = more.executables;
   spec.executables.push_back({wire::kGuestBinary, context.guest_binary});
   // The order in which the kernel needs them; what a kernel has built in is left out.
   std::vector<WantedModule> wanted = {{"qemu_fw_cfg", false}, {"libnvdimm", false},
                                       {"nd_btt", true},       {"nd_pmem", false},
                                       {"nd_e820", false},     {"crc32c", true}};
+  wanted.insert(wanted.end(), more.modules.begin(), more.modules.end());
   std::set<std::string> tools;
   for (const nlohmann::json& row : tables.at("fs")) {
     const auto module = row.at("module").get<std::string>();

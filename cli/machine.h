@@ -11,6 +11,7 @@
 #include "cli/context.h"
 #include "vm/image.h"
 #include "vm/kernels.h"
+#include "vm/modules.h"
 #include "vm/qemu.h"
 
 namespace faultline {
@@ -29,11 +30,16 @@ struct GuestImage {
 // The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the
 // modules in load order. The same bytes for the same inputs, kept in the cache under their hash.
 // With `strategy_module` (a file) it holds that too: another image, so that cells which do not need
-// the module have the figures that they have where it was never built.
+// the module have the figures that they have where it was never built. So has `more`.
+struct ImageExtras {
+  std::vector<WantedModule> modules = {};
+  std::vector<ImageFile> files = {};
+  std::vector<ImageExecutable> executables = {};
+};
 GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
                             const FetchedKernel& kernel, const std::filesystem::path& cache,
                             const std::filesystem::path& strategy_module = {},
-                            const std::vector<ImageExecutable>& more = {});
+                            const ImageExtras& more = {});
 
 inline constexpr unsigned kRamMib = 512;
 inline constexpr unsigned kPmemMib = 512;

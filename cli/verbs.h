@@ -19,6 +19,7 @@ struct Verb {
 
 Verb add_run(CLI::App& app);
 Verb add_list(CLI::App& app);
+Verb add_shell(CLI::App& app);
 Verb add_kernels(CLI::App& app);
 Verb add_doctor(CLI::App& app);
 Verb add_export(CLI::App& app);

@@ -31,10 +31,10 @@
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/run.h"
+#include "harness/session.h"
 #include "harness/wire.h"
 
 namespace faultline {
-namespace {
 
 void SendFailure(const std::string& stage, const Failure& failure) {
   Send(wire::kFail, {{"stage", stage},
@@ -61,6 +61,8 @@ std::string Parameter(const char* name) {
   return "";
 }
 
+namespace {
+
 void Mount(const char* type, const char* where) {
   mkdir(where, 0755);
   // What a kernel was built without (tracefs in debugfs, say) is missed by whoever needs it.
@@ -82,17 +84,21 @@ void SeedRandom() {
   close(fd);
 }
 
+}  // namespace
+
 // The order file names a module per line (NN-NAME.ko), and says whether the guest can do without.
 // Another file system's module is left out: loading xfs.ko takes about as long as booting.
-void LoadModules(const FileSystem& fs) {
+void LoadModules(std::span<const FileSystem* const> wanted) {
   const auto foreign = [&](const std::string& file) {
     const std::string name = file.substr(file.find('-') + 1);
-    for (const FileSystem& other : FileSystems()) {
-      if (name == std::string(other.module) + ".ko" && std::strcmp(other.module, fs.module) != 0) {
-        return true;
-      }
+    bool of_another = false;
+    for (const FileSystem& fs : FileSystems()) {
+      if (name == std::string(fs.module) + ".ko") of_another = true;
     }
-    return false;
+    for (const FileSystem* fs : wanted) {
+      if (name == std::string(fs->module) + ".ko") return false;
+    }
+    return of_another;
   };
   std::istringstream order(ReadFile(wire::kModuleOrder));
   std::string file;
@@ -111,16 +117,14 @@ void LoadModules(const FileSystem& fs) {
   }
 }
 
-void WaitForDevice() {
-  for (int i = 0; i < 500 && access(kPmemDevice, F_OK) != 0; ++i) usleep(10'000);
-  if (access(kPmemDevice, F_OK) != 0) {
+void WaitForDevice(const std::string& device) {
+  for (int i = 0; i < 500 && access(device.c_str(), F_OK) != 0; ++i) usleep(10'000);
+  if (access(device.c_str(), F_OK) != 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("{} did not appear: the kernel found no pmem in "
                                                    "the memmap= region",
-                                                   kPmemDevice));
+                                                   device));
   }
 }
-
-}  // namespace
 
 nlohmann::json Hello(uint64_t ticks) {
   utsname name{};
@@ -139,19 +143,19 @@ nlohmann::json Hello(uint64_t ticks) {
       {"btf_crc32", fmt::format("{:08x}", wire::Checksum(ReadFile("/sys/kernel/btf/vmlinux")))}};
 }
 
-namespace {
-
-// Reads the cell that the host hands in. Every read asks the device anew (drivers/firmware/
-// qemu_fw_cfg.c), so what the restored machine was given is what comes.
-Cell TakeCell() {
+// Every read asks the device anew (drivers/firmware/qemu_fw_cfg.c), so what the restored machine
+// was given is what comes.
+nlohmann::json TakeCellText() {
   std::string text = ReadFile(wire::kCellSysfs);
   text.resize(std::strlen(text.c_str()));
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded()) {
     throw Failure(ExitCode::kVmFailed, fmt::format("{} holds no cell", wire::kCellSysfs));
   }
-  return CellFromJson(json);
+  return json;
 }
+
+namespace {
 
 // The machine stops while this sleeps; a restored one wakes up here.
 void Park() {
@@ -204,7 +208,7 @@ int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
     if (park) Park();
 
     stage = "cell";
-    const Cell cell = TakeCell();
+    const Cell cell = CellFromJson(TakeCellText());
     const Workload* workload = nullptr;
     for (const Workload* candidate : workloads) {
       if (cell.workload == candidate->id) workload = candidate;
@@ -226,8 +230,11 @@ int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
 }  // namespace
 
 void Send(std::string_view type, const nlohmann::json& payload) {
-  const std::string frame =
-      wire::Encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  SendBytes(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void SendBytes(std::string_view type, std::string_view payload) {
+  const std::string frame = wire::Encode(type, payload);
   // `rep outsb`: one instruction for the whole frame.
   const char* at = frame.data();
   size_t left = frame.size();
@@ -240,8 +247,7 @@ void GuestMain(std::span<const Workload* const> workloads) {
   });
 }
 
-void RunGuest(const std::function<int(const FileSystem& fs)>& serve) {
-  const uint64_t ticks = Ticks();
+void BeginGuest() {
   Mount("proc", "/proc");
   Mount("sysfs", "/sys");
   Mount("devtmpfs", "/dev");
@@ -254,6 +260,12 @@ void RunGuest(const std::function<int(const FileSystem& fs)>& serve) {
     std::perror("faultline: ioperm");
     PowerOff();
   }
+}
+
+void RunGuest(const std::function<int(const FileSystem& fs)>& serve) {
+  const uint64_t ticks = Ticks();
+  BeginGuest();
+  if (Parameter(wire::kParamMode) == wire::kModeSession) SessionMain(ticks);
   try {
     Send(wire::kHello, Hello(ticks));
     const std::string fs_id = Parameter(wire::kParamFs);
@@ -262,8 +274,9 @@ void RunGuest(const std::function<int(const FileSystem& fs)>& serve) {
       if (fs == nullptr) {
         throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", fs_id));
       }
-      LoadModules(*fs);
-      WaitForDevice();
+      const FileSystem* const wanted[] = {fs};
+      LoadModules(wanted);
+      WaitForDevice(kPmemDevice);
       const pid_t child = fork();
       if (child == 0) _exit(serve(*fs));
       int status = 0;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "harness/failure.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/workload.h"
@@ -24,16 +25,30 @@ namespace faultline {
 // guest powers off.
 [[noreturn]] void RunGuest(const std::function<int(const FileSystem& fs)>& serve);
 
-// What the hello frame says of the running kernel and its machine.
+// The parts of process 1 that a session (harness/session.h) needs too.
+// Mounts what the kernel offers, seeds its random numbers, opens the ports. Powers off if it
+// cannot.
+void BeginGuest();
+// The value of `name=` on the kernel's command line.
+std::string Parameter(const char* name);
+std::string ReadFile(const std::string& path);
+// In the order of the image, those of file systems not in `wanted` left out. Failure(kVmFailed).
+void LoadModules(std::span<const FileSystem* const> wanted);
+void WaitForDevice(const std::string& device);
+[[noreturn]] void PowerOff();
+// {ticks, release, ...} of the `hello` frame.
 nlohmann::json Hello(uint64_t ticks);
-
+// The cell's text, as the host handed it in.
+nlohmann::json TakeCellText();
+void SendFailure(const std::string& stage, const Failure& failure);
 // One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
 // (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell
 // would be unlike all others.
 void CommitOnce(const std::string& directory);
 
-// Writes one frame to the host (harness/wire.h).
+// Writes one frame to the host (harness/wire.h); the second, with any bytes as payload.
 void Send(std::string_view type, const nlohmann::json& payload);
+void SendBytes(std::string_view type, std::string_view payload);
 
 inline constexpr char kPmemDevice[] = "/dev/pmem0";
 inline constexpr char kMountPoint[] = "/mnt/faultline";

@@ -290,7 +290,7 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
       CommitOnce(directory);
       writer.Send(wire::kReady, ready);
       stage = "cell";
-      ProbeSets probes(*place.fs, true, ProbeSets::WhenAsked{});
+      ProbeSets probes(*place.fs, true, ProbeSets::Loading::kWhenAsked);
       writer.Send(wire::kResult, RunHere(place, cell_file, probes, workloads));
     }
     writer.Send(wire::kDone, nlohmann::json::object());

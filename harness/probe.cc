@@ -410,11 +410,9 @@ std::vector<fl_sample> ProbeSet::DrainSamples() {
   return samples;
 }
 
-ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, WhenAsked /*when*/)
-    : fs_(fs), one_process_(one_process) {}
-
-ProbeSets::ProbeSets(const FileSystem& fs, bool one_process)
-    : ProbeSets(fs, one_process, WhenAsked{}) {
+ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
+    : fs_(fs), one_process_(one_process) {
+  if (loading == Loading::kWhenAsked) return;
   for (const ProbesRow& row : kProbesRows) {
     if (row.probes != Probes::kOff && !row.selftest)
       For({.probes = row.probes, .one_process = one_process_});

@@ -96,15 +96,14 @@ class ProbeSet {
   std::unique_ptr<Loaded> loaded_;
 };
 
-// The sets of a file system, each loaded once: so that the memory of a guest looks the same to
-// every cell, whichever set it attaches.
+// The sets of a file system, each loaded once. In a guest all are, at once: so that its memory
+// looks the same to every cell, whichever set it attaches. With `one_process`, on a machine that
+// others use too, a set is loaded when it is asked for.
 class ProbeSets {
  public:
-  explicit ProbeSets(const FileSystem& fs, bool one_process = false);
-  // The same, but each set is loaded when it is asked for: on the host, where a cell's process is
-  // its own and loading takes longer than many a cell.
-  struct WhenAsked {};
-  ProbeSets(const FileSystem& fs, bool one_process, WhenAsked when);
+  enum class Loading { kAtOnce, kWhenAsked };
+  explicit ProbeSets(const FileSystem& fs, bool one_process = false,
+                     Loading loading = Loading::kAtOnce);
   // The set of a cell, nullptr for none. One for the strategy module, or with samples, is loaded
   // when it is asked for.
   ProbeSet* For(ProbeChoice choice);

@@ -344,7 +344,8 @@ class Beside {
 void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
   const uint64_t stride = cell.Stride();
-  const uint64_t warmup = cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte;
+  const uint64_t warmup =
+      context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte);
   const uint64_t bytes = (warmup + cell.touches) * stride;
   const bool huge = cell.order == Order::kPmd;
 
@@ -427,7 +428,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
     attached.probes = probes;
     probes->Reset(getpid(), inode.st_dev);
   }
-  {
+  if (warmup > 0) {
     Lane lane(part(0, warmup), nullptr);
     context.workload.run(lane);
   }

@@ -2,7 +2,9 @@
 // One cell: prepare, attach, warm up, measure, drain, write.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "harness/cell.h"
@@ -22,6 +24,8 @@ struct RunContext {
   std::string directory;         // on the file system
   ProbeSets& probes;             // loaded, not attached
   Counters* counters = nullptr;  // of the CPU; on the host
+  // Touches before the measured ones, if not the usual number.
+  std::optional<uint64_t> warmup = {};
 };
 
 // The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that

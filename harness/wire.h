@@ -42,6 +42,8 @@ inline constexpr size_t kCellSize = 8192;
 inline constexpr char kParamFs[] = "faultline.fs=";  // a file system's id, or `none`
 inline constexpr char kParamPark[] =
     "faultline.park=";  // 1: park once ready; 0: run the cell at once
+inline constexpr char kParamMode[] = "faultline.mode=";  // kModeSession, or absent: a cell
+inline constexpr std::string_view kModeSession = "session";
 
 // Paths inside the image.
 inline constexpr char kGuestBinary[] = "/init";
@@ -49,6 +51,25 @@ inline constexpr char kModuleFolder[] = "/lib/modules";
 inline constexpr char kModuleOrder[] = "/lib/modules/order";
 // The strategy module, loaded by the cell that needs it; absent from images of cells that do not.
 inline constexpr char kStrategyModule[] = "/lib/faultline/faultline.ko";
+
+// A session: a command of the user's in a guest with tools and every file system mounted. The
+// cell's file (kCellFile) holds its parameters as JSON. What it prints comes out in frames whose
+// payload is the bytes themselves; what is typed goes in by the guest's second serial port, in
+// messages of a type, a length (two bytes, the higher first) and that many bytes, each answered by
+// `took` before the next.
+inline constexpr std::string_view kOut = "out";    // bytes for the user's stdout
+inline constexpr std::string_view kErr = "err";    // bytes for the user's stderr
+inline constexpr std::string_view kTook = "took";  // {}
+inline constexpr std::string_view kExit = "exit";  // {code}: of the session's command
+inline constexpr char kInput = 'i';                // bytes for the command
+inline constexpr char kInputEnd = 'e';             // no more of them
+inline constexpr char kWindow = 'w';               // rows and columns, two bytes each
+inline constexpr char kInterrupt = 'c';            // as Ctrl-C, where there is no terminal
+inline constexpr size_t kInputHead = 3;
+inline constexpr size_t kMaxInput = 1024;
+inline constexpr char kSessionPort[] = "/dev/ttyS1";
+// Where a session's root has the guest's own image, and what of it is on its PATH.
+inline constexpr char kSessionImage[] = "/opt/faultline";
 
 // Frame types, in the order in which a guest sends them.
 inline constexpr std::string_view kHello = "hello";  // {ticks, release, version, ...}

@@ -151,6 +151,51 @@ std::string clean_member_path(const std::string& path, const std::string& where)
   return clean;
 }
 
+void unpack_tar(const fs::path& archive, const fs::path& destination) {
+  const Reader reader(archive_read_new());
+  archive_read_support_format_tar(reader.get());
+  const auto refuse = [&](struct archive* from) {
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("cannot unpack into {}: {}", destination.string(), error_of(from)));
+  };
+  if (archive_read_open_filename(reader.get(), archive.c_str(), 1 << 16) != ARCHIVE_OK) {
+    refuse(reader.get());
+  }
+  struct FreeWriter {
+    void operator()(struct archive* writer) const { archive_write_free(writer); }
+  };
+  const std::unique_ptr<struct archive, FreeWriter> writer(archive_write_disk_new());
+  archive_write_disk_set_options(
+      writer.get(), ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_UNLINK |
+                        ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS);
+  const fs::path base = fs::canonical(destination);
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int status = archive_read_next_header(reader.get(), &entry);
+    if (status == ARCHIVE_EOF) return;
+    if (status != ARCHIVE_OK) refuse(reader.get());
+    const char* name = archive_entry_pathname(entry);
+    const std::string path = clean_member_path(name != nullptr ? name : "", archive.string());
+    if (path.empty()) continue;
+    archive_entry_set_pathname(entry, (base / path).c_str());
+    if (const char* hard = archive_entry_hardlink(entry); hard != nullptr) {
+      archive_entry_set_hardlink(entry, (base / clean_member_path(hard, archive.string())).c_str());
+    }
+    if (archive_write_header(writer.get(), entry) != ARCHIVE_OK) refuse(writer.get());
+    const void* block = nullptr;
+    std::size_t size = 0;
+    la_int64_t offset = 0;
+    int read = ARCHIVE_OK;
+    while ((read = archive_read_data_block(reader.get(), &block, &size, &offset)) == ARCHIVE_OK) {
+      if (archive_write_data_block(writer.get(), block, size, offset) != ARCHIVE_OK) {
+        refuse(writer.get());
+      }
+    }
+    if (read != ARCHIVE_EOF) refuse(reader.get());
+    if (archive_write_finish_entry(writer.get()) != ARCHIVE_OK) refuse(writer.get());
+  }
+}
+
 int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFilter& filter,
                const UnpackOptions& options) {
   const Reader outer(archive_read_new());
@@ -189,7 +234,14 @@ int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFil
     if (is_link) {
       const char* target = archive_entry_symlink(entry);
       if (target == nullptr) damaged(deb, "it has a link without a target");
-      links.push_back({place, target});
+      Link link = {place, target};
+      if (options.rooted && link.target.starts_with('/')) {
+        link.target = clean_member_path(link.target, deb.filename().string());
+        link.target = filter(link.target);
+        if (link.target.empty()) continue;
+        link.target = fs::path(link.target).lexically_relative(fs::path(place).parent_path());
+      }
+      links.push_back(std::move(link));
       continue;
     }
     const bool executable = options.executables && (archive_entry_perm(entry) & 0111) != 0;

@@ -18,6 +18,9 @@ struct UnpackOptions {
   // Symbolic links, after all files, so that nothing is ever written through one. They must be
   // relative and lead to somewhere inside `destination`.
   bool links = false;
+  // With `links`: an absolute target is what it is for whoever has `destination` as the root, and
+  // is made relative. One that the filter leaves out is left out with the link.
+  bool rooted = false;
 };
 
 // Writes the regular files that `filter` wants from the package's data into `destination` (which
@@ -27,6 +30,10 @@ struct UnpackOptions {
 // written before stays: unpack into a folder that is thrown away on failure.
 int unpack_deb(const std::filesystem::path& deb, const std::filesystem::path& destination,
                const MemberFilter& filter, const UnpackOptions& options = {});
+
+// Writes all that a tar archive holds into `destination` (which must exist), over what is there,
+// without owners. Failure(kVmFailed) if it is damaged or holds a path that leads out.
+void unpack_tar(const std::filesystem::path& archive, const std::filesystem::path& destination);
 
 // `path` without "./" and empty components; Failure(kVmFailed) if a component is "..".
 // `where` names the source in the message.

@@ -23,6 +23,9 @@ constexpr std::array kAccels = {
 constexpr unsigned kMinRamMib = 128;
 constexpr unsigned kMaxRamMib = 2048;  // below this no chipset moves RAM above 4 GiB by itself
 constexpr std::size_t kMaxCommandLine = 2047;
+// Ordinary memory between two pmem devices: the kernel would take neighbours for one.
+constexpr unsigned kPmemGapMib = 128;
+constexpr unsigned kPmemStartMib = 4096;
 
 void append(std::vector<std::string>& to, std::vector<std::string> from) {
   for (std::string& text : from) to.push_back(std::move(text));
@@ -39,14 +42,16 @@ void check(const VmSpec& spec) {
         fmt::format("pmem of {} MiB is not a whole number of 2 MiB pages; use an even one",
                     spec.pmem_mib));
   }
+  if (spec.pmem_devices == 0) throw Failure(ExitCode::kUsage, "a guest needs a pmem device");
   if (spec.vcpus == 0) throw Failure(ExitCode::kUsage, "a guest needs at least one vCPU");
 }
 
 std::vector<std::string> accel_arguments(const VmSpec& spec) {
   switch (spec.accel) {
     case Accel::kTcgIcount:
-      return {"-accel", "tcg,thread=single",       "-icount", "shift=0,sleep=off",
-              "-rtc",   "base=2020-01-01,clock=vm"};
+      return {"-accel",  "tcg,thread=single",
+              "-icount", spec.idle_waits ? "shift=0,sleep=on" : "shift=0,sleep=off",
+              "-rtc",    "base=2020-01-01,clock=vm"};
     case Accel::kTcg:
       return {"-accel", spec.vcpus > 1 ? "tcg,thread=multi" : "tcg,thread=single", "-rtc",
               "base=2020-01-01,clock=host"};
@@ -92,6 +97,10 @@ std::string kernel_command_line(const VmSpec& spec) {
       "random.trust_bootloader=off";
   if (spec.vcpus > 1) line += " tsc=reliable";
   if (spec.pmem_mib > 0) line += fmt::format(" memmap={}M!4G", spec.pmem_mib);
+  for (unsigned i = 1; i < spec.pmem_devices && spec.pmem_mib > 0; ++i) {
+    line += fmt::format(" memmap={}M!{}M", spec.pmem_mib,
+                        kPmemStartMib + i * (spec.pmem_mib + kPmemGapMib));
+  }
   line += fmt::format(" {}{} {}{}", wire::kParamFs, spec.fs, wire::kParamPark, spec.park ? 1 : 0);
   for (const std::string& parameter : spec.kernel_parameters) line += " " + parameter;
   if (line.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos) {
@@ -110,9 +119,10 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
   check(spec);
   // All RAM below 4 GiB and all pmem above: pmem is aligned for any size of RAM, and touches
   // neither the last pages of low RAM, which QEMU reserves, nor the initrd, which QEMU puts there.
+  const unsigned pmem = spec.pmem_mib * spec.pmem_devices + (spec.pmem_devices - 1) * kPmemGapMib;
   std::vector<std::string> arguments = {
       "-machine", fmt::format("q35,max-ram-below-4g={}M", spec.ram_mib),
-      "-m",       fmt::format("{}M", spec.ram_mib + spec.pmem_mib),
+      "-m",       fmt::format("{}M", spec.ram_mib + pmem),
       "-smp",     fmt::format("{}", spec.vcpus),
   };
   append(arguments, accel_arguments(spec));

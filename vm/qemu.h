@@ -37,9 +37,12 @@ struct VmSpec {
   std::filesystem::path kernel = {};  // bzImage
   std::filesystem::path initrd = {};
   unsigned ram_mib = 512;   // 128 to 2048
-  unsigned pmem_mib = 512;  // an even number; 0: no pmem
+  unsigned pmem_mib = 512;  // of a device, an even number; 0: no pmem
+  unsigned pmem_devices = 1;
   unsigned vcpus = 1;
   Accel accel = Accel::kTcgIcount;
+  // kTcgIcount: time without work passes as on the host's clock; else it is skipped.
+  bool idle_waits = false;
   std::string fs = "none";  // a file system's id, for the guest's init
   bool park = false;        // the guest stops once ready; run_guest() sets it from its mode
   std::vector<std::string> kernel_parameters = {};  // added to the command line

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The guest's binary: process 1 of a VM, and on the host the one place that knows the tables.
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "harness/by_hand.h"
 #include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/guest.h"
@@ -99,6 +102,73 @@ nlohmann::json Tables() {
   return tables;
 }
 
+// `cell`: one cell in a session, by hand or in the background.
+struct ByHand {
+  std::string fs = "ext4";
+  std::string strategy = "map_sync";
+  std::string workload = "first_touch";
+  std::string state = "hole";
+  std::string order = "pte";
+  std::string directory;
+  uint64_t touches = 512;
+  unsigned threads = 1;
+  std::optional<uint64_t> warmup;
+  std::string probes = "off";
+  bool json = false;
+};
+
+CLI::App* AddByHand(CLI::App& app, ByHand& by_hand) {
+  CLI::App* cell = app.add_subcommand("cell", "run one cell on a file system that is mounted");
+  cell->footer(
+      "Names are those of `faultline list`. Example:\n"
+      "  faultline-cell --fs xfs --strategy fsync:64 --state unwritten --touches 512");
+  cell->add_option("--fs", by_hand.fs, "mounted on /mnt/FS")->capture_default_str();
+  cell->add_option("--strategy", by_hand.strategy, "NAME or NAME:K")->capture_default_str();
+  cell->add_option("--workload", by_hand.workload)->capture_default_str();
+  cell->add_option("--state", by_hand.state, "hole, unwritten, written")->capture_default_str();
+  cell->add_option("--order", by_hand.order, "pte or pmd")->capture_default_str();
+  cell->add_option("--touches", by_hand.touches)->capture_default_str();
+  cell->add_option("--threads", by_hand.threads)->capture_default_str();
+  cell->add_option("--warmup", by_hand.warmup, "touches before the measured ones (usually 16)");
+  cell->add_option("--dir", by_hand.directory, "another place than /mnt/FS");
+  cell->add_flag("--probes{on}", by_hand.probes,
+                 "attach faultline's own: on, or --probes=phases, --probes=locks");
+  cell->add_flag("--json", by_hand.json, "the row of a result");
+  return cell;
+}
+
+int RunCellByHand(const ByHand& by_hand) {
+  // So that `comm` is a name to filter by, whatever loader runs this.
+  prctl(PR_SET_NAME, "faultline-cell");
+  const char* time = std::getenv("FAULTLINE_TIME");
+  Selection selection;
+  selection.fs = {by_hand.fs};
+  selection.strategy = {by_hand.strategy};
+  selection.workload = {by_hand.workload};
+  selection.state = {by_hand.state};
+  selection.order = {by_hand.order};
+  selection.threads = {std::to_string(by_hand.threads)};
+  selection.wall = time == nullptr || std::string(time) != "virtual";
+  selection.touches = by_hand.touches;
+  const std::vector<PlannedCell> planned = Plan(selection, kWorkloads);
+  if (planned.size() != 1) {
+    throw Failure(ExitCode::kUsage, "name one cell, as fsync:64 or first_touch");
+  }
+  if (!planned.front().skip.empty()) throw Failure(ExitCode::kSkipped, planned.front().skip);
+  Cell cell = planned.front().cell;
+  cell.kernel = "here";
+  cell.probes = ProbesNamed(by_hand.probes);
+  const Workload* workload = nullptr;
+  for (const Workload* candidate : kWorkloads) {
+    if (cell.workload == candidate->id) workload = candidate;
+  }
+  const nlohmann::json row = RunByHand(
+      cell, *workload, by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory,
+      by_hand.warmup);
+  std::cout << (by_hand.json ? row.dump() + "\n" : TellRow(row)) << std::flush;
+  return row.value("status", "") == "ok" ? 0 : static_cast<int>(ExitCode::kRegression);
+}
+
 int Main(int argc, char** argv) {
   CLI::App app{"faultline's binary for the guest; on the host it answers what there is to measure"};
   app.require_subcommand(1);
@@ -131,6 +201,8 @@ int Main(int argc, char** argv) {
   host->add_option("--dir", directory, "an empty folder")->required();
   host->add_option("--cell", cell_file, "as `plan` prints it; without: only look");
   host->add_option("--frames", frames, "descriptor for the frames of harness/wire.h");
+  ByHand by_hand;
+  const CLI::App* cell = AddByHand(app, by_hand);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -141,6 +213,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (host->parsed()) return HostMain(directory, cell_file, frames, kWorkloads);
+  if (cell->parsed()) return RunCellByHand(by_hand);
   Selection selection;
   selection.fs = SplitList(lists["fs"]);
   selection.strategy = SplitList(lists["strategy"]);

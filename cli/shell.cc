@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// faultline shell: a guest with a prompt in the user's terminal, or one command in a guest.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+#include <sstream>
+
+#include "cli/progress.h"
+#include "cli/session.h"
+#include "cli/verbs.h"
+#include "vm/files.h"
+
+namespace faultline {
+namespace {
+
+struct Options {
+  SessionWishes wishes;
+  std::string fs = "ext4,ext4-fc,xfs";
+  std::string idle;
+  std::vector<std::string> in;
+  std::string out;
+  std::vector<std::string> command;
+  double boot_s = 120;
+  bool quiet = false;
+};
+
+ExitCode shell(Options& options, const CommandContext& context) {
+  options.wishes.fs.clear();
+  std::istringstream list(options.fs);
+  for (std::string name; std::getline(list, name, ',');) {
+    if (!name.empty()) options.wishes.fs.push_back(name);
+  }
+  // A person waits for what sleeps; a program need not.
+  const bool person = options.command.empty() && isatty(STDIN_FILENO) != 0;
+  if (options.idle.empty()) options.idle = person ? "wait" : "skip";
+  options.wishes.idle_waits = options.idle == "wait";
+  const auto cache = cache_dir();
+  make_dirs(cache);
+  ProgressLine progress(options.quiet);
+  SessionSpec spec = make_session(context, options.wishes, cache, *context.interrupted,
+                                  [&](const std::string& line) { progress.say(line); });
+  spec.command = options.command;
+  spec.in.assign(options.in.begin(), options.in.end());
+  spec.out = options.out;
+  spec.boot_s = options.boot_s;
+  if (person) progress.say("booting; Ctrl-D ends the session");
+  const SessionEnd end = run_session(spec, *context.interrupted);
+  if (end.code && end.guest.ok()) return static_cast<ExitCode>(*end.code);
+  for (const std::string& line : end.guest.console_tail) fmt::print(stderr, "  {}\n", line);
+  fmt::print(
+      stderr, "faultline: {}\n",
+      end.guest.ok() ? "the guest powered off and said nothing of its command" : end.guest.message);
+  return end.guest.ok() || end.guest.verdict == Verdict::kCancelled ? ExitCode::kVmFailed
+                                                                    : end.guest.exit_code;
+}
+
+}  // namespace
+
+Verb add_shell(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* shell_app =
+      app.add_subcommand("shell", "A guest with a prompt and tools, or one command in it");
+  shell_app->footer(
+      "All of --fs are mounted with DAX on /mnt/NAME; faultline-cell runs a cell by hand;\n"
+      "bpftrace, perf, trace-cmd and faultline's bpftrace scripts are on PATH.\n"
+      "Exit: what the command or the shell says; 69 the VM failed.\n\n"
+      "Examples:\n  faultline shell --kernel 7.3\n"
+      "  faultline shell --out got -- sh -c 'fault.bt -c \"faultline-cell\" >/out/log'\n"
+      "  faultline shell --in my.bt -- bpftrace /in/my.bt -c 'faultline-cell --fs xfs'");
+  shell_app->add_option("--kernel", options->wishes.kernel, "name, or path of a bzImage")
+      ->capture_default_str();
+  shell_app->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
+  shell_app->add_option("--fs", options->fs, "file systems to make and mount")
+      ->capture_default_str();
+  shell_app->add_option("--in", options->in, "files and folders for /in, read-only")
+      ->check(CLI::ExistingPath);
+  shell_app->add_option("--out", options->out, "folder that gets what is in /out at the end");
+  shell_app->add_option("--accel", options->wishes.accel, "tcg-icount, tcg, kvm, or auto")
+      ->capture_default_str();
+  shell_app
+      ->add_option("--idle", options->idle,
+                   "wait: sleeping takes real time; skip: none (default: wait at a prompt, skip "
+                   "for a command)")
+      ->check(CLI::IsMember({"wait", "skip"}));
+  shell_app->add_option("--boot-deadline", options->boot_s, "seconds for a boot")
+      ->capture_default_str();
+  shell_app->add_flag("--quiet", options->quiet, "no progress");
+  shell_app->add_option("command", options->command, "a command and its arguments, after --");
+  return {shell_app, [options](const CommandContext& context) { return shell(*options, context); }};
+}
+
+}  // namespace faultline

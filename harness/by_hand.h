@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One cell run by hand in a session, on a file system that is mounted already.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "harness/cell.h"
+#include "harness/workload.h"
+
+namespace faultline {
+
+// Runs `cell` in a folder of its own below `mounted`, removed afterwards; the row of
+// docs/result-format.md. `warmup`: touches before the measured ones, of which the probes know
+// nothing, but whoever else traces does. Failure(kUsage) if nothing is mounted there.
+nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted,
+                         std::optional<uint64_t> warmup);
+
+// The row in a few lines for people. Pure.
+std::string TellRow(const nlohmann::json& row);
+
+}  // namespace faultline
