@@ -157,9 +157,9 @@ TEST_F(OnTheHost, ACrashIsOneCellsFailure) {
 
 TEST_F(OnTheHost, AHangEndsAtItsDeadline) {
   const CommandOutput output = run({"--strategy", "volatile", "--state", "hole", "--probes", "off",
-                                    "--workload", "selftest_hang", "--cell-deadline", "1"});
+                                    "--workload", "selftest_hang", "--cell-deadline", "2"});
   EXPECT_EQ(output.status, 1) << output.error;
-  EXPECT_EQ(result()["benchmarks"][0]["reason"], "hang: not ended within 1 s (--cell-deadline)");
+  EXPECT_EQ(result()["benchmarks"][0]["reason"], "hang: not ended within 2 s (--cell-deadline)");
 }
 
 // Planned and not run: on the machine that runs the tests these would be the end of it.
@@ -184,7 +184,7 @@ TEST_F(OnTheHost, CtrlCLeavesNothingAndKeepsWhatWasMeasured) {
   const CommandOutput output =
       run({"--strategy", "volatile", "--state", "hole", "--touches", "16", "--probes", "off",
            "--workload", "first_touch,selftest_hang"},
-          {"timeout", "--preserve-status", "--foreground", "-s", "INT", "4"});
+          {"timeout", "--preserve-status", "--foreground", "-s", "INT", "10"});
   EXPECT_EQ(output.status, 2) << output.error;
   const nlohmann::json all = result();
   EXPECT_EQ(all["context"]["complete"], false);

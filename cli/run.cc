@@ -346,7 +346,7 @@ void Run::prepare_host() {
   Job look;
   look.cell = {{"kernel", kHostKernel}};
   const GuestOutcome looked = host_->run(
-      "", options_.cell_s,
+      "", options_.boot_s,
       [&](const wire::Frame& frame) {
         note_guest(look, frame);
         if (frame.type == wire::kReady) tell_place(frame.payload);
@@ -451,8 +451,10 @@ void Run::note_guest(const Job& job, const wire::Frame& frame) {
     result_context_["file_systems"][fs_id] = {{"mkfs", payload.value("mkfs", "")},
                                               {"mount", payload.value("mount", "")},
                                               {"tool_version", payload.value("tool_version", "")}};
-    result_context_["kernels"][kernel]["probes"][fs_id] =
-        payload.value("probes", nlohmann::json::array());
+    // On the host a cell loads what it needs: only the look before them tells of all.
+    if (payload.contains("probes")) {
+      result_context_["kernels"][kernel]["probes"][fs_id] = payload["probes"];
+    }
     if (on_host()) return;
     boot_of(job)["ready"] = payload.value("ticks", nlohmann::json());
     boot_of(job)["steps"] = payload.value("steps", nlohmann::json());

@@ -123,6 +123,9 @@ nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSe
   if (const std::string skip = WhyNotHere(place, *strategy, *workload, cell); !skip.empty()) {
     return EmptyRow(cell, "skipped", skip);
   }
+  probes.For({.probes = cell.probes, .module = strategy->NeedsModule(), .sampling = cell.samples});
+  // As in a guest: no fault on program or libraries falls into a measurement.
+  mlockall(MCL_CURRENT);
   Counters counters;
   return RunCell(cell, {*place.fs, *strategy, *workload, place.directory, probes, &counters});
 }
@@ -270,24 +273,24 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
   try {
     writer.Send(wire::kHello, Hello(Ticks()));
     const Place place = Inspect(directory);
-    if (!cell_file.empty()) CommitOnce(directory);
-    // Others fault on this machine too: those of the cell alone count.
-    ProbeSets probes(*place.fs, true, ProbeSets::Loading::kWhenAsked);
-    if (cell_file.empty()) probes.For({.probes = Probes::kOn});
-    writer.Send(wire::kReady,
-                {{"mkfs", ""},
-                 {"mount", fmt::format("mount -t {} -o {} {} {}", place.mount.type,
-                                       place.mount.options, place.mount.source, place.mount.where)},
-                 {"tool_version", ""},
-                 {"fs", place.fs->id},
-                 {"dax", place.dax},
-                 {"map_sync", place.map_sync},
-                 {"remark", place.remark},
-                 {"probes", probes.Report()}});
-    if (!cell_file.empty()) {
+    nlohmann::json ready = {
+        {"mkfs", ""},
+        {"mount", fmt::format("mount -t {} -o {} {} {}", place.mount.type, place.mount.options,
+                              place.mount.source, place.mount.where)},
+        {"tool_version", ""},
+        {"fs", place.fs->id},
+        {"dax", place.dax},
+        {"map_sync", place.map_sync},
+        {"remark", place.remark}};
+    // Others fault on this machine too (`true`): those of the cell alone count.
+    if (cell_file.empty()) {
+      ready["probes"] = ProbeSets(*place.fs, true).Report();
+      writer.Send(wire::kReady, ready);
+    } else {
+      CommitOnce(directory);
+      writer.Send(wire::kReady, ready);
       stage = "cell";
-      // As in a guest: no fault on program or libraries falls into a measurement.
-      mlockall(MCL_CURRENT);
+      ProbeSets probes(*place.fs, true, ProbeSets::Loading::kWhenAsked);
       writer.Send(wire::kResult, RunHere(place, cell_file, probes, workloads));
     }
     writer.Send(wire::kDone, nlohmann::json::object());
