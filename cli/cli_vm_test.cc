@@ -100,7 +100,8 @@ TEST(RealRun, TwentyThreeTouchesAreTwentyThreeFaultsAndSamples) {
       {"export", "--to", "perfetto", scratch / "out", "--out", scratch / "trace", "--json"});
   ASSERT_EQ(exported.status, 0) << exported.error;
   const nlohmann::json summary = nlohmann::json::parse(exported.out);
-  ASSERT_EQ(summary["cells"].size(), 3U);
+  // Two of the three rows of a cell have samples.
+  ASSERT_EQ(summary["cells"].size(), result["benchmarks"].size() / 3 * 2);
   for (const nlohmann::json& cell : summary["cells"]) {
     EXPECT_EQ(cell["kinds"]["fault"], 23) << cell;
     EXPECT_EQ(cell["kinds"]["sync"], 23) << cell;
