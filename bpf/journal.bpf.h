@@ -148,6 +148,8 @@ static __always_inline void forces(const void* ctx) {
   if (thread) {
     asker = FL_ASKER_fault;
     state.pending_faults += 1;
+    /* The push that is made for it: the next, or none where there is nothing to push. */
+    thread->link = state.pushes + 1;
   } else if (state.tgid == bpf_get_current_pid_tgid() >> 32) {
     asker = FL_ASKER_fsync;
     state.pending_fsyncs += 1;
@@ -159,7 +161,10 @@ FL_ENTER(force, forces(ctx))
 FL_ENTER(force_seq, forces(ctx))
 
 /* xlog_cil_push_work(work): in a kernel worker */
-FL_ENTER(cil_enter, thread_of(key_of(ctx))->work_start = bpf_ktime_get_ns())
+FL_ENTER(cil_enter, {
+  state.pushes += 1;
+  thread_of(key_of(ctx))->work_start = bpf_ktime_get_ns();
+})
 
 static __always_inline void pushed(const void* ctx) {
   const fl_u64 now = bpf_ktime_get_ns();
@@ -171,7 +176,8 @@ static __always_inline void pushed(const void* ctx) {
   state.served_fsyncs += state.pending_fsyncs;
   add_overflow(&state.commits, now - thread->work_start);
   if (sampling)
-    sample(FL_KIND_commit, tid_now(), thread->work_start, now, 0, 0, state.pending_faults, 0);
+    sample(FL_KIND_commit, tid_now(), thread->work_start, now, 0, 0, state.pending_faults,
+           state.pushes);
   state.pending_asker = 0;
   state.pending_faults = 0;
   state.pending_fsyncs = 0;

@@ -140,7 +140,7 @@ struct fl_state {
   fl_u32 pending_asker; /* of the CIL push to come */
   fl_u32 pending_faults;
   fl_u32 pending_fsyncs;
-  fl_u32 pad2;
+  fl_u32 pushes; /* of the CIL, so far */
   struct fl_overflow faults;
   struct fl_overflow syncs;
   struct fl_overflow commits; /* no log: these are few */
