@@ -414,8 +414,7 @@ ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
     : fs_(fs), one_process_(one_process) {
   if (loading == Loading::kWhenAsked) return;
   for (const ProbesRow& row : kProbesRows) {
-    if (row.probes != Probes::kOff && !row.selftest)
-      For({.probes = row.probes, .one_process = one_process_});
+    if (row.probes != Probes::kOff) For({.probes = row.probes, .one_process = one_process_});
   }
 }
 
