@@ -10,6 +10,8 @@
 /* Transactions of jbd2 by their tid: at most three are alive at once (running, locked, committing).
  */
 #define FL_COMMITS 64
+/* A block of the journal: DAX wants file systems of the page's size. */
+#define FL_BLOCK 4096UL
 struct fl_commit {
   fl_u32 tid;
   fl_u32 asker; /* enum fl_asker */
@@ -87,7 +89,8 @@ SEC("raw_tp") int jbd2_start_commit(unsigned long long* ctx) {
 SEC("raw_tp") int jbd2_run_stats(unsigned long long* ctx) {
   const struct transaction_run_stats_s* stats = (const struct transaction_run_stats_s*)ctx[2];
   if (state.device && (fl_u32)ctx[0] != state.device) return 0;
-  state.blocks_logged += BPF_CORE_READ(stats, rs_blocks_logged);
+  state.last_blocks = BPF_CORE_READ(stats, rs_blocks_logged);
+  state.blocks_logged += state.last_blocks;
   return 0;
 }
 
@@ -105,8 +108,8 @@ SEC("raw_tp") int jbd2_end_commit(unsigned long long* ctx) {
   state.served_fsyncs += commit->fsyncs;
   add_overflow(&state.commits, now - state.commit_start);
   if (sampling)
-    sample(FL_KIND_commit, tid_now(), state.commit_start, now, 0, commit->asker_thread,
-           commit->faults, commit->tid);
+    sample(FL_KIND_commit, tid_now(), state.commit_start, now, state.last_blocks * FL_BLOCK,
+           commit->asker_thread, commit->faults, commit->tid);
   state.commit_start = 0;
   return 0;
 }
@@ -135,7 +138,8 @@ SEC("raw_tp") int ext4_fc_commit_stop(unsigned long long* ctx) {
     state.served_fsyncs += 1;
   add_overflow(&state.fast_commits, now - thread->work_start);
   if (sampling)
-    sample(FL_KIND_fast_commit, tid_now(), thread->work_start, now, 0, tid_now(), !!fault, 0);
+    sample(FL_KIND_fast_commit, tid_now(), thread->work_start, now, (fl_u32)ctx[1] * FL_BLOCK,
+           tid_now(), !!fault, 0);
   thread->work_start = 0;
   return 0;
 }

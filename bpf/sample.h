@@ -132,6 +132,7 @@ struct fl_state {
   /* The journal. */
   fl_u64 commit_start;
   fl_u64 blocks_logged;     /* by jbd2 commits */
+  fl_u64 last_blocks;       /* by the one that ends */
   fl_u64 fast_blocks;       /* by fast commits */
   fl_u64 asked[FL_ASKERS];  /* commits, by who asked */
   fl_u64 forces[FL_ASKERS]; /* XFS log forces, by who asked */
@@ -147,7 +148,7 @@ struct fl_state {
   struct fl_overflow fast_commits;
 };
 FL_ASSERT_SIZE(struct fl_state,
-               48 + 8 * FL_FALLBACKS + 24 + 16 * FL_ASKERS + 32 + 4 * sizeof(struct fl_overflow));
+               48 + 8 * FL_FALLBACKS + 32 + 16 * FL_ASKERS + 32 + 4 * sizeof(struct fl_overflow));
 
 /* One event, in the ring buffer. */
 struct fl_sample {
@@ -155,7 +156,7 @@ struct fl_sample {
   fl_u32 tid;
   fl_u64 start;
   fl_u64 duration;
-  fl_u64 address; /* of the fault; 0 where there is none */
+  fl_u64 address; /* of the fault; of a commit, bytes that it logged; else 0 */
   fl_u32 result;  /* VM_FAULT_*; of a commit, the thread that asked; of a lock, enum fl_lock_kind */
   fl_u32 order;   /* of the fault: 0 pte, 9 pmd; of a commit, how many faults it served */
   fl_u64 link;    /* of a commit, its transaction; of a sync, the one it waited for; else 0 */

@@ -88,9 +88,14 @@ TEST(RealRun, TwentyThreeTouchesAreTwentyThreeFaultsAndSamples) {
       EXPECT_EQ(own["commits"], fast ? 0 : 23);
     }
     std::map<std::string, size_t> samples;
+    uint64_t logged = 0;
     for (const nlohmann::json& sample : row["samples"]) {
+      const auto kind = row["sample_kinds"].at(sample[0].get<size_t>()).get<std::string>();
+      if (kind == "commit" || kind == "fast_commit") logged += sample[4].get<uint64_t>();
       ++samples[row["sample_kinds"].at(sample[0].get<size_t>()).get<std::string>()];
     }
+    // What each commit wrote adds up to what all wrote; XFS tells the sum alone.
+    EXPECT_EQ(logged, row["fs"] == "xfs" ? 0 : row["journal"]["log_bytes"].get<uint64_t>());
     EXPECT_EQ(samples["fault"], 23U);
     EXPECT_EQ(samples["sync"], 23U);
     EXPECT_EQ(samples["commit"] + samples["fast_commit"], 23U);

@@ -116,7 +116,9 @@ class Perfetto : public TraceWriter {
         event.add_uint64(event::kTrackUuid, first + placed.track);
         event.add_uint64(event::kNameIid, kind.name);
         if (sample.address != 0) {
-          annotate(event, kind.address, annotation::kPointerValue, sample.address);
+          const bool bytes = kind.row.home == Home::kJournal;
+          annotate(event, kind.address, bytes ? annotation::kUintValue : annotation::kPointerValue,
+                   sample.address);
         }
         const uint32_t form =
             kind.row.of_fault ? annotation::kStringValueIid : annotation::kUintValue;
@@ -187,7 +189,7 @@ class Perfetto : public TraceWriter {
     Kind(Perfetto& trace, const std::string& id)
         : row(kind_named(id)),
           name(trace.events_.iid(trace, id)),
-          address(trace.keys_.iid(trace, "address")),
+          address(trace.keys_.iid(trace, row.home == Home::kJournal ? "bytes" : "address")),
           result(trace.keys_.iid(trace, row.result_name)),
           order(trace.keys_.iid(trace, row.order_name)),
           link(trace.keys_.iid(trace, row.link_name)),

@@ -101,7 +101,8 @@ class PerfScript : public TraceWriter {
       for (uint32_t at = static_cast<uint32_t>(&placed - timeline.placed.data());
            at != Placed::kNone; at = timeline.placed[at].parent) {
         const Sample& frame = row.samples[timeline.placed[at].sample];
-        text_.print("\t{:16x} {} ({})\n", frame.address, names[frame.kind],
+        const bool bytes = kinds[frame.kind].home == Home::kJournal;
+        text_.print("\t{:16x} {} ({})\n", bytes ? 0 : frame.address, names[frame.kind],
                     details(kinds[frame.kind], frame));
       }
       text_.print("\t{:16x} {} ([cell])\n\n", 0, cell);
@@ -120,6 +121,7 @@ class PerfScript : public TraceWriter {
       add(kind.of_fault ? results_.text(s.result)
                         : fmt::format("{}={}", kind.result_name, s.result));
     }
+    if (kind.home == Home::kJournal && s.address != 0) add(fmt::format("bytes={}", s.address));
     if (s.link != 0) add(fmt::format("{}={}", kind.link_name, s.link));
     return text.empty() ? "[faultline]" : text;
   }
