@@ -288,6 +288,41 @@ pte_or_pmd.bt -c 'faultline-cell --warmup 0 --touches 8 --fs xfs --order pmd' > 
 true
 )";
 
+// Where a synced fault's instructions go, of two strategies and of the one against the other.
+TEST(Perf, RecordsWhatFaultsRunAndWhatServesThem) {
+  const Scratch scratch;
+  const auto perf = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"perf",      "--quiet", "--fs",  "ext4",
+                                          "--touches", "64",      "--out", scratch / "perf"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return faultline_command(arguments);
+  };
+  const auto folded = [&](const std::string& strategy) {
+    return scratch / ("perf/6.1-ext4-" + strategy + "-first_touch-hole.folded");
+  };
+  const CommandOutput synced = perf({"--strategy", "map_sync"});
+  ASSERT_EQ(synced.status, 0) << synced.error;
+  const std::string stacks = read_file(folded("map_sync"));
+  EXPECT_NE(stacks.find("fault;asm_exc_page_fault;exc_page_fault;"), std::string::npos);
+  EXPECT_NE(stacks.find("ext4_dax_huge_fault"), std::string::npos);
+  EXPECT_NE(stacks.find("jbd2;jbd2_journal_commit_transaction"), std::string::npos);
+  EXPECT_EQ(stacks.find("perf;"), std::string::npos) << "perf's own";
+
+  const CommandOutput floor =
+      perf({"--strategy", "volatile", "--diff", folded("map_sync"), "--json"});
+  ASSERT_EQ(floor.status, 0) << floor.error;
+  EXPECT_NE(read_file(folded("volatile")).find("ext4_dax_huge_fault"), std::string::npos);
+  const nlohmann::json written = nlohmann::json::parse(floor.out);
+  ASSERT_EQ(written.size(), 1U);
+  EXPECT_NE(read_file(written[0]["svg"].get<std::string>()).find("<svg"), std::string::npos);
+  EXPECT_NE(read_file(written[0]["diff"].get<std::string>()).find("against"), std::string::npos);
+
+  const CommandOutput none = perf({"--strategy", "volatile", "--diff", scratch / "nothing"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_NE(none.error.find("no such file"), std::string::npos) << none.error;
+  EXPECT_EQ(perf({"--strategy", "no_such"}).status, 2);
+}
+
 TEST(Scripts, AgreeWithTheProbes) {
   for (const std::string& kernel : kernels_to_test()) {
     SCOPED_TRACE(kernel);
