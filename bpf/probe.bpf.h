@@ -127,7 +127,7 @@ static __always_inline void sample(fl_u32 kind, fl_u32 tid, fl_u64 start, fl_u64
 }
 
 static const fl_u32 phase_that_ends[] = {
-#define MARK(id, ends, begins) FL_PHASE_##ends,
+#define MARK(id, ends, begins, point) FL_PHASE_##ends,
 #include "bpf/marks.def"
 #undef MARK
 };

@@ -26,7 +26,7 @@ enum fl_phase {
 };
 
 enum fl_mark {
-#define MARK(id, ends, begins) FL_MARK_##id,
+#define MARK(id, ends, begins, point) FL_MARK_##id,
 #include "bpf/marks.def"
 #undef MARK
   FL_MARKS_END

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <sstream>
+
 #include "harness/failure.h"
 #include "revision.h"
 #include "vm/command.h"
@@ -66,6 +68,15 @@ fs::path find_tool(const std::string& name) {
     if (found.empty() && fs::exists(fs::path(place) / name, error)) found = fs::path(place) / name;
   }
   return found;
+}
+
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
 }
 
 const char* build_revision() { return FAULTLINE_REVISION; }

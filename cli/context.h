@@ -31,6 +31,9 @@ nlohmann::json ask_guest_binary(const CommandContext& context,
 // The file systems' tools and what else an image needs is looked for here.
 std::filesystem::path find_tool(const std::string& name);
 
+// "a,b,c" to its parts; empty parts are left out.
+std::vector<std::string> split_list(const std::string& list);
+
 // The git revision that the command was built from.
 const char* build_revision();
 const char* build_version();

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <sstream>
 
 #include "cli/result.h"
 #include "cli/trace_format.h"
@@ -49,15 +48,6 @@ fs::path result_file(const std::string& given) {
                               file.string()));
   }
   return file;
-}
-
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream in(list);
-  for (std::string part; std::getline(in, part, ',');) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
 }
 
 FaultResults fault_results(const CommandContext& context) {
@@ -105,7 +95,7 @@ void check_something_came(const fs::path& file, const ExportOptions& options,
 ExitCode export_samples(const ExportOptions& options, const CommandContext& context) {
   const TraceFormat& format = format_named(options.to);
   const fs::path file = result_file(options.result);
-  const std::vector<std::string> patterns = split(options.cells);
+  const std::vector<std::string> patterns = split_list(options.cells);
   if (patterns.empty() && !options.cells.empty()) {
     throw Failure(ExitCode::kUsage, fmt::format("--cell: '{}' names nothing", options.cells));
   }

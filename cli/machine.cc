@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "harness/failure.h"
 #include "harness/wire.h"
@@ -43,9 +42,7 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
     throw Failure(ExitCode::kUsage, "--modules goes with --kernel PATH, the path of a bzImage");
   }
   std::vector<FetchedKernel> kernels;
-  std::istringstream list(names);
-  for (std::string name; std::getline(list, name, ',');) {
-    if (name.empty()) continue;
+  for (const std::string& name : split_list(names)) {
     for (const KernelRow& row : find_kernels(name == "all" ? "*" : name)) {
       const bool have = std::any_of(kernels.begin(), kernels.end(),
                                     [&](const FetchedKernel& k) { return k.id == row.id; });

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <sstream>
 
 #include "cli/progress.h"
 #include "cli/session.h"
@@ -31,15 +30,6 @@ struct PerfOptions {
   bool json = false;
   bool quiet = false;
 };
-
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream in(list);
-  for (std::string part; std::getline(in, part, ',');) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
-}
 
 // What runs in the guest; names come as arguments, so that none is read by the shell.
 constexpr char kScript[] =
@@ -81,12 +71,11 @@ ExitCode record(PerfOptions& options, const CommandContext& context) {
                               "perf`",
                               options.diff));
   }
-  options.wishes.fs = split(options.fs);
   ProgressLine progress(options.quiet);
   const Say say = [&](const std::string& line) { progress.say(line); };
   nlohmann::json written = nlohmann::json::array();
-  for (const std::string& file_system : split(options.fs)) {
-    for (const std::string& strategy : split(options.strategy)) {
+  for (const std::string& file_system : split_list(options.fs)) {
+    for (const std::string& strategy : split_list(options.strategy)) {
       const std::string name = fmt::format("{}-{}-{}-{}-{}", options.wishes.kernel, file_system,
                                            strategy, options.workload, options.state);
       const fs::path stem = fs::path(options.out) / name;

@@ -53,7 +53,7 @@ void print_points(const nlohmann::json& points) {
     }
     if (!found) rows.push_back({{"point", same}, {"sets", point.at("set")}});
   }
-  fmt::print("{:<24} {:<9} {:<36} {}\n", "point", "means", "where", "sets");
+  fmt::print("{:<23} {:<9} {:<29} {}\n", "point", "means", "where", "sets");
   for (const nlohmann::json& row : rows) {
     const nlohmann::json& point = row.at("point");
     const auto means = point.at("means").get<std::string>();
@@ -61,7 +61,7 @@ void print_points(const nlohmann::json& points) {
     const auto id = point.at("id").get<std::string>();
     const auto sets = row.at("sets").get<std::string>();
     const auto target = point.at("target").get<std::string>();
-    fmt::print("{:<24} {:<9} {:<36} {}\n", id, means.empty() ? "-" : means, target, sets);
+    fmt::print("{:<23} {:<9} {:<29} {}\n", id, means.empty() ? "-" : means, target, sets);
     for (std::string text = error; !text.empty();) {
       const size_t line = std::min<size_t>(text.size(), 72);
       fmt::print("    {}\n", text.substr(0, line));

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <memory>
-#include <sstream>
 
 #include "cli/progress.h"
 #include "cli/session.h"
@@ -26,11 +25,7 @@ struct Options {
 };
 
 ExitCode shell(Options& options, const CommandContext& context) {
-  options.wishes.fs.clear();
-  std::istringstream list(options.fs);
-  for (std::string name; std::getline(list, name, ',');) {
-    if (!name.empty()) options.wishes.fs.push_back(name);
-  }
+  options.wishes.fs = split_list(options.fs);
   // A person waits for what sleeps; a program need not.
   const bool person = options.command.empty() && isatty(STDIN_FILENO) != 0;
   if (options.idle.empty()) options.idle = person ? "wait" : "skip";

@@ -1,38 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "harness/attach.h"
 
-#include <iterator>
-
 namespace faultline {
 namespace {
-
-// The point that a mark is made at.
-struct MarkPoint {
-  fl_mark mark;
-  const char* point;
-};
-constexpr MarkPoint kMarkPoints[] = {{FL_MARK_begin, "fault.begin"},
-                                     {FL_MARK_mtime_enter, "phase.mtime_begin"},
-                                     {FL_MARK_mtime_leave, "phase.mtime"},
-                                     {FL_MARK_dax_begin, "phase.handle_start"},
-                                     {FL_MARK_zero_enter, "phase.zero_begin"},
-                                     {FL_MARK_zero_leave, "phase.zero"},
-                                     {FL_MARK_map_leave, "phase.map"},
-                                     {FL_MARK_attempt_end, "fault.end"},
-                                     {FL_MARK_sync_enter, "phase.sync_begin"},
-                                     {FL_MARK_commit_wait_enter, "phase.commit_wait_begin"},
-                                     {FL_MARK_commit_wait_leave, "phase.commit_wait"},
-                                     {FL_MARK_cil_push_enter, "phase.cil_push_begin"},
-                                     {FL_MARK_cil_push_leave, "phase.cil_push"},
-                                     {FL_MARK_log_wait_enter, "phase.log_wait_begin"},
-                                     {FL_MARK_log_wait_leave, "phase.log_wait"},
-                                     {FL_MARK_flush_enter, "phase.flush_begin"},
-                                     {FL_MARK_flush_leave, "phase.flush"},
-                                     {FL_MARK_sync_leave, "phase.sync"},
-                                     {FL_MARK_sync_end, "sync.end"},
-                                     {FL_MARK_again, "phase.handle_stop"},
-                                     {FL_MARK_leave, "phase.handle_stop"}};
-static_assert(std::size(kMarkPoints) == FL_MARKS_END);
 
 Point RawTracepoint(const char* id, const std::string& program, std::vector<std::string> names,
                     bool required = false) {
@@ -213,8 +183,14 @@ void AddLocks(std::vector<Point>& points) {
 }  // namespace
 
 const char* PointOfMark(fl_mark mark) {
-  for (const MarkPoint& row : kMarkPoints) {
-    if (row.mark == mark) return row.point;
+  switch (mark) {
+#define MARK(id, ends, begins, point) \
+  case FL_MARK_##id:                  \
+    return point;
+#include "bpf/marks.def"
+#undef MARK
+    case FL_MARKS_END:
+      break;
   }
   return "";
 }

@@ -214,10 +214,6 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
   if (choice.probes == Probes::kLocks) constants.lock_write_index = LockWriteIndex();
   for (const Point& point : table_) {
     status_.push_back({.id = point.id});
-    for (const Attachment& way : point.ways) {
-      if (point.id == "fault.end" && way.arguments != 0)
-        constants.handler_arguments = way.arguments;
-    }
   }
 
   // The way of each point that is tried next.
@@ -429,6 +425,7 @@ ProbeSet* ProbeSets::For(ProbeChoice choice) {
 nlohmann::json ProbeSets::Report() const {
   nlohmann::json report = nlohmann::json::array();
   for (const auto& [choice, set] : sets_) {
+    if (choice.probes == Probes::kBallast) continue;  // the tests' own
     for (const PointStatus& status : set->points()) {
       report.push_back({{"set", ProbesName(choice.probes)},
                         {"id", status.id},

@@ -173,7 +173,7 @@ nlohmann::json PhasesJson(const ProbeSet& probes, const ProbeReading& reading, u
     size_t begins;
   };
   constexpr MarkRow kMarks[] = {
-#define MARK(id, ends, begins) {FL_MARK_##id, FL_PHASE_##ends, FL_PHASE_##begins},
+#define MARK(id, ends, begins, point) {FL_MARK_##id, FL_PHASE_##ends, FL_PHASE_##begins},
 #include "bpf/marks.def"
 #undef MARK
   };
