@@ -267,6 +267,7 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
       Job job;
       job.row = rows_.size();
       job.cell = planned.at("cell");
+      job.cell["delay"] = kernel.delay;
       job.what = row.at("name").get<std::string>();
       job.module = module;
       job.spec = guest_spec(kernel, module ? with_module->image.path : image.path,
@@ -393,7 +394,7 @@ void Run::prepare() {
                   "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
   }
   const std::vector<FetchedKernel> kernels =
-      obtain_kernels(options_.kernel, options_.modules, cache_, say);
+      obtain_kernels(options_.kernel, options_.modules, cache_, say, Planted::kTake);
   accel_ = settle_accel(options_.accel, kernels.front(), cache_, cancel_, say);
   result_context_ = host_context(context_.command_line, options_.on, time_base(accel_info(accel_)));
   const fs::path qemu = find_program("qemu-system-x86_64");
@@ -632,7 +633,10 @@ Verb add_run(CLI::App& app) {
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
   std::vector<CLI::Option*> of_a_vm = {
-      run->add_option("--kernel", options->kernel, "kernels, `all`, or the PATH of a bzImage")
+      run->add_option(
+             "--kernel", options->kernel,
+             "kernels, point releases, `all`, `releases`, or the PATH of a bzImage; NAME+N: with "
+             "N instructions planted in each fault")
           ->capture_default_str(),
       run->add_option("--modules", options->modules,
                       "modules folder that belongs to --kernel PATH")};

@@ -115,6 +115,7 @@ nlohmann::json CellToJson(const Cell& cell) {
           {"touches", cell.touches},
           {"virtual_time", cell.virtual_time},
           {"samples", cell.samples},
+          {"delay", cell.delay},
           {"touch", cell.touch},
           {"attackers", cell.attackers},
           {"setting", SettingName(cell.setting)}};
@@ -148,6 +149,7 @@ Cell CellFromJson(const nlohmann::json& json) {
     cell.touches = Field<uint64_t>(json, "touches");
     cell.virtual_time = Field<bool>(json, "virtual_time");
     cell.samples = Field<bool>(json, "samples");
+    cell.delay = Field<uint64_t>(json, "delay");
     cell.touch = Field<std::string>(json, "touch");
     cell.attackers = Field<unsigned>(json, "attackers");
     cell.setting = Named(json, "setting", kSettings, SettingName);

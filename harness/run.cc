@@ -582,6 +582,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   nlohmann::json row = CellToJson(cell);
   row.erase("virtual_time");
   row.erase("samples");
+  row.erase("delay");  // the kernel's name says it
   if (cell.touch.empty()) {
     for (const char* field : {"touch", "attackers", "setting"}) row[field] = nullptr;
   }
