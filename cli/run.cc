@@ -15,6 +15,7 @@
 
 #include "cli/host.h"
 #include "cli/machine.h"
+#include "cli/measure.h"
 #include "cli/progress.h"
 #include "cli/result.h"
 #include "cli/verbs.h"
@@ -615,6 +616,34 @@ ExitCode Run::execute() {
 }
 
 }  // namespace
+
+Measured read_measured(const std::string& out) {
+  std::ifstream in(fs::path(out) / kResultName);
+  const nlohmann::json result = nlohmann::json::parse(in, nullptr, false);
+  if (!result.is_object() || !result.contains("context") || !result.contains("benchmarks")) {
+    return {};
+  }
+  return {.context = result["context"],
+          .rows = result["benchmarks"].get<std::vector<nlohmann::json>>()};
+}
+
+Measured measure(const MeasureWish& wish, const CommandContext& context) {
+  RunOptions options;
+  options.kernel = wish.kernel;
+  options.modules = wish.modules;
+  options.lists = wish.lists;
+  options.probes = wish.probes;
+  options.accel = wish.accel;
+  options.touches = wish.touches;
+  options.boot_s = wish.boot_s;
+  options.out = wish.out;
+  options.force = true;
+  options.quiet = true;
+  const ExitCode code = Run(options, context).execute();
+  Measured measured = read_measured(wish.out);
+  measured.code = code;
+  return measured;
+}
 
 Verb add_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
