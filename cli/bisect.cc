@@ -40,6 +40,8 @@ struct BisectOptions {
   std::string accel = "tcg-icount";
   std::string out = "bisect";
   uint64_t touches = 0;
+  std::string seeds;
+  unsigned repetitions = 0;
   double boot_s = 300;
   bool json = false;
   bool quiet = false;
@@ -117,7 +119,7 @@ class Bisection {
   ExitCode of_tree();
 
  private:
-  [[nodiscard]] bool remembers(const Measured& earlier) const;
+  [[nodiscard]] std::string asked() const;
   Tried try_kernel(const std::string& kernel, const std::string& modules, const fs::path& out,
                    bool remember);
   std::vector<std::string> series();
@@ -136,34 +138,40 @@ class Bisection {
   std::map<std::string, Tried> tried_;
 };
 
-// An earlier step's result serves again if it is of this build and of the same work.
-bool Bisection::remembers(const Measured& earlier) const {
-  if (!earlier.context.is_object() || !earlier.context.value("complete", false)) return false;
-  if (earlier.context.value("accel", "") != options_.accel) return false;
-  const nlohmann::json ours = earlier.context.value("faultline", nlohmann::json::object());
-  if (ours.value("git_revision", "") != build_revision()) return false;
-  return std::any_of(earlier.rows.begin(), earlier.rows.end(), [&](const nlohmann::json& row) {
-    return row.value("name", "").ends_with("/" + ending_) && row.value("status", "") == "ok" &&
-           (options_.touches == 0 || row.value("touches", uint64_t{0}) == options_.touches);
-  });
+// All that a figure hangs on, besides the kernel.
+std::string Bisection::asked() const {
+  return nlohmann::json({{"cell", ending_},
+                         {"accel", options_.accel},
+                         {"touches", options_.touches},
+                         {"seeds", options_.seeds},
+                         {"repetitions", options_.repetitions},
+                         {"revision", build_revision()}})
+      .dump();
 }
 
 Tried Bisection::try_kernel(const std::string& kernel, const std::string& modules,
                             const fs::path& out, bool remember) {
-  Measured measured = remember ? read_measured(out.string()) : Measured{};
-  const bool remembered = remember && remembers(measured);
+  // An earlier step's result serves again if the same was asked of the same build.
+  std::error_code error;
+  const fs::path note = out / "asked.json";
+  const bool remembered = remember && fs::exists(note, error) && read_file(note) == asked();
+  Measured measured = remembered ? read_measured(out.string()) : Measured{};
   if (!remembered) {
+    fs::remove(note, error);
     MeasureWish wish = {.kernel = kernel,
                         .modules = modules,
                         .probes = probes_,
                         .accel = options_.accel,
                         .touches = options_.touches,
+                        .seeds = options_.seeds,
+                        .repetitions = options_.repetitions,
                         .boot_s = options_.boot_s,
                         .out = out.string()};
     for (const auto& [option, value] : cell_.lists) wish.lists[option] = value;
     measured = measure(wish, context_);
   }
   Tried tried = figure_in(measured, ending_, options_.metric);
+  if (remember && !remembered && tried.figure) write_file(note, asked());
   tried.remembered = remembered;
   add_kernel(tried, measured);
   return tried;
@@ -427,6 +435,8 @@ Verb add_bisect(CLI::App& app) {
   bisect->add_option("--metric", options->metric, "a field of the row")->capture_default_str();
   bisect->add_option("--accel", options->accel, "tcg-icount, tcg, kvm")->capture_default_str();
   bisect->add_option("--touches", options->touches, "measured stores (default: the workload's)");
+  bisect->add_option("--seeds", options->seeds, "as of `run`; the figure is their median");
+  bisect->add_option("--repetitions", options->repetitions, "as of `run`, in wall time");
   bisect->add_option("--boot-deadline", options->boot_s, "seconds for a boot")
       ->capture_default_str();
   bisect->add_option("--out", options->out, "folder of the steps' results")->capture_default_str();

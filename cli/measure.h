@@ -20,6 +20,8 @@ struct MeasureWish {
   std::string probes = "off";
   std::string accel = "tcg-icount";
   std::uint64_t touches = 0;  // 0: the workload's own
+  std::string seeds = {};     // virtual time; empty: the default of `run`
+  unsigned repetitions = 0;   // wall time; 0: one
   double boot_s = 300;        // for a boot
   std::string out = {};
 };

@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -22,9 +24,11 @@
 #include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/histogram.h"
+#include "harness/interruptions.h"
 #include "harness/journal.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
+#include "harness/seed.h"
 
 namespace faultline {
 namespace {
@@ -340,13 +344,19 @@ class Beside {
   pid_t child_ = -1;
 };
 
+std::string Text(const char* path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 // Throws Failure when the kernel does not do what the strategy needs; the row then says so.
 void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
   const uint64_t stride = cell.Stride();
   const uint64_t warmup =
       context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte);
-  const uint64_t bytes = (warmup + cell.touches) * stride;
+  const uint64_t measured_from = warmup + GapPages(cell);
+  const uint64_t bytes = (measured_from + cell.touches) * stride;
   const bool huge = cell.order == Order::kPmd;
 
   const TestFile file(context.directory + "/cell", bytes, cell.state, huge);
@@ -391,7 +401,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   std::vector<LaneSpec> lanes;
   const uint64_t per_thread = cell.touches / cell.threads;
   for (unsigned i = 0; i < cell.threads; ++i)
-    lanes.push_back(part(warmup + i * per_thread, per_thread));
+    lanes.push_back(part(measured_from + i * per_thread, per_thread));
 
   if (context.workload.rewrite && mapping) {
     for (uint64_t at = 0; at < bytes; at += stride) {
@@ -404,7 +414,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   // No sync() here: the file is fsynced, as an application would do it. On ext4 with fast_commit a
   // full commit would hide that mtime alone makes its faults sync (i_datasync_tid counts as
   // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
-  const timespec settle{0, kSettleNs};
+  const timespec settle{0, kSettleNs + static_cast<long>(TickPhaseNs(cell))};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &settle, nullptr);
   Beside beside(context);
 
@@ -441,6 +451,9 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const JournalCounters journal_before = ReadJournalCounters(context.fs, inode.st_dev);
   if (module) module->Reset(file.fd());
 
+  std::optional<InterruptionCounts> interruptions;
+  // Elsewhere the machine's counters are of others too.
+  if (cell.virtual_time) interruptions = ReadInterruptionCounts();
   if (context.counters != nullptr) context.counters->Start();
   const uint64_t ns_before = MonotonicNs();
   const uint64_t ticks_before = Ticks();
@@ -448,6 +461,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const uint64_t ns = MonotonicNs() - ns_before;
   const uint64_t ticks = Ticks() - ticks_before;
   if (context.counters != nullptr) row["counters"] = context.counters->Stop();
+  if (interruptions) interruptions = ReadInterruptionCounts().Since(*interruptions);
   const fl_kmod_stats stats = module ? module->Stats(file.fd()) : fl_kmod_stats{};
   if (!beside.Stop()) {
     throw Failure(ExitCode::kRegression,
@@ -485,7 +499,8 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   row["line_flush"] = strategy.persist == Persist::kFlushLines
                           ? nlohmann::json(LineFlushName(whole.flush))
                           : nlohmann::json(nullptr);
-  row["mapped_order"] = mapping ? mapping->MappedOrder(warmup * stride, bytes, stride) : "none";
+  row["mapped_order"] =
+      mapping ? mapping->MappedOrder(measured_from * stride, bytes, stride) : "none";
 
   std::string complaint;
   const uint64_t expected = mapping ? cell.touches : 0;
@@ -510,7 +525,12 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   uint64_t lost = 0;
   row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
   row["journal"] = {{"kernel", journal.Json()}};
-  if (probes != nullptr) {
+  if (interruptions) row["interrupts"] = interruptions->Json();
+  if (cell.probes == Probes::kInterruptions) {
+    row["interruptions"] = InterruptionsJson(reading.interruptions, Text("/proc/kallsyms"));
+    lost = reading.state.lost;
+    row["losses"]["slots"] = lost;
+  } else if (probes != nullptr) {
     const Distribution& fault = reading.Of(ProbeId::k_fault);
     const Distribution& sync = reading.Of(ProbeId::k_sync);
     const Distribution& commit = reading.Of(ProbeId::k_commit);
@@ -583,6 +603,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   row.erase("virtual_time");
   row.erase("samples");
   row.erase("delay");  // the kernel's name says it
+  row.erase("repetition");
   if (cell.touch.empty()) {
     for (const char* field : {"touch", "attackers", "setting"}) row[field] = nullptr;
   }
@@ -590,7 +611,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
               {"run_name", name},
               {"run_type", "iteration"},
               {"repetitions", 1},
-              {"repetition_index", 0},
+              {"repetition_index", cell.repetition},
               {"family_index", 0},
               {"per_family_instance_index", 0},
               {"iterations", 0},
@@ -600,18 +621,18 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
               {"status", status},
               {"reason", reason},
               {"life", nullptr}});
-  for (const char* field : {"real_time",     "cpu_time",     "per_fault",    "per_page",
-                            "loop_cost",     "pages",        "faults",       "syncs",
-                            "app_syncs",     "commits",      "fast_commits", "fallbacks",
-                            "mtime_changes", "mapped_order", "dax",          "map_sync",
-                            "line_flush",    "samples",      "tax",          "tax_page",
-                            "p50",           "p90",          "p99",          "p99_9",
-                            "max",           "probe",        "losses",       "module",
-                            "retries_p50",   "retries_max",  "period_us",    "starved",
-                            "slowdown",      "slowdown_p50", "progress_max", "attack_rate",
-                            "refused",       "reference",    "scan",         "journal",
-                            "phases",        "locks",        "sample_kinds", "fallback_reasons",
-                            "counters"}) {
+  for (const char* field : {"real_time",     "cpu_time",     "per_fault",     "per_page",
+                            "loop_cost",     "pages",        "faults",        "syncs",
+                            "app_syncs",     "commits",      "fast_commits",  "fallbacks",
+                            "mtime_changes", "mapped_order", "dax",           "map_sync",
+                            "line_flush",    "samples",      "tax",           "tax_page",
+                            "p50",           "p90",          "p99",           "p99_9",
+                            "max",           "probe",        "losses",        "module",
+                            "retries_p50",   "retries_max",  "period_us",     "starved",
+                            "slowdown",      "slowdown_p50", "progress_max",  "attack_rate",
+                            "refused",       "reference",    "scan",          "journal",
+                            "phases",        "locks",        "sample_kinds",  "fallback_reasons",
+                            "counters",      "interrupts",   "interruptions", "outlier"}) {
     row[field] = nullptr;
   }
   return row;
@@ -620,6 +641,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
 nlohmann::json RunCell(const Cell& cell, const RunContext& context) {
   nlohmann::json row = EmptyRow(cell, "failed", "");
   try {
+    const SeededPlace place(cell, context.directory);
     if (context.workload.contest == Contest::kNone) {
       Fill(cell, context, row);
     } else {
