@@ -62,7 +62,7 @@ struct Cell {
   Order order = Order::kPte;
   unsigned threads = 1;
   Probes probes = Probes::kOff;
-  uint64_t seed = 0;         // harness/seed.h; 0: nothing is varied
+  uint64_t seed = 0;         // harness/seed.h
   std::string vary = "all";  // or the one accident that the seed varies
   unsigned repetition = 0;   // wall time
   uint64_t touches = 0;      // measured stores, over all threads

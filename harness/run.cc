@@ -354,9 +354,9 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
   const uint64_t stride = cell.Stride();
   const uint64_t warmup =
-      context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte);
-  const uint64_t measured_from = warmup + GapPages(cell);
-  const uint64_t bytes = (measured_from + cell.touches) * stride;
+      context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte) +
+      MoreWarmup(cell);
+  const uint64_t bytes = (warmup + cell.touches) * stride;
   const bool huge = cell.order == Order::kPmd;
 
   const TestFile file(context.directory + "/cell", bytes, cell.state, huge);
@@ -401,7 +401,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   std::vector<LaneSpec> lanes;
   const uint64_t per_thread = cell.touches / cell.threads;
   for (unsigned i = 0; i < cell.threads; ++i)
-    lanes.push_back(part(measured_from + i * per_thread, per_thread));
+    lanes.push_back(part(warmup + i * per_thread, per_thread));
 
   if (context.workload.rewrite && mapping) {
     for (uint64_t at = 0; at < bytes; at += stride) {
@@ -499,8 +499,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   row["line_flush"] = strategy.persist == Persist::kFlushLines
                           ? nlohmann::json(LineFlushName(whole.flush))
                           : nlohmann::json(nullptr);
-  row["mapped_order"] =
-      mapping ? mapping->MappedOrder(measured_from * stride, bytes, stride) : "none";
+  row["mapped_order"] = mapping ? mapping->MappedOrder(warmup * stride, bytes, stride) : "none";
 
   std::string complaint;
   const uint64_t expected = mapping ? cell.touches : 0;

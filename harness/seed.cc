@@ -25,7 +25,7 @@ constexpr Accident kAccidents[] = {
 };
 
 constexpr uint64_t kTickNs = 4'000'000;
-constexpr uint64_t kGapPages = 64;
+constexpr uint64_t kMoreWarmup = 32;
 constexpr uint64_t kMemoryPages = 2048;
 constexpr uint64_t kPadBlocks = 4096;
 constexpr unsigned kFiles = 24;
@@ -33,15 +33,15 @@ constexpr unsigned kFiles = 24;
 // SplitMix64's finalizer (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 // OOPSLA 2014): what stands for seed `seed` in stream `stream`.
 uint64_t Drawn(uint64_t seed, uint64_t stream) {
-  uint64_t z = seed * 0x9e3779b97f4a7c15U + stream * 0xd1b54a32d192ed03U;
+  uint64_t z = (seed + 1) * 0x9e3779b97f4a7c15U + stream * 0xd1b54a32d192ed03U;
   z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
   z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
   return z ^ (z >> 31U);
 }
-enum Stream : uint64_t { kGap = 1, kTaken, kGivenBack, kPad, kFileCount };
+enum Stream : uint64_t { kWarmup = 1, kTaken, kGivenBack, kPad, kFileCount };
 
 bool Varies(const Cell& cell, const char* accident) {
-  return cell.seed != 0 && (cell.vary == kVaryAll || cell.vary == accident);
+  return cell.vary == kVaryAll || cell.vary == accident;
 }
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -62,19 +62,20 @@ void MakeFile(const std::string& path, uint64_t bytes) {
 std::span<const Accident> Accidents() { return kAccidents; }
 
 bool IsVaried(const std::string& id) {
-  return id == kVaryAll || std::any_of(std::begin(kAccidents), std::end(kAccidents),
-                                       [&](const Accident& accident) { return id == accident.id; });
+  return id == kVaryAll || id == kVaryNone ||
+         std::any_of(std::begin(kAccidents), std::end(kAccidents),
+                     [&](const Accident& accident) { return id == accident.id; });
 }
 
 uint64_t TickPhaseNs(const Cell& cell) {
   if (!Varies(cell, kVaryTick)) return 0;
   // Multiples of the golden ratio spread any number of seeds evenly over the tick.
-  return cell.seed * 2'472'136 % kTickNs;
+  return (cell.seed + 1) * 2'472'136 % kTickNs;
 }
 
-uint64_t GapPages(const Cell& cell) {
-  return Varies(cell, kVaryPages) && cell.order == Order::kPte ? Drawn(cell.seed, kGap) % kGapPages
-                                                               : 0;
+uint64_t MoreWarmup(const Cell& cell) {
+  if (!Varies(cell, kVaryPages) || cell.order != Order::kPte) return 0;
+  return Drawn(cell.seed, kWarmup) % kMoreWarmup;
 }
 
 SeededPlace::SeededPlace(const Cell& cell, const std::string& directory)

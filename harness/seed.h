@@ -22,20 +22,22 @@ inline constexpr const char* kVaryTick = "tick";
 inline constexpr const char* kVaryPages = "pages";
 inline constexpr const char* kVaryBlocks = "blocks";
 inline constexpr const char* kVaryAll = "all";
+inline constexpr const char* kVaryNone = "none";  // on the host, whose accidents are its own
 std::span<const Accident> Accidents();
-// Whether it is the id of one of them, or kVaryAll.
+// Whether it is the id of one of them, kVaryAll or kVaryNone.
 bool IsVaried(const std::string& id);
 
 // Time by which the measured part starts later against the clock tick: below 4 ms, the longest
-// tick of a distribution kernel (CONFIG_HZ=250; 1000 divides it). Seed 0: none.
+// tick of a distribution kernel (CONFIG_HZ=250; 1000 divides it).
 uint64_t TickPhaseNs(const Cell& cell);
 
-// Pages left untouched before the measured ones, below 64: where page tables and extents begin.
-uint64_t GapPages(const Cell& cell);
+// Touches of the warm-up beyond the usual ones, below 32: where in page table and extent the
+// measured ones begin.
+uint64_t MoreWarmup(const Cell& cell);
 
 // Other page frames and slabs for what comes (some memory is taken and half of it given back, in
 // another order), and other blocks (files beside the cell's, each synced: the journal's head
-// moves). Undone when it goes. Seed 0 does nothing.
+// moves). Undone when it goes.
 class SeededPlace {
  public:
   // Throws Failure(kVmFailed).

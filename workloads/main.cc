@@ -188,6 +188,7 @@ int RunCellByHand(const ByHand& by_hand) {
   if (!planned.front().skip.empty()) throw Failure(ExitCode::kSkipped, planned.front().skip);
   Cell cell = planned.front().cell;
   cell.kernel = "here";
+  cell.vary = kVaryNone;
   cell.probes = ProbesNamed(by_hand.probes);
   const Workload* workload = nullptr;
   for (const Workload* candidate : kWorkloads) {
@@ -300,7 +301,7 @@ int Main(int argc, char** argv) {
       if (probed && !planned.cell.touch.empty()) continue;
       planned.cell.kernel = kernel;
       planned.cell.probes = set;
-      planned.cell.vary = vary;
+      planned.cell.vary = place ? kVaryNone : vary;
       planned.cell.samples = samples && probed;
       const SeedRange& range = planned.cell.touch.empty() ? of_cells : of_contests;
       for (uint64_t seed = range.first; seed <= range.last; ++seed) {
