@@ -27,7 +27,7 @@ TEST(PlantedDelay, CostsEachFaultWhatItsNameSaysWithProbesAndWithout) {
   const CommandOutput output = faultline_command(
       {"run", "--out", scratch / "out", "--no-table", "--kernel",
        kernel + "," + kernel + "+200," + kernel + "+1207", "--fs", "ext4,xfs", "--strategy",
-       "volatile", "--state", "written", "--touches", "512", "--seeds", "1"});
+       "volatile", "--state", "written", "--touches", "2048", "--seeds", "1"});
   ASSERT_EQ(output.status, 0) << output.error;
   std::map<std::string, double> cost;
   for (const nlohmann::json& row : read_rows(scratch / "out/result.json")) {
@@ -38,9 +38,9 @@ TEST(PlantedDelay, CostsEachFaultWhatItsNameSaysWithProbesAndWithout) {
                            "ext4/volatile/first_touch/written/pte/t1/on",
                            "xfs/volatile/first_touch/written/pte/t1/off",
                            "xfs/volatile/first_touch/written/pte/t1/on"}) {
-    // A clock tick more in the longer run is 17 instr a page.
-    EXPECT_NEAR(cost[kernel + "+200/" + cell] - cost[kernel + "/" + cell], 200, 20) << cell;
-    EXPECT_NEAR(cost[kernel + "+1207/" + cell] - cost[kernel + "/" + cell], 1207, 40) << cell;
+    // A clock tick more in the longer run is up to 6 instr a touch.
+    EXPECT_NEAR(cost[kernel + "+200/" + cell] - cost[kernel + "/" + cell], 200, 8) << cell;
+    EXPECT_NEAR(cost[kernel + "+1207/" + cell] - cost[kernel + "/" + cell], 1207, 16) << cell;
   }
   EXPECT_EQ(faultline_command({"table", scratch / "out"}).status, 0) << "the schema holds";
 }
@@ -137,9 +137,9 @@ TEST(Bisect, OfABuiltTreeIsAVerdictForGit) {
   // Whatever keeps it from an answer is 125: another code would call the commit bad.
   EXPECT_EQ(verdict({"--baseline", scratch / "no/result.json"}).status, 125);
   EXPECT_EQ(verdict({}).status, 125);
-  fs::rename(tree / "fs/ext4/ext4.ko", tree / "fs/ext4/gone.ko");
+  fs::rename(tree / "fs/xfs/xfs.ko", tree / "fs/xfs/gone.ko");
   EXPECT_EQ(verdict({"--good-figure", "100"}).status, 125);
-  fs::rename(tree / "fs/ext4/gone.ko", tree / "fs/ext4/ext4.ko");
+  fs::rename(tree / "fs/xfs/gone.ko", tree / "fs/xfs/xfs.ko");
   const fs::path bzimage = tree / "arch" / "x86" / "boot" / "bzImage";
   fs::resize_file(bzimage, 256 << 10);
   const CommandOutput broken = verdict({"--good-figure", "100", "--boot-deadline", "15"});

@@ -15,7 +15,8 @@ using nlohmann::json;
 constexpr char kText[] = R"({
   "kernel": "bookworm", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8,
   "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
-  "seed": 7, "touches": 32, "virtual_time": false, "samples": true, "delay": 0, "repetition": 0,
+  "seed": 7, "touches": 32, "virtual_time": false, "samples": true, "delay": 200,
+  "repetition": 3, "vary": "all", "dirty_inodes": 0,
   "touch": "", "attackers": 0, "setting": "deterministic"})";
 
 TEST(Cell, Names) {
