@@ -90,6 +90,15 @@ TEST(CellName, ARowsWholeNameWillDo) {
             "ext4/map_sync/first_touch/hole/pte/t1");
 }
 
+TEST(CellName, OfDirtyInodesHasThemBehindTheThreads) {
+  for (const char* text : {"ext4/map_sync/unrelated/hole/pte/t1/d1000",
+                           "6.1.176+200/ext4/map_sync/unrelated/hole/pte/t1/d1000/off"}) {
+    const CellName name = parse_cell_name(text);
+    EXPECT_EQ(name.cell, "ext4/map_sync/unrelated/hole/pte/t1/d1000");
+    EXPECT_EQ(name.lists.back(), (std::pair<std::string, std::string>{"dirty-inodes", "1000"}));
+  }
+}
+
 TEST(CellName, RefusesWhatIsNone) {
   for (const char* bad : {"", "ext4", "ext4/map_sync/first_touch/hole/pte/1",
                           "ext4/map_sync/first_touch/hole/pte/t", "ext4/*/first_touch/hole/pte/t1",

@@ -25,6 +25,7 @@ import metrics
 GROWTHS = (0.1, 0.2, 0.5, 1, 2, 5)  # percent
 PLANTED = 200  # instructions in the kernel that is compared with: attaching alone costs up to 150 (docs/bisect.md)
 SIZES = {"virtual": compare.FEWEST_SEEDS, "wall": compare.FEWEST_REPETITIONS}  # samples a side
+FLOORS = {"virtual": (0.1, 0.2, 0.5), "wall": (1, 2, 5)}  # percent; the first is the gate's own
 COMPARISONS = 200
 OUTCOMES = {gate.PASS: "pass", gate.REGRESSION: "regression", load.NOT_COMPARABLE: "refused"}
 
@@ -54,10 +55,10 @@ def side(result, kernel, keys):
     return load.make_result(result.path, context, samples, result.parts)
 
 
-def ask(result, old, new, keys_a, keys_b):
+def ask(result, old, new, keys_a, keys_b, floor=None):
     """What the gate says: the name of its exit code."""
     a, b = side(result, old, keys_a), side(result, new, keys_b)
-    data = compare.compare(a, b, ["per_page"], kernels=(old, new))
+    data = compare.compare(a, b, ["per_page"], {} if floor is None else {None: floor}, kernels=(old, new))
     return OUTCOMES[gate.gate(a, b, data, across=True)["exit"]]
 
 
@@ -103,11 +104,11 @@ def false_alarms(results, base, comparisons=COMPARISONS):
     keys = keys_of(result, base)
     if len(keys) < 2 * size:
         raise load.ReportError(f"{result.path}: {len(keys)} samples of {base}, two sides of {size} need more")
-    outcomes = []
-    for _ in range(comparisons):
-        drawn = random.sample(keys, 2 * size)
-        outcomes.append(ask(result, base, base, drawn[:size], drawn[size:]))
-    return {"cells": sorted(result.rows), "samples": len(keys), **tally(outcomes)}
+    draws = [random.sample(keys, 2 * size) for _ in range(comparisons)]
+    by_floor = [{"floor": floor, **tally([ask(result, base, base, drawn[:size], drawn[size:], floor)
+                                          for drawn in draws])}
+                for floor in FLOORS[result.context["time_domain"]]]
+    return {"cells": sorted(result.rows), "samples": len(keys), "floors": by_floor}
 
 
 def injections(result, base, comparisons=COMPARISONS):
@@ -146,11 +147,13 @@ def text(study):
     for domain, part in study.items():
         alarm = part["false_alarms"]
         lines += ["", f"### {domain}", "",
-                  f"A/A, {len(alarm['cells'])} cells a comparison, {SIZES[domain]} of {alarm['samples']} samples a side:",
-                  f"{alarm['regression']} false alarms and {alarm['refused']} refusals in {alarm['comparisons']} comparisons;",
-                  f"false alarms {alarm['percent']:.1f} % (95 %: {alarm['low']:.1f} to {alarm['high']:.1f}).", ""]
+                  f"A/A, {len(alarm['cells'])} cells a comparison, {SIZES[domain]} of {alarm['samples']} samples a side:", "",
+                  "| floor, % | comparisons | false alarms | refused | false alarms, % (95 %) |", "|---|---|---|---|---|"]
+        lines += [f"| {row['floor']:g} | {row['comparisons']} | {row['regression']} | {row['refused']} | "
+                  f"{row['percent']:.1f} ({row['low']:.1f} to {row['high']:.1f}) |" for row in alarm["floors"]]
+        lines.append("")
         if part["again"] is not None:
-            lines += [f"Measured twice with the same seeds: {part['again']}.", ""]
+            lines += [f"Measured twice under the same seeds: {part['again']}.", ""]
         lines += ["| planted | in % | found in % | " + ("same seeds | other seeds |" if domain == "virtual" else
                                                        "found |"),
                   "|---|---|---|---|" + ("---|" if domain == "virtual" else "")]
@@ -170,13 +173,15 @@ def _share(counted):
     return f"{counted['regression']} of {counted['comparisons']}{refused}"
 
 
-def identical(one, other):
-    """Whether two results have the same figures, in words."""
-    chosen = metrics.choose(["per_page"])
-    a, b = metrics.series(one, chosen), metrics.series(other, chosen)
-    common = set(a) & set(b)
-    same = sum(a[key].values == {k: v for k, v in b[key].values.items() if k in a[key].values} for key in common)
-    return f"{same} of {len(common)} cells identical to the last digit"
+def identical(pairs):
+    """Of pairs of results measured alike, in words: how many cells have the same figures under the seeds of both."""
+    chosen, same, count = metrics.choose(["per_page"]), 0, 0
+    for one, other in pairs:
+        a, b = metrics.series(one, chosen), metrics.series(other, chosen)
+        for key in set(a) & set(b):
+            count += 1
+            same += all(b[key].values.get(sample, value) == value for sample, value in a[key].values.items())
+    return f"{same} of {count} cells identical to the last digit"
 
 
 def main(arguments=None):
@@ -207,7 +212,7 @@ def main(arguments=None):
     for domain, results in by_domain.items():
         part = {"false_alarms": false_alarms(results, options.base), "again": None, "injections": {}}
         if domain == "virtual" and options.again:
-            part["again"] = "; ".join(identical(load.load(a), load.load(b)) for a, b in options.again)
+            part["again"] = identical([(load.load(a), load.load(b)) for a, b in options.again])
         for result in results:
             rows = injections(result, options.base)
             if rows:

@@ -37,12 +37,13 @@ def test_plan_is_in_instructions_of_the_cell():
 
 
 def test_false_alarms_of_equal_and_of_unequal_samples():
-    assert study.false_alarms([result_of({"k+200": [5000] * 12})], "k+200", 20)["pass"] == 20
+    assert study.false_alarms([result_of({"k+200": [5000] * 12})], "k+200", 20)["floors"][0]["pass"] == 20
     # Each draw of five of the one half against five of the other would be a regression or none.
     jumps = result_of({"k+200": [5000] * 6 + [6000] * 6})
-    counted = study.false_alarms([jumps], "k+200", 60)
-    assert counted["comparisons"] == 60
-    assert counted["regression"] + counted["refused"] > 0
+    narrow, _, wide = study.false_alarms([jumps], "k+200", 60)["floors"]
+    assert (narrow["floor"], narrow["comparisons"]) == (0.1, 60)
+    assert narrow["regression"] + narrow["refused"] > 0
+    assert wide["floor"] == 0.5
     with pytest.raises(load.ReportError, match="need more"):
         study.false_alarms([result_of({"k+200": [5000] * 9})], "k+200")
 
@@ -79,3 +80,9 @@ def test_text_fits_and_has_the_counts():
     text = study.text({"virtual": part})
     assert "| +100 | 2.00 |" in text
     assert "10 of 10" in text
+
+
+def test_measured_alike_is_identical_or_not():
+    one = result_of({"k+200": [5000, 5001, 5002]})
+    assert study.identical([(one, one), (one, result_of({"k+200": [5000, 5001]}))]).startswith("2 of 2 cells")
+    assert study.identical([(one, result_of({"k+200": [5000, 5001.5]}))]).startswith("0 of 1 cells")
