@@ -97,6 +97,17 @@ def tally(outcomes):
             "percent": hits * 100 / len(outcomes), "low": low, "high": high}
 
 
+def _cell(result):
+    """The name of the one cell of a Result, without the kernel."""
+    return min(name.partition("/")[2] for name in result.samples)
+
+
+def figure_of(result, kernel):
+    """The median of the kernel's samples, of a Result of one cell."""
+    [rows] = [rows for rows in result.samples.values() if rows[0]["kernel"] == kernel]
+    return compare.infer.median([row["per_page"] for row in rows])
+
+
 def false_alarms(results, base, comparisons=COMPARISONS):
     """Equal kernels: samples drawn anew for each comparison, the two sides disjoint, all cells in one."""
     result = joined(results, base)
@@ -111,10 +122,9 @@ def false_alarms(results, base, comparisons=COMPARISONS):
     return {"cells": sorted(result.rows), "samples": len(keys), "floors": by_floor}
 
 
-def injections(result, base, comparisons=COMPARISONS):
-    """One row per planted kernel of the Result, in order of its size."""
+def injections(result, base, instructions, comparisons=COMPARISONS):
+    """One row per planted kernel of the Result, in order of its size. instructions: of a touch, in virtual time."""
     size = SIZES[result.context["time_domain"]]
-    cell = next(name for name, rows in result.samples.items() if rows[0]["kernel"] == base)
     figure = metrics.series(result, metrics.choose(["per_page"]))
     median = {name.partition("/")[0]: compare.infer.median(list(one.values.values()))
               for (name, _), one in figure.items()}
@@ -124,8 +134,8 @@ def injections(result, base, comparisons=COMPARISONS):
             continue
         keys = keys_of(result, kernel)
         more = int(kernel.rpartition("+")[2]) - int(base.rpartition("+")[2])
-        entry = {"cell": cell.partition("/")[2], "kernel": kernel, "planted": more,
-                 "percent_planted": more * 100 / median[base],
+        entry = {"cell": _cell(result), "kernel": kernel, "planted": more,
+                 "percent_planted": more * 100 / instructions,
                  "percent_measured": (median[kernel] - median[base]) * 100 / median[base]}
         others = [key for key in keys_of(result, base) if key not in keys]
         draws = [random.sample(keys, size) for _ in range(comparisons)]
@@ -204,17 +214,18 @@ def main(arguments=None):
     study = {}
     by_cell = {}
     for result in map(load.load, options.results):
-        cell = min(name.partition("/")[2] for name in result.samples)
-        by_cell.setdefault((result.context["time_domain"], cell), []).append(result)
+        by_cell.setdefault((result.context["time_domain"], _cell(result)), []).append(result)
     by_domain = {}
     for (domain, _), results in by_cell.items():
         by_domain.setdefault(domain, []).append(merged(results))
+    # What is planted is a share of the instructions in either domain.
+    instructions = {_cell(result): figure_of(result, options.base) for result in by_domain.get("virtual", ())}
     for domain, results in by_domain.items():
         part = {"false_alarms": false_alarms(results, options.base), "again": None, "injections": {}}
         if domain == "virtual" and options.again:
             part["again"] = identical([(load.load(a), load.load(b)) for a, b in options.again])
         for result in results:
-            rows = injections(result, options.base)
+            rows = injections(result, options.base, instructions.get(_cell(result), float("nan")))
             if rows:
                 part["injections"][rows[0]["cell"]] = rows
         study[domain] = part

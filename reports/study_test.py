@@ -51,7 +51,7 @@ def test_false_alarms_of_equal_and_of_unequal_samples():
 def test_injections_are_found_or_not():
     result = result_of({"k+200": [5000 + i for i in range(12)], "k+300": [5100 + i for i in range(6)],
                         "k+201": [5001 + i for i in range(6)]})
-    small, large = study.injections(result, "k+200", 10)
+    small, large = study.injections(result, "k+200", 5000, 10)
     assert (small["planted"], large["planted"]) == (1, 100)
     assert small["same"]["pass"] == 10  # below the floor
     assert large["same"]["regression"] == 10
@@ -61,9 +61,10 @@ def test_injections_are_found_or_not():
 
 def test_injections_of_wall_time():
     result = result_of({"k+200": [5000 + i for i in range(20)], "k+700": [5500 + i for i in range(20)]}, wall=True)
-    [found] = study.injections(result, "k+200", 5)
+    [found] = study.injections(result, "k+200", 10000, 5)
     assert found["other"]["regression"] == 5
     assert "same" not in found
+    assert found["percent_planted"] == 5
 
 
 def test_seeds_in_two_results_are_one_cells():
@@ -76,7 +77,7 @@ def test_seeds_in_two_results_are_one_cells():
 def test_text_fits_and_has_the_counts():
     result = result_of({"k+200": [5000 + i for i in range(12)], "k+300": [5100 + i for i in range(6)]})
     part = {"false_alarms": study.false_alarms([result], "k+200", 10), "again": None,
-            "injections": {"ext4/x": study.injections(result, "k+200", 10)}}
+            "injections": {"ext4/x": study.injections(result, "k+200", 5000, 10)}}
     text = study.text({"virtual": part})
     assert "| +100 | 2.00 |" in text
     assert "10 of 10" in text
