@@ -125,18 +125,18 @@ def false_alarms(results, base, comparisons=COMPARISONS):
 def injections(result, base, instructions, comparisons=COMPARISONS):
     """One row per planted kernel of the Result, in order of its size. instructions: of a touch, in virtual time."""
     size = SIZES[result.context["time_domain"]]
-    figure = metrics.series(result, metrics.choose(["per_page"]))
-    median = {name.partition("/")[0]: compare.infer.median(list(one.values.values()))
-              for (name, _), one in figure.items()}
+    figures = {name.partition("/")[0]: one.values
+               for (name, _), one in metrics.series(result, metrics.choose(["per_page"])).items()}
+    judge = compare.judge_virtual if result.context["time_domain"] == "virtual" else compare.judge_wall
     found = []
-    for kernel in sorted(median, key=lambda name: int(name.rpartition("+")[2])):
+    for kernel in sorted(figures, key=lambda name: int(name.rpartition("+")[2])):
         if kernel == base:
             continue
         keys = keys_of(result, kernel)
         more = int(kernel.rpartition("+")[2]) - int(base.rpartition("+")[2])
         entry = {"cell": _cell(result), "kernel": kernel, "planted": more,
                  "percent_planted": more * 100 / instructions,
-                 "percent_measured": (median[kernel] - median[base]) * 100 / median[base]}
+                 "percent_measured": judge(figures[base], figures[kernel], 0)["percent"]}
         others = [key for key in keys_of(result, base) if key not in keys]
         draws = [random.sample(keys, size) for _ in range(comparisons)]
         if result.context["time_domain"] == "virtual":
