@@ -188,7 +188,7 @@ void CrashState::apply(const PmemRecord& record) {
 }
 
 std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, std::size_t count,
-                                      std::uint64_t seed) {
+                                      std::uint64_t seed, Tear tear) {
   std::vector<std::size_t> stores;
   std::vector<std::size_t> promises;
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -213,6 +213,17 @@ std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, st
   const std::size_t at_promises = promises.empty() ? 0 : count / 2;
   spread(promises, at_promises);
   spread(stores, count - at_promises);
+  constexpr std::uint64_t kSector = 512;
+  const auto same_sector = [&](const PmemRecord& a, const PmemRecord& b) {
+    return !a.is_word() && !b.is_word() && b.offset() == a.offset() + a.size() &&
+           b.offset() % kSector != 0;
+  };
+  for (std::size_t& point : points) {
+    while (tear == Tear::kSector && point < records.size() &&
+           same_sector(records[point - 1], records[point])) {
+      ++point;
+    }
+  }
   std::sort(points.begin(), points.end());
   return points;
 }

@@ -23,7 +23,7 @@ class PmemImage {
   using Bytes = std::array<unsigned char, kPmemPage>;
 
   PmemImage() = default;
-  // As the plugin has written it. Failure(kVmFailed) when it is cut short.
+  // `file` as the plugin has written it. Failure(kVmFailed) when it is cut short.
   explicit PmemImage(const std::filesystem::path& file);
 
   void apply(const PmemRecord& record);
@@ -70,11 +70,18 @@ struct CrashState {
   void apply(const PmemRecord& record);
 };
 
+// What the power's end tears at its smallest.
+enum class Tear {
+  kSector,  // 512 bytes written one after the other are there or not: what journals take for
+            // granted
+  kStore,   // a store of the CPU
+};
+
 // `count` points, each a number of records after which the power goes, rising. Half are spread over
 // the run by its stores, half over the moments at which something has just been promised. The same
 // for the same log and seed.
 std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, std::size_t count,
-                                      std::uint64_t seed);
+                                      std::uint64_t seed, Tear tear);
 
 // Sums over points, as in crashtest.json.
 struct CrashCounts {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -43,6 +44,9 @@ constexpr char kDefaultStrategies[] =
     "daxfile";
 constexpr std::size_t kFailuresKept = 20;  // of a test
 
+constexpr char kTearSector[] = "sector";
+constexpr char kTearStore[] = "store";
+
 struct CrashOptions {
   std::string kernel = "bookworm";
   std::string modules;
@@ -56,6 +60,7 @@ struct CrashOptions {
   unsigned rounds = 2;
   unsigned jobs = 0;
   std::string plant;
+  std::string tear = kTearSector;
   std::string out = "crashtest";
   double boot_s = 300;
   double cell_s = 300;
@@ -331,6 +336,7 @@ std::string CrashTest::replay(const Test& test, std::size_t point) const {
   }
   if (options_.pages != usual.pages) command += fmt::format(" --pages {}", options_.pages);
   if (options_.rounds != usual.rounds) command += fmt::format(" --rounds {}", options_.rounds);
+  if (options_.tear != usual.tear) command += fmt::format(" --tear {}", options_.tear);
   if (!options_.plant.empty()) command += fmt::format(" --plant {}", options_.plant);
   return command + fmt::format(" --out point-{}", point);
 }
@@ -345,6 +351,8 @@ void CrashTest::judge(Test& test, std::size_t point, const CrashState& state, nl
   if (!found.value("mounted", false)) {
     count("unmountable");
     if (wrong.empty()) wrong.push_back(found.value("error", "not mounted"));
+    const nlohmann::json said = found.value("kernel", nlohmann::json::array());
+    if (!said.empty()) wrong.front() += "; the kernel: " + said.front().get<std::string>();
   } else {
     std::vector<std::string> command = fsck_.at(test.spec.fs);
     command.push_back(recovered.string());
@@ -453,14 +461,29 @@ GuestOutcome CrashTest::check(Test& test, const fs::path& folder, const PmemTrac
   return outcome;
 }
 
-GuestOutcome CrashTest::run(Test& test) {
+GuestOutcome CrashTest::run(Test& test) try {
   const TempDir folder(cache_ / "unfinished");
   GuestOutcome outcome = write(test, folder.path());
   if (!outcome.ok()) return outcome;
   const PmemTrace trace = PmemTrace::read(folder.path());
   const std::vector<std::size_t> points =
-      crash_points(trace.records, options_.points, options_.seed);
+      crash_points(trace.records, options_.points, options_.seed,
+                   options_.tear == kTearStore ? Tear::kStore : Tear::kSector);
+  {
+    const std::lock_guard lock(mutex_);
+    test.row["stores"] = static_cast<std::uint64_t>(
+        std::count_if(trace.records.begin(), trace.records.end(),
+                      [](const PmemRecord& record) { return !record.is_word(); }));
+  }
   return check(test, folder.path(), trace, points);
+} catch (const Failure& failure) {
+  // Of this test; the others can go on.
+  if (failure.code() != ExitCode::kVmFailed) throw;
+  GuestOutcome outcome;
+  outcome.verdict = Verdict::kNoDone;
+  outcome.exit_code = failure.code();
+  outcome.message = failure.what();
+  return outcome;
 }
 
 void CrashTest::end(Test& test, const GuestOutcome& outcome) {
@@ -620,6 +643,11 @@ Verb add_crashtest(CLI::App& app) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   verb->add_option("--jobs", options->jobs, "guests side by side (default: cores)");
+  verb->add_option("--tear", options->tear,
+                   "the smallest piece that is whole: sector (512 bytes, as file systems assume), "
+                   "store (as pmem does)")
+      ->check(CLI::IsMember({kTearSector, kTearStore}))
+      ->capture_default_str();
   verb->add_option("--plant", options->plant,
                    "a loss on purpose, which the test must find: skip_sync, drop_commit")
       ->check(CLI::IsMember({kSkipSync, kDropCommit}));
