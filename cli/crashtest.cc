@@ -164,21 +164,26 @@ class CrashTest {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-void CrashTest::plan(const nlohmann::json& tables, const FetchedKernel& kernel) {
+// The selection as the guest's binary takes it.
+std::vector<std::string> plan_arguments(const CrashOptions& options) {
   std::vector<std::string> arguments = {"plan",
                                         "--probes",
                                         "off",
-                                        "--fs",
-                                        options_.file_systems,
-                                        "--strategy",
-                                        options_.strategy,
                                         "--workload",
                                         "first_touch",
-                                        "--kernel",
-                                        kernel.id,
+                                        "--fs",
+                                        options.file_systems,
+                                        "--strategy",
+                                        options.strategy,
                                         "--seed",
-                                        std::to_string(options_.seed)};
-  if (!options_.state.empty()) arguments.insert(arguments.end(), {"--state", options_.state});
+                                        std::to_string(options.seed)};
+  if (!options.state.empty()) arguments.insert(arguments.end(), {"--state", options.state});
+  return arguments;
+}
+
+void CrashTest::plan(const nlohmann::json& tables, const FetchedKernel& kernel) {
+  std::vector<std::string> arguments = plan_arguments(options_);
+  arguments.insert(arguments.end(), {"--kernel", kernel.id});
   const GuestImage image = make_guest_image(context_, tables, kernel, cache_);
   result_context_["kernels"][kernel.id] = kernel_context(kernel, image);
   const std::set<std::string> needs_module = module_strategies(tables);
@@ -251,7 +256,9 @@ void CrashTest::prepare() {
   cache_ = cache_dir();
   make_dirs(cache_);
   const Say say = [this](const std::string& line) { progress_.say(line); };
+  // Names first: a typing error should not cost a download.
   const nlohmann::json tables = ask_guest_binary(context_, {"list"});
+  ask_guest_binary(context_, plan_arguments(options_));
   for (const nlohmann::json& row : tables.at("fs")) {
     std::vector<std::string> words;
     std::istringstream line(row.at("check").get<std::string>());
