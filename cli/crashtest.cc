@@ -175,8 +175,8 @@ std::vector<std::string> plan_arguments(const CrashOptions& options) {
                                         options.file_systems,
                                         "--strategy",
                                         options.strategy,
-                                        "--seed",
-                                        std::to_string(options.seed)};
+                                        "--seeds",
+                                        fmt::format("{0}..{0}", options.seed)};
   if (!options.state.empty()) arguments.insert(arguments.end(), {"--state", options.state});
   return arguments;
 }
