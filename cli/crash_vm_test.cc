@@ -51,6 +51,7 @@ TEST(CrashTestInAGuest, PromisesAreKeptAndTheRestIsLost) {
   EXPECT_GT(ran.tests[0]["unpromised"]["pages"], 100);
   EXPECT_EQ(ran.tests[0]["unpromised"]["survived"], 0) << "it is lost until something is synced";
   EXPECT_EQ(ran.tests[1]["strategy"], "map_sync");
+  EXPECT_EQ(ran.tests[1]["promises"], "data and size, after the store");
   EXPECT_GT(ran.tests[1]["promised"]["pages"], 100);
   EXPECT_EQ(ran.tests[1]["promised"]["size"], 6);
   EXPECT_EQ(ran.tests[1]["promised"]["mtime"], 0);

@@ -181,6 +181,13 @@ std::vector<std::string> plan_arguments(const CrashOptions& options) {
   return arguments;
 }
 
+std::string promises_of(const nlohmann::json& tables, const std::string& strategy) {
+  for (const nlohmann::json& row : tables.at("strategy")) {
+    if (row.at("id") == strategy) return row.at("promises").get<std::string>();
+  }
+  return "";
+}
+
 void CrashTest::plan(const nlohmann::json& tables, const FetchedKernel& kernel) {
   std::vector<std::string> arguments = plan_arguments(options_);
   arguments.insert(arguments.end(), {"--kernel", kernel.id});
@@ -216,6 +223,7 @@ void CrashTest::plan(const nlohmann::json& tables, const FetchedKernel& kernel) 
         {"fs", file_system},
         {"strategy", strategy},
         {"state", test.cell.at("state")},
+        {"promises", promises_of(tables, id)},
         {"seed", options_.seed},
         {"points", options_.points},
         {"checked", 0},
@@ -594,11 +602,11 @@ ExitCode CrashTest::execute() {
 
   std::map<std::string, std::size_t> by_status;
   for (const Test& test : tests_) ++by_status[test.row["status"].get<std::string>()];
-  progress_.say(fmt::format("{} tests: {} ok, {} skipped, {} failed, {} incomplete; {}; {}",
+  progress_.say(fmt::format("{} tests: {} ok, {} skipped, {} failed, {} incomplete; {}",
                             tests_.size(), by_status["ok"], by_status["skipped"],
                             by_status["failed"], by_status["incomplete"],
-                            clock_text(result_context_["elapsed_s"].get<double>()),
-                            (fs::path(options_.out) / kCrashName).string()));
+                            clock_text(result_context_["elapsed_s"].get<double>())));
+  progress_.say((fs::path(options_.out) / kCrashName).string());
   if (options_.json) {
     std::ifstream in(fs::path(options_.out) / kCrashName);
     fmt::print("{}", std::string{std::istreambuf_iterator<char>(in), {}});
