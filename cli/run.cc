@@ -40,7 +40,8 @@ constexpr std::chrono::seconds kSaveInterval{5};
 constexpr const char* kSeeds = "5";
 // A sample further off its cell's median than this is measured again, to learn why. The accidents
 // that all figures carry are below (docs/repeatability.md).
-constexpr double kOutlierPercent = 1;
+constexpr double kOutlierPercent = 3;
+constexpr size_t kMostExplained = 20;
 
 struct RunOptions {
   std::string kernel = "bookworm";
@@ -62,6 +63,8 @@ struct RunOptions {
   uint64_t touches = 0;
   std::string seeds;  // N or FIRST..LAST; empty: the default
   std::string vary = "all";
+  std::string shard;  // I/N
+  bool reverse = false;
   unsigned repetitions = 0;  // 0: the default
   bool force = false;
   bool samples = false;
@@ -104,6 +107,25 @@ void apply_preset(RunOptions& options) {
   }
   throw Failure(ExitCode::kUsage, fmt::format("--preset: nothing is called '{}'; there is: {}",
                                               options.preset, fmt::join(names, ", ")));
+}
+
+// The part of the cells that this run measures: those whose number is `index` modulo `count`.
+struct Shard {
+  size_t index = 0;
+  size_t count = 1;
+};
+
+Shard shard_named(const std::string& text) {
+  Shard shard;
+  if (text.empty()) return shard;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%zu/%zu%c", &shard.index, &shard.count, &rest) != 2 ||
+      shard.index < 1 || shard.index > shard.count) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--shard: '{}' is not I/N with I from 1 to N, as 2/3", text));
+  }
+  --shard.index;
+  return shard;
 }
 
 struct Job {
@@ -166,7 +188,7 @@ class Run {
   void make_states();
   void run_cells();
   void interleave();
-  void explain_outliers();
+  void explain_outliers(const nlohmann::json& accidents);
   [[nodiscard]] bool virtual_time() const {
     return !on_host() && accel_info(accel_).time_domain == "virtual";
   }
@@ -187,7 +209,9 @@ class Run {
   std::unique_ptr<StateCache> states_;
   std::unique_ptr<Host> host_;
   nlohmann::json result_context_;
+  nlohmann::json accidents_;  // that seeds vary
   std::vector<nlohmann::json> rows_;
+  std::map<std::string, size_t> cells_;  // names without the probes, in the order planned
   std::vector<Job> jobs_;
   std::mutex mutex_;  // of rows_, result_context_ and vm_failures_
   std::vector<std::string> vm_failures_;
@@ -247,7 +271,9 @@ void name_job(Job& job, const nlohmann::json& row) {
   }
 }
 
-// Under -icount, QEMU 7.2: 6.1 stops at "Booting SMP configuration".
+// Under -icount, QEMU 7.2: 6.1 stops at "Booting SMP configuration". The second vCPU spins in
+// cpu_init(), in wait_for_master_cpu(), and the first in do_boot_cpu()'s loop around schedule()
+// while jiffies go on (arch/x86/kernel/smpboot.c, rewritten in v6.5). Without icount it boots.
 bool boots_two_vcpus(const std::string& release) {
   int major = 0;
   int minor = 0;
@@ -262,8 +288,14 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
   if (options_.samples) arguments.emplace_back("--samples");
   const std::set<std::string> needs_module = module_strategies(tables);
   std::optional<ModuleImage> with_module;
+  const Shard shard = shard_named(options_.shard);
   for (nlohmann::json& planned : ask_guest_binary(context_, arguments)) {
     nlohmann::json row = planned.at("row");
+    // A cell stays with its twin and its other seeds.
+    const auto name = row.at("name").get<std::string>();
+    const size_t number =
+        cells_.emplace(name.substr(0, name.rfind('/')), cells_.size()).first->second;
+    if (number % shard.count != shard.index) continue;
     row["accel"] = accel_info(accel_).name;
     row["vcpus"] = 1;
     const bool wanted = planned.at("skip").get<std::string>().empty();
@@ -280,7 +312,9 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
                !boots_two_vcpus(kernel.release)) {
       row["status"] = "skipped";
       row["reason"] = fmt::format(
-          "{} does not start a second vCPU under -icount; 6.12 and later do", kernel.release);
+          "{} does not start a second vCPU under -icount: the first waits in do_boot_cpu() "
+          "for the second, which waits in wait_for_master_cpu(); 6.12 and later boot otherwise",
+          kernel.release);
     } else if (wanted) {
       Job job;
       job.row = rows_.size();
@@ -289,7 +323,11 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
       job.module = module;
       job.spec = guest_spec(kernel, module ? with_module->image.path : image.path,
                             job.cell.at("fs").get<std::string>(), accel_);
-      job.spec.pmem_mib = options_.pmem_mib;
+      // mkfs.ext4 makes an inode per 16 KiB.
+      for (job.spec.pmem_mib = options_.pmem_mib;
+           job.spec.pmem_mib * 64 < job.cell.at("dirty_inodes").get<uint64_t>() * 6 / 5;) {
+        job.spec.pmem_mib *= 2;
+      }
       if (accel_info(accel_).time_domain != "virtual") {
         // Threads really run side by side there, as far as the host has cores.
         const auto parties = job.cell.at("threads").get<unsigned>() +
@@ -395,6 +433,7 @@ void Run::prepare_host() {
 void Run::prepare() {
   apply_preset(options_);
   check_lists(options_.lists);
+  static_cast<void>(shard_named(options_.shard));
   const Say say = [this](const std::string& line) { progress_.say(line); };
   claim_output(options_.out, options_.force);
   if (on_host()) return prepare_host();
@@ -405,6 +444,7 @@ void Run::prepare() {
   make_dirs(cache_);
   // Names first: a typing error should not cost a download.
   const nlohmann::json tables = ask_guest_binary(context_, {"list"});
+  accidents_ = tables.at("vary");
   ask_guest_binary(context_, plan_arguments(options_, options_.repetitions == 0));
   if (options_.accel != "auto") accel_named(options_.accel);
   if (find_program("qemu-system-x86_64").empty()) {
@@ -441,6 +481,7 @@ void Run::interleave() {
     };
     return sample(a) < sample(b);
   });
+  if (options_.reverse) std::reverse(jobs_.begin(), jobs_.end());
 }
 
 void Run::note_guest(const Job& job, const wire::Frame& frame) {
@@ -570,7 +611,10 @@ std::vector<Outliers> find_outliers(const std::vector<Job>& jobs,
   std::map<std::string, std::vector<std::pair<double, size_t>>> samples;
   for (size_t i = 0; i < jobs.size(); ++i) {
     const nlohmann::json& row = rows.at(jobs[i].row);
-    if (row.at("status") != "ok" || !row.at("touch").is_null()) continue;
+    // The probed rows of a cell have its accidents too.
+    if (row.at("status") != "ok" || !row.at("touch").is_null() || row.at("probes") != "off") {
+      continue;
+    }
     samples[jobs[i].name].emplace_back(row.at("per_page").get<double>(), i);
   }
   std::vector<Outliers> found;
@@ -589,32 +633,50 @@ std::vector<Outliers> find_outliers(const std::vector<Job>& jobs,
   return found;
 }
 
-// Runs each outlier and its cell's middle sample again, with probes on all that may interrupt. They
-// touch nothing of the fault: the same accident falls into the same place.
-void Run::explain_outliers() {
-  const std::vector<Outliers> found = find_outliers(jobs_, rows_);
-  std::vector<size_t> again;
-  for (const Outliers& outliers : found) {
-    again.push_back(outliers.typical);
-    again.insert(again.end(), outliers.jobs.begin(), outliers.jobs.end());
+// One more life of the guest for a sample that lies far off, or for its cell's middle one.
+struct Again {
+  size_t job = 0;
+  std::string vary;  // one accident alone, without probes; empty: with probes on what interrupts
+};
+
+// Runs each outlier and its cell's middle sample again: with each accident alone, and with probes
+// on all that may interrupt. These touch nothing of the fault: what fell into it does so again.
+void Run::explain_outliers(const nlohmann::json& accidents) {
+  std::vector<Outliers> found = find_outliers(jobs_, rows_);
+  if (found.empty() || cancel_) return;
+  size_t count = 0;
+  std::vector<Again> again;
+  for (Outliers& outliers : found) {
+    if (count >= kMostExplained) outliers.jobs.clear();
+    if (outliers.jobs.empty()) continue;
+    count += outliers.jobs.size();
+    std::vector<size_t> jobs = outliers.jobs;
+    jobs.push_back(outliers.typical);
+    for (const size_t job : jobs) {
+      again.push_back({job, ""});
+      if (options_.vary != "all") continue;
+      for (const nlohmann::json& accident : accidents) {
+        again.push_back({job, accident.at("id").get<std::string>()});
+      }
+    }
   }
-  if (again.empty() || cancel_) return;
   progress_.say(
-      fmt::format("{} samples lie over {} % off their cell's median: measured again with "
-                  "probes on what interrupts",
-                  again.size() - found.size(), kOutlierPercent));
+      fmt::format("{} samples lie over {} % off their cell's median; to learn why, {} "
+                  "more lives with one accident each, and with probes on what interrupts",
+                  count, kOutlierPercent, again.size()));
   const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
   progress_.start(again.size());
-  std::map<size_t, nlohmann::json> seen;
   std::vector<std::string> payloads(again.size());
+  std::map<size_t, nlohmann::json> seen;
   run_many(
       again.size(), options_.jobs,
       [&](size_t i) {
-        nlohmann::json cell = jobs_[again[i]].cell;
-        cell["probes"] = "interruptions";
+        nlohmann::json cell = jobs_[again[i].job].cell;
+        cell["probes"] = again[i].vary.empty() ? "interruptions" : "off";
         cell["samples"] = false;
+        if (!again[i].vary.empty()) cell["vary"] = again[i].vary;
         return states_->run_cell(
-            jobs_[again[i]].spec, cell.dump(), deadlines,
+            jobs_[again[i].job].spec, cell.dump(), deadlines,
             [&](const wire::Frame& frame) {
               if (frame.type == wire::kResult) payloads[i] = frame.payload;
             },
@@ -622,12 +684,15 @@ void Run::explain_outliers() {
       },
       [&](size_t i, const GuestOutcome& outcome) {
         const nlohmann::json row = nlohmann::json::parse(payloads[i], nullptr, false);
-        if (outcome.ok() && row.is_object()) {
-          seen[again[i]] = {{"seed", row.value("seed", nlohmann::json())},
-                            {"interruptions", row.value("interruptions", nlohmann::json())},
-                            {"journal", row.value("journal", nlohmann::json())}};
+        progress_.step(jobs_[again[i].job].what);
+        if (!outcome.ok() || !row.is_object()) return;
+        nlohmann::json& sample = seen[again[i].job];
+        sample["seed"] = row.value("seed", nlohmann::json());
+        if (again[i].vary.empty()) {
+          sample["interruptions"] = row.value("interruptions", nlohmann::json());
+        } else {
+          sample["alone"][again[i].vary] = row.value("per_page", nlohmann::json());
         }
-        progress_.step(jobs_[again[i]].what);
       },
       cancel_);
   const std::lock_guard lock(mutex_);
@@ -696,7 +761,7 @@ ExitCode Run::execute() {
     saved_ = std::chrono::steady_clock::now();
     if (!host_) make_states();
     run_cells();
-    if (virtual_time()) explain_outliers();
+    if (virtual_time()) explain_outliers(accidents_);
   }
   // Nothing of ours is on the user's mount when the result says that the run is over.
   host_.reset();
@@ -752,9 +817,12 @@ Verb add_run(CLI::App& app) {
       {"threads", "1 (default), 2, 4"},
       {"touch", "what attackers or the bystander do (workloads dos, bystander)"},
       {"attackers", "0, 1 (default), 2, 4 (workload dos)"},
-      {"setting", "deterministic, deterministic2 (two vCPUs), concurrent (--accel tcg, kvm)"}};
+      {"setting", "deterministic, deterministic2 (two vCPUs), concurrent (--accel tcg, kvm)"},
+      {"dirty-inodes",
+       "of other files, before each touch: 0, 100, 1000, 10000, 50000 (workload "
+       "unrelated)"}};
   for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads", "touch",
-                           "attackers", "setting"}) {
+                           "attackers", "setting", "dirty-inodes"}) {
     CLI::Option* list =
         run->add_option(std::string("--") + name, options->lists[name], help.at(name));
     if (std::string(name) == "fs") of_a_vm.push_back(list);
@@ -782,6 +850,10 @@ Verb add_run(CLI::App& app) {
   of_a_vm.push_back(
       run->add_option("--vary", options->vary, "what seeds vary: all, or tick, pages, blocks alone")
           ->capture_default_str());
+  of_a_vm.push_back(
+      run->add_option("--shard", options->shard, "I/N: every Nth cell from the Ith on"));
+  run->add_flag("--reverse", options->reverse,
+                "the last cell first; no figure of virtual time changes");
   run->add_option("--repetitions", options->repetitions,
                   "wall time: measures every cell N times, interleaved (default: 1)");
   run->add_flag("--samples", options->samples, "keep a record of every fault, sync and commit");
