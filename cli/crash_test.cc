@@ -153,6 +153,9 @@ TEST_F(Trace, ThatMissesAStoreIsRefused) {
             "otherwise");
   write_items<PmemPage>(scratch_ / kPmemEndFile, {page_of(0, 0, 5)});
   EXPECT_NE(refusal().find("page 1 of"), std::string::npos);
+  write_items<PmemPage>(scratch_ / kPmemEndFile,
+                        {page_of(1, 0, 1), page_of(0, 0, 5), page_of(2, 7, 1)});
+  EXPECT_NE(refusal().find("page 2 of"), std::string::npos) << "never stored to, by the log";
 }
 
 TEST_F(Trace, ThatHasNoEndIsRefused) {
