@@ -6,7 +6,7 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test probe-cost self-gate self-baseline kmod lint tidy format sanitize mutants clean
+.PHONY: help deps build bench test probe-cost gate-study self-gate self-baseline kmod lint tidy format sanitize mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -26,6 +26,9 @@ test: build      ## all tests: C++, reports/, and real ones in the VM
 
 probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrace
 	@tools/probe-cost $(FAULTLINE) $(KERNELS)
+
+gate-study: build ## how often the gate errs, by planted regressions
+	@tools/gate-study $(FAULTLINE) $(KERNELS)
 
 self-gate: build ## our own tax and boot time against tools/baseline
 	@tools/self-gate $(FAULTLINE) tools/baseline
