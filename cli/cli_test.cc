@@ -54,6 +54,23 @@ INSTANTIATE_TEST_SUITE_P(
                     BadName{"--kernel", ",", "--kernel"}, BadName{"--fs", ",", "--fs"},
                     BadName{"--touches", "99999999", "--touches"}));
 
+TEST(CrashTest, RefusesWhatItCannotDo) {
+  const Scratch scratch;
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& said) {
+    arguments.insert(arguments.begin(), "crashtest");
+    arguments.insert(arguments.end(), {"--out", scratch / "out"});
+    expect_refused(faultline_command(arguments), 2, said);
+  };
+  refused({"--strategy", "mapsync"}, "did you mean map_sync");
+  refused({"--fs", "ext5"}, "did you mean ext4");
+  refused({"--kernel", "bookwrm"}, "bookworm");
+  refused({"--points", "0"}, "--points: at least one");
+  refused({"--points", "5", "--point", "5"}, "with --points 5 they are 0 to 4");
+  EXPECT_FALSE(fs::exists(scratch / "out/crashtest.json"));
+  write_file(scratch / "out/crashtest.json", "{}");
+  refused({}, "holds another crash test; give another --out, or --force");
+}
+
 TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
   const Scratch scratch;
   const std::vector<std::string> cell = {"--cell", "ext4/volatile/first_touch/written/pte/t1"};
@@ -82,9 +99,9 @@ TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
 }
 
 TEST(Command, EveryVerbHasHelpWithAnExample) {
-  for (const char* verb :
-       {"run", "list", "report", "table", "identical", "check", "compare", "gate", "explain",
-        "baseline", "history", "trend", "export", "probes", "perf", "kernels", "doctor"}) {
+  for (const char* verb : {"run", "list", "report", "table", "identical", "check", "compare",
+                           "gate", "explain", "baseline", "history", "trend", "export", "probes",
+                           "perf", "crashtest", "kernels", "doctor"}) {
     const CommandOutput output = faultline_command({verb, "--help"});
     EXPECT_EQ(output.status, 0) << verb;
     EXPECT_NE(output.out.find("xample"), std::string::npos) << verb;

@@ -4,13 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "harness/failure.h"
 #include "harness/wire.h"
 #include "vm/accel.h"
+#include "vm/command.h"
 #include "vm/files.h"
 #include "vm/modules.h"
+#include "vm/saved_state.h"
+#include "vm/strategy_module.h"
 
 namespace faultline {
 
@@ -118,6 +120,57 @@ GuestImage make_guest_image(const CommandContext& context, const nlohmann::json&
   if (error) throw_io_failure("cannot write", image.path, error.value());
   prune_images(folder, image.path);
   return image;
+}
+
+std::set<std::string> module_strategies(const nlohmann::json& tables) {
+  std::set<std::string> ids;
+  for (const nlohmann::json& strategy : tables.at("strategy")) {
+    if (strategy.value("module", false)) ids.insert(strategy.at("id").get<std::string>());
+  }
+  return ids;
+}
+
+ModuleImage make_module_image(const CommandContext& context, const nlohmann::json& tables,
+                              const FetchedKernel& kernel, const fs::path& cache, const Say& say) {
+  ModuleImage made;
+  try {
+    const BuiltModule module = build_strategy_module(kernel, context.kmod, cache, say);
+    made.image = make_guest_image(context, tables, kernel, cache, module.path);
+    made.context = {{"sha256", module.sha256},
+                    {"compiler", module.compiler},
+                    {"image_sha256", made.image.sha256}};
+  } catch (const Failure& failure) {
+    made.reason = failure.what();
+    say(made.reason);
+  }
+  return made;
+}
+
+nlohmann::json qemu_context() {
+  const fs::path qemu = find_program(VmSpec{}.qemu);
+  if (qemu.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
+  }
+  const std::string version = run_command({qemu.string(), "--version"}).out;
+  return {{"version", version.substr(0, version.find('\n'))},
+          {"binary_sha256", sha256_of_file(qemu)},
+          {"arguments", nlohmann::json::object()}};
+}
+
+nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& image) {
+  return {
+      {"release", kernel.release},
+      {"version", nullptr},
+      {"package", kernel.package.empty() ? nlohmann::json(nullptr)
+                                         : nlohmann::json(kernel.package + " " + kernel.version)},
+      {"vmlinuz_sha256", sha256_of_file(kernel.vmlinuz)},
+      {"config_sha256", kernel.config.empty() ? nlohmann::json(nullptr)
+                                              : nlohmann::json(sha256_of_file(kernel.config))},
+      {"btf_crc32", nullptr},
+      {"image_sha256", image.sha256},
+      {"command_line", nullptr},
+      {"cpu_model", nullptr}};
 }
 
 VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std::string& fs_id,

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,26 @@ GuestImage make_guest_image(const CommandContext& context, const nlohmann::json&
                             const FetchedKernel& kernel, const std::filesystem::path& cache,
                             const std::filesystem::path& strategy_module = {},
                             const ImageExtras& more = {});
+
+// The second image of a kernel, made when a cell needs it. Without one there is a reason: whatever
+// stands in the way (no network, no compiler), the other cells can be measured. Its reason is said.
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
+struct ModuleImage {
+  GuestImage image;
+  std::string reason;
+  nlohmann::json context;
+};
+ModuleImage make_module_image(const CommandContext& context, const nlohmann::json& tables,
+                              const FetchedKernel& kernel, const std::filesystem::path& cache,
+                              const Say& say);
+
+// The strategies that stock kernels lack, by the guest's tables.
+std::set<std::string> module_strategies(const nlohmann::json& tables);
+
+// What a result's context says of QEMU, and of a kernel; `arguments` and what only a guest knows
+// are empty. Failure(kUsage) when QEMU is not installed.
+nlohmann::json qemu_context();
+nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& image);
 
 inline constexpr unsigned kRamMib = 512;
 inline constexpr unsigned kPmemMib = 512;

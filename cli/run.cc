@@ -28,7 +28,6 @@
 #include "vm/files.h"
 #include "vm/guest.h"
 #include "vm/saved_state.h"
-#include "vm/strategy_module.h"
 
 namespace faultline {
 
@@ -140,14 +139,6 @@ struct Job {
   bool module = false;  // its image holds the strategy module
 };
 
-// The second image of a kernel, made when a cell needs it. Without one there is a reason.
-// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
-struct ModuleImage {
-  GuestImage image;
-  std::string reason;
-  nlohmann::json context;
-};
-
 // What a guest's end means for its row. `row` has come if the guest sent one.
 void judge_row(nlohmann::json& row, const GuestOutcome& outcome, bool came) {
   if (!outcome.ok()) {
@@ -160,11 +151,6 @@ void judge_row(nlohmann::json& row, const GuestOutcome& outcome, bool came) {
     row["status"] = "failed";
     row["reason"] = "the kernel warned: " + outcome.console_warnings.front();
   }
-}
-
-std::string qemu_version(const std::string& qemu) {
-  const std::string text = run_command({qemu, "--version"}).out;
-  return text.substr(0, text.find('\n'));
 }
 
 // Counts by status, and what they amount to.
@@ -201,7 +187,6 @@ class Run {
   void tell_place(const std::string& ready);
   void plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
                   const GuestImage& image);
-  ModuleImage make_module_image(const nlohmann::json& tables, const FetchedKernel& kernel);
   void make_states();
   void run_cells();
   void interleave();
@@ -277,15 +262,6 @@ std::vector<std::string> plan_arguments(const RunOptions& options, bool virtual_
   return arguments;
 }
 
-// The strategies that stock kernels lack.
-std::set<std::string> module_strategies(const nlohmann::json& tables) {
-  std::set<std::string> ids;
-  for (const nlohmann::json& strategy : tables.at("strategy")) {
-    if (strategy.value("module", false)) ids.insert(strategy.at("id").get<std::string>());
-  }
-  return ids;
-}
-
 void name_job(Job& job, const nlohmann::json& row) {
   job.name = row.at("name").get<std::string>();
   job.what = job.name;
@@ -295,23 +271,6 @@ void name_job(Job& job, const nlohmann::json& row) {
   if (const auto repetition = job.cell.at("repetition").get<unsigned>(); repetition != 0) {
     job.what += fmt::format(" repetition {}", repetition);
   }
-}
-
-ModuleImage Run::make_module_image(const nlohmann::json& tables, const FetchedKernel& kernel) {
-  const Say say = [this](const std::string& line) { progress_.say(line); };
-  ModuleImage made;
-  try {
-    const BuiltModule module = build_strategy_module(kernel, context_.kmod, cache_, say);
-    made.image = make_guest_image(context_, tables, kernel, cache_, module.path);
-    made.context = {{"sha256", module.sha256},
-                    {"compiler", module.compiler},
-                    {"image_sha256", made.image.sha256}};
-  } catch (const Failure& failure) {
-    // Whatever stands in the way (no network, no compiler), the other cells can be measured.
-    made.reason = failure.what();
-    say(made.reason);
-  }
-  return made;
 }
 
 // Under -icount, QEMU 7.2: 6.1 stops at "Booting SMP configuration". The second vCPU spins in
@@ -344,7 +303,10 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
     const bool wanted = planned.at("skip").get<std::string>().empty();
     const bool module =
         wanted && needs_module.count(planned.at("cell").at("strategy").get<std::string>()) != 0;
-    if (module && !with_module) with_module = make_module_image(tables, kernel);
+    if (module && !with_module) {
+      with_module = make_module_image(context_, tables, kernel, cache_,
+                                      [this](const std::string& line) { progress_.say(line); });
+    }
     if (module && !with_module->reason.empty()) {
       row["status"] = "skipped";
       row["reason"] = with_module->reason;
@@ -496,24 +458,10 @@ void Run::prepare() {
       obtain_kernels(options_.kernel, options_.modules, cache_, say, Planted::kTake);
   accel_ = settle_accel(options_.accel, kernels.front(), cache_, cancel_, say);
   result_context_ = host_context(context_.command_line, options_.on, time_base(accel_info(accel_)));
-  const fs::path qemu = find_program("qemu-system-x86_64");
-  result_context_["qemu"] = {{"version", qemu_version(qemu.string())},
-                             {"binary_sha256", sha256_of_file(qemu)},
-                             {"arguments", nlohmann::json::object()}};
+  result_context_["qemu"] = qemu_context();
   for (const FetchedKernel& kernel : kernels) {
     const GuestImage image = make_guest_image(context_, tables, kernel, cache_);
-    result_context_["kernels"][kernel.id] = {
-        {"release", kernel.release},
-        {"version", nullptr},
-        {"package", kernel.package.empty() ? nlohmann::json(nullptr)
-                                           : nlohmann::json(kernel.package + " " + kernel.version)},
-        {"vmlinuz_sha256", sha256_of_file(kernel.vmlinuz)},
-        {"config_sha256", kernel.config.empty() ? nlohmann::json(nullptr)
-                                                : nlohmann::json(sha256_of_file(kernel.config))},
-        {"btf_crc32", nullptr},
-        {"image_sha256", image.sha256},
-        {"command_line", nullptr},
-        {"cpu_model", nullptr}};
+    result_context_["kernels"][kernel.id] = kernel_context(kernel, image);
     plan_cells(tables, kernel, image);
     for (const Job& job : jobs_) {
       if (job.cell.at("kernel") == kernel.id) {

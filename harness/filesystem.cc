@@ -35,13 +35,16 @@ constexpr Hooks kXfsFault = {{{"__xfs_filemap_fault", 3}, {"xfs_write_fault", 2}
 constexpr char kExt4Map[] = "ext4_iomap_begin";
 constexpr char kXfsMap[] = "xfs_direct_write_iomap_begin";
 
+constexpr char kExt4Check[] = "e2fsck -f -n";
+constexpr char kXfsCheck[] = "xfs_repair -n -f";
+
 constexpr FileSystem kFileSystems[] = {
     {"ext4", "ext4 with DAX", "ext4", MKFS_EXT4, "dax", true, true, "ext4", "mkfs.ext4", kExt4Fault,
-     kExt4Map, Journal::kJbd2, false},
+     kExt4Map, Journal::kJbd2, false, kExt4Check},
     {"ext4-fc", "ext4 with fast_commit and DAX", "ext4", MKFS_EXT4 " -O fast_commit", "dax", true,
-     true, "ext4", "mkfs.ext4", kExt4Fault, kExt4Map, Journal::kJbd2, true},
+     true, "ext4", "mkfs.ext4", kExt4Fault, kExt4Map, Journal::kJbd2, true, kExt4Check},
     {"xfs", "XFS with DAX", "xfs", MKFS_XFS, "dax", true, true, "xfs", "mkfs.xfs", kXfsFault,
-     kXfsMap, Journal::kXfsLog, false},
+     kXfsMap, Journal::kXfsLog, false, kXfsCheck},
     {"ext4-nodax",
      "ext4 through the page cache",
      "ext4",
@@ -54,7 +57,8 @@ constexpr FileSystem kFileSystems[] = {
      {{{"ext4_page_mkwrite", 1}}},
      nullptr,
      Journal::kJbd2,
-     false},
+     false,
+     kExt4Check},
     {"xfs-nodax",
      "XFS through the page cache",
      "xfs",
@@ -67,7 +71,8 @@ constexpr FileSystem kFileSystems[] = {
      {{{"xfs_filemap_page_mkwrite", 1}, {"xfs_write_fault", 2}}},
      nullptr,
      Journal::kXfsLog,
-     false},
+     false,
+     kXfsCheck},
 };
 
 }  // namespace

@@ -35,6 +35,8 @@ struct FileSystem {
   const char* map = nullptr;  // its iomap_ops->iomap_begin() for a write fault
   Journal journal = Journal::kNone;
   bool fast_commit = false;  // jbd2 alone
+  // Looks for errors and changes nothing, on the host: exit 0, none. The image is appended.
+  const char* check = "";
 };
 
 // The strategy module's handler, around the file system's (kmod/faultline.c).

@@ -29,6 +29,13 @@ TEST(FileSystems, AreMadeByTheirTool) {
   }
 }
 
+TEST(FileSystems, AreCheckedByTheirTool) {
+  for (const FileSystem& fs : FileSystems()) {
+    EXPECT_STREQ(fs.check, std::string(fs.type) == "xfs" ? "xfs_repair -n -f" : "e2fsck -f -n")
+        << fs.id;
+  }
+}
+
 TEST(FileSystems, AreMountedAsTheirRowSays) {
   for (const FileSystem& fs : FileSystems()) {
     EXPECT_EQ(std::string(fs.options).find("dax") != std::string::npos, fs.dax) << fs.id;

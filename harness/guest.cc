@@ -27,6 +27,7 @@
 #include <sstream>
 
 #include "harness/clock.h"
+#include "harness/crash.h"
 #include "harness/delay.h"
 #include "harness/failure.h"
 #include "harness/filesystem.h"
@@ -210,7 +211,12 @@ int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
     if (park) Park();
 
     stage = "cell";
-    const Cell cell = CellFromJson(TakeCellText());
+    const nlohmann::json text = TakeCellText();
+    if (text.contains("crash")) {
+      RunCrash(text["crash"], fs, kMountPoint);
+      return 0;
+    }
+    const Cell cell = CellFromJson(text);
     const Workload* workload = nullptr;
     for (const Workload* candidate : workloads) {
       if (cell.workload == candidate->id) workload = candidate;

@@ -13,7 +13,7 @@ constexpr uint64_t kSweep[] = {1, 8, 64, 512, kEveryAll};
 
 // In what a mapping and its application do, these are map_sync.
 constexpr Strategy ModuleStrategy(const char* id, const char* summary, fl_kmod_strategy module,
-                                  unsigned flags = 0, bool only_written = false) {
+                                  Promise promise, unsigned flags = 0, bool only_written = false) {
   return {id,
           summary,
           {},
@@ -21,46 +21,57 @@ constexpr Strategy ModuleStrategy(const char* id, const char* summary, fl_kmod_s
           true,
           only_written,
           Persist::kFlushLines,
+          promise,
           false,
           static_cast<int>(module),
           flags};
 }
 
 constexpr Strategy kStrategies[] = {
-    {"volatile", "MAP_SHARED, never synced: the floor", {}, true, false, false, Persist::kNothing},
-    {"fsync", "MAP_SHARED; fsync every K writes", kSweep, true, false, false, Persist::kFsync},
+    {"volatile",
+     "MAP_SHARED, never synced: the floor",
+     {},
+     true,
+     false,
+     false,
+     Persist::kNothing,
+     Promise::kNothing},
+    {"fsync", "MAP_SHARED; fsync every K writes", kSweep, true, false, false, Persist::kFsync,
+     Promise::kAtCallMtime},
     {"msync", "MAP_SHARED; msync of the pages written, every K writes", kSweep, true, false, false,
-     Persist::kMsync},
+     Persist::kMsync, Promise::kAtCall},
     {"map_sync",
      "MAP_SYNC; the fault syncs, the application writes back cache lines",
      {},
      true,
      true,
      false,
-     Persist::kFlushLines},
+     Persist::kFlushLines,
+     Promise::kAtStore},
     {"prealloc",
      "blocks allocated, written and synced beforehand, then as map_sync",
      {},
      true,
      true,
      true,
-     Persist::kFlushLines},
+     Persist::kFlushLines,
+     Promise::kAtStore},
     {"pwrite", "pwrite and fdatasync: no mapping", kEachTouch, false, false, false,
-     Persist::kFdatasync},
+     Persist::kFdatasync, Promise::kAtCall},
     ModuleStrategy("map_sync_wrapped",
                    "map_sync through the module's handler: what the module itself costs",
-                   FL_KMOD_NONE),
+                   FL_KMOD_NONE, Promise::kAtStore),
     ModuleStrategy("sync_fault",
                    "every write fault syncs all of the file's metadata, mtime included",
-                   FL_KMOD_SYNC_FAULT),
+                   FL_KMOD_SYNC_FAULT, Promise::kAtStoreMtime),
     ModuleStrategy("sync_fault_data", "every write fault syncs as fdatasync does",
-                   FL_KMOD_SYNC_FAULT, FL_KMOD_DATASYNC),
+                   FL_KMOD_SYNC_FAULT, Promise::kAtStore, FL_KMOD_DATASYNC),
     ModuleStrategy("sync_retry", "metadata dirty: drop the fault's lock, sync, retry the fault",
-                   FL_KMOD_SYNC_RETRY),
+                   FL_KMOD_SYNC_RETRY, Promise::kAtStore),
     ModuleStrategy("sync_retry_extent", "as sync_retry, while the extent touched is dirty",
-                   FL_KMOD_SYNC_RETRY_EXTENT),
+                   FL_KMOD_SYNC_RETRY_EXTENT, Promise::kAtStore),
     ModuleStrategy("daxfile", "prealloc, and a flag: frozen block map, no mtime update",
-                   FL_KMOD_DAXFILE, 0, true),
+                   FL_KMOD_DAXFILE, Promise::kAtStore, 0, true),
 };
 
 }  // namespace
@@ -72,6 +83,22 @@ const Strategy* FindStrategy(const std::string& id) {
     if (id == strategy.id) return &strategy;
   }
   return nullptr;
+}
+
+const char* PromiseText(Promise promise) {
+  switch (promise) {
+    case Promise::kNothing:
+      return "nothing";
+    case Promise::kAtCall:
+      return "data and size, after the call";
+    case Promise::kAtCallMtime:
+      return "data, size and mtime, after the call";
+    case Promise::kAtStore:
+      return "data and size, after the store";
+    case Promise::kAtStoreMtime:
+      return "data, size and mtime, after the store";
+  }
+  return "?";
 }
 
 std::string WhyNot(const Strategy& strategy, const FileSystem& fs, State state, Order order) {

@@ -21,6 +21,17 @@ enum class Persist {
   kFdatasync,
 };
 
+// What of a page written is durable, and from when on. The crash test (harness/crash.h) holds a
+// strategy to it.
+enum class Promise {
+  kNothing,
+  kAtCall,        // data, blocks and size, once the call to sync has returned
+  kAtCallMtime,   // and mtime
+  kAtStore,       // data, blocks and the size up to the page's end, once the store has returned
+  kAtStoreMtime,  // and mtime
+};
+const char* PromiseText(Promise promise);
+
 // What a strategy has in place of FL_KMOD_* when it needs no module.
 inline constexpr int kStock = -1;
 
@@ -32,6 +43,7 @@ struct Strategy {
   bool map_sync;                              // MAP_SHARED_VALIDATE | MAP_SYNC
   bool only_written;                          // makes every block written beforehand
   Persist persist;
+  Promise promise;
   bool by_default = true;  // in the default matrix
   int module = kStock;     // FL_KMOD_* of kmod/faultline_ioctl.h
   unsigned module_flags = 0;

@@ -34,6 +34,19 @@ TEST(Strategies, KRisesAndIsNeverZero) {
   }
 }
 
+TEST(Strategies, PromiseWhatTheyCanKeep) {
+  for (const Strategy& strategy : Strategies()) {
+    const std::string id = strategy.id;
+    const bool calls = !strategy.writes_per_sync.empty();
+    Promise expected = Promise::kAtStore;
+    if (calls) expected = Promise::kAtCall;  // msync and fdatasync leave mtime behind
+    if (id == "volatile") expected = Promise::kNothing;
+    if (id == "fsync") expected = Promise::kAtCallMtime;
+    if (id == "sync_fault") expected = Promise::kAtStoreMtime;
+    EXPECT_EQ(strategy.promise, expected) << id;
+  }
+}
+
 TEST(Strategies, DoWhatTheirNamesSay) {
   EXPECT_EQ(FindStrategy("volatile")->persist, Persist::kNothing);
   EXPECT_EQ(FindStrategy("fsync")->persist, Persist::kFsync);

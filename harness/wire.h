@@ -71,12 +71,38 @@ inline constexpr char kSessionPort[] = "/dev/ttyS1";
 // Where a session's root has the guest's own image, and what of it is on its PATH.
 inline constexpr char kSessionImage[] = "/opt/faultline";
 
+// The crash test. Its writer tells what it does by storing words at this address of its own memory:
+// QEMU's plugin (vm/pmem_log_plugin.cc) writes them, and every store to pmem, into one log, in the
+// order in which they happen. A word is what happened, and above it 8 bits of CrashWord.
+inline constexpr uint64_t kCrashWordAddress = 0x5fa017000000;
+inline constexpr unsigned kCrashWordShift = 56;
+enum class CrashWord : uint8_t {
+  kBegin = 1,     // everything before is durable, as are the first kSize and kMtime
+  kEnd,           // of the writer
+  kWriting,       // page and sequence (kCrashPageShift): the first store comes
+  kWritten,       // page and sequence: the last store is done
+  kPromised,      // page and sequence: durable, says the strategy
+  kSize,          // bytes: the file's size in memory
+  kSizePromised,  // bytes
+  kMtime,         // kCrashEpoch: the file's mtime in memory
+  kMtimePromised,
+};
+inline constexpr unsigned kCrashPageShift = 16;        // page index above the sequence
+inline constexpr int64_t kCrashEpoch = 1'577'836'800;  // mtimes are ns since then (2020)
+inline constexpr uint64_t CrashWordOf(CrashWord word, uint64_t value) {
+  return static_cast<uint64_t>(word) << kCrashWordShift | value;
+}
+// The crash test's file, on the mount.
+inline constexpr char kCrashFile[] = "crash";
+
 // Frame types, in the order in which a guest sends them.
 inline constexpr std::string_view kHello = "hello";  // {ticks, release, version, ...}
 inline constexpr std::string_view kReady = "ready";  // {mkfs, mount, tool_version, btf_sha256, ...}
 inline constexpr std::string_view kResult = "result";  // one row of benchmarks[]
-inline constexpr std::string_view kFail = "fail";      // {stage, message, exit_code}
-inline constexpr std::string_view kDone = "done";      // {}: the guest powers off next
+// {}: the guest stops itself at kParkPort next; the host lets it go on (GuestJob::on_wait).
+inline constexpr std::string_view kWait = "wait";
+inline constexpr std::string_view kFail = "fail";  // {stage, message, exit_code}
+inline constexpr std::string_view kDone = "done";  // {}: the guest powers off next
 
 struct Frame {
   std::string type;

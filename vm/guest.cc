@@ -361,6 +361,8 @@ class Supervisor {
   bool output_open_ = true;
   bool parked_ = false;
   bool watchdog_ = false;  // it went off: the machine stops for that
+  bool waiting_ = false;   // the last frame said that it will stop itself
+  bool waits_ = false;     // it does
   bool stopping_ = false;  // we end it: what QEMU says from now on is no news
 };
 
@@ -423,6 +425,7 @@ void Supervisor::on_frame(const wire::Frame& frame) {
     if (!evidence_.fail) evidence_.fail = frame;
     enter(Stage{evidence_.stage}, answer_s());
   } else if (evidence_.stage == Stage::kCell) {
+    waiting_ = frame.type == wire::kWait;
     enter(Stage::kCell, job_.deadlines.cell_s);
   }
   if (on_frame_) on_frame_(frame);
@@ -460,6 +463,13 @@ void Supervisor::take_events() {
 }
 
 void Supervisor::on_stop() {
+  if (waits_) {
+    waits_ = waiting_ = false;
+    if (job_.on_wait) job_.on_wait();
+    qmp_->post("cont", patience(answer_s()));
+    enter(Stage::kCell, job_.deadlines.cell_s);
+    return;
+  }
   if (evidence_.stage == Stage::kSave || evidence_.panic_reported || stopping_) return;
   if (evidence_.stage == Stage::kPark) {
     parked_ = parked_ || watchdog_;
@@ -473,6 +483,8 @@ void Supervisor::on_stop() {
 void Supervisor::on_panic_pause() {
   if (evidence_.stage == Stage::kPark) {
     parked_ = true;
+  } else if (waiting_) {
+    waits_ = true;
   } else {
     evidence_.panic_reported = true;
   }

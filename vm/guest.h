@@ -74,7 +74,10 @@ struct GuestJob {
   VmSpec spec = {};
   Mode mode = Mode::kBootAndRun;
   std::filesystem::path state = {};  // written by kBootAndPark, read by kRestore
-  std::string cell = {};             // up to wire::kCellSize bytes; unused by kBootAndPark
+  // Called while the guest, having sent a `wait` frame, stands still; then it goes on. What it
+  // throws ends the guest and goes to the caller.
+  std::function<void()> on_wait = {};
+  std::string cell = {};  // up to wire::kCellSize bytes; unused by kBootAndPark
   Deadlines deadlines = {};
 };
 

@@ -81,6 +81,11 @@ std::string_view default_cpu(Accel accel) {
   return accel == Accel::kKvm ? "host" : "max,-rdrand,-rdseed,-erms,-fsrm,-cx16";
 }
 
+std::uint64_t memory_bytes(const VmSpec& spec) {
+  const unsigned pmem = spec.pmem_mib * spec.pmem_devices + (spec.pmem_devices - 1) * kPmemGapMib;
+  return std::uint64_t{spec.ram_mib + pmem} << 20;
+}
+
 std::string option_value(std::string_view value) {
   std::string out;
   for (const char c : value) {
@@ -119,12 +124,23 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
   check(spec);
   // All RAM below 4 GiB and all pmem above: pmem is aligned for any size of RAM, and touches
   // neither the last pages of low RAM, which QEMU reserves, nor the initrd, which QEMU puts there.
-  const unsigned pmem = spec.pmem_mib * spec.pmem_devices + (spec.pmem_devices - 1) * kPmemGapMib;
+  const std::uint64_t memory = memory_bytes(spec) >> 20;
+  const bool shared = !spec.memory_file.empty();
   std::vector<std::string> arguments = {
-      "-machine", fmt::format("q35,max-ram-below-4g={}M", spec.ram_mib),
-      "-m",       fmt::format("{}M", spec.ram_mib + pmem),
-      "-smp",     fmt::format("{}", spec.vcpus),
+      "-machine",
+      fmt::format("q35,max-ram-below-4g={}M{}", spec.ram_mib,
+                  shared ? ",memory-backend=pc.ram" : ""),
+      "-m",
+      fmt::format("{}M", memory),
+      "-smp",
+      fmt::format("{}", spec.vcpus),
   };
+  // The name that QEMU gives RAM of its own: states are restored by it.
+  if (shared) {
+    append(arguments,
+           {"-object", fmt::format("memory-backend-file,id=pc.ram,size={}M,share=on,mem-path={}",
+                                   memory, option_value(spec.memory_file))});
+  }
   append(arguments, accel_arguments(spec));
   append(
       arguments,

@@ -3,6 +3,7 @@
 // functions here are pure, so any thread may call them.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -48,7 +49,10 @@ struct VmSpec {
   std::vector<std::string> kernel_parameters = {};  // added to the command line
   std::string cpu = {};                             // QEMU's -cpu; empty: default_cpu(accel)
   std::vector<std::string> qemu_parameters = {};    // added to QEMU's arguments
-  std::string qemu = "qemu-system-x86_64";          // found through PATH
+  // A file that backs the guest's RAM, pmem last, and that others may map too; empty: QEMU's own
+  // memory. No part of a saved state: one without it starts with it as well.
+  std::string memory_file = {};
+  std::string qemu = "qemu-system-x86_64";  // found through PATH
 };
 
 // The model and flags without which figures would not repeat: no random numbers from the CPU; no
@@ -75,6 +79,9 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
 // The same with a word in place of every path and descriptor of this host: for the result file,
 // and for telling saved states apart.
 std::vector<std::string> portable_arguments(const VmSpec& spec);
+
+// Bytes of RAM and pmem together.
+std::uint64_t memory_bytes(const VmSpec& spec);
 
 // `value` as it is written inside a QEMU option of comma-separated keys.
 std::string option_value(std::string_view value);

@@ -124,6 +124,19 @@ TEST(Qemu, CommasAreDoubledInOptions) {
   EXPECT_EQ(arguments.back(), "fd:7");
 }
 
+TEST(Qemu, MemoryInAFileIsNoOtherMachine) {
+  VmSpec spec = a_spec();
+  const std::string own = text_of(spec);
+  EXPECT_FALSE(has(own, "memory-backend"));
+  spec.memory_file = "/x,y";
+  spec.ram_mib = 512;
+  spec.pmem_mib = 64;
+  EXPECT_EQ(memory_bytes(spec), 576U << 20);
+  EXPECT_TRUE(has(text_of(spec), "-machine q35,max-ram-below-4g=512M,memory-backend=pc.ram "));
+  EXPECT_TRUE(has(text_of(spec),
+                  " -object memory-backend-file,id=pc.ram,size=576M,share=on,mem-path=/x,,y "));
+}
+
 TEST(Qemu, ExtraParametersComeAlong) {
   VmSpec spec = a_spec();
   spec.qemu_parameters = {"-device", "nvme"};

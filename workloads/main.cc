@@ -48,6 +48,7 @@ nlohmann::json Tables() {
                             {"dax", fs.dax},
                             {"module", fs.module},
                             {"tool", fs.tool},
+                            {"check", fs.check},
                             {"mkfs", fs.mkfs},
                             {"options", fs.options}});
   }
@@ -58,6 +59,7 @@ nlohmann::json Tables() {
                                   {"summary", strategy.summary},
                                   {"default", strategy.by_default},
                                   {"module", strategy.NeedsModule()},
+                                  {"promises", PromiseText(strategy.promise)},
                                   {"writes_per_sync", ks}});
   }
   for (const Workload* workload : kWorkloads) {

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a crash test is made of, without its guests: the log of all stores to pmem, what of them
+// was promised by when, the image at any point, and the verdict over what was found in it. All
+// functions are pure but those that take a path or a descriptor.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vm/pmem_log.h"
+
+namespace faultline {
+
+// The content of a pmem.
+class PmemImage {
+ public:
+  using Bytes = std::array<unsigned char, kPmemPage>;
+
+  PmemImage() = default;
+  // `file` as the plugin has written it. Failure(kVmFailed) when it is cut short.
+  explicit PmemImage(const std::filesystem::path& file);
+
+  void apply(const PmemRecord& record);
+  // Into the file, from `start` on for `bytes`: holes where there is nothing.
+  void write(int fd, std::uint64_t start, std::uint64_t bytes) const;
+  // Zeroes the newest record of the journal that makes a transaction count: ext4's commit block, or
+  // the header of XFS's log record. False: none found.
+  bool drop_last_commit();
+  // Index of a page that differs; -1: none.
+  [[nodiscard]] std::int64_t first_difference(const PmemImage& other) const;
+
+ private:
+  std::map<std::uint64_t, Bytes> pages_;
+};
+
+struct PmemTrace {
+  PmemImage begin;
+  std::vector<PmemRecord> records;  // from the word kBegin to the word kEnd
+
+  // Failure(kVmFailed) when the log is not whole, or does not lead from the begin to the end: then
+  // there were stores that the plugin has not seen.
+  static PmemTrace read(const std::filesystem::path& folder);
+};
+
+// The writer's file at some moment, as far as it has told.
+struct CrashState {
+  struct Page {
+    int started = 0;   // the version of which some stores may be done
+    int written = 0;   // the version of which all are
+    int promised = 0;  // the version that is durable, says the strategy
+  };
+  std::vector<Page> pages;
+  struct Number {
+    std::optional<std::uint64_t> begin = {};  // durable before the writer began
+    std::uint64_t now = 0;                    // in memory
+    std::uint64_t promised = 0;
+  };
+  Number size = {};
+  Number mtime = {};
+  std::uint64_t instructions = 0;  // since kBegin
+
+  explicit CrashState(std::size_t page_count) : pages(page_count) {}
+  // Failure(kVmFailed) when it is a word that no writer says.
+  void apply(const PmemRecord& record);
+};
+
+// What the power's end tears at its smallest.
+enum class Tear {
+  kSector,  // 512 bytes written one after the other are there or not: what journals take for
+            // granted
+  kStore,   // a store of the CPU
+};
+
+// `count` points, each a number of records after which the power goes, rising. Half are spread over
+// the run by its stores, half over the moments at which something has just been promised. The same
+// for the same log and seed.
+std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, std::size_t count,
+                                      std::uint64_t seed, Tear tear);
+
+// Sums over points, as in crashtest.json.
+struct CrashCounts {
+  struct {
+    std::uint64_t pages = 0, size = 0, mtime = 0;
+  } promised;
+  struct {
+    std::uint64_t pages = 0, torn = 0, size = 0, mtime = 0;
+  } lost;
+  struct {
+    std::uint64_t pages = 0, survived = 0, size = 0, size_survived = 0, mtime = 0,
+                  mtime_survived = 0;
+  } unpromised;
+  [[nodiscard]] bool any_lost() const;
+  void add(const CrashCounts& other);
+  [[nodiscard]] nlohmann::json json() const;  // {promised, lost, unpromised}
+};
+
+struct CrashVerdict {
+  CrashCounts counts;
+  std::vector<std::string> what;  // each loss of what was promised, in words
+};
+
+// `found` is what the guest says of the recovered file (harness/crash.cc, CheckImage()).
+CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found);
+
+}  // namespace faultline

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A plugin of QEMU's TCG: logs every store of a guest to its pmem (vm/pmem_log.h).
+//
+// Arguments: ram=FILE, which backs the guest's RAM; low=MIB of it below 4 GiB; pmem=MIB of it from
+// 4 GiB on; out=FOLDER. QEMU calls it from the one thread of its virtual CPU.
+//
+// Debian has no package of qemu-plugin.h: what of its interface (version 1, QEMU 4.2 to 8.2) is
+// used stands below.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "harness/wire.h"
+#include "vm/pmem_log.h"
+
+extern "C" {
+using qemu_plugin_id_t = std::uint64_t;
+using qemu_plugin_meminfo_t = std::uint32_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_plugin_hwaddr;
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_MEM_RW };
+enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
+
+using faultline_tb_callback = void (*)(qemu_plugin_id_t, qemu_plugin_tb*);
+using faultline_memory_callback = void (*)(unsigned, qemu_plugin_meminfo_t, std::uint64_t, void*);
+using faultline_exit_callback = void (*)(qemu_plugin_id_t, void*);
+
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, faultline_tb_callback callback);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, faultline_exit_callback callback, void*);
+std::size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb* tb);
+qemu_plugin_insn* qemu_plugin_tb_get_insn(const qemu_plugin_tb* tb, std::size_t index);
+void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb* tb, qemu_plugin_op op, void* at,
+                                              std::uint64_t value);
+void qemu_plugin_register_vcpu_mem_cb(qemu_plugin_insn* insn, faultline_memory_callback callback,
+                                      qemu_plugin_cb_flags flags, qemu_plugin_mem_rw rw,
+                                      void* data);
+unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
+qemu_plugin_hwaddr* qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info, std::uint64_t vaddr);
+bool qemu_plugin_hwaddr_is_io(const qemu_plugin_hwaddr* address);
+std::uint64_t qemu_plugin_hwaddr_phys_addr(const qemu_plugin_hwaddr* address);
+
+#define FAULTLINE_EXPORT __attribute__((visibility("default")))
+FAULTLINE_EXPORT int qemu_plugin_version = 1;
+FAULTLINE_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void* info, int argc,
+                                         char** argv);
+}
+
+namespace faultline {
+namespace {
+
+struct Log {
+  std::string folder;
+  int ram_file = -1;
+  const unsigned char* ram = nullptr;
+  std::uint64_t low = 0;
+  std::uint64_t pmem = 0;
+  std::FILE* out = nullptr;  // open between the words kBegin and kEnd
+  std::uint64_t instructions = 0;
+  std::uint64_t told = 0;  // of them, in records
+};
+Log g;  // NOLINT: QEMU gives callbacks no place of their own
+
+[[noreturn]] void give_up(const char* what) {
+  std::fprintf(stderr, "faultline's pmem log: %s: %s\n", what, std::strerror(errno));
+  std::_Exit(1);
+}
+
+// Where in the file that is the guest's RAM the address lies; past its end: elsewhere. What QEMU
+// calls a physical address here is an offset into all memory that it has given the guest, of which
+// RAM is the first (plugins/api.c, qemu_plugin_hwaddr_phys_addr()).
+std::uint64_t offset_of(qemu_plugin_meminfo_t info, std::uint64_t address) {
+  const qemu_plugin_hwaddr* where = qemu_plugin_get_hwaddr(info, address);
+  if (where == nullptr || qemu_plugin_hwaddr_is_io(where)) return UINT64_MAX;
+  return qemu_plugin_hwaddr_phys_addr(where);
+}
+
+void put(std::uint64_t value, std::uint64_t offset, unsigned kind) {
+  PmemRecord record;
+  record.value = value;
+  record.where = static_cast<std::uint32_t>(offset) | kind << PmemRecord::kOffsetBits;
+  record.instructions =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(g.instructions - g.told, UINT32_MAX));
+  g.told = g.instructions;
+  if (std::fwrite(&record, sizeof record, 1, g.out) != 1) give_up("log");
+}
+
+// The pages of the pmem that are not all zeroes.
+void dump(const char* name) {
+  std::FILE* out = std::fopen((g.folder + "/" + name).c_str(), "we");
+  if (out == nullptr) give_up(name);
+  static constexpr std::array<unsigned char, kPmemPage> kZeroes{};
+  PmemPage page;
+  for (std::uint64_t at = 0; at < g.pmem; at += kPmemPage) {
+    const unsigned char* bytes = g.ram + g.low + at;
+    if (std::memcmp(bytes, kZeroes.data(), kPmemPage) == 0) continue;
+    page.index = at / kPmemPage;
+    std::memcpy(page.bytes, bytes, kPmemPage);
+    if (std::fwrite(&page, sizeof page, 1, out) != 1) give_up(name);
+  }
+  if (std::fclose(out) != 0) give_up(name);
+}
+
+void on_word(std::uint64_t word) {
+  const auto kind = static_cast<wire::CrashWord>(word >> wire::kCrashWordShift);
+  if (kind == wire::CrashWord::kBegin && g.out == nullptr) {
+    dump(kPmemBeginFile);
+    g.out = std::fopen((g.folder + "/" + kPmemLogFile).c_str(), "we");
+    if (g.out == nullptr) give_up(kPmemLogFile);
+    g.told = g.instructions;
+  }
+  if (g.out == nullptr) return;
+  put(word, 0, PmemRecord::kWord);
+  if (kind != wire::CrashWord::kEnd) return;
+  if (std::fclose(g.out) != 0) give_up(kPmemLogFile);
+  g.out = nullptr;
+  dump(kPmemEndFile);
+}
+
+void on_part(qemu_plugin_meminfo_t info, std::uint64_t address, unsigned shift) {
+  const std::uint64_t at = offset_of(info, address);
+  if (at < g.low || at >= g.low + g.pmem) return;
+  std::uint64_t value = 0;
+  std::memcpy(&value, g.ram + at, std::size_t{1} << shift);
+  put(value, at - g.low, shift);
+}
+
+// After the store.
+void on_store(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t address,
+              void* /*data*/) {
+  if (address == wire::kCrashWordAddress) {
+    const std::uint64_t at = offset_of(info, address);
+    if (at >= g.low) return;
+    std::uint64_t word = 0;
+    std::memcpy(&word, g.ram + at, sizeof word);
+    on_word(word);
+    return;
+  }
+  if (g.out == nullptr) return;
+  const unsigned shift = qemu_plugin_mem_size_shift(info);
+  const std::uint64_t size = std::uint64_t{1} << shift;
+  if (shift <= 3 && address % kPmemPage + size <= kPmemPage) {
+    on_part(info, address, shift);
+  } else {
+    for (std::uint64_t i = 0; i < size; ++i) on_part(info, address + i, 0);
+  }
+}
+
+void on_translate(qemu_plugin_id_t /*id*/, qemu_plugin_tb* tb) {
+  const std::size_t count = qemu_plugin_tb_n_insns(tb);
+  qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &g.instructions, count);
+  for (std::size_t i = 0; i < count; ++i) {
+    qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(tb, i), on_store,
+                                     QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_W, nullptr);
+  }
+}
+
+void on_exit(qemu_plugin_id_t /*id*/, void* /*data*/) {
+  if (g.out != nullptr) std::fclose(g.out);
+  g.out = nullptr;
+}
+
+bool take_argument(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return false;
+  const std::string_view key = text.substr(0, equals);
+  const std::string value(text.substr(equals + 1));
+  if (key == "ram") {
+    g.ram_file = ::open(value.c_str(), O_RDONLY | O_CLOEXEC);
+    return g.ram_file >= 0;
+  }
+  if (key == "out") {
+    g.folder = value;
+    return true;
+  }
+  const std::uint64_t bytes = std::strtoull(value.c_str(), nullptr, 10) << 20;
+  if (key == "low") g.low = bytes;
+  if (key == "pmem") g.pmem = bytes;
+  return key == "low" || key == "pmem";
+}
+
+}  // namespace
+}  // namespace faultline
+
+int qemu_plugin_install(qemu_plugin_id_t id, const void* /*info*/, int argc, char** argv) {
+  using namespace faultline;
+  for (int i = 0; i < argc; ++i) {
+    if (take_argument(argv[i])) continue;
+    std::fprintf(stderr, "faultline's pmem log: %s cannot be used\n", argv[i]);
+    return -1;
+  }
+  if (g.pmem == 0 || g.pmem > std::uint64_t{1} << PmemRecord::kOffsetBits) return -1;
+  void* ram = ::mmap(nullptr, g.low + g.pmem, PROT_READ, MAP_SHARED, g.ram_file, 0);
+  if (ram == MAP_FAILED) return -1;
+  g.ram = static_cast<const unsigned char*>(ram);
+  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+  qemu_plugin_register_atexit_cb(id, on_exit, nullptr);
+  return 0;
+}
