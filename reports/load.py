@@ -75,9 +75,15 @@ def row_name(row):
     strategy = row["strategy"]
     if row["writes_per_sync"] is not None:
         strategy += f":{row['writes_per_sync']}"
+    beside = [f"u{unrelated(row)}"] if unrelated(row) else []
     contest = [] if row.get("touch") is None else [row["touch"], f"a{row['attackers']}", row["setting"]]
     return "/".join([row["kernel"], row["fs"], strategy, row["workload"], row["state"], row["order"],
-                     f"t{row['threads']}", *contest, row["probes"]])
+                     f"t{row['threads']}", *beside, *contest, row["probes"]])
+
+
+def unrelated(row):
+    """How many inodes that have nothing to do with the file were dirty while the row was measured."""
+    return row.get("dirty_inodes") or 0
 
 
 def load(path):
