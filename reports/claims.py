@@ -12,6 +12,7 @@ import cells
 import infer
 import load
 import stats
+import table
 
 SUPPORTED, CONTRADICTED, NOT_DECIDED = "supported", "contradicted", "not decided"
 VERDICTS = (SUPPORTED, CONTRADICTED, NOT_DECIDED)
@@ -478,7 +479,40 @@ def _verdict(claim, case, view):
             "missing": [_name(view, spec) for spec in wanted],
             "reasons": view.reasons if verdict is None else [],
             "commands": commands(view.result.context, [(view.kernel, view.fs, spec) for spec in wanted],
-                                 f"more/{claim.id}")}
+                                 f"more/{claim.id}"),
+            "specs": [(view.kernel, view.fs, spec) for spec in wanted]}
+
+
+def public(verdicts):
+    """The verdicts as JSON holds them."""
+    return [{key: value for key, value in one.items() if key != "specs"} for one in verdicts]
+
+
+def to_decide(context, verdicts, out):
+    """The fewest commands that measure what these verdicts lack."""
+    wanted = list(dict.fromkeys(spec for one in verdicts for spec in one["specs"]))
+    wanted.sort(key=lambda place: spec_order(place[2]))
+    return commands(context, wanted, out)
+
+
+def spec_order(spec):
+    """A sort key of Specs, so that cells asked for by two claims stand in one order."""
+    return (spec.workload, cells.strategy_rank({"strategy": spec.strategy, "writes_per_sync": spec.k}),
+            cells.STATES.index(spec.state), spec.touch or "", spec.unrelated)
+
+
+def words(figure):
+    """A figure (as in a verdict) with its unit, in words."""
+    def one(value):
+        if figure["unit"].startswith("of "):
+            return f"{value * 100:.3g} %"
+        if figure["unit"] in ("times", "K"):
+            return f"{value:.3g}"
+        return table.number(value)
+    text = f"{one(figure['value'])} {figure['unit']}"
+    if figure["low"] != figure["high"]:
+        text += f" ({one(figure['low'])} to {one(figure['high'])} in {figure['samples']} samples)"
+    return text
 
 
 def _name(view, spec):
@@ -537,7 +571,7 @@ def commands(context, wanted, out):
         merged.setdefault((group, tuple(dict.fromkeys(file_systems))), []).append(kernel)
     lines = []
     for (((workload, states), asks), file_systems), kernels in merged.items():
-        words = ["faultline", "run", *_where(context, kernels), "--fs", ",".join(file_systems),
+        words = ["faultline", "run", *where(context, kernels), "--fs", ",".join(file_systems),
                  "--workload", workload, "--state", ",".join(states)]
         for option, values in asks:
             words += [option, ",".join(values)]
@@ -551,7 +585,7 @@ def _states(spec, wanted):
     return tuple(state for state in cells.STATES if replace(spec, state=state) in wanted)
 
 
-def _where(context, kernels):
+def where(context, kernels):
     """The options that say where cells are measured."""
     if context.get("on") == "host":
         given = context["command_line"]

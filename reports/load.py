@@ -36,6 +36,7 @@ class Result:
         are of one sample: that whose per_page is the median (of an even number the lower of the two), or the first
         that is not ok.
     parts: [(path, context)] of each file read.
+    kara: Kara's table of 2017 beside each of the results merged, as kara2017.compare returns it.
     notes: one line each, to be shown to the reader: how the environments of merged results differ.
     """
 
@@ -45,6 +46,7 @@ class Result:
     parts: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     samples: dict = field(default_factory=dict)
+    kara: list = field(default_factory=list)
 
     @property
     def every(self):
@@ -143,7 +145,11 @@ def load_all(paths):
     """
     if not paths:
         raise ReportError("no result given: name the folder that a run wrote")
-    results = [load(path) for path in paths]
+    return merge([load(path) for path in paths])
+
+
+def merge(results):
+    """As load_all, of Results that have been read."""
     first = results[0]
     if len(results) == 1:
         return first
