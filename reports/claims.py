@@ -165,12 +165,12 @@ def _burns(view, _):
     if not view.virtual:
         view.reasons.append("wall time does not tell a CPU that works from one that waits: measure in virtual time")
         return None, []
-    figures, factors = [view.cost(Spec("volatile", "written"), key="per_fault")], []
+    figures, factors = [], []
     for state in BLOCKS_TO_MAP:
         synced = view.cost(Spec("map_sync", state), key="per_fault")
         factor = ratio(f"{state}: the fault with its sync over the same fault without", synced,
                        view.cost(Spec("volatile", state), key="per_fault"))
-        figures += [synced, factor]
+        figures += [synced, factor] if state == "hole" else [factor]
         factors.append(factor)
     if None in factors:
         return None, figures

@@ -15,8 +15,6 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 import cells
 import claims
-import infer
-import plot
 import stats
 import table
 import trend
@@ -396,8 +394,14 @@ def _distribution(panels, context):
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g} %"))
         ax.yaxis.set_minor_formatter(NullFormatter())
         quiet_grid(ax, "both")
+        marked = {q: [] for q in QUANTILES}
         for cell in chosen[fs, state]:
-            _survival(sheet, ax, cell, context)
+            _survival(sheet, ax, cell, context, marked)
+        for q, points in marked.items():
+            if points:
+                xs, ys, colours = zip(*points)
+                ax.scatter(xs, ys, c=colours, marker=QUANTILE_MARKER[q], s=34 if q == "max" else 18, edgecolors=INK,
+                           linewidths=0.4, zorder=3)
         ax.set_title(plain(f"{fs}, {state}"), loc="left")
         ax.tick_params(axis="y", labelleft=index % len(states) == 0)
         if index % len(states) == 0:
@@ -407,7 +411,8 @@ def _distribution(panels, context):
     return sheet
 
 
-def _survival(sheet, ax, cell, context):
+def _survival(sheet, ax, cell, context, marked):
+    """One line; its quantiles go into `marked`, {quantile: [(x, y, colour)]}."""
     colour = style_of(cell.label)[0]
     buckets = sorted(_histogram(cell))
     total = sum(count for _, _, count in buckets)
@@ -424,8 +429,8 @@ def _survival(sheet, ax, cell, context):
                + f" {context['unit']}")
     for q, level in QUANTILE_LEVEL.items():
         if cell.on[q] and level * total >= 1:
-            ax.plot(max(1, cell.on[q]), level, color=colour, marker=QUANTILE_MARKER[q], ms=4.5, mec=INK, mew=0.4)
-    ax.plot(max(1, cell.on["max"]), 1 / total, color=colour, marker=QUANTILE_MARKER["max"], ms=6, mec=INK, mew=0.4)
+            marked[q].append((max(1, cell.on[q]), level, colour))
+    marked["max"].append((max(1, cell.on["max"]), 1 / total, colour))
 
 
 def _phases(panels, context):
@@ -885,12 +890,3 @@ KINDS = (
          "The longest single touch of all runs.", "contests of the workload bystander", "", _of("bystander"),
          _contest_where, _stalls, "bystander"),
 )
-
-
-def median_of(rows, key):
-    """The median of a field over the samples of a cell that are ok; None if none is."""
-    values = [row[key] for row in rows if row["status"] == "ok" and row[key] is not None]
-    return infer.median(values) if values else None
-
-
-assert set(plot.STRATEGY_STYLE) >= set(cells.STRATEGIES)

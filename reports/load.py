@@ -187,8 +187,8 @@ def environment_difference(a, b):
 def environment_differences(a, b):
     """[(path of the field as a tuple, value in a, value in b)] of what environment_difference names."""
     def differing(a, b, trail):
-        if trail in BY_NAME:
-            for name in sorted(set(a) & set(b)):
+        if trail in BY_NAME or trail[2:] == ("probes",):  # of a kernel: by file system, those that the run had
+            for name in sorted(set(a or ()) & set(b or ())):
                 yield from differing(a[name], b[name], trail + (name,))
         elif isinstance(a, dict) and isinstance(b, dict):
             # How long a guest took to boot is a measurement, and absent where a saved state was there.
@@ -254,11 +254,33 @@ def _parse(path, data):
         raise ReportError(f"{path}: is not JSON: name a folder that `faultline run` wrote") from None
 
 
+def _schema():
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "result.schema.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
 @functools.lru_cache(maxsize=1)
 def _validator():
     import jsonschema  # here, since `--help` needs none of it
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "result.schema.json"), encoding="utf-8") as file:
-        return jsonschema.Draft7Validator(json.load(file))
+    return jsonschema.Draft7Validator(_schema())
+
+
+@functools.lru_cache(maxsize=1)
+def _is_valid():
+    """A function that says whether a document keeps to the schema: ten times as fast as _validator, which says why not."""
+    try:
+        import fastjsonschema
+    except ImportError:
+        return lambda document: _validator().is_valid(document)
+    check = fastjsonschema.compile(_schema())
+
+    def is_valid(document):
+        try:
+            check(document)
+        except fastjsonschema.JsonSchemaException:
+            return False
+        return True
+    return is_valid
 
 
 def _validate(path, document):
@@ -269,6 +291,9 @@ def _validate(path, document):
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(f"{path}: has schema version {version}, this faultline reads up to {SCHEMA_VERSION}: "
                           "update faultline")
+    if _is_valid()(document):
+        return
+
     def place(error):  # in the order of the file, as far as an object has one
         return [(isinstance(part, str), part) for part in error.absolute_path]
 

@@ -20,18 +20,17 @@ from load import plain
 
 PAGE, CLAIMS = "report.html", "claims.json"
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
-OPEN_UP_TO = 6  # places of a claim: with more the figures are folded away, and the table of verdicts stands alone
+OPEN_UP_TO = 12  # places of a claim: with more the figures are folded away, and the table of verdicts stands alone
 
 
-def write(inputs, folder, comparison=None):
+def write(inputs, folder, verdicts, comparison=None):
     """Write the page, the figures and claims.json of Inputs into a folder, which is made; returns the paths written.
 
-    comparison: as compare_report.build returns it, put before all else. Each file is complete or not there.
+    verdicts: as claims.judge returns them. comparison: as compare_report.build returns it, put before all else. Each file is complete or not there.
     ReportError when the folder cannot be written to.
     """
     import figures  # slow to import
     made = figures.figures(inputs.result)
-    verdicts = claims.judge(inputs.result)
     files = {f"{figure.slug}.png": figure.png for figure in made}
     files[CLAIMS] = (json.dumps(claims.public(verdicts), indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
     files[PAGE] = page(inputs, made, verdicts, comparison).encode("utf-8")

@@ -47,7 +47,7 @@
       else item.hidden = out;
     }
     const all = form.querySelectorAll("input").length === form.querySelectorAll("input:checked").length;
-    document.getElementById("filtered").textContent = all ? "" : "Some of it is hidden.";
+    document.getElementById("filtered").textContent = all ? "" : "(some of the page is hidden)";
   };
   form.hidden = false;
   form.addEventListener("change", apply);
