@@ -40,6 +40,19 @@ struct mm_struct {
 struct task_struct {
   void* stack;
   struct mm_struct* mm;
+  int tgid;
+  char comm[16];
+};
+
+/* include/linux/timer.h, hrtimer.h, workqueue.h: the function that is called. */
+struct timer_list {
+  void* function;
+};
+struct hrtimer {
+  void* function;
+};
+struct work_struct {
+  void* func;
 };
 
 /* include/linux/jbd2.h, include/linux/blk_types.h. */

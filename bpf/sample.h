@@ -150,6 +150,27 @@ struct fl_state {
 FL_ASSERT_SIZE(struct fl_state,
                48 + 8 * FL_FALLBACKS + 32 + 16 * FL_ASKERS + 32 + 4 * sizeof(struct fl_overflow));
 
+/* What interrupted a measured loop, and how long for. */
+enum fl_interruption_kind {
+#define INTERRUPTION(id, what) FL_INTERRUPTION_##id,
+#include "bpf/interruptions.def"
+#undef INTERRUPTION
+  FL_INTERRUPTIONS
+};
+struct fl_interruption_key {
+  fl_u32 kind;
+  fl_u32 pad;      /* softirq: its number */
+  fl_u64 function; /* its address; 0: none */
+  char name[16];   /* of a thread */
+};
+FL_ASSERT_SIZE(struct fl_interruption_key, 32);
+struct fl_interruption {
+  fl_u64 count;
+  fl_u64 sum;
+  fl_u64 max;
+};
+FL_ASSERT_SIZE(struct fl_interruption, 24);
+
 /* One event, in the ring buffer. */
 struct fl_sample {
   fl_u32 kind; /* enum fl_kind */

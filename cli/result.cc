@@ -11,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <thread>
+#include <tuple>
 
 #include "cli/context.h"
 #include "harness/failure.h"
@@ -38,10 +39,11 @@ bool cpu_scaling() {
   return in >> governor && governor != "performance";
 }
 
-// The twin's name: that of the row, without the last part.
-std::string stem(const nlohmann::json& row) {
+// What a row and its twin share: the name without the last part, and which sample it is.
+std::tuple<std::string, uint64_t, uint64_t> sample_of(const nlohmann::json& row) {
   const auto name = row.at("name").get<std::string>();
-  return name.substr(0, name.rfind('/'));
+  return {name.substr(0, name.rfind('/')), row.at("seed").get<uint64_t>(),
+          row.at("repetition_index").get<uint64_t>()};
 }
 
 }  // namespace
@@ -114,14 +116,14 @@ void share_tax(nlohmann::json& phases, double tax) {
 }
 
 void add_tax(std::vector<nlohmann::json>& rows) {
-  std::map<std::string, const nlohmann::json*> twins;
+  std::map<decltype(sample_of({})), const nlohmann::json*> twins;
   for (const nlohmann::json& row : rows) {
-    if (row.at("probes") == "off" && row.at("status") == "ok") twins[stem(row)] = &row;
+    if (row.at("probes") == "off" && row.at("status") == "ok") twins[sample_of(row)] = &row;
   }
   for (nlohmann::json& row : rows) {
     if (row.at("probes") == "off" || row.at("status") != "ok") continue;
-    const auto twin = twins.find(stem(row));
-    if (twin == twins.end()) continue;
+    const auto twin = twins.find(sample_of(row));
+    if (twin == twins.end() || row.at("probes") == "interruptions") continue;
     const double tax =
         row.at("per_fault").get<double>() - twin->second->at("per_fault").get<double>();
     row["tax"] = tax;

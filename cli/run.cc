@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -11,7 +13,10 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <thread>
+#include <tuple>
+#include <utility>
 
 #include "cli/host.h"
 #include "cli/machine.h"
@@ -32,6 +37,11 @@ namespace {
 
 // The result file is written anew at most this often while cells come in.
 constexpr std::chrono::seconds kSaveInterval{5};
+// The fewest whose least and greatest are an interval (docs/compare.md).
+constexpr const char* kSeeds = "5";
+// A sample further off its cell's median than this is measured again, to learn why. The accidents
+// that all figures carry are below (docs/repeatability.md).
+constexpr double kOutlierPercent = 1;
 
 struct RunOptions {
   std::string kernel = "bookworm";
@@ -51,6 +61,9 @@ struct RunOptions {
   unsigned jobs = 0;
   unsigned pmem_mib = kPmemMib;
   uint64_t touches = 0;
+  std::string seeds;  // N or FIRST..LAST; empty: the default
+  std::string vary = "all";
+  unsigned repetitions = 0;  // 0: the default
   bool force = false;
   bool samples = false;
   bool json = false;
@@ -98,7 +111,8 @@ struct Job {
   size_t row = 0;  // in the result
   nlohmann::json cell;
   VmSpec spec;
-  std::string what;
+  std::string name;     // of the row
+  std::string what;     // to tell the user: the name, and which of its samples
   bool module = false;  // its image holds the strategy module
 };
 
@@ -166,6 +180,11 @@ class Run {
   ModuleImage make_module_image(const nlohmann::json& tables, const FetchedKernel& kernel);
   void make_states();
   void run_cells();
+  void interleave();
+  void explain_outliers();
+  [[nodiscard]] bool virtual_time() const {
+    return !on_host() && accel_info(accel_).time_domain == "virtual";
+  }
   void finish();
   void note_guest(const Job& job, const wire::Frame& frame);
   void save();
@@ -193,9 +212,36 @@ class Run {
   std::chrono::steady_clock::time_point saved_;
 };
 
+// `5`: 0..4, as the guest's binary takes it; what is neither goes on to it, to be refused there.
+std::string seed_range(const std::string& text) {
+  uint64_t count = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, count);
+  return error == std::errc() && rest == end && count > 0 ? fmt::format("0..{}", count - 1) : text;
+}
+
 // The selection as the guest's binary takes it.
-std::vector<std::string> plan_arguments(const RunOptions& options) {
-  std::vector<std::string> arguments = {"plan", "--probes", options.probes};
+std::vector<std::string> plan_arguments(const RunOptions& options, bool virtual_time) {
+  std::vector<std::string> arguments = {"plan", "--probes", options.probes, "--vary", options.vary};
+  if (virtual_time) {
+    if (options.repetitions > 1) {
+      throw Failure(ExitCode::kUsage,
+                    "--repetitions: in virtual time each would be identical to the first; "
+                    "--seeds varies what a figure should not hang on");
+    }
+    arguments.insert(arguments.end(),
+                     {"--seeds", seed_range(options.seeds.empty() ? kSeeds : options.seeds)});
+    // A contest is many runs over periods and phases already.
+    if (options.seeds.empty()) arguments.insert(arguments.end(), {"--contest-seeds", "0..0"});
+  } else {
+    if (!options.seeds.empty()) {
+      throw Failure(ExitCode::kUsage,
+                    "--seeds: of virtual time only; in wall time --repetitions N measures N times");
+    }
+    arguments.insert(
+        arguments.end(),
+        {"--repetitions", std::to_string(std::max(1U, options.repetitions)), "--wall"});
+  }
   for (const auto& [name, list] : options.lists) {
     if (!list.empty()) arguments.insert(arguments.end(), {"--" + name, list});
   }
@@ -212,6 +258,17 @@ std::set<std::string> module_strategies(const nlohmann::json& tables) {
     if (strategy.value("module", false)) ids.insert(strategy.at("id").get<std::string>());
   }
   return ids;
+}
+
+void name_job(Job& job, const nlohmann::json& row) {
+  job.name = row.at("name").get<std::string>();
+  job.what = job.name;
+  if (const auto seed = job.cell.at("seed").get<uint64_t>(); seed != 0) {
+    job.what += fmt::format(" seed {}", seed);
+  }
+  if (const auto repetition = job.cell.at("repetition").get<unsigned>(); repetition != 0) {
+    job.what += fmt::format(" repetition {}", repetition);
+  }
 }
 
 ModuleImage Run::make_module_image(const nlohmann::json& tables, const FetchedKernel& kernel) {
@@ -241,9 +298,8 @@ bool boots_two_vcpus(const std::string& release) {
 
 void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
                      const GuestImage& image) {
-  std::vector<std::string> arguments = plan_arguments(options_);
+  std::vector<std::string> arguments = plan_arguments(options_, virtual_time());
   arguments.insert(arguments.end(), {"--kernel", kernel.id});
-  if (accel_info(accel_).time_domain != "virtual") arguments.emplace_back("--wall");
   if (options_.samples) arguments.emplace_back("--samples");
   const std::set<std::string> needs_module = module_strategies(tables);
   std::optional<ModuleImage> with_module;
@@ -267,7 +323,7 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
       Job job;
       job.row = rows_.size();
       job.cell = planned.at("cell");
-      job.what = row.at("name").get<std::string>();
+      name_job(job, row);
       job.module = module;
       job.spec = guest_spec(kernel, module ? with_module->image.path : image.path,
                             job.cell.at("fs").get<std::string>(), accel_);
@@ -337,8 +393,8 @@ void Run::prepare_host() {
   options_.lists.erase("fs");
   options_.jobs = 1;
   host_ = std::make_unique<Host>(context_, options_.dir);
-  std::vector<std::string> arguments = plan_arguments(options_);
-  arguments.insert(arguments.end(), {"--kernel", kHostKernel, "--wall"});
+  std::vector<std::string> arguments = plan_arguments(options_, false);
+  arguments.insert(arguments.end(), {"--kernel", kHostKernel});
   if (options_.samples) arguments.emplace_back("--samples");
   const nlohmann::json planned = host_->plan(arguments, options_.page_cache);
   result_context_ = host_context(context_.command_line, options_.on, kHostTime);
@@ -364,13 +420,14 @@ void Run::prepare_host() {
       Job job;
       job.row = rows_.size();
       job.cell = cell.at("cell");
-      job.what = row.at("name").get<std::string>();
+      name_job(job, row);
       row["status"] = "incomplete";
       row["reason"] = "not run";
       jobs_.push_back(std::move(job));
     }
     rows_.push_back(std::move(row));
   }
+  interleave();
 }
 
 void Run::prepare() {
@@ -386,7 +443,7 @@ void Run::prepare() {
   make_dirs(cache_);
   // Names first: a typing error should not cost a download.
   const nlohmann::json tables = ask_guest_binary(context_, {"list"});
-  ask_guest_binary(context_, plan_arguments(options_));
+  ask_guest_binary(context_, plan_arguments(options_, options_.repetitions == 0));
   if (options_.accel != "auto") accel_named(options_.accel);
   if (find_program("qemu-system-x86_64").empty()) {
     throw Failure(ExitCode::kUsage,
@@ -424,6 +481,18 @@ void Run::prepare() {
     }
   }
   states_ = std::make_unique<StateCache>(cache_, say);
+  interleave();
+}
+
+// So that a drift of the machine, or an end before the end, meets all cells alike.
+void Run::interleave() {
+  std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
+    const auto sample = [](const Job& job) {
+      return std::pair(job.cell.at("seed").get<uint64_t>(),
+                       job.cell.at("repetition").get<unsigned>());
+    };
+    return sample(a) < sample(b);
+  });
 }
 
 void Run::note_guest(const Job& job, const wire::Frame& frame) {
@@ -511,8 +580,12 @@ void Run::run_cells() {
         const std::lock_guard lock(mutex_);
         nlohmann::json& row = rows_[job.row];
         const nlohmann::json sent = nlohmann::json::parse(payloads[i], nullptr, false);
-        const bool came = sent.is_object() && sent.value("name", "") == job.what;
-        if (came) row.update(sent);
+        const bool came = sent.is_object() && sent.value("name", "") == job.name;
+        if (came) {
+          const auto repetitions = row.at("repetitions");
+          row.update(sent);
+          row["repetitions"] = repetitions;
+        }
         judge_row(row, outcome, came);
         if (!host_) row["life"] = outcome.restored ? "restored" : "booted";
         if (!outcome.ok() && outcome.verdict != Verdict::kCancelled) {
@@ -535,6 +608,91 @@ void Run::run_cells() {
         }
       },
       cancel_);
+}
+
+// Samples of a cell, the middle one among them, and those that lie far off.
+struct Outliers {
+  size_t typical = 0;  // index of a job
+  double median = 0;
+  std::vector<size_t> jobs;
+};
+
+std::vector<Outliers> find_outliers(const std::vector<Job>& jobs,
+                                    const std::vector<nlohmann::json>& rows) {
+  std::map<std::string, std::vector<std::pair<double, size_t>>> samples;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const nlohmann::json& row = rows.at(jobs[i].row);
+    if (row.at("status") != "ok" || !row.at("touch").is_null()) continue;
+    samples[jobs[i].name].emplace_back(row.at("per_page").get<double>(), i);
+  }
+  std::vector<Outliers> found;
+  for (auto& [name, cell] : samples) {
+    if (cell.size() < 3) continue;
+    std::sort(cell.begin(), cell.end());
+    Outliers outliers;
+    std::tie(outliers.median, outliers.typical) = cell.at(cell.size() / 2);
+    for (const auto& [figure, job] : cell) {
+      if (std::abs(figure / outliers.median - 1) * 100 > kOutlierPercent) {
+        outliers.jobs.push_back(job);
+      }
+    }
+    if (!outliers.jobs.empty()) found.push_back(outliers);
+  }
+  return found;
+}
+
+// Runs each outlier and its cell's middle sample again, with probes on all that may interrupt. They
+// touch nothing of the fault: the same accident falls into the same place.
+void Run::explain_outliers() {
+  const std::vector<Outliers> found = find_outliers(jobs_, rows_);
+  std::vector<size_t> again;
+  for (const Outliers& outliers : found) {
+    again.push_back(outliers.typical);
+    again.insert(again.end(), outliers.jobs.begin(), outliers.jobs.end());
+  }
+  if (again.empty() || cancel_) return;
+  progress_.say(
+      fmt::format("{} samples lie over {} % off their cell's median: measured again with "
+                  "probes on what interrupts",
+                  again.size() - found.size(), kOutlierPercent));
+  const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
+  progress_.start(again.size());
+  std::map<size_t, nlohmann::json> seen;
+  std::vector<std::string> payloads(again.size());
+  run_many(
+      again.size(), options_.jobs,
+      [&](size_t i) {
+        nlohmann::json cell = jobs_[again[i]].cell;
+        cell["probes"] = "interruptions";
+        cell["samples"] = false;
+        return states_->run_cell(
+            jobs_[again[i]].spec, cell.dump(), deadlines,
+            [&](const wire::Frame& frame) {
+              if (frame.type == wire::kResult) payloads[i] = frame.payload;
+            },
+            cancel_);
+      },
+      [&](size_t i, const GuestOutcome& outcome) {
+        const nlohmann::json row = nlohmann::json::parse(payloads[i], nullptr, false);
+        if (outcome.ok() && row.is_object()) {
+          seen[again[i]] = {{"seed", row.value("seed", nlohmann::json())},
+                            {"interruptions", row.value("interruptions", nlohmann::json())},
+                            {"journal", row.value("journal", nlohmann::json())}};
+        }
+        progress_.step(jobs_[again[i]].what);
+      },
+      cancel_);
+  const std::lock_guard lock(mutex_);
+  for (const Outliers& outliers : found) {
+    for (const size_t job : outliers.jobs) {
+      nlohmann::json& row = rows_[jobs_[job].row];
+      row["outlier"] = {
+          {"median", outliers.median},
+          {"percent", (row.at("per_page").get<double>() / outliers.median - 1) * 100},
+          {"here", seen.contains(job) ? seen[job] : nlohmann::json()},
+          {"typical", seen.contains(outliers.typical) ? seen[outliers.typical] : nlohmann::json()}};
+    }
+  }
 }
 
 void Run::save() {
@@ -590,6 +748,7 @@ ExitCode Run::execute() {
     saved_ = std::chrono::steady_clock::now();
     if (!host_) make_states();
     run_cells();
+    if (virtual_time()) explain_outliers();
   }
   // Nothing of ours is on the user's mount when the result says that the run is over.
   host_.reset();
@@ -669,6 +828,14 @@ Verb add_run(CLI::App& app) {
   run->add_flag("--force", options->force, "replace a result that is there");
   run->add_option("--touches", options->touches,
                   "measured stores per cell (default: the workload's)");
+  of_a_vm.push_back(run->add_option("--seeds", options->seeds,
+                                    "N, or FIRST..LAST; each varies tick phase, page frames and "
+                                    "blocks, and is identical for ever (default: 5; contests: 1)"));
+  of_a_vm.push_back(
+      run->add_option("--vary", options->vary, "what seeds vary: all, or tick, pages, blocks alone")
+          ->capture_default_str());
+  run->add_option("--repetitions", options->repetitions,
+                  "wall time: measures every cell N times, interleaved (default: 1)");
   run->add_flag("--samples", options->samples, "keep a record of every fault, sync and commit");
   of_a_vm.push_back(
       run->add_option("--jobs", options->jobs, "guests side by side (default: cores; wall: 1)"));

@@ -4,8 +4,8 @@
 namespace faultline {
 namespace {
 
-Point RawTracepoint(const char* id, const std::string& program, std::vector<std::string> names,
-                    bool required = false) {
+Point RawTracepoint(const std::string& id, const std::string& program,
+                    std::vector<std::string> names, bool required = false) {
   return {id, {{program, Means::kRawTracepoint, std::move(names)}}, "", required};
 }
 
@@ -180,6 +180,28 @@ void AddLocks(std::vector<Point>& points) {
   AddPair(points, "vma_lock.ask", "vma_lock.have", "vma_ask", "vma_had", {"lock_vma_under_rcu"});
 }
 
+void AddInterruptions(std::vector<Point>& points) {
+  struct Pair {
+    const char* id;
+    const char* program;
+    const char* enter;
+    const char* leave;
+  };
+  for (const Pair& pair : {
+           Pair{"tick", "tick", "local_timer_entry", "local_timer_exit"},
+           Pair{"softirq", "softirq", "softirq_entry", "softirq_exit"},
+           Pair{"timer", "timer", "timer_expire_entry", "timer_expire_exit"},
+           Pair{"hrtimer", "hrtimer", "hrtimer_expire_entry", "hrtimer_expire_exit"},
+           Pair{"work", "work", "workqueue_execute_start", "workqueue_execute_end"},
+       }) {
+    points.push_back(RawTracepoint(std::string("interruption.") + pair.id + "_end",
+                                   std::string(pair.program) + "_leave", {pair.leave}));
+    points.push_back(RawTracepoint(std::string("interruption.") + pair.id,
+                                   std::string(pair.program) + "_enter", {pair.enter}));
+  }
+  points.push_back(RawTracepoint("interruption.thread", "switched", {"sched_switch"}));
+}
+
 }  // namespace
 
 const char* PointOfMark(fl_mark mark) {
@@ -215,6 +237,10 @@ std::vector<Point> PointsOf(const ProbeChoice& choice, const FileSystem& fs) {
   std::vector<Point> points;
   const bool ballast = choice.probes == Probes::kBallast;
   if (choice.probes == Probes::kOff) return points;
+  if (choice.probes == Probes::kInterruptions) {
+    AddInterruptions(points);
+    return points;
+  }
   if (choice.probes == Probes::kLocks) AddLocks(points);
   if (ballast && fs.map != nullptr) points.push_back(Enter("ballast", "ballast", {fs.map}));
   if (ballast || choice.probes == Probes::kPhases) AddPhases(points, choice, fs);

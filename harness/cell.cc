@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "harness/failure.h"
+#include "harness/seed.h"
 
 namespace faultline {
 namespace {
@@ -112,6 +113,8 @@ nlohmann::json CellToJson(const Cell& cell) {
           {"threads", cell.threads},
           {"probes", ProbesName(cell.probes)},
           {"seed", cell.seed},
+          {"vary", cell.vary},
+          {"repetition", cell.repetition},
           {"touches", cell.touches},
           {"virtual_time", cell.virtual_time},
           {"samples", cell.samples},
@@ -145,6 +148,11 @@ Cell CellFromJson(const nlohmann::json& json) {
     cell.threads = Field<unsigned>(json, "threads");
     cell.probes = ProbesNamed(Field<std::string>(json, "probes"));
     cell.seed = Field<uint64_t>(json, "seed");
+    cell.vary = Field<std::string>(json, "vary");
+    if (!IsVaried(cell.vary)) {
+      throw Failure(ExitCode::kUsage, fmt::format("cell: no such vary: '{}'", cell.vary));
+    }
+    cell.repetition = Field<unsigned>(json, "repetition");
     cell.touches = Field<uint64_t>(json, "touches");
     cell.virtual_time = Field<bool>(json, "virtual_time");
     cell.samples = Field<bool>(json, "samples");

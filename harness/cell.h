@@ -23,9 +23,10 @@ inline constexpr Setting kSettings[] = {Setting::kDeterministic, Setting::kDeter
 // others.
 enum class Probes {
   kOff,
-  kOn,       // the whole fault, its sync, the journal
-  kPhases,   // and the marks between the phases of a fault
-  kLocks,    // and mmap_lock and the VMA's lock, without the marks
+  kOn,             // the whole fault, its sync, the journal
+  kPhases,         // and the marks between the phases of a fault
+  kLocks,          // and mmap_lock and the VMA's lock, without the marks
+  kInterruptions,  // what else the CPU does, and nothing of the fault
   kBallast,  // as phases, with a program of known cost in one phase and a small ring: a test's
 };
 struct ProbesRow {
@@ -39,6 +40,8 @@ inline constexpr ProbesRow kProbesRows[] = {
     {Probes::kOn, "on", "the whole fault, its sync, the journal", false},
     {Probes::kPhases, "phases", "as on, and the phases of each fault", false},
     {Probes::kLocks, "locks", "as on, and the locks of the address space, by thread", false},
+    {Probes::kInterruptions, "interruptions",
+     "what else the CPU did meanwhile: ticks, timers, work, threads; no faults", false},
     {Probes::kBallast, "ballast",
      "as phases, with a program of known cost, and room for few samples", true}};
 
@@ -59,8 +62,10 @@ struct Cell {
   Order order = Order::kPte;
   unsigned threads = 1;
   Probes probes = Probes::kOff;
-  uint64_t seed = 0;
-  uint64_t touches = 0;  // measured stores, over all threads
+  uint64_t seed = 0;         // harness/seed.h
+  std::string vary = "all";  // or the one accident that the seed varies
+  unsigned repetition = 0;   // wall time
+  uint64_t touches = 0;      // measured stores, over all threads
   bool virtual_time = true;
   bool samples = false;
   // Of workloads with touches (harness/contest.h) alone.

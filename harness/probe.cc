@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <tuple>
 
 #include "bpf/histogram.h"
 #include "harness/failure.h"
@@ -188,6 +189,46 @@ struct ProbeSet::Loaded {
 
 namespace {
 
+// include/linux/interrupt.h, the order since v4.7.
+constexpr const char* kSoftirqs[] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                     "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
+constexpr const char* kInterruptionKinds[] = {
+#define INTERRUPTION(id, what) #id,
+#include "bpf/interruptions.def"
+#undef INTERRUPTION
+};
+
+std::vector<Interruption> ReadInterruptions(int map) {
+  std::vector<Interruption> seen;
+  fl_interruption_key key{};
+  const fl_interruption_key* before = nullptr;
+  fl_interruption_key last{};
+  while (bpf_map_get_next_key(map, before, &key) == 0) {
+    fl_interruption figures{};
+    if (bpf_map_lookup_elem(map, &key, &figures) == 0) {
+      std::string name(key.name, strnlen(key.name, sizeof key.name));
+      if (key.kind == FL_INTERRUPTION_softirq && key.pad < std::size(kSoftirqs)) {
+        name = kSoftirqs[key.pad];
+      } else if (key.kind == FL_INTERRUPTION_tick) {
+        name = "local_timer";
+      }
+      seen.push_back({.kind = kInterruptionKinds[key.kind],
+                      .function = key.function,
+                      .name = name,
+                      .count = figures.count,
+                      .sum = figures.sum,
+                      .max = figures.max});
+    }
+    last = key;
+    before = &last;
+  }
+  // A hash map has no order that would be the same in every guest.
+  std::sort(seen.begin(), seen.end(), [](const Interruption& a, const Interruption& b) {
+    return std::tie(a.kind, a.function, a.name) < std::tie(b.kind, b.function, b.name);
+  });
+  return seen;
+}
+
 std::string Words(const Attachment& way) {
   return fmt::format("{} on {}", MeansName(way.means), fmt::join(way.targets, ","));
 }
@@ -340,6 +381,9 @@ void ProbeSet::Reset(pid_t process, dev_t device) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot reset the probes' counters: {}", std::strerror(errno)));
   }
+  const int map = loaded_->Map("interruptions");
+  fl_interruption_key seen{};
+  while (bpf_map_get_next_key(map, nullptr, &seen) == 0) bpf_map_delete_elem(map, &seen);
 }
 
 ProbeReading ProbeSet::Read() const {
@@ -350,6 +394,9 @@ ProbeReading ProbeSet::Read() const {
       bpf_map_lookup_elem(loaded_->Map(".bss"), &key, threads.data()) != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot read the probes' counters: {}", std::strerror(errno)));
+  }
+  if (choice_.probes == Probes::kInterruptions) {
+    reading.interruptions = ReadInterruptions(loaded_->Map("interruptions"));
   }
   const auto of = [&](ProbeId id) -> Distribution& {
     return reading.events.at(static_cast<size_t>(id));

@@ -17,6 +17,7 @@
 #include "bpf/sample.h"
 #include "harness/attach.h"
 #include "harness/filesystem.h"
+#include "harness/interruptions.h"
 
 namespace faultline {
 
@@ -50,6 +51,7 @@ struct Distribution {
 // All that a set of probes has seen since it was reset. Times in ns of the monotonic clock.
 struct ProbeReading {
   fl_state state = {};
+  std::vector<Interruption> interruptions = {};
   std::vector<fl_thread> threads = {};  // those that took faults or locks
   std::array<Distribution, kProbes> events = {};
   // Of the phases: time, and marks, over all faults.

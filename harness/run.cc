@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -22,9 +24,11 @@
 #include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/histogram.h"
+#include "harness/interruptions.h"
 #include "harness/journal.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
+#include "harness/seed.h"
 
 namespace faultline {
 namespace {
@@ -340,12 +344,18 @@ class Beside {
   pid_t child_ = -1;
 };
 
+std::string Text(const char* path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 // Throws Failure when the kernel does not do what the strategy needs; the row then says so.
 void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
   const uint64_t stride = cell.Stride();
   const uint64_t warmup =
-      context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte);
+      context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte) +
+      MoreWarmup(cell);
   const uint64_t bytes = (warmup + cell.touches) * stride;
   const bool huge = cell.order == Order::kPmd;
 
@@ -404,7 +414,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   // No sync() here: the file is fsynced, as an application would do it. On ext4 with fast_commit a
   // full commit would hide that mtime alone makes its faults sync (i_datasync_tid counts as
   // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
-  const timespec settle{0, kSettleNs};
+  const timespec settle{0, kSettleNs + static_cast<long>(TickPhaseNs(cell))};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &settle, nullptr);
   Beside beside(context);
 
@@ -441,6 +451,9 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const JournalCounters journal_before = ReadJournalCounters(context.fs, inode.st_dev);
   if (module) module->Reset(file.fd());
 
+  std::optional<InterruptionCounts> interruptions;
+  // Elsewhere the machine's counters are of others too.
+  if (cell.virtual_time) interruptions = ReadInterruptionCounts();
   if (context.counters != nullptr) context.counters->Start();
   const uint64_t ns_before = MonotonicNs();
   const uint64_t ticks_before = Ticks();
@@ -448,6 +461,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const uint64_t ns = MonotonicNs() - ns_before;
   const uint64_t ticks = Ticks() - ticks_before;
   if (context.counters != nullptr) row["counters"] = context.counters->Stop();
+  if (interruptions) interruptions = ReadInterruptionCounts().Since(*interruptions);
   const fl_kmod_stats stats = module ? module->Stats(file.fd()) : fl_kmod_stats{};
   if (!beside.Stop()) {
     throw Failure(ExitCode::kRegression,
@@ -510,7 +524,12 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   uint64_t lost = 0;
   row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
   row["journal"] = {{"kernel", journal.Json()}};
-  if (probes != nullptr) {
+  if (interruptions) row["interrupts"] = interruptions->Json();
+  if (cell.probes == Probes::kInterruptions) {
+    row["interruptions"] = InterruptionsJson(reading.interruptions, Text("/proc/kallsyms"));
+    lost = reading.state.lost;
+    row["losses"]["slots"] = lost;
+  } else if (probes != nullptr) {
     const Distribution& fault = reading.Of(ProbeId::k_fault);
     const Distribution& sync = reading.Of(ProbeId::k_sync);
     const Distribution& commit = reading.Of(ProbeId::k_commit);
@@ -582,6 +601,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   nlohmann::json row = CellToJson(cell);
   row.erase("virtual_time");
   row.erase("samples");
+  row.erase("repetition");
   if (cell.touch.empty()) {
     for (const char* field : {"touch", "attackers", "setting"}) row[field] = nullptr;
   }
@@ -589,7 +609,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
               {"run_name", name},
               {"run_type", "iteration"},
               {"repetitions", 1},
-              {"repetition_index", 0},
+              {"repetition_index", cell.repetition},
               {"family_index", 0},
               {"per_family_instance_index", 0},
               {"iterations", 0},
@@ -599,18 +619,18 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
               {"status", status},
               {"reason", reason},
               {"life", nullptr}});
-  for (const char* field : {"real_time",     "cpu_time",     "per_fault",    "per_page",
-                            "loop_cost",     "pages",        "faults",       "syncs",
-                            "app_syncs",     "commits",      "fast_commits", "fallbacks",
-                            "mtime_changes", "mapped_order", "dax",          "map_sync",
-                            "line_flush",    "samples",      "tax",          "tax_page",
-                            "p50",           "p90",          "p99",          "p99_9",
-                            "max",           "probe",        "losses",       "module",
-                            "retries_p50",   "retries_max",  "period_us",    "starved",
-                            "slowdown",      "slowdown_p50", "progress_max", "attack_rate",
-                            "refused",       "reference",    "scan",         "journal",
-                            "phases",        "locks",        "sample_kinds", "fallback_reasons",
-                            "counters"}) {
+  for (const char* field : {"real_time",     "cpu_time",     "per_fault",     "per_page",
+                            "loop_cost",     "pages",        "faults",        "syncs",
+                            "app_syncs",     "commits",      "fast_commits",  "fallbacks",
+                            "mtime_changes", "mapped_order", "dax",           "map_sync",
+                            "line_flush",    "samples",      "tax",           "tax_page",
+                            "p50",           "p90",          "p99",           "p99_9",
+                            "max",           "probe",        "losses",        "module",
+                            "retries_p50",   "retries_max",  "period_us",     "starved",
+                            "slowdown",      "slowdown_p50", "progress_max",  "attack_rate",
+                            "refused",       "reference",    "scan",          "journal",
+                            "phases",        "locks",        "sample_kinds",  "fallback_reasons",
+                            "counters",      "interrupts",   "interruptions", "outlier"}) {
     row[field] = nullptr;
   }
   return row;
@@ -619,6 +639,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
 nlohmann::json RunCell(const Cell& cell, const RunContext& context) {
   nlohmann::json row = EmptyRow(cell, "failed", "");
   try {
+    const SeededPlace place(cell, context.directory);
     if (context.workload.contest == Contest::kNone) {
       Fill(cell, context, row);
     } else {

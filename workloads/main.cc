@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The guest's binary: process 1 of a VM, and on the host the one place that knows the tables.
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string_view>
+#include <system_error>
 
 #include "harness/by_hand.h"
 #include "harness/contest.h"
@@ -19,6 +23,7 @@
 #include "harness/matrix.h"
 #include "harness/probe.h"
 #include "harness/run.h"
+#include "harness/seed.h"
 
 namespace faultline {
 
@@ -92,6 +97,10 @@ nlohmann::json Tables() {
 #include "bpf/phases.def"
 #undef PHASE
   };
+  for (const Accident& accident : Accidents()) {
+    tables["vary"].push_back(
+        {{"id", accident.id}, {"summary", accident.summary}, {"default", true}});
+  }
   for (const ProbesRow& row : kProbesRows) {
     if (row.selftest) continue;
     tables["probes"].push_back(
@@ -100,6 +109,28 @@ nlohmann::json Tables() {
          {"default", row.probes == Probes::kOff || row.probes == Probes::kOn}});
   }
   return tables;
+}
+
+struct SeedRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+};
+constexpr uint64_t kMaxSeeds = 1000;
+
+// `FIRST..LAST`.
+SeedRange SeedsNamed(const std::string& text) {
+  SeedRange range;
+  const char* const end = text.data() + text.size();
+  const auto [dots, bad] = std::from_chars(text.data(), end, range.first);
+  const bool two = bad == std::errc() && std::string_view(dots, end).starts_with("..");
+  const auto last = two ? std::from_chars(dots + 2, end, range.last) : std::from_chars_result{};
+  if (!two || last.ec != std::errc() || last.ptr != end || range.last < range.first ||
+      range.last - range.first >= kMaxSeeds) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--seeds: '{}' is no number and no FIRST..LAST of at most {} seeds",
+                              text, kMaxSeeds));
+  }
+  return range;
 }
 
 // `cell`: one cell in a session, by hand or in the background.
@@ -157,6 +188,7 @@ int RunCellByHand(const ByHand& by_hand) {
   if (!planned.front().skip.empty()) throw Failure(ExitCode::kSkipped, planned.front().skip);
   Cell cell = planned.front().cell;
   cell.kernel = "here";
+  cell.vary = kVaryNone;
   cell.probes = ProbesNamed(by_hand.probes);
   const Workload* workload = nullptr;
   for (const Workload* candidate : kWorkloads) {
@@ -182,12 +214,18 @@ int Main(int argc, char** argv) {
   std::string kernel;
   std::string probes = "on,off";
   uint64_t touches = 0;
-  uint64_t seed = 0;
+  std::string seeds = "0..0";
+  std::string contest_seeds;
+  std::string vary = kVaryAll;
+  unsigned repetitions = 1;
   bool wall = false;
   bool samples = false;
   plan->add_option("--kernel", kernel);
   plan->add_option("--probes", probes);
-  plan->add_option("--seed", seed);
+  plan->add_option("--seeds", seeds, "FIRST..LAST");
+  plan->add_option("--contest-seeds", contest_seeds, "those of workloads with touches, if others");
+  plan->add_option("--vary", vary);
+  plan->add_option("--repetitions", repetitions);
   plan->add_flag("--wall", wall);
   plan->add_flag("--samples", samples);
   CLI::Option* touches_option = plan->add_option("--touches", touches);
@@ -232,6 +270,14 @@ int Main(int argc, char** argv) {
     const Probes set = ProbesNamed(value);
     if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
   }
+  const SeedRange of_cells = SeedsNamed(seeds);
+  const SeedRange of_contests = contest_seeds.empty() ? of_cells : SeedsNamed(contest_seeds);
+  if (!IsVaried(vary)) {
+    std::string known = kVaryAll;
+    for (const Accident& accident : Accidents()) known += fmt::format(", {}", accident.id);
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--vary: no such thing: '{}'; there is: {}", vary, known));
+  }
   std::optional<Place> place;
   std::vector<FileSystem> here;
   if (!directory.empty()) {
@@ -255,11 +301,19 @@ int Main(int argc, char** argv) {
       if (probed && !planned.cell.touch.empty()) continue;
       planned.cell.kernel = kernel;
       planned.cell.probes = set;
-      planned.cell.seed = seed;
+      planned.cell.vary = place ? kVaryNone : vary;
       planned.cell.samples = samples && probed;
-      cells.push_back({{"cell", CellToJson(planned.cell)},
-                       {"skip", planned.skip},
-                       {"row", EmptyRow(planned.cell, "skipped", planned.skip)}});
+      const SeedRange& range = planned.cell.touch.empty() ? of_cells : of_contests;
+      for (uint64_t seed = range.first; seed <= range.last; ++seed) {
+        for (unsigned repetition = 0; repetition < repetitions; ++repetition) {
+          planned.cell.seed = seed;
+          planned.cell.repetition = repetition;
+          nlohmann::json row = EmptyRow(planned.cell, "skipped", planned.skip);
+          row["repetitions"] = repetitions;
+          cells.push_back(
+              {{"cell", CellToJson(planned.cell)}, {"skip", planned.skip}, {"row", row}});
+        }
+      }
     }
   }
   std::cout << cells.dump() << '\n';

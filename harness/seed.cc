@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/seed.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+
+#include "harness/cell.h"
+#include "harness/failure.h"
+
+namespace faultline {
+namespace {
+
+constexpr Accident kAccidents[] = {
+    {kVaryTick, "where the clock tick falls in the measured part"},
+    {kVaryPages, "which page frames are free, where page tables and extents begin"},
+    {kVaryBlocks, "where on the device the file and the journal's next blocks lie"},
+};
+
+constexpr uint64_t kTickNs = 4'000'000;
+constexpr uint64_t kMoreWarmup = 32;
+constexpr uint64_t kMemoryPages = 2048;
+constexpr uint64_t kPadBlocks = 4096;
+constexpr unsigned kFiles = 24;
+
+// SplitMix64's finalizer (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+// OOPSLA 2014): what stands for seed `seed` in stream `stream`.
+uint64_t Drawn(uint64_t seed, uint64_t stream) {
+  uint64_t z = (seed + 1) * 0x9e3779b97f4a7c15U + stream * 0xd1b54a32d192ed03U;
+  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
+  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
+  return z ^ (z >> 31U);
+}
+enum Stream : uint64_t { kWarmup = 1, kTaken, kGivenBack, kPad, kFileCount };
+
+bool Varies(const Cell& cell, const char* accident) {
+  return cell.vary == kVaryAll || cell.vary == accident;
+}
+
+[[noreturn]] void Fail(const std::string& what) {
+  throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", what, std::strerror(errno)));
+}
+
+void MakeFile(const std::string& path, uint64_t bytes) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) Fail(path);
+  const bool made =
+      (bytes == 0 || fallocate(fd, 0, 0, static_cast<off_t>(bytes)) == 0) && fsync(fd) == 0;
+  close(fd);
+  if (!made) Fail(path);
+}
+
+}  // namespace
+
+std::span<const Accident> Accidents() { return kAccidents; }
+
+bool IsVaried(const std::string& id) {
+  return id == kVaryAll || id == kVaryNone ||
+         std::any_of(std::begin(kAccidents), std::end(kAccidents),
+                     [&](const Accident& accident) { return id == accident.id; });
+}
+
+uint64_t TickPhaseNs(const Cell& cell) {
+  if (!Varies(cell, kVaryTick)) return 0;
+  // Multiples of the golden ratio spread any number of seeds evenly over the tick.
+  return (cell.seed + 1) * 2'472'136 % kTickNs;
+}
+
+uint64_t MoreWarmup(const Cell& cell) {
+  if (!Varies(cell, kVaryPages) || cell.order != Order::kPte) return 0;
+  return Drawn(cell.seed, kWarmup) % kMoreWarmup;
+}
+
+SeededPlace::SeededPlace(const Cell& cell, const std::string& directory)
+    : folder_(directory + "/seed") {
+  // Also where nothing is varied: the tree of the address space is walked in each fault.
+  void* memory = mmap(nullptr, kMemoryPages * kPageSize, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) Fail("mmap");
+  memory_ = static_cast<char*>(memory);
+  madvise(memory_, kMemoryPages * kPageSize, MADV_NOHUGEPAGE);
+  if (Varies(cell, kVaryBlocks)) TakeBlocks(cell);
+  if (Varies(cell, kVaryPages)) TakePages(cell);
+}
+
+void SeededPlace::TakePages(const Cell& cell) {
+  const uint64_t taken = kMemoryPages / 2 + Drawn(cell.seed, kTaken) % (kMemoryPages / 2);
+  for (uint64_t i = 0; i < taken; ++i) {
+    *reinterpret_cast<volatile char*>(memory_ + i * kPageSize) = 1;
+  }
+  for (uint64_t i = 0; i < taken / 2; ++i) {
+    const uint64_t page = Drawn(cell.seed + i, kGivenBack) % taken;
+    madvise(memory_ + page * kPageSize, kPageSize, MADV_DONTNEED);
+  }
+}
+
+void SeededPlace::TakeBlocks(const Cell& cell) {
+  if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) Fail(folder_);
+  MakeFile(folder_ + "/pad", (1 + Drawn(cell.seed, kPad) % kPadBlocks) * kPageSize);
+  const auto files = static_cast<unsigned>(1 + Drawn(cell.seed, kFileCount) % kFiles);
+  for (; files_ < files; ++files_) MakeFile(fmt::format("{}/{}", folder_, files_), 0);
+}
+
+SeededPlace::~SeededPlace() {
+  for (unsigned i = 0; i < files_; ++i) unlink(fmt::format("{}/{}", folder_, i).c_str());
+  unlink((folder_ + "/pad").c_str());
+  rmdir(folder_.c_str());
+  if (memory_ != nullptr) munmap(memory_, kMemoryPages * kPageSize);
+}
+
+}  // namespace faultline

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Seeds: an exact figure still carries the accidents of one life of the guest. A seed gives other
+// accidents, the same for ever: DESIGN.md's rules 1 and 2 hold for each.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace faultline {
+
+struct Cell;
+
+// What a seed may vary. A cell varies all of them, or one alone to learn its size.
+struct Accident {
+  const char* id;
+  const char* summary;
+};
+inline constexpr const char* kVaryTick = "tick";
+inline constexpr const char* kVaryPages = "pages";
+inline constexpr const char* kVaryBlocks = "blocks";
+inline constexpr const char* kVaryAll = "all";
+inline constexpr const char* kVaryNone = "none";  // on the host, whose accidents are its own
+std::span<const Accident> Accidents();
+// Whether it is the id of one of them, kVaryAll or kVaryNone.
+bool IsVaried(const std::string& id);
+
+// Time by which the measured part starts later against the clock tick: below 4 ms, the longest
+// tick of a distribution kernel (CONFIG_HZ=250; 1000 divides it).
+uint64_t TickPhaseNs(const Cell& cell);
+
+// Touches of the warm-up beyond the usual ones, below 32: where in page table and extent the
+// measured ones begin.
+uint64_t MoreWarmup(const Cell& cell);
+
+// Other page frames and slabs for what comes (some memory is taken and half of it given back, in
+// another order), and other blocks (files beside the cell's, each synced: the journal's head
+// moves). Undone when it goes.
+class SeededPlace {
+ public:
+  // Throws Failure(kVmFailed).
+  SeededPlace(const Cell& cell, const std::string& directory);
+  ~SeededPlace();
+  SeededPlace(const SeededPlace&) = delete;
+  SeededPlace& operator=(const SeededPlace&) = delete;
+
+ private:
+  void TakePages(const Cell& cell);
+  void TakeBlocks(const Cell& cell);
+  std::string folder_;
+  unsigned files_ = 0;
+  char* memory_ = nullptr;
+};
+
+}  // namespace faultline
