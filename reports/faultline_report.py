@@ -158,7 +158,9 @@ def _report(options):
         import report
         written = report.write(given, folder, verdicts, comparison)
     if options.json:
-        _print_json({"written": written, "claims": claims.public(verdicts), "comparison": comparison})
+        import table
+        _print_json({"written": written, "claims": claims.public(verdicts), "comparison": comparison,
+                     "table": table.build(given.result)})
         return PASS
     if options.text:
         if comparison:

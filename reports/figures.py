@@ -33,6 +33,7 @@ PHASE_COLOUR = {  # the way to the block in blues and greys, the sync in reds
 QUANTILE_MARKER = dict(zip(QUANTILES, ("o", "s", "^", "D", "*")))
 QUANTILE_LABEL = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 QUANTILE_LEVEL = {"p50": 0.5, "p90": 0.1, "p99": 0.01, "p99_9": 0.001}
+MAIN = "first_touch"  # what is shown first
 PARALLEL_FROM = 6  # figures: below, a second process costs more than it saves
 
 
@@ -57,7 +58,7 @@ def figures(result, processes=None):
     """All figures that a Result has data for: [plot.Figure] in the order of KINDS; empty when nothing was measured."""
     jobs, slugs = [], set()
     for kind in KINDS:
-        for key, data in kind.groups(result).items():
+        for key, data in sorted(kind.groups(result).items(), key=lambda group: MAIN not in group[0]):
             name = "-".join([kind.id, *(str(part) for part in key)])
             jobs.append((kind, key, data, slug_of(name, slugs), f"f{len(jobs)}", result.context))
     processes = processes or os.cpu_count() or 1
