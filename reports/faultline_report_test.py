@@ -117,7 +117,7 @@ def test_report_of_two(synthetic, one):
     other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
     done = run("report", "--before", one, "--after", other, "--text")
     assert done.returncode == 0 and done.stdout.startswith("2 figures compared: 1 differs, 1 identical.")
-    assert "6.1/ext4/volatile/first_touch/written/pte/t1 per_page: +74.8 %" in done.stdout
+    assert "6.1/ext4/volatile/first_touch/written/pte/t1 per_page: +74.8" in done.stdout
     done = run("report", "--before", one, "--after", other)
     with open(os.path.join(other, "report.html"), encoding="utf-8") as file:
         assert 'id="changed"' in file.read()
