@@ -534,9 +534,6 @@ def _places(result):
                     row["writes_per_sync"], row.get("touch"),
                     min(row.get("attackers") or 0, 1) if row.get("touch") else 1, load.unrelated(row))
         place.setdefault((spec, row["probes"]), []).append(rows)
-    for by_spec in places.values():
-        for alike in by_spec.values():  # of several contests, the fewest attackers first
-            alike.sort(key=lambda rows: (rows[0].get("attackers") or 0, rows[0]["name"]))
     dax = {key for key in places if any(row["dax"] is not False for row in result.rows.values()
                                         if (row["kernel"], row["fs"]) == key and row["status"] == "ok")
            or not any(row["status"] == "ok" for row in result.rows.values() if (row["kernel"], row["fs"]) == key)}

@@ -122,6 +122,8 @@ def named(rows):
     ("C8", "", lambda s: c8(s, 3), SUPPORTED), ("C8", "", lambda s: c8(s, 10), CONTRADICTED),
     ("C8", "", lambda s: c8(s, 1, starved=True), CONTRADICTED),
     ("C8", "", lambda s: c8(s, 1, starved=True, steady=True), SUPPORTED), ("C8", "", lambda s: c8(s, 9), NOT_DECIDED),
+    ("C8", "", lambda s: all_touches(s, "sync_retry", 10) + all_touches(s, "sync_retry_extent", 3), SUPPORTED),
+    ("C8", "", lambda s: all_touches(s, "sync_retry", 9) + all_touches(s, "sync_retry_extent", 3), NOT_DECIDED),
     ("C8", "", lambda s: all_touches(s, "sync_retry", 2) + all_touches(s, "sync_retry_extent"), NOT_DECIDED),
     ("C8", "", lambda s: dos(s, "sync_retry", retries=200) + dos(s, "sync_retry_extent", retries=1), NOT_DECIDED),
     ("C8", "", lambda s: dos(s, "sync_retry", retries=200) + dos(s, "sync_retry_extent", retries=50), CONTRADICTED),
@@ -187,6 +189,13 @@ def test_one_bad_sample_takes_its_cell(synthetic):
     assert found["missing"] == ["6.1/ext4/map_sync/first_touch/hole/pte/t1"]
 
 
+def test_one_bad_seed_takes_its_cell(synthetic):
+    rows = c3(synthetic, 100, 0)
+    rows += [synthetic.skip({**rows[-1], "seed": 7}, "lost 3 samples", "incomplete")]
+    found = verdict_of(synthetic.load(rows), "C3")
+    assert found["verdict"] == NOT_DECIDED and found["reasons"] == ["lost 3 samples"]
+
+
 def test_wall_time_says_nothing_of_instructions(synthetic):
     found = verdict_of(synthetic.wall_result(c1(synthetic, 3)), "C1")
     assert found["verdict"] == NOT_DECIDED and "wall time" in found["reasons"][0]
@@ -201,8 +210,8 @@ def test_a_file_system_without_dax_is_none_of_the_mails(synthetic):
 
 
 def test_other_orders_and_threads_are_left_out(synthetic):
-    rows = c1(synthetic, 3) + [row for state in ("hole", "unwritten") for row in cell(
-        synthetic, "map_sync", 1000, state=state, threads=2)]
+    rows = [row for state in ("hole", "unwritten") for changes in ({"threads": 2}, {"order": "pmd"})
+            for row in cell(synthetic, "map_sync", 1000, state=state, **changes)] + c1(synthetic, 3)
     assert verdict_of(synthetic.load(rows), "C1")["verdict"] == SUPPORTED
 
 

@@ -56,6 +56,18 @@ def test_names_and_labels(some):
     assert "percent of a fault" in texts(kinds["tax"])
 
 
+def test_the_title_is_in_the_png_alone(some):
+    import io
+    import matplotlib.image
+    for figure in some:
+        left, top, width, height = map(float, re.search(r'viewBox="([^"]*)"', figure.svg)[1].split())
+        assert (left, top) == (0, pytest.approx((plot.TITLE - 0.06) * 72)) and figure.title not in texts(figure)
+        pixels = matplotlib.image.imread(io.BytesIO(figure.png))
+        assert pixels.shape[:2] == (pytest.approx((height + top) / 72 * plot.PNG_DPI, abs=1),
+                                    pytest.approx(width / 72 * plot.PNG_DPI, abs=1))
+        assert (pixels[:int(0.25 * plot.PNG_DPI), :, 0] < 0.5).any()  # the strip that the SVG lacks has the title's ink
+
+
 def test_a_mark_for_each_row_with_value_and_name(some):
     kinds = by_kind(some)
     assert {kind: len(figure.rows) for kind, figure in kinds.items()} == {"cost": 20, "syncs": 20, "latency": 12, "tax": 20}

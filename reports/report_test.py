@@ -8,15 +8,20 @@ import html.parser
 import json
 import os
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 
 import browser
 import claims
 import compare_report
+import faultline_report
 import inputs
 import load
 import report
+import rerun
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -308,6 +313,57 @@ def test_what_changed_stands_at_the_top(synthetic, tmp_path):
                   "[+50.0, +50.0]"):
         assert words in page.words.replace(" per_page 69", " per_page 69"), words
     assert page.words.count("6.1/ext4/volatile/first_touch/hole/pte/t1 per_page") == 0
+
+
+LARGE = pytest.mark.skipif(os.environ.get("FAULTLINE_TEST_LARGE") != "1", reason="FAULTLINE_TEST_LARGE=1 runs it")
+
+
+@LARGE
+def test_a_long_matrix_stays_quick(synthetic, tmp_path):
+    """5 kernels, 3 file systems, 10 strategies with their K, all states, 5 seeds: in 20 s and 500 MB."""
+    from conftest import FILE_SYSTEMS, VARIANTS
+    variants = [*VARIANTS, ("fsync", 2), ("msync", "all"), ("sync_fault", None), ("sync_retry", None),
+                ("sync_retry_extent", None), ("daxfile", None), ("pwrite", 8), ("pwrite", 512)]
+    rows = [row for kernel in ("5.10", "6.1", "6.12", "7.2", "7.3") for fs in FILE_SYSTEMS for name, k in variants
+            for state in ("hole", "unwritten", "written") for row in synthetic.pair(name, k, state, fs=fs, kernel=kernel)]
+    folder = synthetic.save(synthetic.document(synthetic.samples(rows, [1, 1.001, 1.002, 1.003, 1.004])))
+    assert len({row["run_name"] for row in rows}) == 990
+    begin = time.monotonic()
+    done = subprocess.run(["/usr/bin/time", "-f", "%M %U %S", sys.executable, faultline_report.__file__, "report", folder],
+                          capture_output=True, text=True, check=True)
+    seconds = time.monotonic() - begin
+    kib, user, system = done.stderr.split()[-3:]
+    print(f"{seconds:.1f} s, {user} s user, {system} s system, {int(kib) / 1024:.0f} MiB")
+    # Of the processor's time: the wall clock knows what else the machine does. Two processes share most of the work.
+    assert (float(user) + float(system)) / min(2, os.cpu_count()) < 20 and int(kib) < 500 * 1024
+
+
+def test_claims_that_are_decided_otherwise(synthetic):
+    def result(page):
+        rows = [row for k in claims.SWEEP for row in synthetic.pair("fsync", k, "hole")]
+        return synthetic.load(rows + synthetic.pair("map_sync", None, "hole", per_page=page))
+    before, after = result(90000), result(1000)
+    found = compare_report.build(before, after, claims.judge(after))
+    assert found["claims"] == [{"id": "C4", "case": "hole", "kernel": "6.1", "fs": "ext4", "before": "supported",
+                                "after": "contradicted"}]
+    assert compare_report.build(before, before, claims.judge(before))["claims"] == []
+
+
+def test_the_command_that_makes_rows_again(synthetic):
+    rows = synthetic.samples(synthetic.pair("fsync", 8, "hole") + synthetic.pair("map_sync", fs="xfs"), [1, 1.1, 1.2])
+    result = synthetic.load(rows)
+    assert rerun.command(result, list(result.rows.values()), "o p") == (
+        "faultline run --kernel 6.1 --fs ext4,xfs --strategy fsync:8,map_sync --workload first_touch --state hole,written "
+        "--seeds 3 --out 'o p'")
+    result = synthetic.load([synthetic.contest("sync_retry", attackers=n) for n in (1, 4)]
+                            + [synthetic.contest(touch="none", attackers=0)])
+    assert rerun.command(result, list(result.rows.values()), "o") == (
+        "faultline run --kernel 6.1 --fs ext4 --strategy map_sync,sync_retry --workload dos --state written --touch utimens "
+        "--attackers 0,1,4 --setting deterministic --out o")
+    result = synthetic.load([synthetic.row(order="pmd", threads=2), synthetic.row(probes="phases")])
+    assert rerun.command(result, list(result.rows.values()), "o") == (
+        "faultline run --kernel 6.1 --fs ext4 --strategy volatile --workload first_touch --state written --order pte,pmd "
+        "--threads 1,2 --probes phases --out o")
 
 
 NEEDS_BROWSER = pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed")

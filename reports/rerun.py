@@ -7,10 +7,13 @@ import cells
 import load
 from claims import where
 
+ORDERS = ("pte", "pmd")
 
 def command(result, rows, out):
     """A command line that measures at least these rows of a Result. It measures what lies between as well: a selection
     is all combinations of its lists."""
+    rows = sorted(rows, key=cells.strategy_rank)
+
     def each(function, order=None):
         found = dict.fromkeys(function(row) for row in rows)
         return [str(value) for value in (sorted(found, key=order) if order else found)]
@@ -22,8 +25,8 @@ def command(result, rows, out):
     contests = [row for row in rows if cells.is_contest(row)]
     touches = dict.fromkeys(row["touch"] for row in contests if row["touch"] != cells.NOBODY)
     for option, values, default in (
-            ("--order", each(lambda row: row["order"]), ["pte"]),
-            ("--threads", each(lambda row: row["threads"]), ["1"]),
+            ("--order", each(lambda row: row["order"], ORDERS.index), ["pte"]),
+            ("--threads", each(lambda row: row["threads"], int), ["1"]),
             ("--touch", list(touches), []),
             ("--attackers", [str(n) for n in sorted({row["attackers"] for row in contests})], ["1"]),
             ("--setting", list(dict.fromkeys(row["setting"] for row in contests)), []),
