@@ -98,8 +98,10 @@ std::string Cell::Name() const {
     k = fmt::format(":{}", writes_per_sync);
   const std::string contest =
       touch.empty() ? "" : fmt::format("/{}/a{}/{}", touch, attackers, SettingName(setting));
-  return fmt::format("{}/{}/{}{}/{}/{}/{}/t{}{}/{}", kernel, fs, strategy, k, workload,
-                     StateName(state), OrderName(order), threads, contest, ProbesName(probes));
+  const std::string inodes = dirty_inodes == 0 ? "" : fmt::format("/d{}", dirty_inodes);
+  return fmt::format("{}/{}/{}{}/{}/{}/{}/t{}{}{}/{}", kernel, fs, strategy, k, workload,
+                     StateName(state), OrderName(order), threads, inodes, contest,
+                     ProbesName(probes));
 }
 
 nlohmann::json CellToJson(const Cell& cell) {
@@ -118,6 +120,7 @@ nlohmann::json CellToJson(const Cell& cell) {
           {"touches", cell.touches},
           {"virtual_time", cell.virtual_time},
           {"samples", cell.samples},
+          {"dirty_inodes", cell.dirty_inodes},
           {"touch", cell.touch},
           {"attackers", cell.attackers},
           {"setting", SettingName(cell.setting)}};
@@ -156,6 +159,7 @@ Cell CellFromJson(const nlohmann::json& json) {
     cell.touches = Field<uint64_t>(json, "touches");
     cell.virtual_time = Field<bool>(json, "virtual_time");
     cell.samples = Field<bool>(json, "samples");
+    cell.dirty_inodes = Field<uint64_t>(json, "dirty_inodes");
     cell.touch = Field<std::string>(json, "touch");
     cell.attackers = Field<unsigned>(json, "attackers");
     cell.setting = Named(json, "setting", kSettings, SettingName);

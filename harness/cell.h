@@ -68,12 +68,13 @@ struct Cell {
   uint64_t touches = 0;      // measured stores, over all threads
   bool virtual_time = true;
   bool samples = false;
+  uint64_t dirty_inodes = 0;  // of other files, dirtied before each touch: workload unrelated
   // Of workloads with touches (harness/contest.h) alone.
   std::string touch = {};  // the kind; empty: the workload has none
   unsigned attackers = 0;
   Setting setting = Setting::kDeterministic;
 
-  // kernel/fs/strategy[:K]/workload/state/order/tTHREADS[/touch/aATTACKERS/setting]/PROBES
+  // kernel/fs/strategy[:K]/workload/state/order/tTHREADS[/dINODES][/touch/aATTACKERS/setting]/PROBES
   [[nodiscard]] std::string Name() const;
   // Size of what one touch stands for, in bytes.
   [[nodiscard]] uint64_t Stride() const { return order == Order::kPmd ? kHugeSize : kPageSize; }

@@ -18,6 +18,7 @@ namespace {
 
 constexpr unsigned kThreads[] = {1, 2, 4};
 constexpr unsigned kAttackers[] = {0, 1, 2, 4};
+constexpr uint64_t kDirtyInodes[] = {0, 100, 1000, 10000, 50000};
 // A touch of order pmd stands for 512 pages.
 constexpr uint64_t kTouchesPmd = 32;
 constexpr uint64_t kMaxTouches = uint64_t{1} << 20;
@@ -58,6 +59,16 @@ struct Contestants {
   unsigned attackers = 0;
   Setting setting = Setting::kDeterministic;
 };
+
+// How many inodes of other files are dirtied before each touch: none for most workloads.
+std::vector<uint64_t> DirtyInodesOf(const Workload& workload, const Selection& selection) {
+  if (!workload.unrelated) return {0};
+  std::vector<uint64_t> all;
+  for (const uint64_t n : kDirtyInodes) {
+    if (Chosen(selection.dirty_inodes, std::to_string(n), true)) all.push_back(n);
+  }
+  return all;
+}
 
 // One that is empty for a workload without touches.
 std::vector<Contestants> ContestantsOf(const Workload& workload, const Selection& selection) {
@@ -166,6 +177,9 @@ std::vector<PlannedCell> Plan(const Selection& selection,
   for (const unsigned t : kThreads) names.push_back(std::to_string(t));
   Check("threads", selection.threads, names);
   names.clear();
+  for (const uint64_t n : kDirtyInodes) names.push_back(std::to_string(n));
+  Check("dirty-inodes", selection.dirty_inodes, names);
+  names.clear();
   for (const Workload* workload : workloads) {
     for (const TouchKind& kind : workload->kinds) names.emplace_back(kind.id);
   }
@@ -225,15 +239,18 @@ std::vector<PlannedCell> Plan(const Selection& selection,
                 // Every thread has the same share.
                 planned.cell.touches = std::max<uint64_t>(touches / threads, 1) * threads;
                 planned.cell.virtual_time = !selection.wall;
-                for (const Contestants& with : ContestantsOf(*workload, selection)) {
-                  planned.cell.touch = with.touch;
-                  planned.cell.attackers = with.attackers;
-                  planned.cell.setting = with.setting;
-                  planned.skip = WhyNot(strategy, fs, state, order);
-                  if (planned.skip.empty()) {
-                    planned.skip = WhyNot(*workload, planned.cell, strategy);
+                for (const uint64_t dirty_inodes : DirtyInodesOf(*workload, selection)) {
+                  planned.cell.dirty_inodes = dirty_inodes;
+                  for (const Contestants& with : ContestantsOf(*workload, selection)) {
+                    planned.cell.touch = with.touch;
+                    planned.cell.attackers = with.attackers;
+                    planned.cell.setting = with.setting;
+                    planned.skip = WhyNot(strategy, fs, state, order);
+                    if (planned.skip.empty()) {
+                      planned.skip = WhyNot(*workload, planned.cell, strategy);
+                    }
+                    plan.push_back(planned);
                   }
-                  plan.push_back(planned);
                 }
               }
             }

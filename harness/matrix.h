@@ -20,6 +20,7 @@ struct Selection {
   std::vector<std::string> state = {};
   std::vector<std::string> order = {};
   std::vector<std::string> threads = {};
+  std::vector<std::string> dirty_inodes = {};  // of the workload unrelated alone
   // Of workloads with touches alone.
   std::vector<std::string> touch = {};
   std::vector<std::string> attackers = {};

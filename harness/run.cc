@@ -390,6 +390,10 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   whole.flush = BestLineFlush();
   whole.paced = context.workload.paced;
   whole.scattered = context.workload.scattered;
+  std::unique_ptr<Unrelated> unrelated;
+  if (cell.dirty_inodes > 0) {
+    unrelated = std::make_unique<Unrelated>(context.directory, cell.dirty_inodes);
+  }
   // `count` touches from touch `first` of the file on.
   const auto part = [&](uint64_t first, uint64_t count) {
     LaneSpec lane = whole;
@@ -402,6 +406,8 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const uint64_t per_thread = cell.touches / cell.threads;
   for (unsigned i = 0; i < cell.threads; ++i)
     lanes.push_back(part(warmup + i * per_thread, per_thread));
+
+  for (LaneSpec& lane : lanes) lane.unrelated = unrelated.get();
 
   if (context.workload.rewrite && mapping) {
     for (uint64_t at = 0; at < bytes; at += stride) {
@@ -602,6 +608,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   row.erase("virtual_time");
   row.erase("samples");
   row.erase("repetition");
+  if (cell.dirty_inodes == 0) row["dirty_inodes"] = nullptr;
   if (cell.touch.empty()) {
     for (const char* field : {"touch", "attackers", "setting"}) row[field] = nullptr;
   }

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "harness/failure.h"
 #include "harness/mapping.h"
 
 namespace faultline {
@@ -146,12 +147,68 @@ void Lane::Pause() {
   const int64_t mtime = MtimeNs(spec_.fd);
   if (mtime != mtime_) ++counts_.mtime_changes;
   mtime_ = mtime;
-  const timespec pause{0, kPauseNs};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+  if (spec_.unrelated != nullptr) {
+    const int error = spec_.unrelated->Dirty();
+    if (error != 0 && counts_.error == 0) counts_.error = error;
+  } else {
+    const timespec pause{0, kPauseNs};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+  }
   // Next() takes all between two stretches for the sync's: give the pause back.
   const uint64_t paused = Ticks() - start;
   counts_.pause_ticks += paused;
   counts_.sync_ticks -= paused;
+}
+
+namespace {
+
+constexpr uint64_t kFilesPerFolder = 1000;
+
+std::string FileOf(uint64_t index) { return std::to_string(index % kFilesPerFolder); }
+
+}  // namespace
+
+Unrelated::Unrelated(const std::string& directory, uint64_t count)
+    : folder_(directory + "/unrelated"), count_(count) {
+  const auto check = [&](bool good) {
+    if (!good) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("{}, {} files: {}", folder_, count, std::strerror(errno)));
+    }
+  };
+  check(mkdir(folder_.c_str(), 0700) == 0 || errno == EEXIST);
+  for (uint64_t i = 0; i < count_; ++i) {
+    if (i % kFilesPerFolder == 0) {
+      const std::string folder = fmt::format("{}/{}", folder_, i / kFilesPerFolder);
+      check(mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST);
+      folders_.push_back(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      check(folders_.back() >= 0);
+    }
+    const int fd = openat(folders_.back(), FileOf(i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    check(fd >= 0);
+    close(fd);
+  }
+  if (!folders_.empty()) check(syncfs(folders_.front()) == 0);
+}
+
+int Unrelated::Dirty() const {
+  for (uint64_t i = 0; i < count_; ++i) {
+    // Now: as a write would set it.
+    const timespec times[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+    if (utimensat(folders_.at(i / kFilesPerFolder), FileOf(i).c_str(), times, 0) != 0) return errno;
+  }
+  return 0;
+}
+
+Unrelated::~Unrelated() {
+  for (uint64_t i = 0; i < count_ && i / kFilesPerFolder < folders_.size(); ++i) {
+    unlinkat(folders_.at(i / kFilesPerFolder), FileOf(i).c_str(), 0);
+  }
+  for (size_t i = 0; i < folders_.size(); ++i) {
+    close(folders_[i]);
+    rmdir(fmt::format("{}/{}", folder_, i).c_str());
+  }
+  rmdir(folder_.c_str());
 }
 
 void Lane::CallWrite() {

@@ -17,6 +17,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "harness/cell.h"
 #include "harness/clock.h"
@@ -34,6 +36,23 @@ void WriteBack(char* at, LineFlush flush);
 // Returns 0 or the errno.
 int SyncPages(Persist persist, int fd, char* from, uint64_t bytes);
 
+// Files that have nothing to do with what is measured, whose inodes can be dirtied all at once.
+class Unrelated {
+ public:
+  // Makes `count` of them under `directory`, synced. Throws Failure(kVmFailed).
+  Unrelated(const std::string& directory, uint64_t count);
+  ~Unrelated();
+  Unrelated(const Unrelated&) = delete;
+  Unrelated& operator=(const Unrelated&) = delete;
+  // Another mtime for each. Returns 0 or the errno of the first that failed.
+  [[nodiscard]] int Dirty() const;
+
+ private:
+  std::string folder_;
+  std::vector<int> folders_;  // open
+  uint64_t count_;
+};
+
 // Where a lane touches and how its strategy makes the touches durable.
 struct LaneSpec {
   char* base = nullptr;  // of the lane's first page; nullptr: by pwrite
@@ -44,8 +63,9 @@ struct LaneSpec {
   uint64_t every = 0;  // touches per sync
   Persist persist = Persist::kNothing;
   LineFlush flush = LineFlush::kClflush;
-  bool paced = false;      // wait for the next clock tick before each touch
-  bool scattered = false;  // touches come in no order: a sync covers the whole lane
+  bool paced = false;                    // wait for the next clock tick before each touch
+  const Unrelated* unrelated = nullptr;  // paced: dirtied before each touch instead of waiting
+  bool scattered = false;                // touches come in no order: a sync covers the whole lane
 };
 
 // Touches first to last - 1, between which nothing but touches is due. Empty: done.
@@ -146,7 +166,8 @@ struct Workload {
   Contest contest = Contest::kNone;
   std::span<const TouchKind> kinds = {};
   std::span<const char* const> strategies = {};  // by default; empty: the matrix's own
-  bool vm_only = false;                          // takes the kernel down with it
+  bool unrelated = false;  // inodes of other files are dirtied before each touch; paced
+  bool vm_only = false;    // takes the kernel down with it
 };
 
 // Why this workload cannot be measured so; empty when it can.

@@ -208,7 +208,7 @@ int Main(int argc, char** argv) {
   CLI::App* plan = app.add_subcommand("plan", "print the cells of a selection as JSON");
   std::map<std::string, std::string> lists;
   for (const char* name : {"fs", "strategy", "workload", "state", "order", "threads", "touch",
-                           "attackers", "setting"}) {
+                           "attackers", "setting", "dirty-inodes"}) {
     plan->add_option(std::string("--") + name, lists[name]);
   }
   std::string kernel;
@@ -259,6 +259,7 @@ int Main(int argc, char** argv) {
   selection.state = SplitList(lists["state"]);
   selection.order = SplitList(lists["order"]);
   selection.threads = SplitList(lists["threads"]);
+  selection.dirty_inodes = SplitList(lists["dirty-inodes"]);
   selection.touch = SplitList(lists["touch"]);
   selection.attackers = SplitList(lists["attackers"]);
   selection.setting = SplitList(lists["setting"]);
