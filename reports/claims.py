@@ -26,7 +26,7 @@ WHEN_NECESSARY = 64  # K of an application that syncs when it must: the claim's 
 SWEEP = (1, 8, 64, 512)
 MANY_RETRIES, FEW_RETRIES = 10, 3  # of one fault
 ATTACKS = ("utimens", "append", "truncate")  # least kinds of touch before "nobody can" is said
-UNRELATED = "unrelated"  # the workload, and the option that says beside how many dirty inodes
+UNRELATED = "unrelated"  # the workload
 DIRTY = (0, 100, 1000, 10000, 50000)
 TENS_OF_THOUSANDS = 10000
 HUGE = 10.0
@@ -391,17 +391,10 @@ def _extent_is_safe(view, _):
     return (SUPPORTED if safe else None), figures
 
 
-def _is_parameter(view):
-    """Whether the rows beside dirty inodes are of first_touch: then so is the row beside none."""
-    return any(spec.unrelated and rows[0][0]["workload"] == "first_touch" for (spec, _), rows in view.rows.items())
-
-
 def _unrelated(view, _):
     found = {}
     for count in DIRTY:
         spec = Spec("map_sync", "hole", UNRELATED, unrelated=count)
-        if count == 0 and not view.find(spec, "on", needed=False) and _is_parameter(view):
-            spec = Spec("map_sync", "hole")
         for key, what in (("max", "longest fault"), ("p50", "median fault")):
             found[count, key] = view.figure(spec, lambda row, q=key: row[q], what, view.unit, "on")
     most = max((count for count in DIRTY if found[count, "max"]), default=0)
@@ -519,7 +512,7 @@ def _name(view, spec):
     strategy = spec.strategy if spec.k is None else f"{spec.strategy}:{spec.k}"
     touch = [spec.touch] if spec.touch else []
     return "/".join([view.kernel, view.fs, strategy, spec.workload, spec.state, "pte", "t1",
-                     *([f"u{spec.unrelated}"] if spec.unrelated else []), *touch])
+                     *([f"d{spec.unrelated}"] if spec.unrelated else []), *touch])
 
 
 def _places(result):
@@ -530,8 +523,7 @@ def _places(result):
         place = places.setdefault((row["kernel"], row["fs"]), {})
         if row["order"] != "pte" or row["threads"] != 1:
             continue
-        spec = Spec(row["strategy"], row["state"], UNRELATED if load.unrelated(row) else row["workload"],
-                    row["writes_per_sync"], row.get("touch"),
+        spec = Spec(row["strategy"], row["state"], row["workload"], row["writes_per_sync"], row.get("touch"),
                     min(row.get("attackers") or 0, 1) if row.get("touch") else 1, load.unrelated(row))
         place.setdefault((spec, row["probes"]), []).append(rows)
     dax = {key for key in places if any(row["dax"] is not False for row in result.rows.values()
@@ -554,7 +546,7 @@ def commands(context, wanted, out):
             (spec.workload, _states(spec, {other for *place, other in wanted if place == [kernel, fs]})), {})
         strategy = spec.strategy if spec.k is None else f"{spec.strategy}:{spec.k}"
         for option, value in (("--strategy", strategy), ("--touch", spec.touch),
-                              (f"--{UNRELATED}", spec.unrelated if spec.workload == UNRELATED else None)):
+                              ("--dirty-inodes", spec.unrelated if spec.workload == UNRELATED else None)):
             if value is not None:
                 asks.setdefault(option, []).append(str(value))
     alike = {}

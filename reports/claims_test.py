@@ -80,11 +80,6 @@ def c9(synthetic, longest, counts=(0, 100, 1000, 10000, 50000)):
                             **({"dirty_inodes": count} if count else {}))]
 
 
-def as_parameter(synthetic, longest):
-    """The same where the inodes are a parameter of first_touch."""
-    return [{**row, "workload": "first_touch"} for row in c9(synthetic, longest)]
-
-
 def named(rows):
     """Rows beside dirty inodes, with the names that these give them."""
     import load
@@ -128,7 +123,6 @@ def named(rows):
     ("C8", "", lambda s: dos(s, "sync_retry", retries=200) + dos(s, "sync_retry_extent", retries=1), NOT_DECIDED),
     ("C8", "", lambda s: dos(s, "sync_retry", retries=200) + dos(s, "sync_retry_extent", retries=50), CONTRADICTED),
     ("C9", "", lambda s: named(c9(s, 10000)), SUPPORTED), ("C9", "", lambda s: named(c9(s, 2000)), CONTRADICTED),
-    ("C9", "", lambda s: named(as_parameter(s, 10000)), SUPPORTED),
     ("C9", "", lambda s: named(c9(s, 10000)[2:]) + cell(s, "map_sync", None, state="hole"), NOT_DECIDED),
     ("C9", "", lambda s: named(c9(s, 2001)), NOT_DECIDED),
     ("C9", "", lambda s: named(c9(s, 0, (0, 100, 1000))), NOT_DECIDED)])
@@ -155,7 +149,7 @@ def test_every_claim_has_rows_here_and_starves_with_a_command(synthetic):
     assert by_id["C7"] == ["faultline run --kernel 6.1 --fs ext4 --workload dos --state written --strategy "
                            "sync_retry,map_sync --touch utimens,append,truncate --out more/C7"]
     assert by_id["C9"] == ["faultline run --kernel 6.1 --fs ext4 --workload unrelated --state hole --strategy map_sync "
-                           "--unrelated 0,100,1000,10000,50000 --out more/C9"]
+                           "--dirty-inodes 0,100,1000,10000,50000 --out more/C9"]
 
 
 def test_the_figures_decide(synthetic):

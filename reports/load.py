@@ -77,7 +77,7 @@ def row_name(row):
     strategy = row["strategy"]
     if row["writes_per_sync"] is not None:
         strategy += f":{row['writes_per_sync']}"
-    beside = [f"u{unrelated(row)}"] if unrelated(row) else []
+    beside = [f"d{unrelated(row)}"] if unrelated(row) else []
     contest = [] if row.get("touch") is None else [row["touch"], f"a{row['attackers']}", row["setting"]]
     return "/".join([row["kernel"], row["fs"], strategy, row["workload"], row["state"], row["order"],
                      f"t{row['threads']}", *beside, *contest, row["probes"]])

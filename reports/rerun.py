@@ -31,7 +31,7 @@ def command(result, rows, out):
             ("--attackers", [str(n) for n in sorted({row["attackers"] for row in contests})], ["1"]),
             ("--setting", list(dict.fromkeys(row["setting"] for row in contests)), []),
             ("--probes", sorted({row["probes"] for row in rows} - {"off"}), ["on"]),
-            ("--unrelated", [str(n) for n in sorted({load.unrelated(row) for row in rows})], ["0"])):
+            ("--dirty-inodes", [str(n) for n in sorted({load.unrelated(row) for row in rows})], ["0"])):
         if values and values != default and not (option == "--attackers" and not contests):
             words += [option, ",".join(values)]
     samples = max((len(result.samples.get(row["name"], ())) for row in rows), default=1)
