@@ -39,7 +39,7 @@ STYLE = {
     "text.parse_math": False, "axes.formatter.use_mathtext": False, "path.simplify": False,
 }
 # Inches. Every figure is laid out by hand: matplotlib's own layout draws each text three times.
-TITLE, LEGEND_ROW, CHARACTER, MARGIN = 0.34, 0.22, 0.073, 0.12
+TITLE, LEGEND_ROW, CHARACTER, MARGIN, LEAST_WIDTH = 0.34, 0.22, 0.073, 0.12, 6.5
 
 
 @dataclass
@@ -78,6 +78,7 @@ class Sheet:
     def __init__(self, rows, columns, panel, names=(), below=0.45, between=0.3, gap=0.25, legend=(), right=MARGIN):
         self.marks, self.rows = [], {}
         left = MARGIN + 0.1 + CHARACTER * min(36, max(map(len, names), default=9))
+        panel = max(panel[0], (LEAST_WIDTH - left - right - (columns - 1) * gap) / columns), panel[1]
         width = left + columns * panel[0] + (columns - 1) * gap + right
         entries = [0.5 + CHARACTER * len(handle.get_label()) for handle in legend]
         per_row = max(1, int((width - 0.2) / max(entries, default=1)))
