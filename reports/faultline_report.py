@@ -79,7 +79,7 @@ def _parser():
     sub.add_argument("results", metavar="RESULT", nargs="*", help="folders of `run`, `crashtest` and `perf`, merged")
     sub.add_argument("--out", metavar="DIR", help="folder to write report.html, claims.json and *.png to; default: the "
                      "first RESULT's, or none with --text, --md or --csv")
-    sub.add_argument("--before", metavar="RESULT", help="with --after: what changed stands first")
+    sub.add_argument("--before", metavar="RESULT", help="or name of a baseline; with --after: what changed stands first")
     sub.add_argument("--after", metavar="RESULT", help="the later one, which the report is of")
     form = sub.add_mutually_exclusive_group()
     form.add_argument("--text", action="store_true", help="print the report for a mail, 72 columns")
@@ -149,8 +149,9 @@ def _report(options):
     verdicts = claims.judge(given.result)
     comparison = None
     if options.before:
+        import baseline
         import compare_report
-        comparison = compare_report.build(load.load(options.before), given.result, verdicts)
+        comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts)
     printed = options.text or options.md or options.csv
     folder = options.out or (None if printed else _folder_of(paths[0]))
     written = []
@@ -168,7 +169,7 @@ def _report(options):
             print("\n".join(map(load.plain, compare_report.text(comparison, report_text.MAIL_WIDTH))) + "\n")
         sys.stdout.write(report_text.mail(given, verdicts))
     elif options.md:
-        sys.stdout.write(report_text.markdown(given, verdicts))
+        sys.stdout.write(report_text.markdown(given, verdicts, comparison))
     elif options.csv:
         sys.stdout.write(report_text.csv_text(given))
     for path in written if not (options.md or options.csv) else ():

@@ -119,10 +119,12 @@ GUARANTEE_COLUMNS = (("fs", lambda r: r["fs"]), ("strategy", lambda r: r["strate
                      *((kind, _kept(kind)) for kind in crash.KINDS))
 
 
-def markdown(inputs, verdicts):
-    """Markdown for a comment: the verdicts, what decides them folded away, the costs."""
+def markdown(inputs, verdicts, comparison=None):
+    """Markdown for a comment: what changed, the verdicts, what decides them folded away, the costs. comparison: as
+    compare_report.build returns it."""
     data = table.build(inputs.result)
-    lines = [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
+    lines = [] if comparison is None else [*_changed(comparison), ""]
+    lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
     places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
     if places:
         lines += _table(["claim", "", *(f"{kernel}, {fs}" for kernel, fs in places)],
@@ -151,6 +153,20 @@ def markdown(inputs, verdicts):
         lines += ["", f"<details><summary>{_cell(title)}</summary>", "",
                   *_markdown_grid(CONTEST_COLUMNS, section["rows"]), "", "</details>"]
     return "\n".join(lines) + "\n"
+
+
+def _changed(comparison):
+    lines = ["**What changed**", ""]
+    for line in comparison["lines"]:
+        lines += [_cell(line), ""]
+    if comparison["rows"]:
+        lines += _table(["cell", "metric", "before", "after", "difference", "interval", "verdict"], [
+            [row["cell"], row["metric"], number(row["a"]), number(row["b"]),
+             f"{row['percent']} {'points' if row['share'] else '%'}", row["interval"], row["verdict"]]
+            for row in comparison["rows"]])
+    for one in comparison["claims"]:
+        lines += ["", _cell(f"{one['id']} {_place(one)}: {one['before']} before, {one['after']} after")]
+    return lines
 
 
 def _cell(text):

@@ -48,6 +48,17 @@ def test_markdown(given):
     assert text.count("<details>") == text.count("</details>") == 3
 
 
+def test_markdown_says_first_what_changed(synthetic):
+    import compare_report
+    before, after = (synthetic.load(synthetic.samples([synthetic.row("map_sync")], [f, f, f, f, f])) for f in (1, 2))
+    given, verdicts = inputs.Inputs(after), claims.judge(after)
+    text = report_text.markdown(given, verdicts, compare_report.build(before, after, verdicts))
+    assert text.startswith("**What changed**\n\n2 figures compared: 2 regression.")
+    assert ("| 6.1/ext4/map\\_sync/first\\_touch/written/pte/t1 | per\\_page | 5230 | 10460 | +100.0 % | "
+            "\\[+100.0, +100.0\\] | regression |") in text
+    assert "What changed" not in report_text.markdown(given, verdicts)
+
+
 def test_csv_has_a_line_a_row(given):
     rows = list(csv.DictReader(io.StringIO(report_text.csv_text(given))))
     assert len(rows) == 27
