@@ -3,6 +3,7 @@
 
 import multiprocessing
 import os
+import shlex
 import warnings
 from dataclasses import dataclass
 
@@ -98,10 +99,11 @@ def missing(result, made):
     rows = list(result.rows.values())
     kernels = sorted({row["kernel"] for row in rows}) or ["bookworm"]
     file_systems = [fs for fs in dict.fromkeys(row["fs"] for row in rows)] or ["ext4", "xfs"]
+    where = shlex.join(claims.where(result.context, kernels))
     found = []
     for kind in KINDS:
         if kind.id not in there and kind.command:
-            command = kind.command.format(kernel=",".join(kernels), fs=",".join(file_systems))
+            command = kind.command.format(where=where, fs=shlex.quote(",".join(file_systems)))
             found.append({"kind": kind.id, "title": kind.title, "needs": kind.needs, "command": plain(command)})
     return found
 
@@ -824,7 +826,7 @@ def _of(workload):
     return lambda result: _contests(result, workload)
 
 
-RUN = "faultline run --kernel {kernel} --fs {fs} "
+RUN = "faultline run {where} --fs {fs} "
 CONTEST_CAPTIONS = {
     "dos": "Each cell is the worst of its runs, over the victim alone. A frame: a fault outlasted its deadline, and "
            "the figure is the least that it can be. An errno: each touch was refused.",
@@ -868,7 +870,7 @@ KINDS = (
     Kind("kara2017", "Jan Kara's table of 2017 beside ours",
          "Ratios of averages. His times are of real hardware and hold the wait for a journal thread on another CPU; "
          "ours, where in instr, are lengths of path on one.", "the cells of his table",
-         "faultline run --kernel {kernel} --preset kara2017 --out more/kara2017", _kara,
+         "faultline run {where} --preset kara2017 --out more/kara2017", _kara,
          lambda key: ", ".join(key), _kara_bars),
     Kind("dos", "Worst slowdown by touch and strategy", CONTEST_CAPTIONS["dos"], "contests of the workload dos",
          RUN + "--workload dos --state written --touch utimens,append,truncate --out more/dos", _of("dos"),

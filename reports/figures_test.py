@@ -147,6 +147,16 @@ def test_what_is_left_out_says_how_to_measure_it(synthetic):
                               "phases --out more/phases")
 
 
+def test_what_is_left_out_of_a_host_s_result_is_measured_there(synthetic):
+    import load
+    from conftest import to_host
+    document = to_host(synthetic.document([synthetic.row(kernel="host")]))
+    document["context"]["command_line"] = ["faultline", "run", "--on", "host", "--dir", "/mnt/my pmem"]
+    result = load.load(synthetic.save(document))
+    left = {one["kind"]: one["command"] for one in figures.missing(result, [])}
+    assert left["tax"] == "faultline run --on host --dir '/mnt/my pmem' --fs ext4 --probes on --out more/tax"
+
+
 def test_one_cell(synthetic):
     assert [f.kind for f in figures.figures(synthetic.load([synthetic.row()]))] == ["cost"]
     assert [f.kind for f in figures.figures(synthetic.load([synthetic.row(probes="on")]))] == ["cost", "latency"]
