@@ -223,6 +223,8 @@ nlohmann::json row(const char* name, const char* probes, const char* status, dou
                    double page) {
   return {{"name", std::string(name) + "/" + probes},
           {"probes", probes},
+          {"seed", 0},
+          {"repetition_index", 0},
           {"status", status},
           {"per_fault", fault},
           {"per_page", page},
@@ -241,6 +243,15 @@ TEST(Tax, IsTheProbedFigureLessTheTwins) {
   EXPECT_TRUE(rows[0]["tax"].is_null());
   EXPECT_TRUE(rows[2]["tax"].is_null());
   EXPECT_TRUE(rows[4]["tax"].is_null());
+}
+
+TEST(Tax, IsOfTheTwinWithTheSameSeed) {
+  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 5000, 5000),
+                                      row("a", "off", "ok", 5600, 5600),
+                                      row("a", "on", "ok", 5900, 5900)};
+  rows[1]["seed"] = rows[2]["seed"] = 1;
+  add_tax(rows);
+  EXPECT_EQ(rows[2]["tax"], 300.0);
 }
 
 nlohmann::json phase(const char* id, double mean, double marks_cost) {

@@ -15,7 +15,7 @@ using nlohmann::json;
 constexpr char kText[] = R"({
   "kernel": "bookworm", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8,
   "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
-  "seed": 7, "touches": 32, "virtual_time": false, "samples": true,
+  "seed": 7, "vary": "tick", "repetition": 3, "dirty_inodes": 0, "touches": 32, "virtual_time": false, "samples": true,
   "touch": "", "attackers": 0, "setting": "deterministic"})";
 
 TEST(Cell, Names) {
@@ -32,6 +32,9 @@ TEST(Cell, Names) {
   EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/hole/pte/t1/off");
   cell.state = State::kWritten;
   EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/off");
+  cell.dirty_inodes = 1000;
+  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/d1000/off");
+  cell.dirty_inodes = 0;
   cell.workload = "dos";
   cell.touch = "chmod";
   cell.attackers = 2;
@@ -51,6 +54,8 @@ TEST(Cell, TakesEveryField) {
   EXPECT_EQ(cell.threads, 2U);
   EXPECT_EQ(cell.probes, Probes::kOn);
   EXPECT_EQ(cell.seed, 7U);
+  EXPECT_EQ(cell.vary, "tick");
+  EXPECT_EQ(cell.repetition, 3U);
   EXPECT_EQ(cell.touches, 32U);
   EXPECT_FALSE(cell.virtual_time);
   EXPECT_TRUE(cell.samples);
@@ -122,7 +127,8 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     refused(text, 1);
     refused(text, nullptr);
   }
-  for (const char* number : {"threads", "seed", "touches", "attackers"}) {
+  for (const char* number :
+       {"threads", "seed", "repetition", "dirty_inodes", "touches", "attackers"}) {
     for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)})
       refused(number, value);
   }
