@@ -32,7 +32,7 @@ def mail(inputs, verdicts):
             lines += _wrap(f"{one['verdict'].upper()}: {_place(one)}", "    ")
             for figure in one["figures"]:
                 lines += _wrap(f"{figure['name']}: {claims.words(figure)}", "      ")
-            for reason in one["reasons"]:
+            for reason in one["reasons"] + _missing(one):
                 lines += _wrap(reason, "      ")
     todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
     if todo:
@@ -55,6 +55,11 @@ def mail(inputs, verdicts):
         lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({len(group['cells'])} cells, the first "
                              f"{group['cells'][0]})")]
     return "\n".join(lines) + "\n"
+
+
+def _missing(one):
+    count = len(one["missing"])
+    return [f"not measured: {count} cell{'s' * (count != 1)}, such as {one['missing'][0]}"] if count else []
 
 
 def _place(one):
@@ -135,7 +140,7 @@ def markdown(inputs, verdicts, comparison=None):
         lines += ["", "<details><summary>Figures that decide</summary>", ""]
         lines += _table(["claim", "where", "verdict", "figures"], [
             [one["id"], _place(one), one["verdict"], "; ".join(
-                [f"{figure['name']}: {claims.words(figure)}" for figure in one["figures"]] + one["reasons"])]
+                [f"{figure['name']}: {claims.words(figure)}" for figure in one["figures"]] + one["reasons"] + _missing(one))]
             for one in verdicts])
         lines += ["", "</details>"]
     todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
