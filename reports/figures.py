@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 import cells
 import claims
+import load
 import stats
 import table
 import trend
@@ -114,7 +115,7 @@ def _sections(result, wanted=lambda cell: True):
     """{(kernel, workload, order, threads): {fs: [Cell]}} of cells that were measured, one panel a file system."""
     groups = {}
     for (kernel, fs, workload, order, threads), group in cells.sections(result.rows).items():
-        if any(cell.best and wanted(cell) for cell in group):
+        if group[0].any["workload"] != claims.UNRELATED and any(cell.best and wanted(cell) for cell in group):
             groups.setdefault((kernel, workload, order, f"t{threads}"), {})[fs] = [
                 cell for cell in group if cell.best]
     return groups
@@ -200,6 +201,18 @@ def _kernels(result):
     return {key: (panels, releases) for key, panels in _along(result, "kernel", "pte").items() if key[-1] == "t1"}
 
 
+def _beside(result):
+    """{(kernel, state): {fs: {strategy: [(dirty inodes, Cell)]}}} of the workload unrelated."""
+    groups = {}
+    for cell in cells.cells(result.rows):
+        row = cell.any
+        if row["workload"] == claims.UNRELATED and cells.is_ok(cell.on) and cell.on["max"]:
+            lines = groups.setdefault((row["kernel"], row["state"]), {}).setdefault(row["fs"], {})
+            lines.setdefault(cell.label, []).append((load.unrelated(row), cell))
+    return {key: panels for key, panels in groups.items()
+            if any(len(points) > 1 for lines in panels.values() for points in lines.values())}
+
+
 def _contests(result, workload, attackers=True):
     """{(kernel, state, setting): {fs: [Cell]}} of contests that someone took part in."""
     groups = {}
@@ -251,6 +264,11 @@ def _names_left(ax, names, shown):
     ax.set_yticks(range(len(names)), names if shown else [""] * len(names))
     ax.tick_params(axis="y", length=0, labelsize=8)
     ax.spines["left"].set_visible(False)
+
+
+def _room(values):
+    """Names as wide as the numbers on an upright axis of these values, and its label."""
+    return ["0" * 13] if max(values) >= 4e5 else []
 
 
 def _tax_patch():
@@ -321,11 +339,11 @@ def _curve(panels, context):
     dashes = dict(LEVELS)
     handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1] if name in curved else None,
                       ls=dashes.get(name, "-"), lw=1.6, ms=4.5, label=name) for name in names]
-    sheet = Sheet(len(panels), len(states), (3.0, 2.1), legend=handles)
     values = [cell.best["per_page"] for group in panels.values() for cell in group
               if cell.any["strategy"] in names and cell.any["state"] in states and cell.best["per_page"] > 0]
     if not values:
         return None
+    sheet = Sheet(len(panels), len(states), (3.0, 2.1), _room(values), legend=handles)
     for index, ax in enumerate(sheet.axes):
         fs, state = list(panels)[index // len(states)], states[index % len(states)]
         logarithmic(ax, "y", min(values), max(values))
@@ -511,12 +529,12 @@ def _lines(panels, xs, ticks, context, xlabel, slant=False):
     dash = {name: _dash(name, ordered) for name in ordered}
     handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=4.5, lw=1.5, ls=dash[name],
                       label=name) for name in ordered]
-    sheet = Sheet(len(file_systems), len(states), (max(2.6, 0.55 * len(xs)), 2.0), legend=handles,
-                  below=0.75 if slant else 0.5)
     values = [cell.best["per_page"] for lines in panels.values() for points in lines.values() for _, cell in points
               if cell.best["per_page"] > 0]
     if not values:
         return None
+    sheet = Sheet(len(file_systems), len(states), (max(2.6, 0.55 * len(xs)), 2.0), _room(values), legend=handles,
+                  below=0.75 if slant else 0.5)
     for index, ax in enumerate(sheet.axes):
         fs, state = file_systems[index // len(states)], states[index % len(states)]
         logarithmic(ax, "y", min(values), max(values))
@@ -559,6 +577,38 @@ def _over_kernels(data, context):
 def _over_threads(panels, context):
     xs = sorted({x for lines in panels.values() for points in lines.values() for x, _ in points})
     return _lines(panels, xs, [str(x) for x in xs], context, "threads")
+
+
+def _dirt(panels, context):
+    """Median and longest fault against unrelated dirty inodes; a panel a file system, a line a strategy."""
+    points_of = [points for lines in panels.values() for points in lines.values()]
+    counts = sorted({n for points in points_of for n, _ in points})
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    shown = (("max", "-"), ("p50", (0, (4, 2))))
+    handles = [Line2D([], [], color=style_of(name)[0], lw=1.6, label=name) for name in names]
+    handles += [Line2D([], [], color=INK, marker=QUANTILE_MARKER[q], ls=dash, ms=5, label=QUANTILE_LABEL[q])
+                for q, dash in shown]
+    values = [max(1, cell.on[q]) for points in points_of for _, cell in points for q, _ in shown]
+    sheet = Sheet(1, len(panels), (3.0, 2.2), _room(values), legend=handles)
+    for index, (ax, (fs, lines)) in enumerate(zip(sheet.axes, panels.items())):
+        logarithmic(ax, "y", min(values), max(values))
+        for name, points in lines.items():
+            for q, dash in shown:
+                found = sorted((counts.index(n), max(1, cell.on[q]), cell) for n, cell in points)
+                ax.plot([x for x, _, _ in found], [y for _, y, _ in found], color=style_of(name)[0], ls=dash, lw=1.6)
+                for x, y, cell in found:
+                    dot, = ax.plot(x, y, color=style_of(name)[0], marker=QUANTILE_MARKER[q], ms=5.5, mec=INK, mew=0.4)
+                    sheet.mark(dot, cell.on, f"{name}, {counts[x]} dirty inodes: {QUANTILE_LABEL[q]} {table.number(y)} "
+                                             f"{context['unit']}")
+        ax.set_xlim(-0.4, len(counts) - 0.6)
+        ax.set_xticks(range(len(counts)), [grouped(n) for n in counts])
+        quiet_grid(ax, "y")
+        ax.set_title(plain(fs), loc="left")
+        ax.tick_params(axis="y", labelleft=index == 0)
+        ax.set_xlabel("dirty inodes of other files")
+        if index == 0:
+            ax.set_ylabel(_unit(context, "fault"))
+    return sheet
 
 
 def _orders(result):
@@ -850,6 +900,11 @@ KINDS = (
          "The share of faults slower than x, of the whole fault as the probe saw it: it contains the probes' own cost. Of "
          "strategies with a K the least one.", "cells with probes", RUN + "--probes on --out more/latency", _latencies,
          _where, _distribution),
+    Kind("unrelated", "A fault beside unrelated dirty inodes",
+         "Each fault is taken after the inodes of so many other files were dirtied; with probes. The counts are no "
+         "scale.", "the workload unrelated",
+         RUN + "--workload unrelated --state hole --strategy map_sync --out more/unrelated", _beside,
+         lambda key: ", ".join(key), _dirt),
     Kind("kernels", "Cost of a durable page over kernels",
          "Without probes. `faultline trend` says which steps are changes.", "the same cells on two kernels or more",
          "faultline run --kernel all --fs {fs} --strategy volatile,map_sync,fsync:1,fsync:64 --out more/kernels",

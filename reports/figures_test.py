@@ -135,7 +135,7 @@ def test_nothing_measured_nothing_drawn(synthetic):
         result = synthetic.load(rows)
         assert figures.figures(result) == []
         assert [one["kind"] for one in figures.missing(result, [])] == [
-            "cost", "syncs", "phases", "latency", "kernels", "threads", "orders", "tax", "kara2017", "dos", "crowd",
+            "cost", "syncs", "phases", "latency", "unrelated", "kernels", "threads", "orders", "tax", "kara2017", "dos", "crowd",
             "retries", "bystander"]
 
 
@@ -233,6 +233,20 @@ def test_kernels_stand_in_the_order_of_their_versions(synthetic):
     figure = by_kind(figures.figures(load.load(synthetic.save({"context": context, "benchmarks": rows}))))["kernels"]
     found = [text for text in texts(figure) if text in ("7.3.4", "5.10.0", "6.12.1")]
     assert found == ["5.10.0", "6.12.1", "7.3.4"] and len(figure.rows) == 3
+
+
+def test_unrelated_dirt(synthetic):
+    import load
+    rows = [{**row, "dirty_inodes": n or None} for n in (0, 1000, 10000) for row in synthetic.pair(
+        "map_sync", None, "hole", workload="unrelated")]
+    for row in rows:
+        row["name"] = load.row_name(row)
+    found = figures.figures(synthetic.load(rows))
+    assert [figure.slug for figure in found] == ["unrelated-6.1-hole"] and len(found[0].rows) == 3
+    for word in ("0", "1\u202f000", "10\u202f000", "dirty inodes of other files", "map_sync", "max", "p50"):
+        assert word in texts(found[0]), word
+    assert any(text.startswith("map_sync, 1000 dirty inodes: max ") and
+               text.endswith("6.1/ext4/map_sync/unrelated/hole/pte/t1/d1000/on") for text in hovers(found[0]))
 
 
 def test_threads_and_orders(synthetic):
