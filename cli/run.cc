@@ -39,9 +39,7 @@ namespace {
 constexpr std::chrono::seconds kSaveInterval{5};
 // The fewest whose least and greatest are an interval (docs/compare.md).
 constexpr const char* kSeeds = "5";
-// A sample further off its cell's median than this is measured again, to learn why. The accidents
-// that all figures carry are below (docs/repeatability.md).
-constexpr double kOutlierPercent = 3;
+// That are measured again to learn why.
 constexpr size_t kMostExplained = 20;
 
 struct RunOptions {
@@ -64,6 +62,9 @@ struct RunOptions {
   uint64_t touches = 0;
   std::string seeds;  // N or FIRST..LAST; empty: the default
   std::string vary = "all";
+  // A sample further off its cell's median, in percent, is measured again to learn why. The
+  // accidents that all figures carry are below (docs/repeatability.md).
+  double outlier = 3;
   std::string shard;  // I/N
   bool reverse = false;
   unsigned repetitions = 0;  // 0: the default
@@ -659,7 +660,7 @@ struct Outliers {
 };
 
 std::vector<Outliers> find_outliers(const std::vector<Job>& jobs,
-                                    const std::vector<nlohmann::json>& rows) {
+                                    const std::vector<nlohmann::json>& rows, double percent) {
   std::map<std::string, std::vector<std::pair<double, size_t>>> samples;
   for (size_t i = 0; i < jobs.size(); ++i) {
     const nlohmann::json& row = rows.at(jobs[i].row);
@@ -676,7 +677,7 @@ std::vector<Outliers> find_outliers(const std::vector<Job>& jobs,
     Outliers outliers;
     std::tie(outliers.median, outliers.typical) = cell.at(cell.size() / 2);
     for (const auto& [figure, job] : cell) {
-      if (std::abs(figure / outliers.median - 1) * 100 > kOutlierPercent) {
+      if (std::abs(figure / outliers.median - 1) * 100 > percent) {
         outliers.jobs.push_back(job);
       }
     }
@@ -694,7 +695,7 @@ struct Again {
 // Runs each outlier and its cell's middle sample again: with each accident alone, and with probes
 // on all that may interrupt. These touch nothing of the fault: what fell into it does so again.
 void Run::explain_outliers(const nlohmann::json& accidents) {
-  std::vector<Outliers> found = find_outliers(jobs_, rows_);
+  std::vector<Outliers> found = find_outliers(jobs_, rows_, options_.outlier);
   if (found.empty() || cancel_) return;
   size_t count = 0;
   std::vector<Again> again;
@@ -715,7 +716,7 @@ void Run::explain_outliers(const nlohmann::json& accidents) {
   progress_.say(
       fmt::format("{} samples lie over {} % off their cell's median; to learn why, {} "
                   "more lives with one accident each, and with probes on what interrupts",
-                  count, kOutlierPercent, again.size()));
+                  count, options_.outlier, again.size()));
   const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
   progress_.start(again.size());
   std::vector<std::string> payloads(again.size());
@@ -902,6 +903,10 @@ Verb add_run(CLI::App& app) {
   of_a_vm.push_back(
       run->add_option("--vary", options->vary, "what seeds vary: all, or tick, pages, blocks alone")
           ->capture_default_str());
+  of_a_vm.push_back(run->add_option("--outlier", options->outlier,
+                                    "percent: a sample that lies further off its cell's median is "
+                                    "measured again, to learn why")
+                        ->capture_default_str());
   of_a_vm.push_back(
       run->add_option("--shard", options->shard, "I/N: every Nth cell from the Ith on"));
   run->add_flag("--reverse", options->reverse,

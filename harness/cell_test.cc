@@ -145,7 +145,7 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(refused("order", "pud"), "cell: no such order: 'pud'");
   EXPECT_EQ(refused("setting", "loose"), "cell: no such setting: 'loose'");
   EXPECT_EQ(refused("probes", "yes"),
-            "cell: no such probes: 'yes'; there is: off, on, phases, locks");
+            "cell: no such probes: 'yes'; there is: off, on, phases, locks, interruptions");
 }
 
 TEST(Cell, SharesTouchesEqually) {

@@ -12,6 +12,7 @@
 #include <set>
 #include <sstream>
 
+#include "harness/seed.h"
 #include "harness/testing.h"
 
 namespace faultline {
@@ -56,7 +57,7 @@ TEST(Row, HasTheFieldsOfItsDocument) {
   EXPECT_TRUE(fields.insert("vcpus").second);
   EXPECT_EQ(fields, DocumentedFields());
   EXPECT_EQ(fields.count("per_fault"), 1U);
-  EXPECT_EQ(fields.size(), 75U);
+  EXPECT_EQ(fields.size(), 80U);
 }
 
 TEST(Row, WithoutFigures) {
@@ -108,6 +109,7 @@ class RunCellTest : public testing::Test {
     cell_.workload = "every_page";
     cell_.touches = 23;
     cell_.virtual_time = false;
+    cell_.vary = kVaryNone;
   }
 
   nlohmann::json Run(const char* strategy, uint64_t k = kNoK) {

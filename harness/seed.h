@@ -36,7 +36,7 @@ uint64_t TickPhaseNs(const Cell& cell);
 uint64_t MoreWarmup(const Cell& cell);
 
 // Other page frames and slabs for what comes (some memory is taken and half of it given back, in
-// another order), and other blocks (files beside the cell's, each synced: the journal's head
+// another order), and other blocks (files beside the cell's, synced: the journal's head
 // moves). Undone when it goes.
 class SeededPlace {
  public:

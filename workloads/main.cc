@@ -305,12 +305,15 @@ int Main(int argc, char** argv) {
       planned.cell.vary = place ? kVaryNone : vary;
       planned.cell.samples = samples && probed;
       const SeedRange& range = planned.cell.touch.empty() ? of_cells : of_contests;
-      for (uint64_t seed = range.first; seed <= range.last; ++seed) {
-        for (unsigned repetition = 0; repetition < repetitions; ++repetition) {
+      // What is not measured is said once.
+      const uint64_t last = planned.skip.empty() ? range.last : range.first;
+      const unsigned times = planned.skip.empty() ? repetitions : 1;
+      for (uint64_t seed = range.first; seed <= last; ++seed) {
+        for (unsigned repetition = 0; repetition < times; ++repetition) {
           planned.cell.seed = seed;
           planned.cell.repetition = repetition;
           nlohmann::json row = EmptyRow(planned.cell, "skipped", planned.skip);
-          row["repetitions"] = repetitions;
+          row["repetitions"] = times;
           cells.push_back(
               {{"cell", CellToJson(planned.cell)}, {"skip", planned.skip}, {"row", row}});
         }
