@@ -6,7 +6,8 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test example probe-cost self-gate self-baseline kmod lint tidy format sanitize mutants clean
+.PHONY: help deps build bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
+  sanitize mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -29,6 +30,9 @@ example: build   ## measure docs/example anew, and the report of it
 
 probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrace
 	@tools/probe-cost $(FAULTLINE) $(KERNELS)
+
+gate-study: build ## how often the gate errs, by planted regressions
+	@tools/gate-study $(FAULTLINE) $(KERNELS)
 
 self-gate: build ## our own tax and boot time against tools/baseline
 	@tools/self-gate $(FAULTLINE) tools/baseline

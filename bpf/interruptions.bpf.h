@@ -7,13 +7,6 @@
 
 #include "bpf/probe.bpf.h"
 
-/* Calls that are open, by CPU: an interrupt's end and a worker's work may be open at once, but of
- * each kind one. */
-struct fl_open {
-  fl_u64 since;
-  struct fl_interruption_key key;
-};
-#define FL_CPUS 8
 static struct fl_open opened[FL_CPUS * FL_INTERRUPTIONS] SEC(".data.opened");
 
 struct {

@@ -164,6 +164,13 @@ struct fl_interruption_key {
   char name[16];   /* of a thread */
 };
 FL_ASSERT_SIZE(struct fl_interruption_key, 32);
+/* Calls that are open, by CPU: an interrupt's end and a worker's work may be open at once, but of
+ * each kind one. */
+struct fl_open {
+  fl_u64 since; /* 0: none is */
+  struct fl_interruption_key key;
+};
+#define FL_CPUS 8
 struct fl_interruption {
   fl_u64 count;
   fl_u64 sum;

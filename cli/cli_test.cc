@@ -54,6 +54,27 @@ INSTANTIATE_TEST_SUITE_P(
                     BadName{"--kernel", ",", "--kernel"}, BadName{"--fs", ",", "--fs"},
                     BadName{"--touches", "99999999", "--touches"}));
 
+TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
+  const Scratch scratch;
+  const std::vector<std::string> cell = {"--cell", "ext4/volatile/first_touch/written/pte/t1"};
+  const auto status = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), "bisect");
+    return faultline_command(more).status;
+  };
+  EXPECT_EQ(status({"--cell", "ext4", "--threshold", "5", "--kernels", "6.1,6.12"}), 2);
+  EXPECT_EQ(status({cell[0], cell[1], "--threshold", "0", "--kernels", "6.1,6.12"}), 2);
+  EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--kernels", "6.1"}), 2);
+  EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--kernels", "6.1,6.12", "--good", "7"}),
+            2);
+  EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--good", "6.1"}), 2);
+  const std::string tree = scratch / "tree";
+  EXPECT_EQ(
+      status({"--kernel-tree", tree, cell[0], cell[1], "--threshold", "5", "--good-figure", "1"}),
+      125);
+  EXPECT_EQ(status({"--kernel-tree", tree, "--no-such-option"}), 125);
+  EXPECT_EQ(status({"--kernel-tree=" + tree, cell[0], cell[1]}), 125);
+}
+
 TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
   EXPECT_EQ(faultline_command({}).status, 2);
   EXPECT_EQ(faultline_command({"rum"}).status, 2);

@@ -24,7 +24,7 @@ ExitCode build_modules(const std::vector<std::string>& names, const std::filesys
   nlohmann::json rows = nlohmann::json::array();
   bool all = true;
   for (const std::string& name : names) {
-    for (const KernelRow& row : find_kernels(name == "all" ? "*" : name)) {
+    for (const KernelRow& row : kernels_named(name, cache, say)) {
       const FetchedKernel kernel = fetch_kernel(row, cache, say);
       nlohmann::json built = {{"id", kernel.id}, {"release", kernel.release}, {"reason", ""}};
       for (const char* field : {"path", "sha256", "compiler", "made_now", "seconds"}) {
@@ -59,6 +59,7 @@ Verb add_kernels(CLI::App& app) {
   struct Options {
     bool json = false;
     bool refresh = false;
+    bool releases = false;
     std::vector<std::string> names;
     CLI::App* fetch = nullptr;
     CLI::App* module = nullptr;
@@ -68,13 +69,17 @@ Verb add_kernels(CLI::App& app) {
   CLI::App* kernels = app.add_subcommand("kernels", "List or fetch the kernels that can be booted");
   kernels->footer(
       "Examples:\n  faultline kernels list --json\n  faultline kernels fetch bookworm 7.3\n"
-      "  faultline kernels module 6.1 6.12");
+      "  faultline kernels module 6.1 6.12\n"
+      "  faultline kernels list --releases");
   kernels->require_subcommand(0, 1);
   kernels->add_flag("--json", options->json, "as JSON");
   CLI::App* list = kernels->add_subcommand("list", "Print the kernels (also without a verb)");
   list->add_flag("--json", options->json, "as JSON");
+  list->add_flag("--releases", options->releases, "the point releases that the mirrors hold too");
+  list->add_flag("--refresh", options->refresh, "read the mirrors' lists anew");
   options->fetch = kernels->add_subcommand("fetch", "Fetch kernels' packages into the cache");
-  options->fetch->add_option("names", options->names, "names or globs; `all`")->required();
+  options->fetch->add_option("names", options->names, "names or globs; `all`, `releases`")
+      ->required();
   options->fetch->add_flag("--refresh", options->refresh, "look for a newer package");
   options->fetch->add_flag("--json", options->json, "as JSON");
   options->module =
@@ -101,17 +106,28 @@ Verb add_kernels(CLI::App& app) {
             if (options->fetch->parsed()) {
               make_dirs(cache);
               ProgressLine progress(false);
+              const Progress say = [&](const std::string& line) { progress.say(line); };
               for (const std::string& name : options->names) {
-                for (const KernelRow& row : find_kernels(name == "all" ? "*" : name)) {
+                for (const KernelRow& row :
+                     kernels_named(name, cache, say, {.refresh = options->refresh})) {
                   const FetchedKernel kernel =
-                      fetch_kernel(row, cache, [&](const std::string& line) { progress.say(line); },
-                                   {.refresh = options->refresh});
+                      fetch_kernel(row, cache, say, {.refresh = options->refresh});
                   if (!options->json) fmt::print("{:<20} {}\n", kernel.id, kernel.release);
                 }
               }
               if (!options->json) return ExitCode::kPass;
             }
-            const nlohmann::json rows = kernels_json(cache);
+            std::vector<KernelRow> known = kernel_table();
+            if (options->releases) {
+              make_dirs(cache);
+              ProgressLine progress(false);
+              for (KernelRow& row :
+                   point_releases(cache, [&](const std::string& line) { progress.say(line); },
+                                  {.refresh = options->refresh})) {
+                known.push_back(std::move(row));
+              }
+            }
+            const nlohmann::json rows = kernels_json(cache, known);
             if (options->json) {
               fmt::print("{}\n", rows.dump(1));
               return ExitCode::kPass;

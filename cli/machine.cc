@@ -34,19 +34,34 @@ void prune_images(const fs::path& folder, const fs::path& keep) {
 }  // namespace
 
 std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
-                                          const fs::path& cache, const Say& say) {
+                                          const fs::path& cache, const Say& say, Planted planted) {
+  const auto plant = [&](FetchedKernel kernel, uint64_t delay) {
+    if (delay == 0) return kernel;
+    if (planted == Planted::kRefuse) {
+      throw Failure(ExitCode::kUsage, fmt::format("--kernel {}+{}: only `run` and `bisect` can "
+                                                  "plant a delay",
+                                                  kernel.id, delay));
+    }
+    kernel.delay = delay;
+    kernel.id += fmt::format("+{}", delay);
+    return kernel;
+  };
   if (names.find('/') != std::string::npos) {
-    return {kernel_from_path(names, modules)};
+    const PlantedName path =
+        fs::exists(names) ? PlantedName{.name = names, .delay = 0} : planted_name(names);
+    return {plant(kernel_from_path(path.name, modules), path.delay)};
   }
   if (!modules.empty()) {
     throw Failure(ExitCode::kUsage, "--modules goes with --kernel PATH, the path of a bzImage");
   }
   std::vector<FetchedKernel> kernels;
   for (const std::string& name : split_list(names)) {
-    for (const KernelRow& row : find_kernels(name == "all" ? "*" : name)) {
-      const bool have = std::any_of(kernels.begin(), kernels.end(),
-                                    [&](const FetchedKernel& k) { return k.id == row.id; });
-      if (!have) kernels.push_back(fetch_kernel(row, cache, say));
+    const PlantedName wanted = planted_name(name);
+    for (const KernelRow& row : kernels_named(wanted.name, cache, say)) {
+      const bool have = std::any_of(kernels.begin(), kernels.end(), [&](const FetchedKernel& k) {
+        return planted_name(k.id).name == row.id && k.delay == wanted.delay;
+      });
+      if (!have) kernels.push_back(plant(fetch_kernel(row, cache, say), wanted.delay));
     }
   }
   if (kernels.empty()) throw Failure(ExitCode::kUsage, "--kernel: names no kernel");

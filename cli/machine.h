@@ -18,9 +18,12 @@ namespace faultline {
 
 using Say = Progress;
 
-// The kernels that `names` (names and globs; `all`; or one path with `modules`) stand for, fetched.
+// The kernels that `names` (names and globs; `all`; `releases`; or one path with `modules`) stand
+// for, fetched. NAME+N, a kernel with a planted delay, is for those that hand it to the guest.
+enum class Planted { kRefuse, kTake };
 std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
-                                          const std::filesystem::path& cache, const Say& say);
+                                          const std::filesystem::path& cache, const Say& say,
+                                          Planted planted = Planted::kRefuse);
 
 struct GuestImage {
   std::filesystem::path path;

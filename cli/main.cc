@@ -2,6 +2,7 @@
 // The user's command: git-style verbs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "cli/verbs.h"
@@ -29,8 +30,9 @@ int command(int argc, char** argv) {
       "`faultline VERB --help` has examples.\n"
       "Exit: 0 pass; 1 regression or failed check; 2 usage or incomplete;\n"
       "69 the VM failed; 77 skipped; 125 cannot be tested.");
-  std::vector<Verb> verbs = {add_run(app),    add_list(app),   add_shell(app),  add_kernels(app),
-                             add_probes(app), add_doctor(app), add_export(app), add_perf(app)};
+  std::vector<Verb> verbs = {add_run(app),     add_list(app),   add_shell(app),
+                             add_kernels(app), add_probes(app), add_doctor(app),
+                             add_export(app),  add_perf(app),   add_bisect(app)};
   for (Verb& verb : add_reports(app)) verbs.push_back(std::move(verb));
   try {
     app.parse(argc, argv);
@@ -44,17 +46,33 @@ int command(int argc, char** argv) {
   return static_cast<int>(ExitCode::kUsage);
 }
 
-}  // namespace
-}  // namespace faultline
+// `git bisect run` would take a usage error, as any code that is not 0 or 125, for a bad commit.
+int usage_code(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const bool for_git = !words.empty() && words.front() == "bisect" &&
+                       std::any_of(words.begin(), words.end(), [](const std::string& word) {
+                         return word.starts_with("--kernel-tree");
+                       });
+  return static_cast<int>(for_git ? ExitCode::kCannotTest : ExitCode::kUsage);
+}
 
-int main(int argc, char** argv) {
+int main_code(int argc, char** argv) {
   try {
-    return faultline::command(argc, argv);
-  } catch (const faultline::Failure& failure) {
+    return command(argc, argv);
+  } catch (const Failure& failure) {
     fmt::print(stderr, "faultline: {}\n", failure.what());
     return static_cast<int>(failure.code());
   } catch (const std::exception& e) {
     fmt::print(stderr, "faultline: {}\n", e.what());
-    return static_cast<int>(faultline::ExitCode::kUsage);
+    return static_cast<int>(ExitCode::kUsage);
   }
+}
+
+}  // namespace
+}  // namespace faultline
+
+int main(int argc, char** argv) {
+  const int code = faultline::main_code(argc, argv);
+  return code == static_cast<int>(faultline::ExitCode::kUsage) ? faultline::usage_code(argc, argv)
+                                                               : code;
 }

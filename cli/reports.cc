@@ -73,9 +73,11 @@ constexpr ReportVerb kReportVerbs[] = {
      "         [--floor [METRIC=]PERCENT] [--kernels OLD=NEW] [--json]\n\n"
      "Exit: 0 no regression; 1 regression; 2 incomplete or not comparable.\n\n"
      "Example:\n  faultline gate --baseline v6.12 out"},
-    {"explain", "Show which phases of a fault account for a change",
-     "Usage: faultline explain A B [--cell PATTERN] [--metric NAME,...] [--json]\n\n"
-     "Exit: 0 explained, or nothing changed; 2 the phases were not measured.\n\n"
+    {"explain", "Show which phases and functions of a fault account for a change",
+     "Usage: faultline explain A B [--perf DIR_A DIR_B] [--cell PATTERN]\n"
+     "         [--metric NAME,...] [--json]\n\n"
+     "With two folders of `faultline perf`, the functions too.\n\n"
+     "Exit: 0 explained, or nothing changed; 2 nothing was measured that explains it.\n\n"
      "Example:\n  faultline explain before after --cell '*/map_sync/*'"},
     {"baseline", "Keep results to compare later ones with: save, list, show",
      "Usage: faultline baseline save NAME|PATH RESULT [--replace]\n"

@@ -20,6 +20,7 @@
 
 #include "cli/host.h"
 #include "cli/machine.h"
+#include "cli/measure.h"
 #include "cli/progress.h"
 #include "cli/result.h"
 #include "cli/verbs.h"
@@ -358,6 +359,7 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
       Job job;
       job.row = rows_.size();
       job.cell = planned.at("cell");
+      job.cell["delay"] = kernel.delay;
       name_job(job, row);
       job.module = module;
       job.spec = guest_spec(kernel, module ? with_module->image.path : image.path,
@@ -491,7 +493,7 @@ void Run::prepare() {
                   "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
   }
   const std::vector<FetchedKernel> kernels =
-      obtain_kernels(options_.kernel, options_.modules, cache_, say);
+      obtain_kernels(options_.kernel, options_.modules, cache_, say, Planted::kTake);
   accel_ = settle_accel(options_.accel, kernels.front(), cache_, cancel_, say);
   result_context_ = host_context(context_.command_line, options_.on, time_base(accel_info(accel_)));
   const fs::path qemu = find_program("qemu-system-x86_64");
@@ -840,6 +842,36 @@ ExitCode Run::execute() {
 
 }  // namespace
 
+Measured read_measured(const std::string& out) {
+  std::ifstream in(fs::path(out) / kResultName);
+  const nlohmann::json result = nlohmann::json::parse(in, nullptr, false);
+  if (!result.is_object() || !result.contains("context") || !result.contains("benchmarks")) {
+    return {};
+  }
+  return {.context = result["context"],
+          .rows = result["benchmarks"].get<std::vector<nlohmann::json>>()};
+}
+
+Measured measure(const MeasureWish& wish, const CommandContext& context) {
+  RunOptions options;
+  options.kernel = wish.kernel;
+  options.modules = wish.modules;
+  options.lists = wish.lists;
+  options.probes = wish.probes;
+  options.accel = wish.accel;
+  options.touches = wish.touches;
+  options.seeds = wish.seeds;
+  options.repetitions = wish.repetitions;
+  options.boot_s = wish.boot_s;
+  options.out = wish.out;
+  options.force = true;
+  options.quiet = true;
+  const ExitCode code = Run(options, context).execute();
+  Measured measured = read_measured(wish.out);
+  measured.code = code;
+  return measured;
+}
+
 Verb add_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* run = app.add_subcommand("run", "Measure cells and write DIR/result.json");
@@ -857,7 +889,10 @@ Verb add_run(CLI::App& app) {
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
   std::vector<CLI::Option*> of_a_vm = {
-      run->add_option("--kernel", options->kernel, "kernels, `all`, or the PATH of a bzImage")
+      run->add_option(
+             "--kernel", options->kernel,
+             "kernels, point releases, `all`, `releases`, or the PATH of a bzImage; NAME+N: with "
+             "N instructions planted in each fault")
           ->capture_default_str(),
       run->add_option("--modules", options->modules,
                       "modules folder that belongs to --kernel PATH")};

@@ -120,6 +120,7 @@ nlohmann::json CellToJson(const Cell& cell) {
           {"touches", cell.touches},
           {"virtual_time", cell.virtual_time},
           {"samples", cell.samples},
+          {"delay", cell.delay},
           {"dirty_inodes", cell.dirty_inodes},
           {"touch", cell.touch},
           {"attackers", cell.attackers},
@@ -159,6 +160,7 @@ Cell CellFromJson(const nlohmann::json& json) {
     cell.touches = Field<uint64_t>(json, "touches");
     cell.virtual_time = Field<bool>(json, "virtual_time");
     cell.samples = Field<bool>(json, "samples");
+    cell.delay = Field<uint64_t>(json, "delay");
     cell.dirty_inodes = Field<uint64_t>(json, "dirty_inodes");
     cell.touch = Field<std::string>(json, "touch");
     cell.attackers = Field<unsigned>(json, "attackers");

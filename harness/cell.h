@@ -68,6 +68,7 @@ struct Cell {
   uint64_t touches = 0;      // measured stores, over all threads
   bool virtual_time = true;
   bool samples = false;
+  uint64_t delay = 0;         // instructions planted in each fault (harness/delay.h)
   uint64_t dirty_inodes = 0;  // of other files, dirtied before each touch: workload unrelated
   // Of workloads with touches (harness/contest.h) alone.
   std::string touch = {};  // the kind; empty: the workload has none

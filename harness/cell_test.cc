@@ -16,6 +16,7 @@ constexpr char kText[] = R"({
   "kernel": "bookworm", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8,
   "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
   "seed": 7, "vary": "tick", "repetition": 3, "dirty_inodes": 0, "touches": 32, "virtual_time": false, "samples": true,
+  "delay": 200,
   "touch": "", "attackers": 0, "setting": "deterministic"})";
 
 TEST(Cell, Names) {

@@ -27,6 +27,7 @@
 #include <sstream>
 
 #include "harness/clock.h"
+#include "harness/delay.h"
 #include "harness/failure.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
@@ -192,6 +193,7 @@ int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
     CommitOnce(kMountPoint);
     const uint64_t mount = Ticks();
     ProbeSets probes(fs);
+    PlantedDelay delay;
     Send(wire::kReady, {{"mkfs", mounted.mkfs_line},
                         // Ticks at which each step had ended.
                         {"steps",
@@ -217,6 +219,7 @@ int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
     if (workload == nullptr || strategy == nullptr || cell.fs != fs.id) {
       throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit this guest", cell.Name()));
     }
+    if (cell.delay != 0) delay.Attach(cell.delay);
     Send(wire::kResult, RunCell(cell, {fs, *strategy, *workload, kMountPoint, probes}));
     // Taking this process down would take a sixth of the guest's life.
     Send(wire::kDone, nlohmann::json::object());

@@ -381,6 +381,12 @@ void ProbeSet::Reset(pid_t process, dev_t device) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot reset the probes' counters: {}", std::strerror(errno)));
   }
+  // What was open belongs to the time before.
+  const std::array<fl_open, FL_CPUS * FL_INTERRUPTIONS> none{};
+  if (bpf_map_update_elem(loaded_->Map(".data.opened"), &key, none.data(), 0) != 0) {
+    throw Failure(ExitCode::kRegression,
+                  fmt::format("cannot reset the probes' interruptions: {}", std::strerror(errno)));
+  }
   const int map = loaded_->Map("interruptions");
   fl_interruption_key seen{};
   while (bpf_map_get_next_key(map, nullptr, &seen) == 0) bpf_map_delete_elem(map, &seen);

@@ -607,6 +607,7 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   nlohmann::json row = CellToJson(cell);
   row.erase("virtual_time");
   row.erase("samples");
+  row.erase("delay");  // the kernel's name says it
   row.erase("repetition");
   if (cell.dirty_inodes == 0) row["dirty_inodes"] = nullptr;
   if (cell.touch.empty()) {

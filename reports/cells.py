@@ -15,19 +15,20 @@ BASELINE = "volatile"
 
 @dataclass
 class Cell:
-    """A point of the matrix. off: its row without probes; on: its row with the default probes; phases, locks: its
-    rows with those sets. Any may be None."""
+    """A point of the matrix. off: its row without probes; on: its row with the default probes; phases, locks,
+    interruptions: its rows with those sets. Any may be None."""
 
     off: dict = None
     on: dict = None
     phases: dict = None
     locks: dict = None
+    interruptions: dict = None
     ballast: dict = None
 
     @property
     def rows(self):
         """Its rows, the twin first."""
-        return [row for row in (self.off, self.on, self.phases, self.locks, self.ballast) if row is not None]
+        return [row for row in (self.off, self.on, self.phases, self.locks, self.interruptions, self.ballast) if row is not None]
 
     @property
     def any(self):

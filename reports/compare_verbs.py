@@ -40,6 +40,7 @@ def add(verbs):
     sub = verb(verbs, "explain", _explain, "Show which phases account for a change.")
     sub.add_argument("a", metavar="A", help="folder or file of a result, or name of a baseline")
     sub.add_argument("b", metavar="B", help="the other")
+    sub.add_argument("--perf", metavar="DIR", nargs=2, help="folders of `faultline perf` of both: the functions too")
     _add_selection(sub)
     sub.add_argument("--json", action="store_true", help="print as JSON")
 
@@ -211,12 +212,12 @@ def _gate(options):
 def _explain(options):
     a, b, data = _compared(options, options.a, options.b)
     import explain
-    found = explain.explain(a, b, data, options.cell)
+    found = explain.explain(a, b, data, options.cell, options.perf)
     if options.json:
         _print_json({"a": data["a"], "b": data["b"], "unit": data["unit"], "cells": found})
     else:
         sys.stdout.write(explain.text(found, data))
-    missing = [entry for entry in found if entry["missing"]]
+    missing = [entry for entry in found if entry["missing"] and not entry.get("functions")]
     return _nothing(data) or (UNUSABLE if missing and len(missing) == len(found) else PASS)
 
 

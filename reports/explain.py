@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a change went: the phases of a cell's faults on both sides, by what each costs less its probes."""
+"""Where a change went: the phases of a cell's faults on both sides, by what each costs less its probes; and the
+functions, where `faultline perf` has sampled both."""
 
 import fnmatch
+import os
 
 import compare
 import infer
+import load
 import metrics
 import table
 from compare_text import figures, percent
@@ -51,10 +54,59 @@ def grown(entries):
     return entries[0] if entries and entries[0]["difference"] > 0 else None
 
 
-def explain(a, b, data, pattern=None):
+FUNCTIONS = 10  # shown
+
+
+def folded_of(folder, row, kernel):
+    """(stacks, path) of the cell of a row, as `faultline perf` has written them into a folder; (None, path) without."""
+    import flamegraph
+    strategy = row["strategy"] + (f":{row['writes_per_sync']}" if row["writes_per_sync"] is not None else "")
+    path = os.path.join(folder, f"{kernel}-{row['fs']}-{strategy}-{row['workload']}-{row['state']}.folded")
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return flamegraph.parse_folded(file.read(), path), path
+    except OSError:
+        return None, path
+
+
+def functions(stacks_a, stacks_b, cost_a, cost_b):
+    """What each function itself (not what it calls) costs on both sides: [{function, a, b, difference}], the greatest
+    difference first. The shares of the samples, of the cost of a touch."""
+    def own(stacks, cost):
+        total, found = sum(stacks.values()), {}
+        for stack, count in stacks.items():
+            found[stack[-1]] = found.get(stack[-1], 0) + count * cost / total
+        return found
+
+    x, y = own(stacks_a, cost_a), own(stacks_b, cost_b)
+    found = [{"function": name, "a": x.get(name, 0), "b": y.get(name, 0), "difference": y.get(name, 0) - x.get(name, 0)}
+             for name in sorted({*x, *y})]
+    return sorted(found, key=lambda entry: -abs(entry["difference"]))
+
+
+def _add_functions(entry, rows, a, b, data, perf):
+    """Puts `functions` into an entry of explain(), or into `missing_perf` which files there would have to be."""
+    entry["functions"], entry["missing_perf"] = [], []
+    of_cell = {row["metric"]: row for row in rows}
+    cost = of_cell.get("per_fault") or of_cell.get("per_page")
+    kernels = data["kernels"] or [entry["cell"].partition("/")[0]] * 2
+    rest = entry["cell"].partition("/")[2]
+    sides = []
+    for result, kernel, folder in zip((a, b), kernels, perf):
+        row = next((row for row in result.rows.values() if load.row_name(row).startswith(f"{kernel}/{rest}/")), None)
+        stacks, path = folded_of(folder, row, kernel) if row else (None, folder)
+        if stacks is None:
+            entry["missing_perf"].append(path)
+        sides.append(stacks)
+    if cost and None not in sides:
+        entry["functions"] = functions(*sides, cost["a"], cost["b"])
+
+
+def explain(a, b, data, pattern=None, perf=None):
     """For cells of a comparison `data` of two Results: [{cell, figures: [text], phases, missing: [path]}].
 
     pattern: which cells; without it those of which any figure changed, or differs with too few seeds to say.
+    perf: two folders of `faultline perf`; each entry then has `functions` and `missing_perf` too.
     """
     wanted = {}
     for row in data["rows"]:
@@ -72,11 +124,14 @@ def explain(a, b, data, pattern=None):
         found.append({"cell": cell, "figures": [f"{row['metric']} {figures(row)} {row['verdict']}" for row in rows],
                       "phases": entries,
                       "missing": [result.path for result, of in ((a, of_a), (b, of_b)) if cell not in of]})
+        if perf:
+            _add_functions(found[-1], rows, a, b, data, perf)
     return found
 
 
 COLUMNS = (("phase", lambda e: e["phase"]), ("A", lambda e: number(e["a"])), ("B", lambda e: number(e["b"])),
            ("diff", lambda e: number(e["difference"], sign=True)), ("% of per_fault's", lambda e: percent(e["share"])))
+OF_FUNCTIONS = (("function", lambda e: e["function"][:36]), *COLUMNS[1:4])
 
 
 def text(found, data):
@@ -92,7 +147,13 @@ def text(found, data):
             lines += table.grid(COLUMNS, entry["phases"], words=("phase",))
         for path in entry["missing"]:
             lines += wrap(MISSING.format(path=path), "  ")
+        if entry.get("functions"):
+            lines += table.grid(OF_FUNCTIONS, entry["functions"][:FUNCTIONS], words=("function",))
+        for path in entry.get("missing_perf", ()):
+            lines += wrap(f"no {path}: sample the cell there with `faultline perf --out {os.path.dirname(path)}`", "  ")
     if any(entry["phases"] for entry in found):
         lines += ["", *wrap(f"{data['unit']} a touch, less what the probes cost; medians over the samples, so the "
                             "differences add up only nearly")]
+    if any(entry.get("functions") for entry in found):
+        lines += wrap("functions: what each spends itself, by its share of perf's samples")
     return "\n".join(lines) + "\n"

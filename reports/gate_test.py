@@ -251,3 +251,28 @@ def test_results_are_left_as_they_were(synthetic, grown):
     before = copy.deepcopy((a, b))
     judge(a, b)
     assert (a, b) == before
+
+
+def test_functions_are_shares_of_the_cost_by_their_own_samples():
+    before = {("fault", "walk", "find"): 30, ("fault", "walk"): 60, ("fault", "clear"): 10}
+    after = {("fault", "walk", "find"): 30, ("fault", "walk"): 20, ("fault", "burn"): 50}
+    found = explain.functions(before, after, 1000, 2000)
+    assert [(e["function"], e["a"], e["b"], e["difference"]) for e in found] == [
+        ("burn", 0, 1000, 1000), ("find", 300, 600, 300), ("walk", 600, 400, -200), ("clear", 100, 0, -100)]
+
+
+def test_explain_names_functions(synthetic, grown, tmp_path):
+    a, b = grown([1.05] * 5, [synthetic.row("map_sync", None, "hole"), synthetic.row("map_sync", None, "hole", fs="xfs")])
+    for side, burn in (("a", ""), ("b", "fault;burn 50\n")):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "6.1-ext4-map_sync-first_touch-hole.folded").write_text("fault;walk 950\n" + burn)
+    data = compare.compare(a, b)
+    perf = [str(tmp_path / "a"), str(tmp_path / "b")]
+    [entry] = explain.explain(a, b, data, "6.1/ext4/*", perf)
+    assert entry["functions"][0]["function"] == "burn"
+    assert entry["functions"][0]["difference"] > 0
+    assert "burn" in explain.text([entry], data)
+    other = explain.explain(a, b, data, "6.1/xfs/*", perf)[0]
+    assert other["functions"] == []
+    assert len(other["missing_perf"]) == 2
+    assert "faultline perf --out" in " ".join(explain.text([other], data).split())

@@ -7,6 +7,7 @@ import unicodedata
 import cells
 import infer
 import kara2017
+import outliers
 import stats
 from load import plain
 
@@ -51,6 +52,7 @@ def build(result):
         "notes": result.notes,
         "cells": cells.tally(result.rows),
         "samples": _samples(result),
+        "outliers": outliers.find(result),
         "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
                      if any(cell.best for cell in group)],
         "contests": [_contest_section(context, key, group) for key, group in cells.contests(result.rows).items()
@@ -87,6 +89,13 @@ def text(table):
     if dashed:
         lines += wrap(NO_TAX_NOTE)
     lines += _contests_text(table)
+    if table["outliers"]:
+        lines.append("")
+        lines += wrap("samples far off their cell's median, and what moves them there: each accident alone, against "
+                      "the sample with the median; what interrupted more often, and for how long "
+                      f"({table['unit']})")
+        for line in outliers.lines(table["outliers"]):
+            lines += wrap(line, "  ")
     for group in table["not_measured"]:
         lines.append("")
         lines += wrap(f"{group['status']}: {group['reason']}")

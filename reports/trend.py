@@ -32,17 +32,30 @@ class Point:
     bad: dict = field(default_factory=dict)
 
 
+PLANTED = re.compile(r"\+(\d+)$")  # the end of the name of a kernel with a planted delay
+
+
+def label(name, release, package=None):
+    """What a kernel is called in a trend: a point release by its package's version (6.1.176-1), any other by its
+    release; one with a planted delay by that too."""
+    planted = PLANTED.search(name)
+    if re.match(r"\d+\.\d+\.\d+", name) and package:
+        release = package.rpartition(" ")[2].partition("~")[0]
+    return release + (f" {planted[0]}" if planted else "")
+
+
 def version_key(release):
-    """A sort key of a kernel's release: 5.10 before 6.1, a release candidate before its release, then by the numbers of
-    the package (6.1.0-9 before 6.1.0-56)."""
+    """A sort key of a kernel's label: 5.10 before 6.1, a release candidate before its release, then by the numbers of
+    the package (6.1.0-9 before 6.1.0-56), then by the planted delay."""
+    release, _, planted = release.partition(" +")
     match = re.match(r"v?(\d+(?:\.\d+)*)(?:[-~+.]?rc(\d+))?(.*)", release, re.DOTALL)
     if not match:
-        return (), 0, [(0, 0, release)], release
+        return (), 0, [(0, 0, release)], release, 0
     version = [int(part) for part in match[1].split(".")]
     while version and version[-1] == 0:
         version.pop()
     rest = [(1, int(word), "") if word.isdigit() else (0, 0, word) for word in re.split(r"(\d+)", match[3]) if word]
-    return tuple(version), int(match[2]) if match[2] else float("inf"), rest, release
+    return tuple(version), int(match[2]) if match[2] else float("inf"), rest, release, int(planted or 0)
 
 
 def points_of_results(results, chosen, pattern=None):
@@ -54,7 +67,8 @@ def points_of_results(results, chosen, pattern=None):
         everything = metrics.series(result, chosen).values()
         series = {(one.cell, one.label): one.values for one in everything if not one.bad}
         bad = {one.cell: one.bad for one in everything if one.bad}
-        releases = {name: kernel["release"] for name, kernel in result.context["kernels"].items()}
+        releases = {name: label(name, kernel["release"], kernel["package"])
+                    for name, kernel in result.context["kernels"].items()}
         found += _points(releases, clock, result.path, result.context["date"], series, bad, pattern)
     return found
 
@@ -67,7 +81,8 @@ def points_of_history(samples, chosen, domain, pattern=None):
         if entry["time_domain"] == domain:
             series = {key: value for key, value in values.items() if key[1].partition(".")[0] in wanted}
             clock = tuple(entry[key] for key in ("time_domain", "unit", "accel"))
-            found += _points(entry["kernels"], clock, f"result {entry['id']}", entry["date"], series, bad, pattern)
+            releases = {name: label(name, release) for name, release in entry["kernels"].items()}
+            found += _points(releases, clock, f"result {entry['id']}", entry["date"], series, bad, pattern)
     clocks = {point.clock for point in found}
     if len(clocks) > 1:
         raise ReportError("the history holds figures of "
@@ -181,7 +196,11 @@ def _order(what):
 
 def short(releases):
     """A short name for each: the version and the package's number where these tell them apart."""
-    found = [re.match(r"[^a-zA-Z]*(?:rc\d+)?[^a-zA-Z]*", release)[0].rstrip("-+~._") for release in releases]
+    found = []
+    for release in releases:
+        kernel, _, planted = release.partition(" +")
+        kernel = re.match(r"[^a-zA-Z]*(?:rc\d+)?[^a-zA-Z]*", kernel)[0].rstrip("-+~._")
+        found.append(kernel + (f" +{planted}" if kernel and planted else ""))
     return found if all(found) and len(set(found)) == len(found) else list(releases)
 
 

@@ -24,6 +24,18 @@ def test_versions_in_order():
     assert trend.version_key("6.1")[0] == trend.version_key("6.1.0")[0]
 
 
+def test_point_releases_and_planted_delays():
+    package = "linux-image-6.1.0-50-cloud-amd64 6.1.176-1"
+    assert trend.label("6.1.176", "6.1.0-50-cloud-amd64", package) == "6.1.176-1"
+    assert trend.label("6.12.90-1", "6.12.90+deb12-cloud-amd64", "linux-image 6.12.90-1~bpo12+1") == "6.12.90-1"
+    assert trend.label("bookworm", "6.1.0-50-cloud-amd64", package) == "6.1.0-50-cloud-amd64"
+    assert trend.label("6.1.176+200", "6.1.0-50-cloud-amd64", package) == "6.1.176-1 +200"
+    assert trend.label("/boot/bzImage", "6.9.0") == "6.9.0"
+    in_order = ["6.1.176-1", "6.1.176-1 +200", "6.1.176-1 +1000", "6.1.192-1", "6.1.192-2"]
+    assert sorted(in_order[::-1], key=trend.version_key) == in_order
+    assert trend.short(["6.1.0-56-cloud-amd64", "6.1.0-56-cloud-amd64 +200"]) == ["6.1.0-56", "6.1.0-56 +200"]
+
+
 def test_short_names():
     assert trend.short(RELEASES) == ["5.10.0-46", "6.1.0-9", "6.1.0-56", "6.12.95", "7.2.1", "7.3~rc4", "7.3.4-1"]
     assert trend.short(["6.1-a", "6.1-b"]) == ["6.1-a", "6.1-b"]

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <fstream>
 #include <numeric>
 #include <optional>
@@ -31,7 +32,7 @@ void tell(const Progress& progress, const KernelRow& row, std::string_view what)
 }
 
 fs::path folder_of(const KernelRow& row, const fs::path& cache) {
-  return cache / "kernels" / row.id;
+  return cache / "kernels" / (row.version.empty() ? row.id : row.version);
 }
 
 // The kernel in `folder`, if the folder holds all that its stamp promises.
@@ -75,7 +76,8 @@ const AptPackage* newest(const std::vector<AptPackage>& packages, const std::str
   return best;
 }
 
-Resolved resolve(const KernelRow& row, const Apt& apt) {
+// Every version of the row that is on offer with all its parts.
+std::vector<Resolved> on_offer(const KernelRow& row, const Apt& apt) {
   std::map<std::string, std::string> releases;  // package name to release
   std::vector<std::string> names;
   for (const std::string& name : apt_names(apt, "linux-")) {
@@ -89,28 +91,36 @@ Resolved resolve(const KernelRow& row, const Apt& apt) {
   names.erase(std::unique(names.begin(), names.end()), names.end());
   const std::vector<AptPackage> offered = apt_show(apt, names);
 
-  Resolved best;
+  std::vector<Resolved> all;
   for (const auto& [name, release] : releases) {
     const AptPackage* image = newest(offered, name);
     if (image == nullptr) continue;
-    if (!best.packages.empty() &&
-        compare_versions(image->version, best.packages.front().version) <= 0) {
-      continue;
-    }
     Resolved candidate = {release, {*image}};
     for (const std::string& part : row.parts) {
       const AptPackage* package = newest(offered, part + release);
       if (package != nullptr) candidate.packages.push_back(*package);
     }
-    if (candidate.packages.size() == row.parts.size() + 1) best = std::move(candidate);
+    if (candidate.packages.size() == row.parts.size() + 1) all.push_back(std::move(candidate));
   }
-  if (best.packages.empty()) {
-    throw Failure(ExitCode::kVmFailed,
-                  fmt::format("kernel {}: the Debian mirror offers no complete {} in {}; choose "
-                              "another kernel, or give your own with --kernel",
-                              row.id, row.package, fmt::join(row.suites, ", ")));
+  return all;
+}
+
+Resolved resolve(const KernelRow& row, const Apt& apt) {
+  const Resolved* best = nullptr;
+  const std::vector<Resolved> all = on_offer(row, apt);
+  for (const Resolved& candidate : all) {
+    const std::string& version = candidate.packages.front().version;
+    if (!row.version.empty() && version != row.version) continue;
+    if (best == nullptr || compare_versions(version, best->packages.front().version) > 0) {
+      best = &candidate;
+    }
   }
-  return best;
+  if (best != nullptr) return *best;
+  throw Failure(ExitCode::kVmFailed,
+                fmt::format("kernel {}: the Debian mirror offers no complete {} {}in {}; choose "
+                            "another kernel, or give your own with --kernel",
+                            row.id, row.package, row.version.empty() ? "" : row.version + " ",
+                            fmt::join(row.suites, ", ")));
 }
 
 // Where a package's file goes in the kernel's folder. Both layouts that Debian has used:
@@ -186,6 +196,21 @@ void unpack_kernel(const Resolved& resolved, const std::vector<fs::path>& debs,
 // Removes what a fetch that was killed has left. The caller holds the row's lock.
 bool remove_unfinished(const fs::path& unfinished) {
   return fs::remove_all(unfinished) > 1;  // the folder itself counts
+}
+
+// Those of `rows` whose id or an alias the glob matches.
+std::vector<KernelRow> rows_matching(const std::string& glob, const std::vector<KernelRow>& rows) {
+  std::vector<KernelRow> found;
+  for (const KernelRow& row : rows) {
+    std::vector<std::string> names = row.aliases;
+    names.push_back(row.id);
+    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+          return ::fnmatch(glob.c_str(), name.c_str(), 0) == 0;
+        })) {
+      found.push_back(row);
+    }
+  }
+  return found;
 }
 
 std::vector<std::string> all_names() {
@@ -291,18 +316,89 @@ const KernelRow& find_kernel(const std::string& name) {
 }
 
 std::vector<KernelRow> find_kernels(const std::string& glob) {
-  std::vector<KernelRow> rows;
-  for (const KernelRow& row : kernel_table()) {
-    std::vector<std::string> names = row.aliases;
-    names.push_back(row.id);
-    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-          return ::fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-        })) {
-      rows.push_back(row);
-    }
-  }
+  const std::vector<KernelRow> rows = rows_matching(glob, kernel_table());
   if (rows.empty()) throw_unknown(glob);
   return rows;
+}
+
+PlantedName planted_name(const std::string& text) {
+  const std::size_t plus = text.rfind('+');
+  PlantedName planted = {text, 0};
+  if (plus == std::string::npos || plus == 0) return planted;
+  const char* const end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data() + plus + 1, end, planted.delay);
+  if (error != std::errc() || at != end) return {text, 0};
+  planted.name = text.substr(0, plus);
+  return planted;
+}
+
+std::vector<KernelRow> releases_of(const KernelRow& row, std::vector<std::string> versions) {
+  std::sort(versions.begin(), versions.end(),
+            [](const auto& left, const auto& right) { return compare_versions(left, right) < 0; });
+  const auto upstream = [](const std::string& version) {
+    return version.substr(0, version.rfind('-'));
+  };
+  std::vector<KernelRow> releases;
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    const bool last =
+        i + 1 == versions.size() || upstream(versions[i + 1]) != upstream(versions[i]);
+    KernelRow release = row;
+    release.id = last ? upstream(versions[i]) : versions[i].substr(0, versions[i].find('~'));
+    release.aliases = {};
+    release.version = versions[i];
+    releases.push_back(std::move(release));
+  }
+  return releases;
+}
+
+std::vector<KernelRow> point_releases(const fs::path& cache, const Progress& progress,
+                                      const FetchOptions& options) {
+  std::vector<KernelRow> all;
+  for (const KernelRow& row : kernel_table()) {
+    const fs::path folder = cache / "releases" / row.id;
+    nlohmann::json stamp = read_stamp(folder);
+    if (options.refresh || !stamp.is_object() || !stamp.contains("versions")) {
+      const AptLists lists(cache, row.suites, options.etc_apt,
+                           [&](const std::string& what) { tell(progress, row, what); });
+      std::vector<std::string> versions;
+      for (const Resolved& one : on_offer(row, lists.apt())) {
+        versions.push_back(one.packages.front().version);
+      }
+      make_dirs(folder);
+      stamp = {{"versions", versions}};
+      write_stamp(folder, stamp);
+    }
+    const auto versions = stamp.at("versions").get<std::vector<std::string>>();
+    for (KernelRow& release : releases_of(row, versions)) all.push_back(std::move(release));
+  }
+  std::stable_sort(all.begin(), all.end(), [](const KernelRow& left, const KernelRow& right) {
+    return compare_versions(left.version, right.version) < 0;
+  });
+  return all;
+}
+
+std::vector<KernelRow> kernels_named(const std::string& name, const fs::path& cache,
+                                     const Progress& progress, const FetchOptions& options) {
+  if (name == "all") return kernel_table();
+  std::vector<KernelRow> rows = rows_matching(name, kernel_table());
+  // Only what looks like a version is worth a question to the mirror.
+  const bool version = !name.empty() && name.front() >= '0' && name.front() <= '9';
+  if (!rows.empty() || (!version && name != "releases")) {
+    return rows.empty() ? find_kernels(name) : rows;
+  }
+  rows = point_releases(cache, progress, options);
+  if (name == "releases") return rows;
+  std::vector<KernelRow> found = rows_matching(name, rows);
+  if (!found.empty()) return found;
+  std::vector<std::string> ids = all_names();
+  for (const KernelRow& row : rows) ids.push_back(row.id);
+  const std::vector<std::string> near = near_names(name, ids);
+  throw Failure(
+      ExitCode::kUsage,
+      fmt::format("no kernel {}{}; `faultline kernels list --releases` prints what the "
+                  "mirrors hold, with --refresh what they hold now",
+                  name,
+                  near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or "))));
 }
 
 std::vector<std::string> near_names(std::string_view word,
@@ -436,16 +532,16 @@ std::string bzimage_version(std::string_view bytes, const std::string& where) {
   return std::string(bytes.substr(start, end - start));
 }
 
-nlohmann::json kernels_json(const fs::path& cache) {
+nlohmann::json kernels_json(const fs::path& cache, const std::vector<KernelRow>& of) {
   nlohmann::json rows = nlohmann::json::array();
-  for (const KernelRow& row : kernel_table()) {
+  for (const KernelRow& row : of) {
     const std::optional<FetchedKernel> kernel = load_fetched(row, folder_of(row, cache));
     const auto known = [&](std::string FetchedKernel::*member) {
       return kernel ? nlohmann::json(*kernel.*member) : nlohmann::json();
     };
     rows.push_back({{"id", row.id},
                     {"aliases", row.aliases},
-                    {"default", &row == &kernel_table().front()},
+                    {"default", row.id == kernel_table().front().id},
                     {"suites", row.suites},
                     {"note", row.note},
                     {"fetched", kernel.has_value()},

@@ -3,6 +3,7 @@
 // kernels of the user's own.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -22,6 +23,8 @@ struct KernelRow {
   // The files are in PREFIX-RELEASE for each of these prefixes; all must be on offer.
   std::vector<std::string> parts = {};
   std::string note = {};
+  // Debian's version of a point release; empty in the table, whose rows are the newest.
+  std::string version = {};
 };
 
 // The table; the first row is the default kernel.
@@ -51,6 +54,7 @@ struct FetchedKernel {
   std::filesystem::path modules_dir = {};  // what the kernel calls /lib/modules/RELEASE
   std::filesystem::path config = {};       // empty if not known
   std::vector<std::string> suites = {};    // of Debian; empty for the user's own
+  std::uint64_t delay = 0;  // instructions planted in each fault; `id` ends in +delay
 };
 
 // One line for the user about a step that takes time.
@@ -61,10 +65,35 @@ struct FetchOptions {
   std::filesystem::path etc_apt = "/etc/apt";  // where this machine's apt sources are
 };
 
-// The newest kernel of the row. One already in `cache` is returned without touching the network,
-// unless asked to refresh. Safe with other commands that use the same cache; whatever interrupts
-// it, the cache holds a whole kernel or none. Failure(kUsage) if this machine has no apt, no
-// Debian mirror, or the cache cannot be written; Failure(kVmFailed) if fetching fails.
+// A kernel's name and the delay planted in it: "bookworm+200" is "bookworm" and 200. Pure.
+struct PlantedName {
+  std::string name = {};
+  std::uint64_t delay = 0;
+};
+PlantedName planted_name(const std::string& text);
+
+// The point releases of a row that have these versions, in the order of the versions: called by
+// the kernel's own version (6.1.192), and where Debian has built that more than once, all but the
+// last by Debian's too (6.1.192-1). Pure.
+std::vector<KernelRow> releases_of(const KernelRow& row, std::vector<std::string> versions);
+
+// All point releases that the mirrors hold, oldest first. What was read once is kept in `cache`
+// until asked to refresh. Failure as fetch_kernel().
+std::vector<KernelRow> point_releases(const std::filesystem::path& cache,
+                                      const Progress& progress = {},
+                                      const FetchOptions& options = {});
+
+// The rows that a name stands for: a row's id or alias, or a glob of these; `all` of them; else a
+// point release or a glob of these; `releases`: all of these. Failure(kUsage) if there is none.
+std::vector<KernelRow> kernels_named(const std::string& name, const std::filesystem::path& cache,
+                                     const Progress& progress = {},
+                                     const FetchOptions& options = {});
+
+// The kernel of the row, the newest if it names no version. One already in `cache` is returned
+// without touching the network, unless asked to refresh. Safe with other commands that use the same
+// cache; whatever interrupts it, the cache holds a whole kernel or none. Failure(kUsage) if this
+// machine has no apt, no Debian mirror, or the cache cannot be written; Failure(kVmFailed) if
+// fetching fails.
 FetchedKernel fetch_kernel(const KernelRow& row, const std::filesystem::path& cache,
                            const Progress& progress = {}, const FetchOptions& options = {});
 
@@ -78,8 +107,9 @@ FetchedKernel kernel_from_path(const std::filesystem::path& bzimage,
 // 64 KiB or more. Failure(kUsage) naming `where` if the bytes are no bzImage. Pure.
 std::string bzimage_version(std::string_view bytes, const std::string& where);
 
-// [{id, aliases, suites, fetched, release, package, version, note, default}], in the table's
+// [{id, aliases, suites, fetched, release, package, version, note, default}] of `rows`, in their
 // order; release, package and version are null for what is not in `cache`. No network.
-nlohmann::json kernels_json(const std::filesystem::path& cache);
+nlohmann::json kernels_json(const std::filesystem::path& cache,
+                            const std::vector<KernelRow>& rows = kernel_table());
 
 }  // namespace faultline

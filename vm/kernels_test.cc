@@ -10,6 +10,7 @@
 #include "harness/failure.h"
 #include "vm/command.h"
 #include "vm/files.h"
+#include "vm/stamp.h"
 #include "vm/test_mirror.h"
 #include "vm/test_support.h"
 
@@ -84,6 +85,60 @@ TEST(FindKernel, NamesWhatWasMeant) {
   const std::string far = usage_message([] { find_kernel("zzz"); });
   EXPECT_EQ(far.find("did you mean"), std::string::npos) << far;
   EXPECT_NE(far.find("bullseye"), std::string::npos) << far;
+}
+
+TEST(PlantedName, IsANameAndItsDelay) {
+  const auto parts = [](const std::string& text) {
+    const PlantedName planted = planted_name(text);
+    return std::pair(planted.name, planted.delay);
+  };
+  EXPECT_EQ(parts("bookworm+200"), std::pair(std::string("bookworm"), uint64_t{200}));
+  EXPECT_EQ(parts("6.1.*+5"), std::pair(std::string("6.1.*"), uint64_t{5}));
+  for (const char* none : {"bookworm", "bookworm+", "+200", "bookworm+2x", "6.12.95+deb12-cloud",
+                           "bookworm+99999999999999999999"}) {
+    EXPECT_EQ(parts(none), std::pair(std::string(none), uint64_t{0})) << none;
+  }
+}
+
+TEST(ReleasesOf, AreCalledByTheKernelsVersion) {
+  const KernelRow row = {.id = "row", .aliases = {"r"}, .package = "pattern"};
+  Words ids;
+  Words versions;
+  for (const KernelRow& one :
+       releases_of(row, {"6.12.100-1", "6.12.90-2~bpo12+1", "6.12.90-1~bpo12+1", "6.12.9-3"})) {
+    ids.push_back(one.id);
+    versions.push_back(one.version);
+    EXPECT_EQ(one.package, "pattern");
+    EXPECT_TRUE(one.aliases.empty());
+  }
+  EXPECT_EQ(ids, (Words{"6.12.9", "6.12.90-1", "6.12.90", "6.12.100"}));
+  EXPECT_EQ(versions, (Words{"6.12.9-3", "6.12.90-1~bpo12+1", "6.12.90-2~bpo12+1", "6.12.100-1"}));
+}
+
+// What the mirrors hold is known already: no network.
+TEST(KernelsNamed, RowsFirstThenPointReleases) {
+  const TempDir cache(fs::temp_directory_path());
+  for (const KernelRow& row : kernel_table()) {
+    const fs::path folder = cache.path() / "releases" / row.id;
+    make_dirs(folder);
+    Words versions;
+    if (row.id == "bookworm") versions = {"6.1.9-1", "6.1.10-1", "6.1.10-2"};
+    if (row.id == "bullseye") versions = {"5.10.200-1"};
+    write_stamp(folder, {{"versions", versions}});
+  }
+  const auto ids = [&](const std::string& name) {
+    Words found;
+    for (const KernelRow& row : kernels_named(name, cache.path())) found.push_back(row.id);
+    return found;
+  };
+  EXPECT_EQ(ids("6.1"), Words{"bookworm"});
+  EXPECT_EQ(ids("6.1.*"), (Words{"6.1.9", "6.1.10-1", "6.1.10"}));
+  EXPECT_EQ(ids("6.1.10"), Words{"6.1.10"});
+  EXPECT_EQ(ids("releases"), (Words{"5.10.200", "6.1.9", "6.1.10-1", "6.1.10"}));
+  EXPECT_EQ(ids("all").size(), kernel_table().size());
+  EXPECT_EQ(ids("7.*"), (Words{"7.2", "7.3"}));
+  EXPECT_NE(usage_message([&] { ids("6.1.11"); }).find("did you mean 6.1.10"), std::string::npos);
+  EXPECT_NE(usage_message([&] { ids("boookworm"); }).find("bookworm"), std::string::npos);
 }
 
 TEST(NearNames, NearestFirstAndAtMostThree) {
@@ -255,6 +310,20 @@ TEST_F(FetchKernel, RefreshTakesANewerOneAndKeepsTheNewest) {
   fs::remove_all(mirror());  // old lists must not pass for an answer
   EXPECT_THROW(fetch(row_, true), Failure);
   EXPECT_EQ(fetch(row_).version, "9.9.2-1");
+}
+
+TEST_F(FetchKernel, APointReleaseIsTheVersionAskedForAndHasAFolderOfItsOwn) {
+  offer_kernel(1, "9.9.1-1");
+  offer_kernel(2, "9.9.2-1");
+  publish();
+  KernelRow row = row_;
+  row.id = "9.9.1";
+  row.version = "9.9.1-1";
+  EXPECT_EQ(fetch(row).version, "9.9.1-1");
+  EXPECT_EQ(fetch(row_).version, "9.9.2-1");
+  EXPECT_EQ(fetch(row).version, "9.9.1-1");
+  row.version = "9.9.3-1";
+  EXPECT_NE(failure_of(row).find("9.9.3-1"), std::string::npos);
 }
 
 TEST_F(FetchKernel, GathersTheFilesFromThePartsAndSkipsWhatHasNone) {

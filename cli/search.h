@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The search of a bisection: pure, apart from the question that it asks.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace faultline {
+
+// A cell as a row's name has it, less kernel and probes.
+struct CellName {
+  std::string cell = {};    // ext4/map_sync/first_touch/hole/pte/t1
+  std::string probes = {};  // if the name said so
+  // Option of `run`, and what it is to be.
+  std::vector<std::pair<std::string, std::string>> lists = {};
+};
+// Takes a row's whole name too. Failure(kUsage) if it is no cell's name.
+CellName parse_cell_name(const std::string& text);
+
+// How far `figure` is above `good`, in percent.
+double percent_above(double good, double figure);
+
+enum class Judgement { kGood, kBad, kSkip };
+
+// What is known at the end: all from `first_bad` on is taken to be bad, all up to `last_good` good;
+// what lies between could not be judged.
+struct Found {
+  std::size_t last_good = 0;
+  std::size_t first_bad = 0;
+};
+
+// Searches between the first, which is good, and the last, which is bad. `judge` is asked at most
+// once of each; nothing from it ends the search. Fewer than two: Failure(kUsage).
+std::optional<Found> search(std::size_t count,
+                            const std::function<std::optional<Judgement>(std::size_t)>& judge);
+
+}  // namespace faultline

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/delay.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <delay.skel.h>
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "harness/failure.h"
+
+namespace faultline {
+namespace {
+
+struct OverheadRow {
+  unsigned major;
+  unsigned minor;
+  uint64_t instructions;
+};
+constexpr OverheadRow kOverheads[] = {
+    {5, 10, 78}, {6, 1, 102}, {6, 12, 119}, {7, 2, 150}, {7, 3, 150}};
+
+}  // namespace
+
+uint64_t DelayOverhead(const std::string& release) {
+  unsigned major = 0;
+  unsigned minor = 0;
+  std::sscanf(release.c_str(), "%u.%u", &major, &minor);
+  uint64_t overhead = kOverheads[0].instructions;
+  for (const OverheadRow& row : kOverheads) {
+    if (std::pair(row.major, row.minor) <= std::pair(major, minor)) overhead = row.instructions;
+  }
+  return overhead;
+}
+
+fl_delay DelayOf(uint64_t instructions, const std::string& release) {
+  const uint64_t least = DelayOverhead(release);
+  const uint64_t most = least + uint64_t{FL_DELAY_ROUND} * FL_DELAY_ROUNDS;
+  if (instructions < least || instructions >= most) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("a delay of {} instructions cannot be planted: on {} it can be {} to "
+                              "{}; a smaller change is one between two delays (+200, +205)",
+                              instructions, release, least, most - 1));
+  }
+  const uint64_t left = instructions - least;
+  return {.rounds = static_cast<unsigned>(left / FL_DELAY_ROUND),
+          .rest = static_cast<unsigned>(left % FL_DELAY_ROUND)};
+}
+
+PlantedDelay::PlantedDelay() {
+  size_t size = 0;
+  const void* elf = delay_bpf__elf_bytes(&size);
+  object_ = bpf_object__open_mem(elf, size, nullptr);
+  if (object_ == nullptr || bpf_object__load(object_) != 0) refused_ = std::strerror(errno);
+}
+
+PlantedDelay::~PlantedDelay() {
+  for (bpf_link* link : links_) bpf_link__destroy(link);
+  bpf_object__close(object_);
+}
+
+void PlantedDelay::Attach(uint64_t instructions) {
+  utsname name{};
+  uname(&name);
+  const fl_delay asked = DelayOf(instructions, name.release);
+  const auto refuse = [&](const std::string& why) {
+    throw Failure(ExitCode::kRegression, fmt::format("the delay cannot be planted: {}", why));
+  };
+  if (!refused_.empty()) refuse(refused_);
+  const uint32_t key = 0;
+  if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(object_, ".data.delay"), &key, &asked,
+                          0) != 0) {
+    refuse(std::strerror(errno));
+  }
+  constexpr std::pair<const char*, const char*> kPlaces[] = {{"delay_pte", "dax_pte_fault"},
+                                                             {"delay_pmd", "dax_pmd_fault"}};
+  for (size_t i = 0; i < std::size(kPlaces); ++i) {
+    const auto& [program, tracepoint] = kPlaces[i];
+    links_[i] = bpf_program__attach_raw_tracepoint(
+        bpf_object__find_program_by_name(object_, program), tracepoint);
+    if (links_[i] == nullptr) refuse(fmt::format("{}: {}", tracepoint, std::strerror(errno)));
+  }
+}
+
+}  // namespace faultline

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A planted regression: a kernel called `NAME+N` takes N instructions more in each DAX fault, with
+// or without probes, so that what finds regressions can be tried on one of a known size.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bpf/delay.h"
+
+struct bpf_object;
+struct bpf_link;
+
+namespace faultline {
+
+// What being there costs a fault on a kernel of this release, before the first instruction of the
+// filler: the tracepoint's call, the program's entry and exit. Measured (docs/bisect.md); of a
+// release that is no row, the last one before it.
+uint64_t DelayOverhead(const std::string& release);
+
+// How the program is to spend `instructions`, all told. Failure(kUsage) for fewer than it spends
+// anyway and for more than it can.
+fl_delay DelayOf(uint64_t instructions, const std::string& release);
+
+// The program, loaded: so that a guest's memory is the same with a delay and without.
+class PlantedDelay {
+ public:
+  PlantedDelay();
+  ~PlantedDelay();
+  PlantedDelay(const PlantedDelay&) = delete;
+  PlantedDelay& operator=(const PlantedDelay&) = delete;
+
+  // From here on each attempt at a DAX fault takes so many instructions more. Failure when the
+  // kernel refuses the program.
+  void Attach(uint64_t instructions);
+
+ private:
+  bpf_object* object_ = nullptr;
+  std::string refused_;  // why it did not load
+  bpf_link* links_[2] = {};
+};
+
+}  // namespace faultline
