@@ -493,3 +493,9 @@ def test_without_scripts_nothing_is_missing(chromium, page_url):
         "document.querySelectorAll('g.mark').length") > 20
     assert chromium.value("document.querySelectorAll('details, section, article').length") > 10
     assert chromium.value("document.documentElement.scrollWidth") == 1024
+
+
+@pytest.mark.parametrize("probes", ["phases", "locks", "interruptions", "ballast"])
+def test_a_row_of_any_set_of_probes_alone(synthetic, tmp_path, probes):
+    page = page_of(synthetic.load([synthetic.row(probes=probes, phases=None, locks=None)]), tmp_path)[2]
+    assert "cells: 1 ok, 0 skipped" in page.words
