@@ -6,7 +6,8 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test probe-cost gate-study self-gate self-baseline kmod lint tidy format sanitize mutants clean
+.PHONY: help deps build bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
+  sanitize mutants clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -23,6 +24,9 @@ bench: build     ## measure the default matrix, prove it repeats, write out/
 
 test: build      ## all tests: C++, reports/, and real ones in the VM
 	@tools/test $(BUILD)
+
+example: build   ## measure docs/example anew, and the report of it
+	@tools/example $(FAULTLINE) docs/example
 
 probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrace
 	@tools/probe-cost $(FAULTLINE) $(KERNELS)

@@ -42,9 +42,14 @@ struct ReportVerb {
 };
 
 constexpr ReportVerb kReportVerbs[] = {
-    {"report", "Write a result as one HTML page with figures",
-     "Usage: faultline report DIR... --out DIR2 [--text] [--json]\n\n"
-     "Example:\n  faultline report out --out out"},
+    {"report", "Write a result as one HTML page: claims decided, figures, tables",
+     "Usage: faultline report RESULT... [--out DIR] [--text | --md | --csv | --json]\n"
+     "       faultline report --before A --after B [--out DIR]\n\n"
+     "RESULT: a folder of run, crashtest or perf; they are merged. Writes report.html,\n"
+     "claims.json and the figures as PNG to DIR (default: the first RESULT's folder).\n\n"
+     "Example:\n  faultline report out\n"
+     "  faultline report out dos paced crash perf --out page\n"
+     "  faultline report out --md"},
     {"table", "Print a result as a table of 80 columns",
      "Usage: faultline table DIR... [--json]\n\nExample:\n  faultline table out"},
     {"identical", "Compare all figures of two results, to the last digit",

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+import load
 import stats
 
 STATES = ("hole", "unwritten", "written")
@@ -102,8 +103,11 @@ def cells(rows):
 
 
 def section_key(row):
-    """What rows must share to stand in one section: kernel, file system, workload, order, threads."""
-    return row["kernel"], row["fs"], row["workload"], row["order"], row["threads"]
+    """What rows must share to stand in one section: kernel, file system, workload, order, threads. Beside unrelated
+    dirty inodes it is another workload."""
+    beside = load.unrelated(row)
+    workload = f"{row['workload']} beside {beside} dirty inodes" if beside else row["workload"]
+    return row["kernel"], row["fs"], workload, row["order"], row["threads"]
 
 
 def sections(rows):

@@ -75,10 +75,16 @@ def _parser():
 
     sub = verb("table", _table, "Print a result as a table.")
     _add_json(sub)
-    sub = verb("report", _report, "Write a result as one HTML page with figures.")
-    sub.add_argument("--out", metavar="DIR", required=True, help="folder to write report.html and *.png to")
+    sub = verb("report", _report, "Write a result as one HTML page: verdicts, figures, tables.", many=False)
+    sub.add_argument("results", metavar="RESULT", nargs="*", help="folders of `run`, `crashtest` and `perf`, merged")
+    sub.add_argument("--out", metavar="DIR", help="folder to write report.html, claims.json and *.png to; default: the "
+                     "first RESULT's, or none with --text, --md or --csv")
+    sub.add_argument("--before", metavar="RESULT", help="or name of a baseline; with --after: what changed stands first")
+    sub.add_argument("--after", metavar="RESULT", help="the later one, which the report is of")
     form = sub.add_mutually_exclusive_group()
-    form.add_argument("--text", action="store_true", help="print the table as well")
+    form.add_argument("--text", action="store_true", help="print the report for a mail, 72 columns")
+    form.add_argument("--md", action="store_true", help="print it as Markdown, for a comment")
+    form.add_argument("--csv", action="store_true", help="print all rows as CSV")
     _add_json(form)
     sub = verb("identical", _identical, "Compare all figures of two results, to the last digit.", many=False)
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
@@ -128,18 +134,51 @@ def _table(options):
 
 
 def _report(options):
-    import report
-    import table
-    result = _load(options.results)
-    paths = report.write(result, options.out)
+    import inputs
+    import load
+    import report_text
+    if bool(options.before) != bool(options.after):
+        raise load.ReportError("--before and --after go together: name two results")
+    paths = [*([options.after] if options.after else []), *options.results]
+    if not paths:
+        raise load.ReportError("no result given: name the folder that a run wrote")
+    given = inputs.read(paths)
+    for note in given.result.notes:
+        _say(f"note: {load.plain(note)}")
+    import claims
+    verdicts = claims.judge(given.result)
+    comparison = None
+    if options.before:
+        import baseline
+        import compare_report
+        comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts)
+    printed = options.text or options.md or options.csv
+    folder = options.out or (None if printed else _folder_of(paths[0]))
+    written = []
+    if folder is not None:
+        import report
+        written = report.write(given, folder, verdicts, comparison)
     if options.json:
-        _print_json({"written": paths, "table": table.build(result)})
+        import table
+        _print_json({"written": written, "claims": claims.public(verdicts), "comparison": comparison,
+                     "table": table.build(given.result)})
         return PASS
     if options.text:
-        sys.stdout.write(table.text(table.build(result)) + "\n")
-    for path in paths:
+        if comparison:
+            import compare_report
+            print("\n".join(map(load.plain, compare_report.text(comparison, report_text.MAIL_WIDTH))) + "\n")
+        sys.stdout.write(report_text.mail(given, verdicts))
+    elif options.md:
+        sys.stdout.write(report_text.markdown(given, verdicts, comparison))
+    elif options.csv:
+        sys.stdout.write(report_text.csv_text(given))
+    for path in written if not (options.md or options.csv) else ():
         print(path)
     return PASS
+
+
+def _folder_of(path):
+    return path if os.path.isdir(path) else os.path.dirname(path) or "."
 
 
 def _identical(options):

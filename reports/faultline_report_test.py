@@ -35,7 +35,8 @@ def one(synthetic):
 
 
 @pytest.mark.parametrize("arguments", [
-    (), ("table",), ("report", "x"), ("report", "x", "--out", "y", "--text", "--json"), ("identical", "x"),
+    (), ("table",), ("report", "--before"), ("report", "x", "--out", "y", "--text", "--json"),
+    ("report", "x", "--md", "--csv"), ("identical", "x"),
     ("check",), ("dance",), ("table", "x", "--colour"), ("compare", "x"), ("compare", "x", "y", "--json", "--ktap"),
     ("compare", "x", "y", "--floor", "-1"), ("compare", "x", "y", "--floor", "much"),
     ("compare", "x", "y", "--kernels", "6.1"), ("gate", "x"), ("gate", "--baseline", "x"),
@@ -96,11 +97,33 @@ def test_report_prints_the_paths_it_wrote(one, tmp_path):
     done = run("report", one, "--out", out)
     assert done.returncode == 0 and done.stderr == ""
     paths = done.stdout.splitlines()
-    assert paths[-1] == os.path.join(out, "report.html") and all(map(os.path.isfile, paths)) and len(paths) == 3
+    assert paths[-1] == os.path.join(out, "report.html") and all(map(os.path.isfile, paths)) and len(paths) == 5
     text = run("report", one, "--out", out, "--text").stdout
-    assert text == run("table", one).stdout + "\n" + done.stdout
+    assert text.endswith(done.stdout) and "CLAIMS" in text
     data = json.loads(run("report", one, "--out", out, "--json").stdout)
-    assert data["written"] == paths and data["table"]["cells"]["ok"] == 1
+    assert data["written"] == paths and data["table"]["cells"]["ok"] == 1 and data["claims"][0]["id"] == "C1"
+
+
+def test_report_goes_beside_the_result_unless_it_is_printed(one):
+    for form, words in (("--text", "CLAIMS"), ("--md", "| claim |"), ("--csv", "name,kernel,fs")):
+        done = run("report", one, form)
+        assert done.returncode == 0 and words in done.stdout and os.listdir(one) == ["result.json"]
+    done = run("report", one)
+    assert done.stdout.splitlines()[-1] == os.path.join(one, "report.html")
+    assert os.path.isfile(os.path.join(one, "claims.json"))
+
+
+def test_report_of_two(synthetic, one):
+    other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
+    done = run("report", "--before", one, "--after", other, "--text")
+    assert done.returncode == 0 and done.stdout.startswith("2 figures compared: 1 differs, 1 identical.")
+    assert "6.1/ext4/volatile/first_touch/written/pte/t1 per_page: +74.8" in done.stdout
+    done = run("report", "--before", one, "--after", other)
+    with open(os.path.join(other, "report.html"), encoding="utf-8") as file:
+        assert 'id="changed"' in file.read()
+    for arguments in (("--before", one), ("--after", one), ()):
+        done = run("report", *arguments)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
 
 
 def test_report_into_a_place_that_is_no_folder(one):

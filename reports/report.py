@@ -1,47 +1,126 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The report: one HTML page that needs nothing but itself, and the figures as PNG files beside it."""
+"""The report: one HTML page that needs nothing but itself, the figures as PNG files and the verdicts as JSON beside it."""
 
+import base64
+import hashlib
+import json
 import os
 import shlex
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+import claims
+import crash
+import rerun
 import stats
 import table
 from files import write_files
 from load import plain
 
-PAGE = "report.html"
+PAGE, CLAIMS = "report.html", "claims.json"
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
+OPEN_UP_TO = 12  # places of a claim: with more the figures are folded away, and the table of verdicts stands alone
 
 
-def write(result, folder):
-    """Write the page and the figures of a Result into a folder, which is made; returns the paths written.
+def write(inputs, folder, verdicts, comparison=None):
+    """Write the page, the figures and claims.json of Inputs into a folder, which is made; returns the paths written.
 
-    Each file is complete or not there. ReportError when the folder cannot be written to.
+    verdicts: as claims.judge returns them. comparison: as compare_report.build returns it, put before all else. Each file is complete or not there.
+    ReportError when the folder cannot be written to.
     """
-    import plot  # slow to import
-    figures = plot.figures(result)
-    files = {f"{figure.slug}.png": figure.png for figure in figures}
-    files[PAGE] = page(result, figures).encode("utf-8")
+    import figures  # slow to import
+    made = figures.figures(inputs.result)
+    files = {f"{figure.slug}.png": figure.png for figure in made}
+    files[CLAIMS] = (json.dumps(claims.public(verdicts), indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
+    files[PAGE] = page(inputs, made, verdicts, comparison).encode("utf-8")
     return write_files(folder, files, "name another folder with --out")
 
 
-def page(result, figures):
-    """The page of a Result with these figures ([plot.Figure]) as text."""
+def page(inputs, made, verdicts, comparison=None):
+    """The page of Inputs with these figures ([plot.Figure]) and verdicts as text."""
+    import figures
+    result = inputs.result
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, finalize=_finalize,
                                      trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters.update(figure=_figure, signed=lambda value: _figure(value, sign=True), times=_times,
-                               share=_share)
-    data = table.build(result)
+                               share=_share, lines=lambda names: Markup("\n".join(escape(plain(name)) for name in names)),
+                               command_lines=lambda lines: Markup("\n".join(escape(plain(line)) for line in lines)))
+    data = {**table.build(result), "kara2017": result.kara or table.kara2017.compare(result)}
+    anchors = _anchors(data)
+    script = environment.loader.get_source(environment, "report.js")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    rows = list(result.rows.values())
     return environment.get_template("report.html.j2").render(
-        table=data, summary=table.summary(data), figures=[(f, Markup(f.svg)) for f in figures],
+        table=data, summary=table.summary(data), figures=[_shown(result, figure, anchors) for figure in made],
+        missing=figures.missing(result, made), anchors=anchors, section_key=_key,
         commands=[(path, shlex.join(context["command_line"])) for path, context in result.parts],
         environment=environment_rows(result.context), virtual=data["time_domain"] == "virtual",
         quantiles=[(q, q.replace("_", ".")) for q in table.QUANTILES], tax_percent=_tax_percent,
         PROBED_NOTE=table.PROBED_NOTE, contest_notes=table.contest_notes(data), refused_note=table.refused_note(data),
-        slowdown=_slowdown, refusal=table.refusal)
+        slowdown=_slowdown, refusal=table.refusal, grid=verdict_grid(verdicts), claims=_claims(result, verdicts),
+        to_decide=claims.to_decide(result.context, verdicts, "more/claims"), say=_say,
+        guarantees=crash.guarantees(inputs.crashes, result), crash_words=crash.words,
+        crash_parts=[document.get("context", {}) for document in inputs.crashes],
+        flames=[(name, Markup(svg)) for name, svg in _flames(inputs)],
+        filters=[("kernel", list(dict.fromkeys(row["kernel"] for row in rows))),
+                 ("fs", list(dict.fromkeys(row["fs"] for row in rows))),
+                 ("strategy", list(dict.fromkeys(row["strategy"] for row in
+                                                 sorted(rows, key=table.cells.strategy_rank))))],
+        comparison=comparison, script=Markup(script), digest=digest)
+
+
+def _shown(result, figure, anchors):
+    rows = [result.rows[name] for name in figure.rows if name in result.rows]
+    links = dict.fromkeys(anchors[key] for key in map(_row_key, rows) if key in anchors)
+    return {"figure": figure, "svg": Markup(figure.svg), "links": list(links),
+            "kernels": list(dict.fromkeys(row["kernel"] for row in rows)),
+            "file_systems": list(dict.fromkeys(row["fs"] for row in rows)),
+            "command": rerun.command(result, rows, f"again/{figure.kind}") if rows else ""}
+
+
+def _anchors(data):
+    """{key of a section: (id, what to call it)} of the tables' sections."""
+    return {_key(section): (f"s{index}", ", ".join(map(str, _key(section)[:3])))
+            for index, section in enumerate([*data["sections"], *data["contests"]])}
+
+
+def _key(section):
+    return (section["kernel"], section["fs"], section["workload"], section["order"], section["threads"],
+            section.get("state"), section.get("setting"))
+
+
+def _row_key(row):
+    key = table.cells.section_key(row)
+    return (*key, row["state"], row["setting"]) if table.cells.is_contest(row) else (*key, None, None)
+
+
+def verdict_grid(verdicts):
+    """The verdicts as a table: {places: [(kernel, fs)], rows: [(id, case, claim, [verdict or None])]}."""
+    places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
+    by_key = {(one["id"], one["case"], one["kernel"], one["fs"]): one["verdict"] for one in verdicts}
+    rows = [(claim.id, case, claim.text, [by_key.get((claim.id, case, *place)) for place in places])
+            for claim in claims.CLAIMS for case in claim.cases]
+    return {"places": places, "rows": rows}
+
+
+def _claims(result, verdicts):
+    found = []
+    for claim in claims.CLAIMS:
+        mine = [one for one in verdicts if one["id"] == claim.id]
+        found.append({"id": claim.id, "text": claim.text, "source": claim.source, "rule": claim.rule, "verdicts": mine,
+                      "overall": claims.overall(mine), "open": len(mine) <= OPEN_UP_TO,
+                      "cased": len(claim.cases) > 1,
+                      "commands": claims.to_decide(result.context, mine, f"more/{claim.id}")})
+    return found
+
+
+def _flames(inputs):
+    import flamegraph
+    for name, stacks in inputs.flames:
+        svg = flamegraph.svg(stacks, name, inputs.result.context["unit"] if
+                             inputs.result.context["time_domain"] == "virtual" else "samples")
+        yield name, svg[svg.index("<svg"):]
 
 
 def environment_rows(context):
@@ -78,6 +157,15 @@ def _figure(value, sign=False):
         return _times(None) if value is None else Markup(text.replace("-", "\u2212"))
     groups = f"{int(digits):,}".replace(",", "\u202f")
     return Markup(text[:len(text) - len(digits)].replace("-", "\u2212") + groups)
+
+
+def _say(figure):
+    """A deciding figure in words, its digits grouped."""
+    text = claims.words(figure)
+    number, _, rest = text.partition(" ")
+    if number.isdigit():
+        number = f"{int(number):,}".replace(",", "\u202f")
+    return Markup("{} ").format(Markup(number)) + plain(rest) if number.replace("\u202f", "").isdigit() else plain(text)
 
 
 def _times(value):

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What changed between two results, as it stands at the top of the later one's report."""
+
+import claims
+import compare
+import compare_text
+
+SHOWN = 200  # rows on the page; `faultline compare` has all
+
+
+def build(before, after, verdicts):
+    """The comparison of two Results for the page: {data, lines, rows, claims}. verdicts: of the later one.
+
+    rows: those that changed, the worst first; lines: counts, and what keeps the two from being compared, in words."""
+    data = compare.compare(before, after)
+    rank = {compare.WORSE: 0, compare.BETTER: 1, compare.UNCLEAR: 2, compare.DIFFERS: 3, compare.NO_FLOOR: 4}
+    changed = sorted((row for row in data["rows"] if row["verdict"] in rank),
+                     key=lambda row: (rank[row["verdict"]], -abs(row["percent"])))
+    rows = [{**row, "percent": compare_text.percent(row["percent"]), "interval": compare_text.interval(row)}
+            for row in changed[:SHOWN]]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in data["counts"].items() if count)
+    lines = [f"{len(data['rows'])} figures compared: {counts or 'none'}."]
+    if len(changed) > SHOWN:
+        lines.append(f"The first {SHOWN} of {len(changed)} that changed are shown; `faultline compare` prints all.")
+    surroundings = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SURROUNDINGS]
+    if surroundings:
+        lines.append(f"Not the same surroundings: the two differ in {', '.join(surroundings)}.")
+    subject = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SUBJECT]
+    if subject:
+        lines.append(f"Under test: the two differ in {', '.join(subject)}.")
+    for side, names in (("before", data["only_a"]), ("after", data["only_b"])):
+        if names:
+            lines.append(f"Only {side}: {len(names)} cells, such as {names[0]}.")
+    if data["hint"]:
+        lines.append(data["hint"])
+    return {"data": data, "lines": lines, "rows": rows, "claims": _claims(claims.judge(before), verdicts)}
+
+
+def _claims(before, after):
+    def key(one):
+        return one["id"], one["case"], one["kernel"], one["fs"]
+    old = {key(one): one["verdict"] for one in before}
+    return [{"id": one["id"], "case": one["case"], "kernel": one["kernel"], "fs": one["fs"], "before": old[key(one)],
+             "after": one["verdict"]} for one in after if key(one) in old and old[key(one)] != one["verdict"]]
+
+
+def text(comparison, width):
+    """Lines for a mail."""
+    import textwrap
+    found = [line for text_ in comparison["lines"] for line in textwrap.wrap(text_, width)]
+    for row in comparison["rows"]:
+        found += textwrap.wrap(f"{row['verdict']}: {row['cell']} {row['metric']}: {row['percent']} "
+                               f"{'points' if row['share'] else '%'} {row['interval']}", width, initial_indent="  ",
+                               subsequent_indent="    ", break_on_hyphens=False)
+    for one in comparison["claims"]:
+        found += textwrap.wrap(f"{one['id']} {one['case']} {one['kernel']} {one['fs']}: {one['before']} -> {one['after']}",
+                               width, initial_indent="  ", subsequent_indent="    ")
+    return found

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What survives a power cut, as `faultline crashtest` wrote it, beside what it costs."""
+
+import json
+import os
+
+import cells
+from load import ReportError, plain
+
+CRASH_NAME = "crashtest.json"
+STATUSES = ("ok", "failed", "skipped", "incomplete")
+KINDS = ("pages", "size", "mtime")
+COUNTS = {"promised": KINDS, "lost": ("pages", "torn", "size", "mtime"),
+          "unpromised": ("pages", "survived", "size", "size_survived", "mtime", "mtime_survived"),
+          "recovery": ("replayed", "fsck_clean", "fsck_errors", "unmountable")}
+TEXTS = ("kernel", "fs", "strategy", "state", "status", "reason")
+SCHEMA_VERSION = 1
+
+
+def load(path):
+    """The document in a crashtest.json. ReportError when it is none, or not of the form."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise ReportError(f"{path}: is not JSON: run `faultline crashtest` again") from None
+    wrong = _wrong(document)
+    if wrong:
+        raise ReportError(f"{path}: {wrong}: not what `faultline crashtest` writes; run it again")
+    return document
+
+
+def _wrong(document):
+    if not isinstance(document, dict) or not isinstance(document.get("tests"), list):
+        return "has no list of tests"
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION:
+        return f"has schema version {version!r}, this faultline reads {SCHEMA_VERSION}"
+    if not isinstance(document.get("context", {}), dict):
+        return "context is no object"
+    for index, test in enumerate(document["tests"]):
+        place = f"tests[{index}]"
+        if not isinstance(test, dict):
+            return f"{place} is no object"
+        for key in TEXTS:
+            if not isinstance(test.get(key, "" if key == "reason" else None), str):
+                return f"{place}.{key} is no text"
+        if test["status"] not in STATUSES or test["state"] not in cells.STATES:
+            return f"{place} has a status or state that there is not"
+        for key in ("points", "checked"):
+            if not _is_count(test.get(key)):
+                return f"{place}.{key} is no count"
+        if test["status"] in ("ok", "failed"):
+            for group, names in COUNTS.items():
+                counts = test.get(group)
+                if not isinstance(counts, dict) or not all(_is_count(counts.get(name)) for name in names):
+                    return f"{place}.{group} has no counts {', '.join(names)}"
+        failures = test.get("failures", [])
+        if not isinstance(failures, list) or not all(isinstance(one, dict) for one in failures):
+            return f"{place}.failures is no list of objects"
+    return None
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def find(folder):
+    """The crashtest.json in a folder, or None."""
+    path = os.path.join(folder, CRASH_NAME)
+    return path if os.path.isfile(path) else None
+
+
+def guarantees(documents, result):
+    """One row per test of the documents, in reading order: {kernel, fs, strategy, state, status, reason, points, checked,
+    kept: {kind: {promised, lost} or {written, survived}}, torn, recovery, failures, per_page, ratio, unit, cell}: what
+    was kept, and what a page costs in the cell of first_touch with that strategy and state (null: not measured)."""
+    groups = cells.sections(result.rows)
+    rows = []
+    for document in documents:
+        for test in document["tests"]:
+            rows.append({**{key: test.get(key, "") for key in TEXTS}, "points": test["points"],
+                         "checked": test["checked"], "kept": _kept(test), "torn": (test.get("lost") or {}).get("torn"),
+                         "recovery": test.get("recovery"), "failures": [_failure(one) for one in
+                                                                        test.get("failures", [])],
+                         **_price(groups, test, result.context["unit"])})
+
+    def order(row):
+        name, _, k = row["strategy"].partition(":")
+        k = int(k) if k.isascii() and k.isdigit() and len(k) < 10 else k or None
+        return (row["kernel"], row["fs"], cells.STATES.index(row["state"]),
+                cells.strategy_rank({"strategy": name, "writes_per_sync": k}))
+    return sorted(rows, key=order)
+
+
+def _kept(test):
+    if test["status"] not in ("ok", "failed"):
+        return None
+    promised, lost, other = test["promised"], test["lost"], test["unpromised"]
+    kept = {}
+    for kind in KINDS:
+        survived = other["survived" if kind == "pages" else f"{kind}_survived"]
+        kept[kind] = {"promised": promised[kind], "lost": lost[kind] + (lost["torn"] if kind == "pages" else 0),
+                      "written": other[kind], "survived": survived}
+    return kept
+
+
+def _failure(one):
+    return {key: plain(one.get(key, "")) for key in ("point", "instant", "what", "command")}
+
+
+def _price(groups, test, unit):
+    group = groups.get((test["kernel"], test["fs"], "first_touch", "pte", 1), [])
+    cell = next((cell for cell in group if cell.label == test["strategy"] and cell.any["state"] == test["state"]
+                 and cell.best), None)
+    if cell is None:
+        return {"per_page": None, "ratio": None, "unit": unit, "cell": None}
+    return {"per_page": cell.best["per_page"], "ratio": cells.baseline_ratio(group, cell), "unit": unit,
+            "cell": cell.best["name"]}
+
+
+def words(one):
+    """What became of one kind (pages, size, mtime), in few words."""
+    if one["lost"]:
+        return f"LOST {one['lost']} of {one['promised']}"
+    if one["promised"]:
+        return f"kept, {one['promised']}"
+    if one["written"]:
+        return f"not promised; {one['survived']} of {one['written']} there"
+    return "-"

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report without a page: plain text for a mail, Markdown for a comment, CSV for a spreadsheet."""
+
+import csv
+import io
+import textwrap
+
+import cells
+import claims
+import crash
+import load
+import table
+from load import plain
+from table import number
+
+MAIL_WIDTH = 72
+
+
+def mail(inputs, verdicts):
+    """Lines of at most 72 columns."""
+    data = table.build(inputs.result)
+    lines = _wrap(table.summary(data)) + _wrap(f"unit {data['unit']} ({data['time_domain']}): {data['note']}")
+    for note in data["notes"]:
+        lines += _wrap(f"note: {note}")
+    if verdicts:
+        lines += ["", "CLAIMS (Dave Chinner, 19 June 2017, and the thread)"]
+    for claim in claims.CLAIMS:
+        mine = [one for one in verdicts if one["id"] == claim.id]
+        if mine:
+            lines += ["", *_wrap(f"{claim.id}  {claim.text}"), *_wrap(f"Rule: {claim.rule}", "    ")]
+        for one in mine:
+            lines += _wrap(f"{one['verdict'].upper()}: {_place(one)}", "    ")
+            for figure in one["figures"]:
+                lines += _wrap(f"{figure['name']}: {claims.words(figure)}", "      ")
+            for reason in one["reasons"] + _missing(one):
+                lines += _wrap(reason, "      ")
+    todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
+    if todo:
+        lines += ["", "To decide the rest, measure:"]
+        for command in todo:
+            lines += _wrap(command, "  ", " \\")
+    rows = crash.guarantees(inputs.crashes, inputs.result)
+    if rows:
+        lines += ["", "GUARANTEE AND PRICE (pages, size, mtime after power cuts)", ""]
+        lines += _grid(GUARANTEE_COLUMNS, rows)
+    for section in data["sections"]:
+        lines += ["", *_wrap(f"{section['kernel']} ({section['release']}), {section['fs']}, {section['workload']}, "
+                             f"{section['order']}, threads {section['threads']}; {data['unit']}"), ""]
+        lines += _grid(COST_COLUMNS, section["rows"])
+    for section in data["contests"]:
+        lines += ["", *_wrap(f"{section['kernel']} ({section['release']}), {section['fs']}, {section['workload']}, "
+                             f"{section['state']}, {section['setting']}; {data['unit']}"), ""]
+        lines += _grid(CONTEST_COLUMNS, section["rows"])
+    for group in data["not_measured"]:
+        lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({len(group['cells'])} cells, the first "
+                             f"{group['cells'][0]})")]
+    return "\n".join(lines) + "\n"
+
+
+def _missing(one):
+    count = len(one["missing"])
+    return [f"not measured: {count} cell{'s' * (count != 1)}, such as {one['missing'][0]}"] if count else []
+
+
+def _place(one):
+    return ", ".join(filter(None, (one["kernel"], one["fs"], one["case"])))
+
+
+def _wrap(line, indent="", end=""):
+    """The line in lines of at most 72 columns; end: at each but the last."""
+    found = textwrap.wrap(plain(line), MAIL_WIDTH - len(end), initial_indent=indent, subsequent_indent=indent + "  ",
+                          break_on_hyphens=False) or [""]
+    return [part + end for part in found[:-1]] + found[-1:]
+
+
+def _grid(columns, rows):
+    titles = [title for title, _ in columns]
+    texts = [titles] + [[plain(form(row)) for _, form in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts)]
+    while sum(widths) + 2 * (len(widths) - 1) > MAIL_WIDTH:
+        widest = max((index for index, title in enumerate(titles) if title in table.WORDS + ("fs", "pages", "size",
+                                                                                             "mtime")),
+                     key=lambda index: widths[index])
+        if widths[widest] <= 3:
+            break
+        widths[widest] -= 1
+    return ["  ".join(_fit(text, width, title in table.WORDS) for text, width, title in zip(line, widths, titles)).rstrip()
+            [:MAIL_WIDTH] for line in texts]
+
+
+def _fit(text, width, left):
+    text = text if len(text) <= width else text[:width - 1] + "~"
+    return text.ljust(width) if left else text.rjust(width)
+
+
+def _ratio(row):
+    return "-" if row["ratio"] is None else f"{row['ratio']:.2f}"
+
+
+COST_COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]), ("state", lambda r: r["state"]),
+                ("per_page", lambda r: number(r["per_page"])), ("ratio", _ratio),
+                ("tax", lambda r: number(r["tax"], sign=True)),
+                ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
+CONTEST_COLUMNS = (
+    ("touch", lambda r: r["touch"]), ("att", lambda r: number(r["attackers"])), ("strategy", lambda r: r["strategy"]),
+    ("slowdown", lambda r: table.slowdown(r["slowdown"], r["at_least"]) if r["touched"] else table.refusal(r)),
+    ("retries", lambda r: number(r["retries_max"]) if r["touched"] else "-"),
+    ("starved", lambda r: f"{r['starved']['n']} of {r['starved']['of']}" if r["touched"] else "-"))
+
+
+def _kept(kind):
+    def form(row):
+        if row["kept"] is None:
+            return row["status"]
+        one = row["kept"][kind]
+        if one["lost"]:
+            return f"LOST {one['lost']}/{one['promised']}"
+        return f"kept {one['promised']}" if one["promised"] else f"({one['survived']}/{one['written']})"
+    return form
+
+
+GUARANTEE_COLUMNS = (("fs", lambda r: r["fs"]), ("strategy", lambda r: r["strategy"]), ("state", lambda r: r["state"]),
+                     ("per_page", lambda r: number(r["per_page"])), ("points", lambda r: str(r["checked"])),
+                     *((kind, _kept(kind)) for kind in crash.KINDS))
+
+
+def markdown(inputs, verdicts, comparison=None):
+    """Markdown for a comment: what changed, the verdicts, what decides them folded away, the costs. comparison: as
+    compare_report.build returns it."""
+    data = table.build(inputs.result)
+    lines = [] if comparison is None else [*_changed(comparison), ""]
+    lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
+    places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
+    if places:
+        lines += _table(["claim", "", *(f"{kernel}, {fs}" for kernel, fs in places)],
+                        [[claim.id + (f" {case}" if case else ""), claim.text, *(next(
+                            one["verdict"] for one in verdicts if (one["id"], one["case"], one["kernel"], one["fs"]) == (
+                                claim.id, case, *place)) for place in places)]
+                         for claim in claims.CLAIMS for case in claim.cases])
+        lines += ["", "<details><summary>Figures that decide</summary>", ""]
+        lines += _table(["claim", "where", "verdict", "figures"], [
+            [one["id"], _place(one), one["verdict"], "; ".join(
+                [f"{figure['name']}: {claims.words(figure)}" for figure in one["figures"]] + one["reasons"] + _missing(one))]
+            for one in verdicts])
+        lines += ["", "</details>"]
+    todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
+    if todo:
+        lines += ["", "To decide the rest:", "", "```", *map(plain, todo), "```"]
+    rows = crash.guarantees(inputs.crashes, inputs.result)
+    if rows:
+        lines += ["", "**Guarantee and price**", "", *_markdown_grid(GUARANTEE_COLUMNS, rows)]
+    for section in data["sections"]:
+        title = f"{section['kernel']}, {section['fs']}, {section['workload']}, {section['order']}, threads {section['threads']}"
+        lines += ["", f"<details><summary>{_cell(title)}</summary>", "", *_markdown_grid(COST_COLUMNS, section["rows"]), "",
+                  "</details>"]
+    for section in data["contests"]:
+        title = f"{section['kernel']}, {section['fs']}, {section['workload']}, {section['state']}, {section['setting']}"
+        lines += ["", f"<details><summary>{_cell(title)}</summary>", "",
+                  *_markdown_grid(CONTEST_COLUMNS, section["rows"]), "", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def _changed(comparison):
+    lines = ["**What changed**", ""]
+    for line in comparison["lines"]:
+        lines += [_cell(line), ""]
+    if comparison["rows"]:
+        lines += _table(["cell", "metric", "before", "after", "difference", "interval", "verdict"], [
+            [row["cell"], row["metric"], number(row["a"]), number(row["b"]),
+             f"{row['percent']} {'points' if row['share'] else '%'}", row["interval"], row["verdict"]]
+            for row in comparison["rows"]])
+    for one in comparison["claims"]:
+        lines += ["", _cell(f"{one['id']} {_place(one)}: {one['before']} before, {one['after']} after")]
+    return lines
+
+
+def _cell(text):
+    """Text that is neither markup nor the end of a table's cell."""
+    text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join("\\" + c if c in "\\`*_[]|#~!" else c for c in text)
+
+
+def _table(titles, rows):
+    return ["| " + " | ".join(map(_cell, titles)) + " |", "|" + " --- |" * len(titles),
+            *("| " + " | ".join(map(_cell, row)) + " |" for row in rows)]
+
+
+def _markdown_grid(columns, rows):
+    return _table([title for title, _ in columns], [[form(row) for _, form in columns] for row in rows])
+
+
+CSV_FIELDS = ("name", "kernel", "fs", "strategy", "writes_per_sync", "workload", "state", "order", "threads", "probes",
+              "touch", "attackers", "setting", "seed", "repetition_index", "status", "reason", "unit", "time_domain",
+              "per_fault", "per_page", "tax", "tax_page", "touches", "pages", "faults", "syncs", "app_syncs", "commits",
+              "mtime_changes", "mapped_order", "p50", "p90", "p99", "p99_9", "max", "slowdown", "slowdown_p50",
+              "retries_max", "progress_max")
+
+
+def csv_text(inputs):
+    """A line a row of the result, all samples; what a spreadsheet would take for a formula is text to it."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*CSV_FIELDS, "dirty_inodes", "starved", "ratio"])
+    ratios = {}
+    for group in cells.sections(inputs.result.rows).values():
+        for cell in group:
+            if cell.best:
+                ratios[cell.best["name"]] = cells.baseline_ratio(group, cell)
+    for name, rows in inputs.result.samples.items():
+        for row in rows:
+            starved = row.get("starved")
+            values = [row.get(field) for field in CSV_FIELDS] + [
+                load.unrelated(row), None if starved is None else starved["n"], ratios.get(name)]
+            writer.writerow([_value(value) for value in values])
+    return out.getvalue()
+
+
+def _value(value):
+    if not isinstance(value, str):
+        return value
+    value = plain(value)
+    return "'" + value if value[:1] in ("=", "+", "-", "@") else value

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report without a page: widths, what stands in it, and that no name becomes markup or a formula."""
+
+import csv
+import io
+import re
+
+import pytest
+
+import claims
+import inputs
+import report_text
+from crash_test import document, outcome
+
+HOSTILE = "<script>|`*_[x](y)\n\x1b[2J\u202e=1+1"
+
+
+@pytest.fixture
+def given(synthetic):
+    rows = [row for state in ("hole", "written") for name, k in (("volatile", None), ("map_sync", None), ("fsync", 1),
+            ("fsync", 8), ("fsync", 64), ("fsync", 512)) for row in synthetic.pair(name, k, state)]
+    rows += [synthetic.contest("sync_retry_extent", "utimens"), synthetic.refused(),
+             synthetic.skip(synthetic.row("pwrite", 1), "r" * 300)]
+    return inputs.Inputs(synthetic.load(rows), [document([outcome(), outcome(strategy="fsync:8", state="written")])])
+
+
+def test_a_mail_is_72_columns_wide_and_says_it_all(given):
+    text = report_text.mail(given, claims.judge(given.result))
+    lines = text.split("\n")
+    assert 60 < max(map(len, lines)) <= 72
+    assert text.endswith("\n") and not text.endswith("\n\n")
+    for words in ("C4  A sync in the fault is substantially slower", "SUPPORTED: 6.1, ext4, hole",
+                  "map_sync over fsync:64: 3.38 times", "CONTRADICTED: 6.1, ext4, written", "To decide the rest, measure:",
+                  "faultline run --kernel 6.1 --fs ext4 --workload dos", "GUARANTEE AND PRICE", "kept 800", "(7/50)",
+                  "map_sync hole 69479 3.89 +497 1.000", "ETXTBSY", "skipped: rrr",
+                  "not measured: 1 cell, such as 6.1/ext4/map_sync/paced/written/pte/t1"):
+        assert words in text or words in re.sub(r"\s+", " ", text), words
+    commands = [line for line in lines if line.endswith(" \\")]
+    assert commands and all(line.startswith("  ") for line in commands)
+
+
+def test_markdown(given):
+    text = report_text.markdown(given, claims.judge(given.result))
+    for words in ("| claim |  | 6.1, ext4 |", "| C4 hole | A sync in the fault is substantially slower than dirty tracking "
+                  "and fsync when needed | supported |", "| map\\_sync | hole | 69479 | 3.89 | +497 | 1.000 |",
+                  "<details><summary>6.1, ext4, first\\_touch, pte, threads 1</summary>",
+                  "faultline run --kernel 6.1 --fs ext4 --workload paced"):
+        assert words in text, words
+    assert text.count("<details>") == text.count("</details>") == 3
+
+
+def test_markdown_says_first_what_changed(synthetic):
+    import compare_report
+    before, after = (synthetic.load(synthetic.samples([synthetic.row("map_sync")], [f, f, f, f, f])) for f in (1, 2))
+    given, verdicts = inputs.Inputs(after), claims.judge(after)
+    text = report_text.markdown(given, verdicts, compare_report.build(before, after, verdicts))
+    assert text.startswith("**What changed**\n\n2 figures compared: 2 regression.")
+    assert ("| 6.1/ext4/map\\_sync/first\\_touch/written/pte/t1 | per\\_page | 5230 | 10460 | +100.0 % | "
+            "\\[+100.0, +100.0\\] | regression |") in text
+    assert "What changed" not in report_text.markdown(given, verdicts)
+
+
+def test_csv_has_a_line_a_row(given):
+    rows = list(csv.DictReader(io.StringIO(report_text.csv_text(given))))
+    assert len(rows) == 27
+    row = next(row for row in rows if row["name"] == "6.1/ext4/map_sync/first_touch/hole/pte/t1/off")
+    assert (row["per_page"], row["unit"], row["status"], row["dirty_inodes"]) == ("69479", "instr", "ok", "0")
+    assert float(row["ratio"]) == pytest.approx(69479 / 17882)
+    assert next(row for row in rows if row["strategy"] == "daxfile")["starved"] == "0"
+
+
+def test_hostile_names_are_text_in_all_forms(synthetic):
+    rows = [synthetic.row(kernel=kernel) for kernel in (HOSTILE, "=cmd()", "+1", "@x")]
+    rows += [synthetic.skip(synthetic.row("map_sync", kernel=HOSTILE), HOSTILE)]
+    given = inputs.Inputs(synthetic.load(rows), [document([outcome(fs=HOSTILE, reason=HOSTILE)])])
+    verdicts = claims.judge(given.result)
+    mail, markdown = report_text.mail(given, verdicts), report_text.markdown(given, verdicts)
+    for text in (mail, markdown, report_text.csv_text(given)):
+        assert "\x1b" not in text and "\u202e" not in text
+    fenced = markdown.split("```")
+    for part in fenced[::2]:
+        assert "<script" not in part and "|`" not in part
+    assert all(line.startswith("faultline run ") for line in fenced[1].strip().split("\n"))
+    rows = list(csv.DictReader(io.StringIO(report_text.csv_text(given))))
+    assert [row["kernel"][:2] for row in rows] == ["<s", "'=", "'+", "'@", "<s"]
+
+
+def test_nothing_measured(synthetic):
+    given = inputs.Inputs(synthetic.load([]))
+    assert report_text.mail(given, []).startswith("no cells: this result holds no measurement\n")
+    assert "no cells" in report_text.markdown(given, [])
+    assert report_text.csv_text(given).count("\n") == 1

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command that measures given rows again."""
+
+import shlex
+
+import cells
+import load
+from claims import where
+
+ORDERS = ("pte", "pmd")
+
+def command(result, rows, out):
+    """A command line that measures at least these rows of a Result. It measures what lies between as well: a selection
+    is all combinations of its lists."""
+    rows = sorted(rows, key=cells.strategy_rank)
+
+    def each(function, order=None):
+        found = dict.fromkeys(function(row) for row in rows)
+        return [str(value) for value in (sorted(found, key=order) if order else found)]
+
+    words = ["faultline", "run", *where(result.context, each(lambda row: row["kernel"])),
+             "--fs", ",".join(each(lambda row: row["fs"])),
+             "--strategy", ",".join(each(cells.label)), "--workload", ",".join(each(lambda row: row["workload"])),
+             "--state", ",".join(each(lambda row: row["state"], cells.STATES.index))]
+    contests = [row for row in rows if cells.is_contest(row)]
+    touches = dict.fromkeys(row["touch"] for row in contests if row["touch"] != cells.NOBODY)
+    for option, values, default in (
+            ("--order", each(lambda row: row["order"], ORDERS.index), ["pte"]),
+            ("--threads", each(lambda row: row["threads"], int), ["1"]),
+            ("--touch", list(touches), []),
+            ("--attackers", [str(n) for n in sorted({row["attackers"] for row in contests})], ["1"]),
+            ("--setting", list(dict.fromkeys(row["setting"] for row in contests)), []),
+            ("--probes", sorted({row["probes"] for row in rows} - {"off"}), ["on"]),
+            ("--dirty-inodes", [str(n) for n in sorted({load.unrelated(row) for row in rows})], ["0"])):
+        if values and values != default and not (option == "--attackers" and not contests):
+            words += [option, ",".join(values)]
+    samples = max((len(result.samples.get(row["name"], ())) for row in rows), default=1)
+    if samples > 1:
+        words += ["--seeds" if result.context["time_domain"] == "virtual" else "--repetitions", str(samples)]
+    return shlex.join([*words, "--out", out])
