@@ -19,7 +19,7 @@ build: deps      ## build/faultline and the tests
 	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -Wno-dev >/dev/null
 	@cmake --build $(BUILD)
 
-bench: build     ## measure the default matrix, prove it repeats, write out/
+bench: build     ## everything once, in short, with a report: 10 minutes, writes out/
 	@tools/bench $(FAULTLINE) $(OUT) $(KERNELS)
 
 test: build      ## all tests: C++, reports/, and real ones in the VM
