@@ -418,8 +418,8 @@ Verb add_bisect(CLI::App& app) {
       "  faultline bisect --good 6.1.170 --bad 6.1.192 --threshold 2 \\\n"
       "      --cell ext4/map_sync/first_touch/hole/pte/t1\n"
       "  git bisect run sh -c 'make -j8 bzImage modules || exit 125; \\\n"
-      "      faultline bisect --kernel-tree . --baseline ~/good/result.json --threshold 2 \\\n"
-      "      --cell ext4/map_sync/first_touch/hole/pte/t1'\n\n"
+      "      faultline bisect --kernel-tree . --baseline ~/good/result.json \\\n"
+      "      --threshold 2 --cell ext4/map_sync/first_touch/hole/pte/t1'\n\n"
       "Exit: 0 found; 2 usage, or nothing found; 125 an end of the series cannot be tested.\n"
       "With --kernel-tree: 0 good; 1 bad; 125 it does not boot, or the cell cannot be measured.");
   bisect->add_option("--good", options->good, "a kernel that is good: a point release or a row");

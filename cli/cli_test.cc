@@ -4,6 +4,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <sstream>
+
 #include "cli/progress.h"
 #include "cli/result.h"
 #include "cli/testing.h"
@@ -99,12 +101,15 @@ TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
 }
 
 TEST(Command, EveryVerbHasHelpWithAnExample) {
-  for (const char* verb : {"run", "list", "report", "table", "identical", "check", "compare",
-                           "gate", "explain", "baseline", "history", "trend", "export", "probes",
-                           "perf", "crashtest", "kernels", "doctor"}) {
+  for (const char* verb :
+       {"run",  "list",      "report",   "table",   "identical", "check",  "compare",
+        "gate", "explain",   "baseline", "history", "trend",     "export", "probes",
+        "perf", "crashtest", "kernels",  "doctor",  "bisect",    "shell"}) {
     const CommandOutput output = faultline_command({verb, "--help"});
     EXPECT_EQ(output.status, 0) << verb;
     EXPECT_NE(output.out.find("xample"), std::string::npos) << verb;
+    std::istringstream lines(output.out);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
     EXPECT_NE(output.out.find(std::string("faultline ") + verb), std::string::npos) << verb;
   }
 }

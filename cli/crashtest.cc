@@ -641,8 +641,10 @@ Verb add_crashtest(CLI::App& app) {
   verb->add_option("--kernel", options->kernel, "kernels, `all`, or the PATH of a bzImage")
       ->capture_default_str();
   verb->add_option("--modules", options->modules, "modules folder that belongs to --kernel PATH");
-  verb->add_option("--strategy", options->strategy, "strategies, NAME or NAME:K (fsync:8)")
-      ->capture_default_str();
+  // The default is too long for the column of names.
+  verb->add_option("--strategy", options->strategy,
+                   fmt::format("strategies, NAME or NAME:K (default: {})",
+                               fmt::join(split_list(options->strategy), ", ")));
   verb->add_option("--fs", options->file_systems, "file systems")->capture_default_str();
   verb->add_option("--state", options->state,
                    "of the blocks beforehand: hole, unwritten, written (default: the first that a "

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <memory>
+#include <sstream>
+#include <string>
 
 #include "cli/verbs.h"
 
@@ -14,6 +17,57 @@ std::atomic<bool> interrupted{false};
 
 extern "C" void on_signal(int /*signal*/) { interrupted = true; }
 
+// Help within a terminal's 80 columns.
+class NarrowHelp : public CLI::Formatter {
+ public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return wrapped(CLI::Formatter::make_option_desc(option), beside_names());
+  }
+  std::string make_subcommand(const CLI::App* sub) const override {
+    std::stringstream out;
+    CLI::detail::format_help(out, sub->get_display_name(true),
+                             wrapped(sub->get_description(), beside_names()), get_column_width());
+    return out.str();
+  }
+  std::string make_description(const CLI::App* app) const override {
+    return prose(CLI::Formatter::make_description(app));
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    return prose(CLI::Formatter::make_footer(app));
+  }
+
+ private:
+  static constexpr size_t kColumns = 80;
+  [[nodiscard]] size_t beside_names() const { return kColumns - get_column_width() - 1; }
+
+  static std::string wrapped(const std::string& text, size_t width) {
+    std::string out;
+    size_t used = 0;
+    std::istringstream words(text);
+    for (std::string word; words >> word; used += word.size()) {
+      if (used + 1 + word.size() > width && used > 0) {
+        out += '\n';
+        used = 0;
+      } else if (used > 0) {
+        out += ' ';
+        ++used;
+      }
+      out += word;
+    }
+    return out;
+  }
+
+  // Lines that are indented are commands, and stay as they are.
+  static std::string prose(const std::string& text) {
+    std::string out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line); out += '\n') {
+      out += line.size() > kColumns && line.front() != ' ' ? wrapped(line, kColumns) : line;
+    }
+    return out;
+  }
+};
+
 int command(int argc, char** argv) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action {};
@@ -23,6 +77,7 @@ int command(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Measures what it costs to make memory-mapped writes on a DAX file system durable."};
   app.name("faultline");
+  app.formatter(std::make_shared<NarrowHelp>());
   app.require_subcommand(1);
   app.set_version_flag("--version",
                        fmt::format("faultline {} ({})", build_version(), build_revision()));

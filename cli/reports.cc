@@ -88,7 +88,7 @@ constexpr ReportVerb kReportVerbs[] = {
     {"history", "Keep figures of many results in one SQLite file: add, list, show, export",
      "Usage: faultline history add RESULT... [--label TEXT] [--file FILE]\n"
      "       faultline history list | show ID [--file FILE] [--json]\n"
-     "       faultline history export CSV [--metric NAME,...] [--cell PATTERN] [--wall]\n\n"
+     "       faultline history export CSV [--metric NAME] [--cell PATTERN] [--wall]\n\n"
      "Example:\n  faultline history add out --label \"$(git rev-parse HEAD)\"\n"
      "  faultline history export series.csv"},
     {"trend", "Show what cells cost over kernels, and where it changed",

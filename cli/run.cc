@@ -872,7 +872,7 @@ Verb add_run(CLI::App& app) {
   for (const Preset& preset : presets()) known += fmt::format("{}: {}", preset.id, preset.summary);
   run->add_option("--preset", options->preset, "a selection by name; " + known);
   run->add_option("--probes", options->probes,
-                  "off, on, phases, locks; a probed cell always has its twin")
+                  "off, on, phases, locks, interruptions; a probed cell always has its twin")
       ->capture_default_str();
   of_a_vm.push_back(run->add_option("--accel", options->accel, "tcg-icount, tcg, kvm, or auto")
                         ->capture_default_str());
