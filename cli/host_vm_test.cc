@@ -113,6 +113,7 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
       job.spec.kernel = kernel.vmlinuz;
       job.spec.initrd = image.path;
       job.spec.fs = file_system;
+      job.spec.ram_mib = 1024;  // for the command with its symbols
       nlohmann::json said;
       const GuestOutcome outcome = run_guest(
           job,
