@@ -34,11 +34,11 @@ probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrac
 gate-study: build ## how often the gate errs, by planted regressions
 	@tools/gate-study $(FAULTLINE) $(KERNELS)
 
-self-gate: build ## our own tax and boot time against tools/baseline
-	@tools/self-gate $(FAULTLINE) tools/baseline
+self-gate: build ## our own tax and boot time against .ci/baseline
+	@tools/self-gate $(FAULTLINE) .ci/baseline
 
-self-baseline: build ## measure tools/baseline anew
-	@tools/self-gate $(FAULTLINE) tools/baseline save
+self-baseline: build ## measure .ci/baseline anew
+	@tools/self-gate $(FAULTLINE) .ci/baseline save
 
 kmod:            ## the strategy module for the kernel that runs here, or KDIR=
 	@tools/kmod $(BUILD)
