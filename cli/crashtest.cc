@@ -18,13 +18,13 @@
 #include <optional>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include "cli/crash.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
 #include "cli/result.h"
 #include "cli/verbs.h"
+#include "cli/watch.h"
 #include "harness/wire.h"
 #include "vm/command.h"
 #include "vm/files.h"
@@ -572,21 +572,9 @@ void CrashTest::print_table() const {
 }
 
 ExitCode CrashTest::execute() {
-  std::atomic<bool> over{false};
-  std::thread watch([&] {
-    while (!over) {
-      if (*context_.interrupted) cancel_ = true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
+  const Watch watch([this] {
+    if (*context_.interrupted) cancel_ = true;
   });
-  struct Join {
-    std::atomic<bool>& over;
-    std::thread& thread;
-    ~Join() {
-      over = true;
-      thread.join();
-    }
-  } join{over, watch};
   prepare();
   std::vector<Test*> wanted;
   for (Test& test : tests_) {
@@ -608,8 +596,7 @@ ExitCode CrashTest::execute() {
                             clock_text(result_context_["elapsed_s"].get<double>())));
   progress_.say((fs::path(options_.out) / kCrashName).string());
   if (options_.json) {
-    std::ifstream in(fs::path(options_.out) / kCrashName);
-    fmt::print("{}", std::string{std::istreambuf_iterator<char>(in), {}});
+    fmt::print("{}", read_file(fs::path(options_.out) / kCrashName));
   } else if (!options_.quiet) {
     print_table();
   }

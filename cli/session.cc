@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "cli/terminal.h"
+#include "cli/watch.h"
 #include "harness/failure.h"
 #include "harness/wire.h"
 #include "vm/files.h"
@@ -385,24 +386,9 @@ SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interru
     if (tty) raw.emplace(STDIN_FILENO);
     Input input(socket, tty, cancel);
     // What ends the guest early: a signal to this process, or the second Ctrl-C.
-    std::atomic<bool> over = false;
-    std::thread watch([&] {
-      sigset_t all;
-      sigfillset(&all);
-      pthread_sigmask(SIG_BLOCK, &all, nullptr);
-      while (!over) {
-        if (interrupted || interrupts > 1) cancel = true;
-        std::this_thread::sleep_for(std::chrono::milliseconds(kPollMs / 2));
-      }
+    const Watch watch([&] {
+      if (interrupted || interrupts > 1) cancel = true;
     });
-    struct Join {
-      std::atomic<bool>& over;
-      std::thread& thread;
-      ~Join() {
-        over = true;
-        thread.join();
-      }
-    } join{over, watch};
     const auto give = [&](int fd, std::string& kept, const std::string& bytes) {
       if (spec.keep_output) {
         kept += bytes;
