@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -24,6 +23,7 @@
 #include "cli/progress.h"
 #include "cli/result.h"
 #include "cli/verbs.h"
+#include "cli/watch.h"
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/guest.h"
@@ -190,7 +190,7 @@ class Run {
   void make_states();
   void run_cells();
   void interleave();
-  void explain_outliers(const nlohmann::json& accidents);
+  void explain_outliers();
   [[nodiscard]] bool virtual_time() const {
     return !on_host() && accel_info(accel_).time_domain == "virtual";
   }
@@ -223,14 +223,6 @@ class Run {
   std::chrono::steady_clock::time_point saved_;
 };
 
-// `5`: 0..4, as the guest's binary takes it; what is neither goes on to it, to be refused there.
-std::string seed_range(const std::string& text) {
-  uint64_t count = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, count);
-  return error == std::errc() && rest == end && count > 0 ? fmt::format("0..{}", count - 1) : text;
-}
-
 // The selection as the guest's binary takes it.
 std::vector<std::string> plan_arguments(const RunOptions& options, bool virtual_time) {
   std::vector<std::string> arguments = {"plan", "--probes", options.probes, "--vary", options.vary};
@@ -240,8 +232,7 @@ std::vector<std::string> plan_arguments(const RunOptions& options, bool virtual_
                     "--repetitions: in virtual time each would be identical to the first; "
                     "--seeds varies what a figure should not hang on");
     }
-    arguments.insert(arguments.end(),
-                     {"--seeds", seed_range(options.seeds.empty() ? kSeeds : options.seeds)});
+    arguments.insert(arguments.end(), {"--seeds", options.seeds.empty() ? kSeeds : options.seeds});
     // A contest is many runs over periods and phases already.
     if (options.seeds.empty()) arguments.insert(arguments.end(), {"--contest-seeds", "0..0"});
   } else {
@@ -259,6 +250,7 @@ std::vector<std::string> plan_arguments(const RunOptions& options, bool virtual_
   if (options.touches != 0) {
     arguments.insert(arguments.end(), {"--touches", std::to_string(options.touches)});
   }
+  if (options.samples) arguments.emplace_back("--samples");
   return arguments;
 }
 
@@ -287,7 +279,6 @@ void Run::plan_cells(const nlohmann::json& tables, const FetchedKernel& kernel,
                      const GuestImage& image) {
   std::vector<std::string> arguments = plan_arguments(options_, virtual_time());
   arguments.insert(arguments.end(), {"--kernel", kernel.id});
-  if (options_.samples) arguments.emplace_back("--samples");
   const std::set<std::string> needs_module = module_strategies(tables);
   std::optional<ModuleImage> with_module;
   const Shard shard = shard_named(options_.shard);
@@ -398,7 +389,6 @@ void Run::prepare_host() {
   host_ = std::make_unique<Host>(context_, options_.dir);
   std::vector<std::string> arguments = plan_arguments(options_, false);
   arguments.insert(arguments.end(), {"--kernel", kHostKernel});
-  if (options_.samples) arguments.emplace_back("--samples");
   const nlohmann::json planned = host_->plan(arguments, options_.page_cache);
   result_context_ = host_context(context_.command_line, options_.on, kHostTime);
   result_context_["kernels"][kHostKernel] = host_kernel();
@@ -430,7 +420,6 @@ void Run::prepare_host() {
     }
     rows_.push_back(std::move(row));
   }
-  interleave();
 }
 
 void Run::prepare() {
@@ -472,7 +461,6 @@ void Run::prepare() {
     }
   }
   states_ = std::make_unique<StateCache>(cache_, say);
-  interleave();
 }
 
 // So that a drift of the machine, or an end before the end, meets all cells alike.
@@ -644,21 +632,21 @@ struct Again {
 
 // Runs each outlier and its cell's middle sample again: with each accident alone, and with probes
 // on all that may interrupt. These touch nothing of the fault: what fell into it does so again.
-void Run::explain_outliers(const nlohmann::json& accidents) {
-  std::vector<Outliers> found = find_outliers(jobs_, rows_, options_.outlier);
+void Run::explain_outliers() {
+  const std::vector<Outliers> found = find_outliers(jobs_, rows_, options_.outlier);
   if (found.empty() || cancel_) return;
   size_t count = 0;
   std::vector<Again> again;
-  for (Outliers& outliers : found) {
-    if (count >= kMostExplained) outliers.jobs.clear();
-    if (outliers.jobs.empty()) continue;
+  for (const Outliers& outliers : found) {
     count += outliers.jobs.size();
+    // The rest are told without a reason.
+    if (count > kMostExplained && !again.empty()) continue;
     std::vector<size_t> jobs = outliers.jobs;
     jobs.push_back(outliers.typical);
     for (const size_t job : jobs) {
       again.push_back({job, ""});
       if (options_.vary != "all") continue;
-      for (const nlohmann::json& accident : accidents) {
+      for (const nlohmann::json& accident : accidents_) {
         again.push_back({job, accident.at("id").get<std::string>()});
       }
     }
@@ -737,34 +725,23 @@ void Run::finish() {
 
 ExitCode Run::execute() {
   // Signals set a flag of the command's; what runs here listens to its own.
-  std::atomic<bool> over{false};
-  std::thread watch([&] {
-    while (!over) {
-      if (*context_.interrupted) cancel_ = true;
-      if (options_.total_s > 0 &&
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() >
-              options_.total_s) {
-        cancel_ = true;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const Watch watch([this] {
+    if (*context_.interrupted) cancel_ = true;
+    if (options_.total_s > 0 &&
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() >
+            options_.total_s) {
+      cancel_ = true;
     }
   });
-  struct Join {
-    std::atomic<bool>& over;
-    std::thread& thread;
-    ~Join() {
-      over = true;
-      thread.join();
-    }
-  } join{over, watch};
   prepare();
+  interleave();
   if (options_.jobs == 0) options_.jobs = workers_for(accel_);
   if (!jobs_.empty()) {
     save();
     saved_ = std::chrono::steady_clock::now();
     if (!host_) make_states();
     run_cells();
-    if (virtual_time()) explain_outliers(accidents_);
+    if (virtual_time()) explain_outliers();
   }
   // Nothing of ours is on the user's mount when the result says that the run is over.
   host_.reset();

@@ -119,11 +119,14 @@ struct SeedRange {
 };
 constexpr uint64_t kMaxSeeds = 1000;
 
-// `FIRST..LAST`.
+// `N`: 0 to N - 1; `FIRST..LAST`.
 SeedRange SeedsNamed(const std::string& text) {
   SeedRange range;
   const char* const end = text.data() + text.size();
   const auto [dots, bad] = std::from_chars(text.data(), end, range.first);
+  if (bad == std::errc() && dots == end && range.first > 0 && range.first <= kMaxSeeds) {
+    return {0, range.first - 1};
+  }
   const bool two = bad == std::errc() && std::string_view(dots, end).starts_with("..");
   const auto last = two ? std::from_chars(dots + 2, end, range.last) : std::from_chars_result{};
   if (!two || last.ec != std::errc() || last.ptr != end || range.last < range.first ||
@@ -224,7 +227,7 @@ int Main(int argc, char** argv) {
   bool samples = false;
   plan->add_option("--kernel", kernel);
   plan->add_option("--probes", probes);
-  plan->add_option("--seeds", seeds, "FIRST..LAST");
+  plan->add_option("--seeds", seeds, "N, or FIRST..LAST");
   plan->add_option("--contest-seeds", contest_seeds, "those of workloads with touches, if others");
   plan->add_option("--vary", vary);
   plan->add_option("--repetitions", repetitions);
