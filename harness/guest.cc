@@ -20,8 +20,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -30,6 +28,7 @@
 #include "harness/crash.h"
 #include "harness/delay.h"
 #include "harness/failure.h"
+#include "harness/files.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/run.h"
@@ -47,11 +46,6 @@ void SendFailure(const std::string& stage, const Failure& failure) {
 [[noreturn]] void PowerOff() {
   reboot(RB_POWER_OFF);
   for (;;) pause();
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // The value of `name=` on the kernel's command line.

@@ -31,7 +31,6 @@ namespace faultline {
 void BeginGuest();
 // The value of `name=` on the kernel's command line.
 std::string Parameter(const char* name);
-std::string ReadFile(const std::string& path);
 // In the order of the image, those of file systems not in `wanted` left out. Failure(kVmFailed).
 void LoadModules(std::span<const FileSystem* const> wanted);
 void WaitForDevice(const std::string& device);

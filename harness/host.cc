@@ -9,8 +9,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <list>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -20,6 +18,7 @@
 #include "harness/contest.h"
 #include "harness/counters.h"
 #include "harness/failure.h"
+#include "harness/files.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
@@ -32,11 +31,6 @@ namespace {
 
 constexpr off_t kSuperblockAt = 1024;
 constexpr size_t kSuperblockSize = 1024;
-
-std::string ReadAll(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // mountinfo writes blanks and backslashes as \OOO (fs/proc_namespace.c, mangle()).
 std::string Unescaped(const std::string& word) {
@@ -61,7 +55,7 @@ uint64_t LittleEndian(const std::string& bytes, size_t at, size_t size) {
 // The fast_commit feature of a mounted ext4. What mountinfo shows does not tell.
 bool FastCommitOf(const MountEntry& mount, std::string& remark) {
   std::string name;
-  std::istringstream event(ReadAll("/sys/dev/block/" + mount.device + "/uevent"));
+  std::istringstream event(ReadFile("/sys/dev/block/" + mount.device + "/uevent"));
   for (std::string line; std::getline(event, line);) {
     if (line.starts_with("DEVNAME=")) name = line.substr(8);
   }
@@ -109,7 +103,7 @@ class FrameWriter {
 
 nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSets& probes,
                        std::span<const Workload* const> workloads) {
-  const nlohmann::json json = nlohmann::json::parse(ReadAll(cell_file), nullptr, false);
+  const nlohmann::json json = nlohmann::json::parse(ReadFile(cell_file), nullptr, false);
   if (json.is_discarded()) {
     throw Failure(ExitCode::kUsage, fmt::format("{} holds no cell", cell_file));
   }
@@ -204,7 +198,7 @@ Place Inspect(const std::string& directory) {
   if (statx(AT_FDCWD, directory.c_str(), 0, STATX_MNT_ID, &st) != 0) {
     throw Failure(ExitCode::kUsage, fmt::format("{}: {}", directory, std::strerror(errno)));
   }
-  const auto mount = FindMount(ReadAll("/proc/self/mountinfo"), st.stx_mnt_id);
+  const auto mount = FindMount(ReadFile("/proc/self/mountinfo"), st.stx_mnt_id);
   if ((st.stx_mask & STATX_MNT_ID) == 0 || !mount) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{}: /proc/self/mountinfo does not tell its mount; the kernel is too "

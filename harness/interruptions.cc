@@ -5,19 +5,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 
+#include "harness/files.h"
+
 namespace faultline {
-namespace {
-
-std::string Text(const char* path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-}  // namespace
 
 std::map<std::string, uint64_t> SumsByLine(const std::string& table) {
   std::map<std::string, uint64_t> sums;
@@ -36,8 +28,8 @@ std::map<std::string, uint64_t> SumsByLine(const std::string& table) {
 
 InterruptionCounts ReadInterruptionCounts() {
   InterruptionCounts counts;
-  counts.ticks = SumsByLine(Text("/proc/interrupts"))["LOC"];
-  counts.softirqs = SumsByLine(Text("/proc/softirqs"));
+  counts.ticks = SumsByLine(ReadFile("/proc/interrupts"))["LOC"];
+  counts.softirqs = SumsByLine(ReadFile("/proc/softirqs"));
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   counts.switches = static_cast<uint64_t>(usage.ru_nvcsw + usage.ru_nivcsw);

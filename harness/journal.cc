@@ -5,17 +5,12 @@
 #include <sys/sysmacros.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
+
+#include "harness/files.h"
 
 namespace faultline {
 namespace {
-
-std::string ReadText(const std::string& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::optional<uint64_t> Less(const std::optional<uint64_t>& now,
                              const std::optional<uint64_t>& before) {
@@ -75,7 +70,7 @@ JournalCounters ReadJournalCounters(const FileSystem& fs, dev_t device) {
     case Journal::kNone:
       break;
     case Journal::kXfsLog:
-      return ParseXfsStat(ReadText("/proc/fs/xfs/stat"));
+      return ParseXfsStat(ReadFile("/proc/fs/xfs/stat"));
     case Journal::kJbd2: {
       const std::string name =
           paths::read_symlink(fmt::format("/sys/dev/block/{}:{}", major(device), minor(device)),
@@ -83,7 +78,7 @@ JournalCounters ReadJournalCounters(const FileSystem& fs, dev_t device) {
               .filename();
       for (const auto& entry : paths::directory_iterator("/proc/fs/jbd2", ignored)) {
         if (entry.path().filename().string().starts_with(name + "-")) {
-          return ParseJbd2Info(ReadText(entry.path() / "info"));
+          return ParseJbd2Info(ReadFile(entry.path() / "info"));
         }
       }
       break;

@@ -14,8 +14,6 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -23,6 +21,7 @@
 #include "harness/clock.h"
 #include "harness/contest.h"
 #include "harness/failure.h"
+#include "harness/files.h"
 #include "harness/histogram.h"
 #include "harness/interruptions.h"
 #include "harness/journal.h"
@@ -344,11 +343,6 @@ class Beside {
   pid_t child_ = -1;
 };
 
-std::string Text(const char* path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 // Throws Failure when the kernel does not do what the strategy needs; the row then says so.
 void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
@@ -511,9 +505,8 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   // Another thread's fsync may write-protect a page between the fault and the store that is run
   // again: that touch takes two faults.
   const bool protects = cell.threads > 1 && totals.sum.app_syncs > 0;
-  const uint64_t expected = mapping && protects ? std::max(cell.touches, totals.sum.faults)
-                            : mapping           ? cell.touches
-                                                : 0;
+  uint64_t expected = mapping ? cell.touches : 0;
+  if (mapping && protects) expected = std::max(expected, totals.sum.faults);
   if (totals.sum.faults != expected) {
     complaint =
         fmt::format("{} touches took {} faults, not {}", cell.touches, totals.sum.faults, expected);
@@ -537,7 +530,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   row["journal"] = {{"kernel", journal.Json()}};
   if (interruptions) row["interrupts"] = interruptions->Json();
   if (cell.probes == Probes::kInterruptions) {
-    row["interruptions"] = InterruptionsJson(reading.interruptions, Text("/proc/kallsyms"));
+    row["interruptions"] = InterruptionsJson(reading.interruptions, ReadFile("/proc/kallsyms"));
     lost = reading.state.lost;
     row["losses"]["slots"] = lost;
   } else if (probes != nullptr) {

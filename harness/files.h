@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <string>
+
+namespace faultline {
+
+// All that a file holds, one of /proc or /sys too; empty when it cannot be read.
+std::string ReadFile(const std::string& path);
+
+}  // namespace faultline
