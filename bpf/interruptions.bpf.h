@@ -43,72 +43,40 @@ static __always_inline void interrupted(fl_u32 kind) {
   if (took > seen->max) seen->max = took;
 }
 
-static __always_inline void interrupts(fl_u32 kind, fl_u64 function, const char* comm) {
+static __always_inline void interrupts(fl_u32 kind, fl_u64 what, const char* comm) {
   struct fl_open* open = open_of(kind);
   if (!open) return;
   open->key.kind = kind;
   open->key.pad = 0;
-  open->key.function = function;
+  open->key.what = what;
   __builtin_memset(open->key.name, 0, sizeof(open->key.name));
   if (comm) bpf_probe_read_kernel_str(open->key.name, sizeof(open->key.name), comm);
   open->since = bpf_ktime_get_ns();
 }
 
+/* Where a kind begins, and where it ends. `what` tells one from another of its kind. */
+#define FL_INTERRUPTION_PAIR(id, what)                    \
+  SEC("raw_tp") int id##_enter(unsigned long long* ctx) { \
+    interrupts(FL_INTERRUPTION_##id, what, 0);            \
+    return 0;                                             \
+  }                                                       \
+  SEC("raw_tp") int id##_leave(unsigned long long* ctx) { \
+    interrupted(FL_INTERRUPTION_##id);                    \
+    return 0;                                             \
+  }
+#define FL_FUNCTION(type, field) (fl_u64) BPF_CORE_READ((const struct type*)ctx[0], field)
+
 /* irq_vectors:local_timer_entry(vector), arch/x86/kernel/apic/apic.c. */
-SEC("raw_tp") int tick_enter(unsigned long long* ctx) {
-  interrupts(FL_INTERRUPTION_tick, 0, 0);
-  return 0;
-}
-SEC("raw_tp") int tick_leave(unsigned long long* ctx) {
-  interrupted(FL_INTERRUPTION_tick);
-  return 0;
-}
-
-/* irq:softirq_entry(vec_nr), kernel/softirq.c. The number stands for the function. */
-SEC("raw_tp") int softirq_enter(unsigned long long* ctx) {
-  interrupts(FL_INTERRUPTION_softirq, 0, 0);
-  struct fl_open* open = open_of(FL_INTERRUPTION_softirq);
-  if (open) open->key.pad = (fl_u32)CONTEXT_WORD(ctx, 0);
-  return 0;
-}
-SEC("raw_tp") int softirq_leave(unsigned long long* ctx) {
-  interrupted(FL_INTERRUPTION_softirq);
-  return 0;
-}
-
+FL_INTERRUPTION_PAIR(tick, 0)
+/* irq:softirq_entry(vec_nr), kernel/softirq.c. */
+FL_INTERRUPTION_PAIR(softirq, (fl_u32)ctx[0])
 /* timer:timer_expire_entry(timer, baseclk), kernel/time/timer.c. */
-SEC("raw_tp") int timer_enter(unsigned long long* ctx) {
-  const struct timer_list* timer = (const struct timer_list*)ctx[0];
-  interrupts(FL_INTERRUPTION_timer, (fl_u64)BPF_CORE_READ(timer, function), 0);
-  return 0;
-}
-SEC("raw_tp") int timer_leave(unsigned long long* ctx) {
-  interrupted(FL_INTERRUPTION_timer);
-  return 0;
-}
-
+FL_INTERRUPTION_PAIR(timer, FL_FUNCTION(timer_list, function))
 /* timer:hrtimer_expire_entry(hrtimer, now), kernel/time/hrtimer.c. */
-SEC("raw_tp") int hrtimer_enter(unsigned long long* ctx) {
-  const struct hrtimer* timer = (const struct hrtimer*)ctx[0];
-  interrupts(FL_INTERRUPTION_hrtimer, (fl_u64)BPF_CORE_READ(timer, function), 0);
-  return 0;
-}
-SEC("raw_tp") int hrtimer_leave(unsigned long long* ctx) {
-  interrupted(FL_INTERRUPTION_hrtimer);
-  return 0;
-}
-
+FL_INTERRUPTION_PAIR(hrtimer, FL_FUNCTION(hrtimer, function))
 /* workqueue:workqueue_execute_start(work), kernel/workqueue.c. Work that sleeps, and lets other
  * work of its CPU begin meanwhile, is not counted. */
-SEC("raw_tp") int work_enter(unsigned long long* ctx) {
-  const struct work_struct* work = (const struct work_struct*)ctx[0];
-  interrupts(FL_INTERRUPTION_work, (fl_u64)BPF_CORE_READ(work, func), 0);
-  return 0;
-}
-SEC("raw_tp") int work_leave(unsigned long long* ctx) {
-  interrupted(FL_INTERRUPTION_work);
-  return 0;
-}
+FL_INTERRUPTION_PAIR(work, FL_FUNCTION(work_struct, func))
 
 /* sched:sched_switch(preempt, prev, next): whoever runs while the measured process does not. */
 SEC("raw_tp") int switched(unsigned long long* ctx) {

@@ -159,9 +159,9 @@ enum fl_interruption_kind {
 };
 struct fl_interruption_key {
   fl_u32 kind;
-  fl_u32 pad;      /* softirq: its number */
-  fl_u64 function; /* its address; 0: none */
-  char name[16];   /* of a thread */
+  fl_u32 pad;
+  fl_u64 what;   /* address of a function; softirq: its number; else 0 */
+  char name[16]; /* of a thread */
 };
 FL_ASSERT_SIZE(struct fl_interruption_key, 32);
 /* Calls that are open, by CPU: an interrupt's end and a worker's work may be open at once, but of

@@ -207,13 +207,15 @@ std::vector<Interruption> ReadInterruptions(int map) {
     fl_interruption figures{};
     if (bpf_map_lookup_elem(map, &key, &figures) == 0) {
       std::string name(key.name, strnlen(key.name, sizeof key.name));
-      if (key.kind == FL_INTERRUPTION_softirq && key.pad < std::size(kSoftirqs)) {
-        name = kSoftirqs[key.pad];
+      uint64_t function = key.what;
+      if (key.kind == FL_INTERRUPTION_softirq && key.what < std::size(kSoftirqs)) {
+        name = kSoftirqs[key.what];
+        function = 0;
       } else if (key.kind == FL_INTERRUPTION_tick) {
         name = "local_timer";
       }
       seen.push_back({.kind = kInterruptionKinds[key.kind],
-                      .function = key.function,
+                      .function = function,
                       .name = name,
                       .count = figures.count,
                       .sum = figures.sum,
