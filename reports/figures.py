@@ -250,6 +250,12 @@ def _labels(panels, wanted=lambda cell: True):
     return sorted(found, key=found.get)
 
 
+def _dots(names):
+    """A legend's entries for strategies that are drawn as dots."""
+    return [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=5.5, ls="none", label=name)
+            for name in names]
+
+
 def _states(panels):
     found = {cell.any["state"] for group in panels.values() for cell in group}
     return [state for state in cells.STATES if state in found]
@@ -783,9 +789,7 @@ def _retries(panels, _context):
     """The most retries that a fault took, by kind of touch."""
     touches = sorted({cell.best["touch"] for group in panels.values() for cell in group})
     names = _labels(panels)
-    handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=5.5, ls="none", label=name)
-               for name in names]
-    sheet = Sheet(1, len(panels), (3.0, 0.26 * len(touches) + 0.15), touches, legend=handles)
+    sheet = Sheet(1, len(panels), (3.0, 0.26 * len(touches) + 0.15), touches, legend=_dots(names))
     most = max(cell.best["retries_max"] for group in panels.values() for cell in group)
     for index, (ax, (fs, group)) in enumerate(zip(sheet.axes, panels.items())):
         for cell in group:
@@ -811,13 +815,11 @@ def _stalls(panels, context):
     """The longest that a bystander had to wait for one touch."""
     touches = sorted({cell.best["touch"] for group in panels.values() for cell in group})
     names = _labels(panels)
-    handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=5.5, ls="none", label=name)
-               for name in names]
     shown = [cell.best for group in panels.values() for cell in group
              if not cells.is_refused(cell.best) and cell.best["progress_max"]]
     if not shown:
         return None
-    sheet = Sheet(1, len(panels), (3.2, 0.34 * len(touches) + 0.15), touches, legend=handles)
+    sheet = Sheet(1, len(panels), (3.2, 0.34 * len(touches) + 0.15), touches, legend=_dots(names))
     values = [row["progress_max"] for row in shown]
     for index, (ax, (fs, group)) in enumerate(zip(sheet.axes, panels.items())):
         for cell in group:
