@@ -22,7 +22,7 @@ PmemRecord store(std::uint64_t offset, std::uint64_t value, unsigned shift = 3) 
   return {value, static_cast<std::uint32_t>(offset) | shift << PmemRecord::kOffsetBits, 10};
 }
 PmemRecord word(CrashWord kind, std::uint64_t value = 0) {
-  return {wire::CrashWordOf(kind, value), PmemRecord::kWord << PmemRecord::kOffsetBits, 10};
+  return {wire::crash_word_of(kind, value), PmemRecord::kWord << PmemRecord::kOffsetBits, 10};
 }
 PmemRecord word(CrashWord kind, std::uint64_t page, std::uint64_t version) {
   return word(kind, page << wire::kCrashPageShift | version);

@@ -120,8 +120,8 @@ GuestOutcome Host::run(const std::string& cell, double deadline_s, const FrameCa
     end.signal = status.signal;
   }
   wire::Decoder decoder;
-  decoder.Feed(content_of(frames));
-  while (const auto frame = decoder.Next()) {
+  decoder.feed(content_of(frames));
+  while (const auto frame = decoder.next()) {
     if (frame->type == wire::kDone) end.done = true;
     if (frame->type == wire::kFail) end.fail = frame->payload;
     on_frame(*frame);

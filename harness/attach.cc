@@ -4,55 +4,55 @@
 namespace faultline {
 namespace {
 
-Point RawTracepoint(const std::string& id, const std::string& program,
-                    std::vector<std::string> names, bool required = false) {
+Point raw_tracepoint(const std::string& id, const std::string& program,
+                     std::vector<std::string> names, bool required = false) {
   return {id, {{program, Means::kRawTracepoint, std::move(names)}}, "", required};
 }
 
 // A function's entry or return: the names that it had over the versions, each by BTF, then each
 // without.
-Point Function(const std::string& id, const std::string& program, Means by_btf, Means without,
+Point function(const std::string& id, const std::string& program, Means by_btf, Means without,
                const std::vector<std::string>& names) {
   Point point{.id = id};
   for (const Means means : {by_btf, without}) {
     for (const std::string& name : names) {
-      point.ways.push_back({program + "_" + MeansName(means), means, {name}});
+      point.ways.push_back({program + "_" + means_name(means), means, {name}});
     }
   }
   return point;
 }
 
-Point Enter(const std::string& id, const std::string& program,
-            const std::vector<std::string>& names) {
-  return Function(id, program, Means::kFentry, Means::kKprobe, names);
+Point entry_point(const std::string& id, const std::string& program,
+                  const std::vector<std::string>& names) {
+  return function(id, program, Means::kFentry, Means::kKprobe, names);
 }
 
-Point Leave(const std::string& id, const std::string& program,
-            const std::vector<std::string>& names) {
-  return Function(id, program, Means::kFexit, Means::kKretprobe, names);
+Point return_point(const std::string& id, const std::string& program,
+                   const std::vector<std::string>& names) {
+  return function(id, program, Means::kFexit, Means::kKretprobe, names);
 }
 
-void AddPair(std::vector<Point>& points, const std::string& enter, const std::string& leave,
-             const std::string& enter_program, const std::string& leave_program,
-             const std::vector<std::string>& names) {
+void add_pair(std::vector<Point>& points, const std::string& enter, const std::string& leave,
+              const std::string& enter_program, const std::string& leave_program,
+              const std::vector<std::string>& names) {
   // The return first: an entry without it would leave something open.
-  points.push_back(Leave(leave, leave_program, names));
-  points.push_back(Enter(enter, enter_program, names));
+  points.push_back(return_point(leave, leave_program, names));
+  points.push_back(entry_point(enter, enter_program, names));
 }
 
 // The variants that FL_FAULT() in bpf/fault.bpf.h makes.
-std::string FaultSuffix(const ProbeChoice& choice) {
+std::string fault_suffix(const ProbeChoice& choice) {
   std::string suffix;
   if (choice.probes == Probes::kPhases || choice.probes == Probes::kBallast) suffix += "_marked";
   if (choice.sampling) return suffix + "_recorded";
   return choice.one_process ? suffix + "_filtered" : suffix;
 }
 
-void AddFault(std::vector<Point>& points, const ProbeChoice& choice, const FileSystem& fs) {
-  const std::string suffix = FaultSuffix(choice);
+void add_fault(std::vector<Point>& points, const ProbeChoice& choice, const FileSystem& fs) {
+  const std::string suffix = fault_suffix(choice);
   const auto add = [&](const char* id, const char* program, const char* tracepoint,
                        bool required = false) {
-    points.push_back(RawTracepoint(id, program + suffix, {tracepoint}, required));
+    points.push_back(raw_tracepoint(id, program + suffix, {tracepoint}, required));
   };
   if (fs.dax && !choice.module) {
     add("fault.end", "dax_pte_fault_done", "dax_pte_fault_done", true);
@@ -64,7 +64,7 @@ void AddFault(std::vector<Point>& points, const ProbeChoice& choice, const FileS
       for (const Hook& hook : choice.module ? kModuleFaultHooks : fs.fault) {
         if (hook.function == nullptr) continue;
         end.ways.push_back(
-            {"handler" + suffix + "_" + MeansName(means), means, {hook.function}, hook.arguments});
+            {"handler" + suffix + "_" + means_name(means), means, {hook.function}, hook.arguments});
       }
     }
     points.push_back(end);
@@ -77,53 +77,53 @@ void AddFault(std::vector<Point>& points, const ProbeChoice& choice, const FileS
   add("fault.begin", "page_fault_user", "page_fault_user", true);
 }
 
-void AddJournal(std::vector<Point>& points, const FileSystem& fs) {
+void add_journal(std::vector<Point>& points, const FileSystem& fs) {
   switch (fs.journal) {
     case Journal::kNone:
       break;
     case Journal::kJbd2:
-      points.push_back(RawTracepoint("commit.end", "jbd2_end_commit", {"jbd2_end_commit"}));
-      points.push_back(RawTracepoint("commit.bytes", "jbd2_run_stats", {"jbd2_run_stats"}));
-      points.push_back(RawTracepoint("commit.begin", "jbd2_start_commit", {"jbd2_start_commit"}));
+      points.push_back(raw_tracepoint("commit.end", "jbd2_end_commit", {"jbd2_end_commit"}));
+      points.push_back(raw_tracepoint("commit.bytes", "jbd2_run_stats", {"jbd2_run_stats"}));
+      points.push_back(raw_tracepoint("commit.begin", "jbd2_start_commit", {"jbd2_start_commit"}));
       // fs/jbd2/journal.c, the same 5.10 to 7.3.
-      points.push_back(Enter("commit.ask", "ask", {"jbd2_complete_transaction"}));
-      points.push_back(Enter("commit.wait", "await", {"jbd2_log_wait_commit"}));
+      points.push_back(entry_point("commit.ask", "ask", {"jbd2_complete_transaction"}));
+      points.push_back(entry_point("commit.wait", "await", {"jbd2_log_wait_commit"}));
       break;
     case Journal::kXfsLog:
       // fs/xfs/xfs_log.c; "xfs: xfs_log_force_lsn isn't passed a LSN" (v5.14).
       points.push_back(
-          Enter("commit.ask", "force_seq", {"xfs_log_force_seq", "xfs_log_force_lsn"}));
-      points.push_back(Enter("commit.ask_all", "force", {"xfs_log_force"}));
+          entry_point("commit.ask", "force_seq", {"xfs_log_force_seq", "xfs_log_force_lsn"}));
+      points.push_back(entry_point("commit.ask_all", "force", {"xfs_log_force"}));
       // fs/xfs/xfs_log_cil.c, the same 5.10 to 7.3.
-      AddPair(points, "commit.begin", "commit.end", "cil_enter", "cil_leave",
-              {"xlog_cil_push_work"});
+      add_pair(points, "commit.begin", "commit.end", "cil_enter", "cil_leave",
+               {"xlog_cil_push_work"});
       break;
   }
   if (fs.fast_commit) {
     points.push_back(
-        RawTracepoint("fast_commit.end", "ext4_fc_commit_stop", {"ext4_fc_commit_stop"}));
+        raw_tracepoint("fast_commit.end", "ext4_fc_commit_stop", {"ext4_fc_commit_stop"}));
     points.push_back(
-        RawTracepoint("fast_commit.begin", "ext4_fc_commit_start", {"ext4_fc_commit_start"}));
+        raw_tracepoint("fast_commit.begin", "ext4_fc_commit_start", {"ext4_fc_commit_start"}));
   }
-  points.push_back(RawTracepoint("sync.wait", "sched_switch", {"sched_switch"}));
+  points.push_back(raw_tracepoint("sync.wait", "sched_switch", {"sched_switch"}));
 }
 
-void AddPhases(std::vector<Point>& points, const ProbeChoice& choice, const FileSystem& fs) {
+void add_phases(std::vector<Point>& points, const ProbeChoice& choice, const FileSystem& fs) {
   const std::string suffix = choice.sampling ? "_recorded" : "";
   // A function that a phase ends in and another begins after, both by its entry and its return.
   const auto pair = [&](const std::string& phase, const std::string& program,
                         const std::vector<std::string>& names) {
-    AddPair(points, "phase." + phase + "_begin", "phase." + phase, program + "_enter" + suffix,
-            program + "_leave" + suffix, names);
+    add_pair(points, "phase." + phase + "_begin", "phase." + phase, program + "_enter" + suffix,
+             program + "_leave" + suffix, names);
   };
   // mm/memory.c, four arguments 5.10 to 7.3.
-  points.push_back(Leave("phase.handle_stop", "fault_leave" + suffix, {"handle_mm_fault"}));
+  points.push_back(return_point("phase.handle_stop", "fault_leave" + suffix, {"handle_mm_fault"}));
   points.back().required = true;
   pair("mtime", "mtime", {"file_update_time"});
-  points.push_back(RawTracepoint("phase.handle_start", "dax_fault_begins" + suffix,
-                                 {"dax_pte_fault", "dax_pmd_fault"}));
+  points.push_back(raw_tracepoint("phase.handle_start", "dax_fault_begins" + suffix,
+                                  {"dax_pte_fault", "dax_pmd_fault"}));
   if (fs.map != nullptr) {
-    Point map = Leave("phase.map", "map_leave" + suffix, {fs.map});
+    Point map = return_point("phase.map", "map_leave" + suffix, {fs.map});
     if (fs.journal == Journal::kXfsLog) {
       map.ways.insert(
           map.ways.begin() + 1,
@@ -148,14 +148,14 @@ void AddPhases(std::vector<Point>& points, const ProbeChoice& choice, const File
   pair("flush", "flush", {"blkdev_issue_flush"});
 }
 
-void AddLocks(std::vector<Point>& points) {
+void add_locks(std::vector<Point>& points) {
   // include/trace/events/mmap_lock.h, since v5.11.
   points.push_back(
-      RawTracepoint("mmap_lock.release", "mmap_lock_released", {"mmap_lock_released"}));
-  points.push_back(RawTracepoint("mmap_lock.have", "mmap_lock_acquire_returned",
-                                 {"mmap_lock_acquire_returned"}));
+      raw_tracepoint("mmap_lock.release", "mmap_lock_released", {"mmap_lock_released"}));
+  points.push_back(raw_tracepoint("mmap_lock.have", "mmap_lock_acquire_returned",
+                                  {"mmap_lock_acquire_returned"}));
   points.push_back(
-      RawTracepoint("mmap_lock.ask", "mmap_lock_start_locking", {"mmap_lock_start_locking"}));
+      raw_tracepoint("mmap_lock.ask", "mmap_lock_start_locking", {"mmap_lock_start_locking"}));
   // Before, by the semaphore's own functions (include/linux/mmap_lock.h, v5.10).
   struct Semaphore {
     const char* id;
@@ -176,11 +176,11 @@ void AddLocks(std::vector<Point>& points) {
     points.push_back({sem.id, {{sem.program, sem.means, {sem.function}}}, "mmap_lock.ask"});
   }
   // lock_vma_under_rcu(), mm/memory.c, since v6.4.
-  points.push_back(Leave("vma_lock.release", "vma_release", {"handle_mm_fault"}));
-  AddPair(points, "vma_lock.ask", "vma_lock.have", "vma_ask", "vma_had", {"lock_vma_under_rcu"});
+  points.push_back(return_point("vma_lock.release", "vma_release", {"handle_mm_fault"}));
+  add_pair(points, "vma_lock.ask", "vma_lock.have", "vma_ask", "vma_had", {"lock_vma_under_rcu"});
 }
 
-void AddInterruptions(std::vector<Point>& points) {
+void add_interruptions(std::vector<Point>& points) {
   struct Pair {
     const char* id;
     const char* program;
@@ -194,17 +194,17 @@ void AddInterruptions(std::vector<Point>& points) {
            Pair{"hrtimer", "hrtimer", "hrtimer_expire_entry", "hrtimer_expire_exit"},
            Pair{"work", "work", "workqueue_execute_start", "workqueue_execute_end"},
        }) {
-    points.push_back(RawTracepoint(std::string("interruption.") + pair.id + "_end",
-                                   std::string(pair.program) + "_leave", {pair.leave}));
-    points.push_back(RawTracepoint(std::string("interruption.") + pair.id,
-                                   std::string(pair.program) + "_enter", {pair.enter}));
+    points.push_back(raw_tracepoint(std::string("interruption.") + pair.id + "_end",
+                                    std::string(pair.program) + "_leave", {pair.leave}));
+    points.push_back(raw_tracepoint(std::string("interruption.") + pair.id,
+                                    std::string(pair.program) + "_enter", {pair.enter}));
   }
-  points.push_back(RawTracepoint("interruption.thread", "switched", {"sched_switch"}));
+  points.push_back(raw_tracepoint("interruption.thread", "switched", {"sched_switch"}));
 }
 
 }  // namespace
 
-const char* PointOfMark(fl_mark mark) {
+const char* point_of_mark(fl_mark mark) {
   switch (mark) {
 #define MARK(id, ends, begins, point) \
   case FL_MARK_##id:                  \
@@ -217,7 +217,7 @@ const char* PointOfMark(fl_mark mark) {
   return "";
 }
 
-const char* MeansName(Means means) {
+const char* means_name(Means means) {
   switch (means) {
     case Means::kRawTracepoint:
       return "raw_tp";
@@ -233,19 +233,19 @@ const char* MeansName(Means means) {
   return "?";
 }
 
-std::vector<Point> PointsOf(const ProbeChoice& choice, const FileSystem& fs) {
+std::vector<Point> points_of(const ProbeChoice& choice, const FileSystem& fs) {
   std::vector<Point> points;
   const bool ballast = choice.probes == Probes::kBallast;
   if (choice.probes == Probes::kOff) return points;
   if (choice.probes == Probes::kInterruptions) {
-    AddInterruptions(points);
+    add_interruptions(points);
     return points;
   }
-  if (choice.probes == Probes::kLocks) AddLocks(points);
-  if (ballast && fs.map != nullptr) points.push_back(Enter("ballast", "ballast", {fs.map}));
-  if (ballast || choice.probes == Probes::kPhases) AddPhases(points, choice, fs);
-  AddJournal(points, fs);
-  AddFault(points, choice, fs);
+  if (choice.probes == Probes::kLocks) add_locks(points);
+  if (ballast && fs.map != nullptr) points.push_back(entry_point("ballast", "ballast", {fs.map}));
+  if (ballast || choice.probes == Probes::kPhases) add_phases(points, choice, fs);
+  add_journal(points, fs);
+  add_fault(points, choice, fs);
   return points;
 }
 

@@ -13,7 +13,7 @@
 namespace faultline {
 
 enum class Means { kRawTracepoint, kFentry, kFexit, kKprobe, kKretprobe };
-const char* MeansName(Means means);
+const char* means_name(Means means);
 
 // One way to see what a point is about: a program, and all the places where it must attach.
 struct Attachment {
@@ -43,9 +43,9 @@ struct ProbeChoice {
 };
 
 // The id of the point at which a mark is made.
-const char* PointOfMark(fl_mark mark);
+const char* point_of_mark(fl_mark mark);
 
 // The points of a choice on a file system, in the order in which they are to be attached.
-std::vector<Point> PointsOf(const ProbeChoice& choice, const FileSystem& fs);
+std::vector<Point> points_of(const ProbeChoice& choice, const FileSystem& fs);
 
 }  // namespace faultline

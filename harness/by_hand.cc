@@ -39,7 +39,7 @@ class Folder {
   std::string path_;
 };
 
-std::string Figure(const nlohmann::json& value) {
+std::string figure(const nlohmann::json& value) {
   if (!value.is_number()) return "-";
   return value.is_number_integer() ? fmt::format("{}", value.get<int64_t>())
                                    : fmt::format("{:.1f}", value.get<double>());
@@ -47,39 +47,39 @@ std::string Figure(const nlohmann::json& value) {
 
 }  // namespace
 
-nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted,
-                         std::optional<uint64_t> warmup) {
-  const FileSystem* fs = FindFileSystem(cell.fs);
-  const Strategy* strategy = FindStrategy(cell.strategy);
+nlohmann::json run_by_hand(const Cell& cell, const Workload& workload, const std::string& mounted,
+                           std::optional<uint64_t> warmup) {
+  const FileSystem* fs = find_file_system(cell.fs);
+  const Strategy* strategy = find_strategy(cell.strategy);
   if (fs == nullptr || strategy == nullptr) {
     throw Failure(ExitCode::kUsage, fmt::format("no file system or strategy of this name: {}, {}",
                                                 cell.fs, cell.strategy));
   }
   const Folder folder(fmt::format("{}/cell-{}", mounted, getpid()));
   ProbeSets probes(*fs, false, ProbeSets::Loading::kWhenAsked);
-  return RunCell(cell, {.fs = *fs,
-                        .strategy = *strategy,
-                        .workload = workload,
-                        .directory = folder.path(),
-                        .probes = probes,
-                        .warmup = warmup});
+  return run_cell(cell, {.fs = *fs,
+                         .strategy = *strategy,
+                         .workload = workload,
+                         .directory = folder.path(),
+                         .probes = probes,
+                         .warmup = warmup});
 }
 
-std::string TellRow(const nlohmann::json& row) {
+std::string tell_row(const nlohmann::json& row) {
   const auto text = [&](const char* field) { return row.value(field, ""); };
   std::string told = fmt::format("{}\n", text("name"));
   if (text("status") != "ok") told += fmt::format("{}: {}\n", text("status"), text("reason"));
   if (!row.contains("touches") || !row["faults"].is_number()) return told;
   told += fmt::format("touches {}   faults {}   order {}   application's syncs {}\n",
-                      Figure(row["touches"]), Figure(row["faults"]), text("mapped_order"),
-                      Figure(row["app_syncs"]));
-  told += fmt::format("per_fault {} {}   per_page {} {}\n", Figure(row["per_fault"]), text("unit"),
-                      Figure(row["per_page"]), text("unit"));
+                      figure(row["touches"]), figure(row["faults"]), text("mapped_order"),
+                      figure(row["app_syncs"]));
+  told += fmt::format("per_fault {} {}   per_page {} {}\n", figure(row["per_fault"]), text("unit"),
+                      figure(row["per_page"]), text("unit"));
   if (!row.contains("probe") || !row["probe"].is_object()) return told;
   for (const auto& [id, probe] : row["probe"].items()) {
     if (!probe.is_object()) continue;
     told += fmt::format("probe {:<12} count {:>8}   mean {:>10}   max {:>10}\n", id,
-                        Figure(probe["count"]), Figure(probe["mean"]), Figure(probe["max"]));
+                        figure(probe["count"]), figure(probe["mean"]), figure(probe["max"]));
   }
   return told;
 }

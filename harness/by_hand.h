@@ -15,10 +15,10 @@ namespace faultline {
 // Runs `cell` in a folder of its own below `mounted`, removed afterwards; the row of
 // docs/result-format.md. `warmup`: touches before the measured ones, of which the probes know
 // nothing, but whoever else traces does. Failure(kUsage) if nothing is mounted there.
-nlohmann::json RunByHand(const Cell& cell, const Workload& workload, const std::string& mounted,
-                         std::optional<uint64_t> warmup);
+nlohmann::json run_by_hand(const Cell& cell, const Workload& workload, const std::string& mounted,
+                           std::optional<uint64_t> warmup);
 
 // The row in a few lines for people. Pure.
-std::string TellRow(const nlohmann::json& row);
+std::string tell_row(const nlohmann::json& row);
 
 }  // namespace faultline

@@ -15,7 +15,7 @@ namespace {
 // A field that must be there and of that type: the library would turn -1 and 1.5 into counts, and
 // does not name the field.
 template <typename T>
-T Field(const nlohmann::json& json, const char* name) {
+T field_of(const nlohmann::json& json, const char* name) {
   const nlohmann::json& value = json.at(name);
   if constexpr (std::same_as<T, std::string>) {
     if (value.is_string()) return value.get<T>();
@@ -32,8 +32,8 @@ T Field(const nlohmann::json& json, const char* name) {
 
 // The one of `all` whose name the field holds.
 template <typename T, size_t N>
-T Named(const nlohmann::json& json, const char* field, const T (&all)[N], const char* (*name)(T)) {
-  const auto text = Field<std::string>(json, field);
+T named(const nlohmann::json& json, const char* field, const T (&all)[N], const char* (*name)(T)) {
+  const auto text = field_of<std::string>(json, field);
   for (const T one : all) {
     if (text == name(one)) return one;
   }
@@ -42,7 +42,7 @@ T Named(const nlohmann::json& json, const char* field, const T (&all)[N], const 
 
 }  // namespace
 
-const char* StateName(State state) {
+const char* state_name(State state) {
   switch (state) {
     case State::kHole:
       return "hole";
@@ -54,9 +54,9 @@ const char* StateName(State state) {
   return "?";
 }
 
-const char* OrderName(Order order) { return order == Order::kPmd ? "pmd" : "pte"; }
+const char* order_name(Order order) { return order == Order::kPmd ? "pmd" : "pte"; }
 
-const char* SettingName(Setting setting) {
+const char* setting_name(Setting setting) {
   switch (setting) {
     case Setting::kDeterministic:
       return "deterministic";
@@ -68,14 +68,14 @@ const char* SettingName(Setting setting) {
   return "?";
 }
 
-const char* ProbesName(Probes probes) {
+const char* probes_name(Probes probes) {
   for (const ProbesRow& row : kProbesRows) {
     if (row.probes == probes) return row.id;
   }
   return "?";
 }
 
-Probes ProbesNamed(const std::string& id) {
+Probes probes_named(const std::string& id) {
   std::string known;
   for (const ProbesRow& row : kProbesRows) {
     if (id == row.id) return row.probes;
@@ -85,35 +85,35 @@ Probes ProbesNamed(const std::string& id) {
                 fmt::format("cell: no such probes: '{}'; there is: {}", id, known));
 }
 
-nlohmann::json WritesPerSyncJson(uint64_t k) {
+nlohmann::json writes_per_sync_json(uint64_t k) {
   if (k == kNoK) return nullptr;
   if (k == kEveryAll) return "all";
   return k;
 }
 
-std::string Cell::Name() const {
+std::string Cell::name() const {
   std::string k;
   if (writes_per_sync == kEveryAll) k = ":all";
   if (writes_per_sync != kEveryAll && writes_per_sync != kNoK)
     k = fmt::format(":{}", writes_per_sync);
   const std::string contest =
-      touch.empty() ? "" : fmt::format("/{}/a{}/{}", touch, attackers, SettingName(setting));
+      touch.empty() ? "" : fmt::format("/{}/a{}/{}", touch, attackers, setting_name(setting));
   const std::string inodes = dirty_inodes == 0 ? "" : fmt::format("/d{}", dirty_inodes);
   return fmt::format("{}/{}/{}{}/{}/{}/{}/t{}{}{}/{}", kernel, fs, strategy, k, workload,
-                     StateName(state), OrderName(order), threads, inodes, contest,
-                     ProbesName(probes));
+                     state_name(state), order_name(order), threads, inodes, contest,
+                     probes_name(probes));
 }
 
-nlohmann::json CellToJson(const Cell& cell) {
+nlohmann::json cell_to_json(const Cell& cell) {
   return {{"kernel", cell.kernel},
           {"fs", cell.fs},
           {"strategy", cell.strategy},
-          {"writes_per_sync", WritesPerSyncJson(cell.writes_per_sync)},
+          {"writes_per_sync", writes_per_sync_json(cell.writes_per_sync)},
           {"workload", cell.workload},
-          {"state", StateName(cell.state)},
-          {"order", OrderName(cell.order)},
+          {"state", state_name(cell.state)},
+          {"order", order_name(cell.order)},
           {"threads", cell.threads},
-          {"probes", ProbesName(cell.probes)},
+          {"probes", probes_name(cell.probes)},
           {"seed", cell.seed},
           {"vary", cell.vary},
           {"repetition", cell.repetition},
@@ -124,47 +124,47 @@ nlohmann::json CellToJson(const Cell& cell) {
           {"dirty_inodes", cell.dirty_inodes},
           {"touch", cell.touch},
           {"attackers", cell.attackers},
-          {"setting", SettingName(cell.setting)}};
+          {"setting", setting_name(cell.setting)}};
 }
 
-Cell CellFromJson(const nlohmann::json& json) {
+Cell cell_from_json(const nlohmann::json& json) {
   try {
     Cell cell;
-    cell.kernel = Field<std::string>(json, "kernel");
-    cell.fs = Field<std::string>(json, "fs");
-    cell.strategy = Field<std::string>(json, "strategy");
+    cell.kernel = field_of<std::string>(json, "kernel");
+    cell.fs = field_of<std::string>(json, "fs");
+    cell.strategy = field_of<std::string>(json, "strategy");
     const auto& k = json.at("writes_per_sync");
     if (k == "all") {
       cell.writes_per_sync = kEveryAll;
     } else if (!k.is_null()) {
-      cell.writes_per_sync = Field<uint64_t>(json, "writes_per_sync");
+      cell.writes_per_sync = field_of<uint64_t>(json, "writes_per_sync");
       if (cell.writes_per_sync == kNoK || cell.writes_per_sync == kEveryAll) {
         throw Failure(ExitCode::kUsage, fmt::format("cell: no such writes_per_sync: {}", k.dump()));
       }
     }
-    cell.workload = Field<std::string>(json, "workload");
-    cell.state = Named(json, "state", kStates, StateName);
-    const auto order = Field<std::string>(json, "order");
+    cell.workload = field_of<std::string>(json, "workload");
+    cell.state = named(json, "state", kStates, state_name);
+    const auto order = field_of<std::string>(json, "order");
     if (order != "pte" && order != "pmd") {
       throw Failure(ExitCode::kUsage, fmt::format("cell: no such order: '{}'", order));
     }
     cell.order = order == "pmd" ? Order::kPmd : Order::kPte;
-    cell.threads = Field<unsigned>(json, "threads");
-    cell.probes = ProbesNamed(Field<std::string>(json, "probes"));
-    cell.seed = Field<uint64_t>(json, "seed");
-    cell.vary = Field<std::string>(json, "vary");
-    if (!IsVaried(cell.vary)) {
+    cell.threads = field_of<unsigned>(json, "threads");
+    cell.probes = probes_named(field_of<std::string>(json, "probes"));
+    cell.seed = field_of<uint64_t>(json, "seed");
+    cell.vary = field_of<std::string>(json, "vary");
+    if (!is_varied(cell.vary)) {
       throw Failure(ExitCode::kUsage, fmt::format("cell: no such vary: '{}'", cell.vary));
     }
-    cell.repetition = Field<unsigned>(json, "repetition");
-    cell.touches = Field<uint64_t>(json, "touches");
-    cell.virtual_time = Field<bool>(json, "virtual_time");
-    cell.samples = Field<bool>(json, "samples");
-    cell.delay = Field<uint64_t>(json, "delay");
-    cell.dirty_inodes = Field<uint64_t>(json, "dirty_inodes");
-    cell.touch = Field<std::string>(json, "touch");
-    cell.attackers = Field<unsigned>(json, "attackers");
-    cell.setting = Named(json, "setting", kSettings, SettingName);
+    cell.repetition = field_of<unsigned>(json, "repetition");
+    cell.touches = field_of<uint64_t>(json, "touches");
+    cell.virtual_time = field_of<bool>(json, "virtual_time");
+    cell.samples = field_of<bool>(json, "samples");
+    cell.delay = field_of<uint64_t>(json, "delay");
+    cell.dirty_inodes = field_of<uint64_t>(json, "dirty_inodes");
+    cell.touch = field_of<std::string>(json, "touch");
+    cell.attackers = field_of<unsigned>(json, "attackers");
+    cell.setting = named(json, "setting", kSettings, setting_name);
     if (cell.threads == 0 || cell.touches == 0 || cell.touches % cell.threads != 0) {
       throw Failure(ExitCode::kUsage, fmt::format("cell: {} touches cannot be shared by {} threads",
                                                   cell.touches, cell.threads));

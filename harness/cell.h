@@ -76,23 +76,23 @@ struct Cell {
   Setting setting = Setting::kDeterministic;
 
   // kernel/fs/strategy[:K]/workload/state/order/tTHREADS[/dINODES][/touch/aATTACKERS/setting]/PROBES
-  [[nodiscard]] std::string Name() const;
+  [[nodiscard]] std::string name() const;
   // Size of what one touch stands for, in bytes.
-  [[nodiscard]] uint64_t Stride() const { return order == Order::kPmd ? kHugeSize : kPageSize; }
+  [[nodiscard]] uint64_t stride() const { return order == Order::kPmd ? kHugeSize : kPageSize; }
 };
 
 // Throws Failure(kUsage) when a field is missing or has no such value.
-Cell CellFromJson(const nlohmann::json& json);
-nlohmann::json CellToJson(const Cell& cell);
+Cell cell_from_json(const nlohmann::json& json);
+nlohmann::json cell_to_json(const Cell& cell);
 
 // K as it stands in results: a number, "all", or null.
-nlohmann::json WritesPerSyncJson(uint64_t k);
+nlohmann::json writes_per_sync_json(uint64_t k);
 
-const char* StateName(State state);
-const char* OrderName(Order order);
-const char* SettingName(Setting setting);
-const char* ProbesName(Probes probes);
+const char* state_name(State state);
+const char* order_name(Order order);
+const char* setting_name(Setting setting);
+const char* probes_name(Probes probes);
 // Failure(kUsage) naming what there is.
-Probes ProbesNamed(const std::string& id);
+Probes probes_named(const std::string& id);
 
 }  // namespace faultline

@@ -20,31 +20,31 @@ constexpr char kText[] = R"({
   "touch": "", "attackers": 0, "setting": "deterministic"})";
 
 TEST(Cell, Names) {
-  Cell cell = CellFromJson(json::parse(kText));
-  EXPECT_EQ(cell.Name(), "bookworm/ext4/fsync:8/first_touch/unwritten/pmd/t2/on");
+  Cell cell = cell_from_json(json::parse(kText));
+  EXPECT_EQ(cell.name(), "bookworm/ext4/fsync:8/first_touch/unwritten/pmd/t2/on");
   cell.writes_per_sync = kEveryAll;
-  EXPECT_EQ(cell.Name(), "bookworm/ext4/fsync:all/first_touch/unwritten/pmd/t2/on");
+  EXPECT_EQ(cell.name(), "bookworm/ext4/fsync:all/first_touch/unwritten/pmd/t2/on");
   cell.writes_per_sync = kNoK;
   cell.strategy = "map_sync";
   cell.state = State::kHole;
   cell.order = Order::kPte;
   cell.threads = 1;
   cell.probes = Probes::kOff;
-  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/hole/pte/t1/off");
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/hole/pte/t1/off");
   cell.state = State::kWritten;
-  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/off");
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/off");
   cell.dirty_inodes = 1000;
-  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/d1000/off");
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/d1000/off");
   cell.dirty_inodes = 0;
   cell.workload = "dos";
   cell.touch = "chmod";
   cell.attackers = 2;
   cell.setting = Setting::kConcurrent;
-  EXPECT_EQ(cell.Name(), "bookworm/ext4/map_sync/dos/written/pte/t1/chmod/a2/concurrent/off");
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/dos/written/pte/t1/chmod/a2/concurrent/off");
 }
 
 TEST(Cell, TakesEveryField) {
-  const Cell cell = CellFromJson(json::parse(kText));
+  const Cell cell = cell_from_json(json::parse(kText));
   EXPECT_EQ(cell.kernel, "bookworm");
   EXPECT_EQ(cell.fs, "ext4");
   EXPECT_EQ(cell.strategy, "fsync");
@@ -65,14 +65,14 @@ TEST(Cell, TakesEveryField) {
   other["touch"] = "chmod";
   other["attackers"] = 4;
   other["setting"] = "concurrent";
-  EXPECT_EQ(CellFromJson(other).touch, "chmod");
-  EXPECT_EQ(CellFromJson(other).attackers, 4U);
-  EXPECT_EQ(CellFromJson(other).setting, Setting::kConcurrent);
+  EXPECT_EQ(cell_from_json(other).touch, "chmod");
+  EXPECT_EQ(cell_from_json(other).attackers, 4U);
+  EXPECT_EQ(cell_from_json(other).setting, Setting::kConcurrent);
 }
 
 TEST(Cell, ComesBackFromJsonAsItWas) {
   const json given = json::parse(kText);
-  EXPECT_EQ(CellToJson(CellFromJson(given)), given);
+  EXPECT_EQ(cell_to_json(cell_from_json(given)), given);
   for (const char* state : {"hole", "unwritten", "written"}) {
     for (const char* order : {"pte", "pmd"}) {
       for (const char* probes : {"on", "off", "phases", "locks"}) {
@@ -82,7 +82,7 @@ TEST(Cell, ComesBackFromJsonAsItWas) {
           other["order"] = order;
           other["probes"] = probes;
           other["writes_per_sync"] = k;
-          EXPECT_EQ(CellToJson(CellFromJson(other)), other);
+          EXPECT_EQ(cell_to_json(cell_from_json(other)), other);
         }
       }
     }
@@ -90,16 +90,16 @@ TEST(Cell, ComesBackFromJsonAsItWas) {
 }
 
 TEST(Cell, WritesPerSyncInResults) {
-  EXPECT_EQ(WritesPerSyncJson(kNoK), json(nullptr));
-  EXPECT_EQ(WritesPerSyncJson(64), json(64));
-  EXPECT_EQ(WritesPerSyncJson(kEveryAll), json("all"));
+  EXPECT_EQ(writes_per_sync_json(kNoK), json(nullptr));
+  EXPECT_EQ(writes_per_sync_json(64), json(64));
+  EXPECT_EQ(writes_per_sync_json(kEveryAll), json("all"));
 }
 
 TEST(Cell, Strides) {
   Cell cell;
-  EXPECT_EQ(cell.Stride(), 4096U);
+  EXPECT_EQ(cell.stride(), 4096U);
   cell.order = Order::kPmd;
-  EXPECT_EQ(cell.Stride(), 2'097'152U);
+  EXPECT_EQ(cell.stride(), 2'097'152U);
 }
 
 TEST(Cell, NamesTheFieldThatIsMissing) {
@@ -107,11 +107,11 @@ TEST(Cell, NamesTheFieldThatIsMissing) {
   for (const auto& [field, value] : given.items()) {
     json cell = given;
     cell.erase(field);
-    EXPECT_NE(MessageOf(ExitCode::kUsage, [&] { CellFromJson(cell); }).find("'" + field + "'"),
+    EXPECT_NE(message_of(ExitCode::kUsage, [&] { cell_from_json(cell); }).find("'" + field + "'"),
               std::string::npos)
         << field;
   }
-  EXPECT_FALSE(MessageOf(ExitCode::kUsage, [] { CellFromJson(json::array()); }).empty());
+  EXPECT_FALSE(message_of(ExitCode::kUsage, [] { cell_from_json(json::array()); }).empty());
 }
 
 TEST(Cell, NamesTheFieldThatIsWrong) {
@@ -119,7 +119,7 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
   const auto refused = [&](const char* field, const json& value) {
     json cell = given;
     cell[field] = value;
-    const std::string message = MessageOf(ExitCode::kUsage, [&] { CellFromJson(cell); });
+    const std::string message = message_of(ExitCode::kUsage, [&] { cell_from_json(cell); });
     EXPECT_NE(message.find(field), std::string::npos) << field << value << ": " << message;
     return message;
   };
@@ -154,7 +154,7 @@ TEST(Cell, SharesTouchesEqually) {
     json cell = json::parse(kText);
     cell["touches"] = touches;
     cell["threads"] = threads;
-    return MessageOf(ExitCode::kUsage, [&] { CellFromJson(cell); });
+    return message_of(ExitCode::kUsage, [&] { cell_from_json(cell); });
   };
   EXPECT_EQ(refusal(33, 2), "cell: 33 touches cannot be shared by 2 threads");
   EXPECT_EQ(refusal(1, 2), "cell: 1 touches cannot be shared by 2 threads");

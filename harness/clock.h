@@ -11,10 +11,10 @@ namespace faultline {
 // The time stamp counter. Under `-icount shift=0` it advances by one per guest instruction
 // (QEMU 7.2, accel/tcg/icount-common.c), so a difference is a count of instructions: unit `instr`.
 // Elsewhere it is ticks, which `TickScale` turns into ns.
-inline uint64_t Ticks() { return __rdtsc(); }
+inline uint64_t read_ticks() { return __rdtsc(); }
 
 // Its lower half, for spans below 2^32 ticks: one instruction less to assemble it, each time.
-inline uint32_t ShortTicks() {
+inline uint32_t read_short_ticks() {
   uint32_t low = 0;
   asm volatile("rdtsc" : "=a"(low) : : "edx");
   return low;

@@ -49,20 +49,20 @@ constexpr uint64_t kVolatileFactor = 4;
 // In the wall domain a run must outlast the host's own pauses.
 constexpr uint64_t kConcurrentFactor = 32;
 
-uint64_t NowNs() {
+uint64_t now_ns() {
   timespec ts{};
   clock_gettime(CLOCK_MONOTONIC, &ts);
   return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000U + static_cast<uint64_t>(ts.tv_nsec);
 }
 
-void SleepUntil(uint64_t ns) {
+void sleep_until(uint64_t ns) {
   const timespec at{static_cast<time_t>(ns / 1'000'000'000U),
                     static_cast<long>(ns % 1'000'000'000U)};
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {
   }
 }
 
-[[noreturn]] void Fail(const std::string& what) {
+[[noreturn]] void fail(const std::string& what) {
   throw Failure(ExitCode::kRegression, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
@@ -100,9 +100,9 @@ class SharedMemory {
  public:
   explicit SharedMemory(uint64_t stores) : bytes_(sizeof(Shared) + stores * sizeof(uint64_t)) {
     void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) Fail("mmap");
+    if (at == MAP_FAILED) fail("mmap");
     shared_ = new (at) Shared;
-    Populate();
+    populate();
   }
   ~SharedMemory() { munmap(shared_, bytes_); }
   SharedMemory(const SharedMemory&) = delete;
@@ -112,7 +112,7 @@ class SharedMemory {
   // Ticks of each store of the victim.
   [[nodiscard]] uint64_t* stores() const { return reinterpret_cast<uint64_t*>(shared_ + 1); }
   // fork() leaves the entries of shared memory out: a child makes its own before it is measured.
-  void Populate() const {
+  void populate() const {
     volatile char* const at = reinterpret_cast<char*>(shared_);
     for (uint64_t i = 0; i < bytes_; i += kPageSize) at[i] = at[i];
   }
@@ -125,7 +125,7 @@ class SharedMemory {
 class Pipe {
  public:
   Pipe() {
-    if (pipe2(fds_.data(), O_CLOEXEC) != 0) Fail("pipe");
+    if (pipe2(fds_.data(), O_CLOEXEC) != 0) fail("pipe");
   }
   ~Pipe() {
     close(fds_[0]);
@@ -134,16 +134,16 @@ class Pipe {
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
   template <typename T>
-  void Put(const T& value) const {
-    if (write(fds_[1], &value, sizeof value) != static_cast<ssize_t>(sizeof value)) Fail("pipe");
+  void put(const T& value) const {
+    if (write(fds_[1], &value, sizeof value) != static_cast<ssize_t>(sizeof value)) fail("pipe");
   }
   template <typename T>
-  T Take() const {
+  T take() const {
     T value{};
-    if (read(fds_[0], &value, sizeof value) != static_cast<ssize_t>(sizeof value)) Fail("pipe");
+    if (read(fds_[0], &value, sizeof value) != static_cast<ssize_t>(sizeof value)) fail("pipe");
     return value;
   }
-  [[nodiscard]] bool Wait(int ms) const {
+  [[nodiscard]] bool wait_ready(int ms) const {
     pollfd ready{fds_[0], POLLIN, 0};
     return poll(&ready, 1, ms) == 1;
   }
@@ -169,16 +169,16 @@ struct Layout {
         end(room + std::max(1U, spec.touchers) * room_bytes) {}
 };
 
-void AddParts(const TestFile& file, const Layout& layout, bool only_written) {
+void add_parts(const TestFile& file, const Layout& layout, bool only_written) {
   const std::vector<char> page(kPageSize, 'w');
   const uint64_t until = only_written ? layout.end : layout.room;
   for (uint64_t at = layout.written; at < until; at += kPageSize) {
     if (pwrite(file.fd(), page.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
-      Fail("pwrite");
+      fail("pwrite");
     }
   }
-  if (ftruncate(file.fd(), static_cast<off_t>(layout.end)) != 0) Fail("ftruncate");
-  if (fsync(file.fd()) != 0) Fail("fsync");
+  if (ftruncate(file.fd(), static_cast<off_t>(layout.end)) != 0) fail("ftruncate");
+  if (fsync(file.fd()) != 0) fail("fsync");
 }
 
 class ContestRun {
@@ -190,37 +190,37 @@ class ContestRun {
         memory_(spec.stores),
         shared_(memory_.get()),
         file_(path_, layout_.victim_bytes, spec.state, false) {
-    AddParts(file_, layout_, spec.strategy->only_written);
+    add_parts(file_, layout_, spec.strategy->only_written);
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &mask_);
   }
   ~ContestRun() {
-    End();
+    end_parties();
     sigprocmask(SIG_SETMASK, &mask_, nullptr);
   }
   ContestRun(const ContestRun&) = delete;
   ContestRun& operator=(const ContestRun&) = delete;
 
-  ContestFigures Run();
+  ContestFigures run();
 
  private:
-  [[nodiscard]] bool Threads() const { return spec_.touchers > 0 && spec_.kind->in_process; }
-  [[nodiscard]] uint64_t TicksOf(uint64_t ns) const {
+  [[nodiscard]] bool has_threads() const { return spec_.touchers > 0 && spec_.kind->in_process; }
+  [[nodiscard]] uint64_t ticks_of(uint64_t ns) const {
     return static_cast<uint64_t>(static_cast<double>(ns) / spec_.ns_per_tick);
   }
   template <typename Body>
-  pid_t Fork(Body body);
-  void AwaitReady();
-  Toucher MakeToucher(unsigned index) const;
-  void Touch(Toucher& toucher);
-  void Fault();
-  void Store(char* base, uint64_t page);
-  void Sync(char* base, uint64_t from, uint64_t to);
-  void Await();
-  void End();
-  void Reap(pid_t pid, rusage* usage);
+  pid_t fork_party(Body body);
+  void await_ready();
+  Toucher make_toucher(unsigned index) const;
+  void touch(Toucher& toucher);
+  void take_faults();
+  void store_once(char* base, uint64_t page);
+  void sync_stores(char* base, uint64_t from, uint64_t to);
+  void await();
+  void end_parties();
+  void reap(pid_t pid, rusage* usage);
 
   const ContestSpec& spec_;
   std::string path_;
@@ -239,15 +239,15 @@ class ContestRun {
 };
 
 template <typename Body>
-pid_t ContestRun::Fork(Body body) {
+pid_t ContestRun::fork_party(Body body) {
   const pid_t parent = getpid();
   const pid_t pid = fork();
-  if (pid < 0) Fail("fork");
+  if (pid < 0) fail("fork");
   if (pid != 0) return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   try {
-    memory_.Populate();
+    memory_.populate();
     body();
     _exit(0);
   } catch (const Failure& failure) {
@@ -257,25 +257,25 @@ pid_t ContestRun::Fork(Body body) {
     std::strncpy(shared_.words.data(), e.what(), shared_.words.size() - 1);
     shared_.failure = static_cast<int>(ExitCode::kRegression);
   }
-  ready_.Put('f');
+  ready_.put('f');
   _exit(1);
 }
 
-void ContestRun::AwaitReady() {
-  if (!ready_.Wait(kReadyMs)) {
+void ContestRun::await_ready() {
+  if (!ready_.wait_ready(kReadyMs)) {
     throw Failure(ExitCode::kRegression, "a party of the contest does not get ready");
   }
-  if (ready_.Take<char>() != 'r') {
+  if (ready_.take<char>() != 'r') {
     throw Failure(static_cast<ExitCode>(shared_.failure.load()), shared_.words.data());
   }
 }
 
-Toucher ContestRun::MakeToucher(unsigned index) const {
+Toucher ContestRun::make_toucher(unsigned index) const {
   Toucher toucher;
   toucher.directory = spec_.directory;
   toucher.path = path_;
   toucher.fd = open(path_.c_str(), O_RDWR | O_CLOEXEC);
-  if (toucher.fd < 0) Fail(path_);
+  if (toucher.fd < 0) fail(path_);
   toucher.index = index;
   toucher.written = static_cast<off_t>(layout_.written) + index * kWrittenBytes;
   toucher.room_bytes = static_cast<off_t>(layout_.room_bytes);
@@ -283,7 +283,7 @@ Toucher ContestRun::MakeToucher(unsigned index) const {
   toucher.end = static_cast<off_t>(layout_.end);
   toucher.victim = &shared_.at;
   if (spec_.kind->prepare != nullptr && !spec_.kind->prepare(toucher)) {
-    Fail(fmt::format("touch {}", spec_.kind->id));
+    fail(fmt::format("touch {}", spec_.kind->id));
   }
   // Else the timer may come 50 us late (kernel/fork.c, default timer slack).
   prctl(PR_SET_TIMERSLACK, 1);
@@ -291,26 +291,26 @@ Toucher ContestRun::MakeToucher(unsigned index) const {
 }
 
 // Touches until the process is killed.
-void ContestRun::Touch(Toucher& toucher) {
+void ContestRun::touch(Toucher& toucher) {
   Shared::Party& party = shared_.party.at(toucher.index);
-  const uint64_t start = start_.Take<uint64_t>();
+  const uint64_t start = start_.take<uint64_t>();
   uint64_t next = start + spec_.phase_ns + toucher.index * spec_.period_ns / spec_.touchers;
-  SleepUntil(std::max(next, start));
+  sleep_until(std::max(next, start));
   for (uint64_t n = 0;; ++n) {
     if (spec_.period_ns != 0 && n != 0) {
       next += spec_.period_ns;
       // A timer that has run over fires at the next period, not at once: who never sleeps is never
       // woken, and it is the waking that gets ahead of the victim.
-      const uint64_t now = NowNs();
+      const uint64_t now = now_ns();
       if (next <= now) next += ((now - next) / spec_.period_ns + 1) * spec_.period_ns;
-      SleepUntil(next);
+      sleep_until(next);
     }
-    const uint64_t begin = Ticks();
+    const uint64_t begin = read_ticks();
     party.begin.store(begin, std::memory_order_relaxed);
     if (!spec_.kind->touch(toucher, n)) {
       if (party.refused.fetch_add(1, std::memory_order_relaxed) == 0) party.refusal = errno;
     } else {
-      const uint64_t ticks = Ticks() - begin;
+      const uint64_t ticks = read_ticks() - begin;
       const uint64_t count = party.count.load(std::memory_order_relaxed);
       if (count < kTouchesKept) party.ticks.at(count) = ticks;
       party.sum.fetch_add(ticks, std::memory_order_relaxed);
@@ -321,15 +321,15 @@ void ContestRun::Touch(Toucher& toucher) {
   }
 }
 
-void ContestRun::Sync(char* base, uint64_t from, uint64_t to) {
+void ContestRun::sync_stores(char* base, uint64_t from, uint64_t to) {
   if (spec_.strategy->persist == Persist::kNothing) return;
-  const int error = SyncPages(spec_.strategy->persist, file_.fd(), base + from * kPageSize,
-                              (to - from) * kPageSize);
+  const int error = sync_pages(spec_.strategy->persist, file_.fd(), base + from * kPageSize,
+                               (to - from) * kPageSize);
   if (error != 0 && shared_.error == 0) shared_.error = error;
   shared_.app_syncs.fetch_add(1, std::memory_order_relaxed);
 }
 
-void ContestRun::Store(char* base, uint64_t page) {
+void ContestRun::store_once(char* base, uint64_t page) {
   char* const at = base + page * kPageSize;
   if (spec_.store != nullptr) {
     spec_.store(at, page);
@@ -339,63 +339,63 @@ void ContestRun::Store(char* base, uint64_t page) {
 }
 
 // The victim, in a process of its own.
-void ContestRun::Fault() {
+void ContestRun::take_faults() {
   std::vector<std::thread> threads;
-  std::latch prepared(static_cast<std::ptrdiff_t>(Threads() ? spec_.touchers : 0));
-  if (Threads()) {
+  std::latch prepared(static_cast<std::ptrdiff_t>(has_threads() ? spec_.touchers : 0));
+  if (has_threads()) {
     for (unsigned i = 0; i < spec_.touchers; ++i) {
       threads.emplace_back([this, i, &prepared] {
-        Toucher toucher = MakeToucher(i);
+        Toucher toucher = make_toucher(i);
         prepared.count_down();
-        Touch(toucher);
+        touch(toucher);
       });
     }
   }
   prepared.wait();
   const Mapping mapping(file_, layout_.victim_bytes, spec_.strategy->map_sync, Order::kPte);
-  shared_.map_sync = mapping.IsMapSync();
-  if (spec_.module != nullptr) spec_.module->Set(file_.fd(), *spec_.strategy);
+  shared_.map_sync = mapping.is_map_sync();
+  if (spec_.module != nullptr) spec_.module->set(file_.fd(), *spec_.strategy);
   char* const base = mapping.base();
   const bool lines = spec_.strategy->persist == Persist::kFlushLines;
-  const LineFlush flush = BestLineFlush();
-  for (uint64_t i = 0; i < kWarmup; ++i) Store(base, i);
-  if (!lines) Sync(base, 0, kWarmup);
+  const LineFlush flush = best_line_flush();
+  for (uint64_t i = 0; i < kWarmup; ++i) store_once(base, i);
+  if (!lines) sync_stores(base, 0, kWarmup);
   shared_.app_syncs = 0;
-  if (spec_.module != nullptr) spec_.module->Reset(file_.fd());
-  ready_.Put('r');
-  SleepUntil(start_.Take<uint64_t>());
+  if (spec_.module != nullptr) spec_.module->reset(file_.fd());
+  ready_.put('r');
+  sleep_until(start_.take<uint64_t>());
 
-  const int who = Threads() ? RUSAGE_THREAD : RUSAGE_SELF;
+  const int who = has_threads() ? RUSAGE_THREAD : RUSAGE_SELF;
   uint64_t synced = 0;
-  shared_.faults_before = FaultsOf(who);
-  shared_.first = Ticks();
+  shared_.faults_before = faults_of(who);
+  shared_.first = read_ticks();
   for (uint64_t i = 0; i < spec_.stores; ++i) {
     shared_.at.store((kWarmup + i) * kPageSize, std::memory_order_relaxed);
-    const uint64_t begin = Ticks();
+    const uint64_t begin = read_ticks();
     shared_.begin.store(begin, std::memory_order_relaxed);
-    Store(base, kWarmup + i);
-    memory_.stores()[i] = Ticks() - begin;
+    store_once(base, kWarmup + i);
+    memory_.stores()[i] = read_ticks() - begin;
     shared_.begin.store(0, std::memory_order_relaxed);
     shared_.done.store(i + 1, std::memory_order_relaxed);
     if (lines) {
-      WriteBack(base + (kWarmup + i) * kPageSize, flush);
+      write_back(base + (kWarmup + i) * kPageSize, flush);
     } else if (i + 1 - synced >= spec_.every || i + 1 == spec_.stores) {
-      Sync(base, kWarmup + synced, kWarmup + i + 1);
+      sync_stores(base, kWarmup + synced, kWarmup + i + 1);
       synced = i + 1;
     }
   }
-  shared_.last = Ticks();
-  shared_.faults = FaultsOf(who) - shared_.faults_before;
+  shared_.last = read_ticks();
+  shared_.faults = faults_of(who) - shared_.faults_before;
   shared_.finished = true;
   _exit(0);  // threads and all
 }
 
 // Until the victim is done or a deadline has passed. The parent sleeps meanwhile: it wakes for the
 // deadline or for the victim's end.
-void ContestRun::Await() {
-  const uint64_t begun = Ticks();
-  const uint64_t limit = TicksOf(kStartNs + 2 * kTickNs + spec_.run_deadline_ns);
-  const uint64_t fault_limit = TicksOf(spec_.fault_deadline_ns);
+void ContestRun::await() {
+  const uint64_t begun = read_ticks();
+  const uint64_t limit = ticks_of(kStartNs + 2 * kTickNs + spec_.run_deadline_ns);
+  const uint64_t fault_limit = ticks_of(spec_.fault_deadline_ns);
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
@@ -403,13 +403,13 @@ void ContestRun::Await() {
     if (shared_.finished) break;
     const uint64_t begin = shared_.begin.load();
     const uint64_t first = shared_.first.load();
-    const uint64_t now = Ticks();
+    const uint64_t now = read_ticks();
     end_ = now;
     if (begin != 0 && now > begin && now - begin >= fault_limit) {
       starved_ = true;
       break;
     }
-    const uint64_t over = first != 0 ? first + TicksOf(spec_.run_deadline_ns) : begun + limit;
+    const uint64_t over = first != 0 ? first + ticks_of(spec_.run_deadline_ns) : begun + limit;
     if (now >= over) break;
     // A store that has not begun yet cannot be over sooner.
     const uint64_t due = std::min(over, (begin != 0 ? begin : now) + fault_limit);
@@ -437,38 +437,38 @@ void ContestRun::Await() {
   }
 }
 
-void ContestRun::Reap(pid_t pid, rusage* usage) {
+void ContestRun::reap(pid_t pid, rusage* usage) {
   kill(pid, SIGKILL);
   int status = 0;
   while (wait4(pid, &status, 0, usage) < 0 && errno == EINTR) {
   }
 }
 
-void ContestRun::End() {
-  for (const pid_t pid : attackers_) Reap(pid, nullptr);
+void ContestRun::end_parties() {
+  for (const pid_t pid : attackers_) reap(pid, nullptr);
   attackers_.clear();
   // Whatever a killed toucher left behind could keep the victim from dying.
   if (spec_.kind != nullptr && spec_.kind->release != nullptr) spec_.kind->release(spec_.directory);
-  if (victim_ != 0) Reap(victim_, &usage_);
+  if (victim_ != 0) reap(victim_, &usage_);
   victim_ = 0;
 }
 
-ContestFigures ContestRun::Run() {
-  if (spec_.touchers > 0 && !Threads()) {
+ContestFigures ContestRun::run() {
+  if (spec_.touchers > 0 && !has_threads()) {
     for (unsigned i = 0; i < spec_.touchers; ++i) {
-      attackers_.push_back(Fork([&] {
-        Toucher toucher = MakeToucher(i);
-        ready_.Put('r');
-        Touch(toucher);
+      attackers_.push_back(fork_party([&] {
+        Toucher toucher = make_toucher(i);
+        ready_.put('r');
+        touch(toucher);
       }));
-      AwaitReady();
+      await_ready();
     }
   }
-  victim_ = Fork([&] { Fault(); });
-  AwaitReady();
-  const uint64_t start = (NowNs() + kStartNs) / kTickNs * kTickNs + kTickNs + kStartNs / 2;
-  for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.Put(start);
-  Await();
+  victim_ = fork_party([&] { take_faults(); });
+  await_ready();
+  const uint64_t start = (now_ns() + kStartNs) / kTickNs * kTickNs + kTickNs + kStartNs / 2;
+  for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.put(start);
+  await();
   const bool finished = shared_.finished;
   ContestFigures figures;
   figures.starved = starved_;
@@ -493,18 +493,18 @@ ContestFigures ContestRun::Run() {
       figures.touch_longest = std::max(figures.touch_longest, end - began);
     }
   }
-  if (spec_.module != nullptr) figures.module = spec_.module->Stats(file_.fd());
-  End();
+  if (spec_.module != nullptr) figures.module = spec_.module->stats(file_.fd());
+  end_parties();
   figures.app_syncs = shared_.app_syncs;
   figures.map_sync = shared_.map_sync;
-  figures.dax = file_.IsDax();
+  figures.dax = file_.is_dax();
   if (shared_.error != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("a sync failed: {}", std::strerror(shared_.error)));
   }
   if (finished) {
     figures.kernel_faults = shared_.faults;
-  } else if (!Threads()) {
+  } else if (!has_threads()) {
     figures.kernel_faults = static_cast<uint64_t>(usage_.ru_minflt) +
                             static_cast<uint64_t>(usage_.ru_majflt) - shared_.faults_before;
   }
@@ -513,23 +513,23 @@ ContestFigures ContestRun::Run() {
 
 }  // namespace
 
-double ContestFigures::PerStore() const {
+double ContestFigures::per_store() const {
   const uint64_t stores = faults.size() + (open != 0 ? 1 : 0);
   return stores == 0 ? 0 : static_cast<double>(elapsed) / static_cast<double>(stores);
 }
 
-uint64_t ContestFigures::Longest() const {
+uint64_t ContestFigures::longest() const {
   const auto longest = std::max_element(faults.begin(), faults.end());
   return std::max(open, longest == faults.end() ? 0 : *longest);
 }
 
-ContestFigures RunContest(const ContestSpec& spec) { return ContestRun(spec).Run(); }
+ContestFigures run_contest(const ContestSpec& spec) { return ContestRun(spec).run(); }
 
-bool TruncateUpAndDown(Toucher& toucher, uint64_t n) {
+bool truncate_up_and_down(Toucher& toucher, uint64_t n) {
   return ftruncate(toucher.fd, toucher.end + (n % 2 == 0 ? static_cast<off_t>(kPageSize) : 0)) == 0;
 }
 
-uint64_t QuantileOf(std::span<const uint64_t> sorted, double q) {
+uint64_t quantile_of(std::span<const uint64_t> sorted, double q) {
   if (sorted.empty()) return 0;
   const double rank = q * static_cast<double>(sorted.size());
   auto index = static_cast<size_t>(rank);
@@ -547,13 +547,13 @@ struct Scanned {
 };
 
 // Of a toucher that never came through: as long as it has waited.
-double MeanTouch(const ContestFigures& figures) {
+double mean_touch(const ContestFigures& figures) {
   return figures.touches == 0
              ? static_cast<double>(figures.touch_longest)
              : static_cast<double>(figures.touch_sum) / static_cast<double>(figures.touches);
 }
 
-const TouchKind* FindKind(const Workload& workload, const std::string& id) {
+const TouchKind* find_kind(const Workload& workload, const std::string& id) {
   for (const TouchKind& kind : workload.kinds) {
     if (id == kind.id) return &kind;
   }
@@ -562,37 +562,37 @@ const TouchKind* FindKind(const Workload& workload, const std::string& id) {
 }
 
 // Ticks are as long as the clock says; in virtual time 1 ns.
-double NsPerTick(bool virtual_time) {
+double ns_per_tick(bool virtual_time) {
   if (virtual_time) return 1;
-  const uint64_t ns = NowNs();
-  const uint64_t ticks = Ticks();
-  SleepUntil(ns + 20 * kMs);
-  return static_cast<double>(NowNs() - ns) / static_cast<double>(Ticks() - ticks);
+  const uint64_t ns = now_ns();
+  const uint64_t ticks = read_ticks();
+  sleep_until(ns + 20 * kMs);
+  return static_cast<double>(now_ns() - ns) / static_cast<double>(read_ticks() - ticks);
 }
 
 // What is measured, ticks: a store of the victim, or a touch of the bystander.
 struct Measure {
   bool victim;
-  [[nodiscard]] double Each(const ContestFigures& f) const {
-    return victim ? f.PerStore() : MeanTouch(f);
+  [[nodiscard]] double each(const ContestFigures& f) const {
+    return victim ? f.per_store() : mean_touch(f);
   }
-  [[nodiscard]] uint64_t Longest(const ContestFigures& f) const {
-    return victim ? f.Longest() : f.touch_longest;
+  [[nodiscard]] uint64_t longest(const ContestFigures& f) const {
+    return victim ? f.longest() : f.touch_longest;
   }
-  [[nodiscard]] bool Starved(const ContestFigures& f) const {
+  [[nodiscard]] bool starved(const ContestFigures& f) const {
     return victim ? f.starved : f.touches == 0 && f.refused == 0;
   }
 };
 
-nlohmann::json RunJson(const Scanned& run, const Measure& measure, double scale, double slowdown) {
+nlohmann::json run_json(const Scanned& run, const Measure& measure, double scale, double slowdown) {
   const ContestFigures& f = run.figures;
   return {{"period_us", run.period_us},
           {"phase_us", run.phase_us},
           {"stores", f.faults.size()},
           {"kernel_faults", f.kernel_faults ? nlohmann::json(*f.kernel_faults) : nullptr},
-          {"starved", measure.Starved(f)},
-          {"each", scale * measure.Each(f)},
-          {"longest", scale * static_cast<double>(measure.Longest(f))},
+          {"starved", measure.starved(f)},
+          {"each", scale * measure.each(f)},
+          {"longest", scale * static_cast<double>(measure.longest(f))},
           {"slowdown", slowdown},
           {"retries", f.module.retries},
           {"retries_max", std::max(f.module.max_retries, f.module.open_retries)},
@@ -600,16 +600,16 @@ nlohmann::json RunJson(const Scanned& run, const Measure& measure, double scale,
           {"refused", f.refused}};
 }
 
-double Ratio(double a, double b) { return b == 0 ? 0 : a / b; }
+double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
 
-double Median(std::vector<double> values) {
+double median(std::vector<double> values) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   return values[(values.size() - 1) / 2];
 }
 
 // A ContestSpec with all that the runs of a cell share.
-ContestSpec SpecOf(const Cell& cell, const RunContext& context, const StrategyModule* module) {
+ContestSpec spec_of(const Cell& cell, const RunContext& context, const StrategyModule* module) {
   const bool concurrent = cell.setting == Setting::kConcurrent;
   ContestSpec spec;
   spec.directory = context.directory;
@@ -625,7 +625,7 @@ ContestSpec SpecOf(const Cell& cell, const RunContext& context, const StrategyMo
 }
 
 // Periods and phases, or repetitions.
-std::vector<Scanned> ScanOf(const Cell& cell, bool victim) {
+std::vector<Scanned> scan_of(const Cell& cell, bool victim) {
   std::vector<Scanned> scan;
   if (cell.attackers == 0) return {{}};
   if (cell.setting == Setting::kConcurrent) {
@@ -646,7 +646,7 @@ std::vector<Scanned> ScanOf(const Cell& cell, bool victim) {
 }
 
 // A run's counters to those of the cell. A fault that never ended has its retries too.
-void Add(const fl_kmod_stats& run, fl_kmod_stats& sum) {
+void add(const fl_kmod_stats& run, fl_kmod_stats& sum) {
   for (const auto field :
        {&fl_kmod_stats::attempts, &fl_kmod_stats::faults, &fl_kmod_stats::syncs,
         &fl_kmod_stats::syncs_dropped, &fl_kmod_stats::retries, &fl_kmod_stats::passed_over,
@@ -660,30 +660,30 @@ void Add(const fl_kmod_stats& run, fl_kmod_stats& sum) {
   }
 }
 
-ContestFigures RunOne(ContestSpec spec, const Scanned& at) {
+ContestFigures run_one(ContestSpec spec, const Scanned& at) {
   spec.period_ns = at.period_us * kUs;
   spec.phase_ns = at.phase_us * kUs;
-  return RunContest(spec);
+  return run_contest(spec);
 }
 
 }  // namespace
 
-void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& row) {
+void fill_contest(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Measure measure{context.workload.contest == Contest::kVictim};
-  const TouchKind* kind = FindKind(context.workload, cell.touch);
+  const TouchKind* kind = find_kind(context.workload, cell.touch);
   if ((kind == nullptr) != (cell.attackers == 0) || cell.attackers > kMaxTouchers) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{} attackers cannot touch by '{}'", cell.attackers, cell.touch));
   }
   std::unique_ptr<StrategyModule> module;
-  if (context.strategy.NeedsModule()) module = std::make_unique<StrategyModule>();
-  const double scale = NsPerTick(cell.virtual_time);
-  ContestSpec spec = SpecOf(cell, context, module.get());
+  if (context.strategy.needs_module()) module = std::make_unique<StrategyModule>();
+  const double scale = ns_per_tick(cell.virtual_time);
+  ContestSpec spec = spec_of(cell, context, module.get());
   spec.ns_per_tick = scale;
   spec.kind = kind;
   spec.touchers = cell.attackers;
   if (kind != nullptr && kind->setup != nullptr && !kind->setup(context.directory)) {
-    Fail(fmt::format("touch {}", kind->id));
+    fail(fmt::format("touch {}", kind->id));
   }
 
   // Against what: the victim alone; the bystander beside faults that sync nothing.
@@ -692,39 +692,39 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
     reference.kind = nullptr;
     reference.touchers = 0;
   } else {
-    reference.strategy = FindStrategy("volatile");
+    reference.strategy = find_strategy("volatile");
     reference.module = nullptr;
     reference.every = kEveryAll;
     // A fault that syncs nothing is over sooner: as long a time takes more of them.
     reference.stores *= kVolatileFactor;
   }
-  std::vector<Scanned> scan = ScanOf(cell, measure.victim);
+  std::vector<Scanned> scan = scan_of(cell, measure.victim);
   ContestFigures alone;
-  if (measure.victim) alone = RunContest(reference);
+  if (measure.victim) alone = run_contest(reference);
   std::vector<double> slowdowns;
   const Scanned* worst = nullptr;
   double worst_slowdown = 0;
   uint64_t starved = 0;
   nlohmann::json runs = nlohmann::json::array();
   for (Scanned& run : scan) {
-    if (!measure.victim) alone = RunOne(reference, run);
-    run.figures = RunOne(spec, run);
-    const double slowdown = Ratio(measure.Each(run.figures), measure.Each(alone));
-    const bool starves = measure.Starved(run.figures);
+    if (!measure.victim) alone = run_one(reference, run);
+    run.figures = run_one(spec, run);
+    const double slowdown = ratio(measure.each(run.figures), measure.each(alone));
+    const bool starves = measure.starved(run.figures);
     slowdowns.push_back(slowdown);
     if (starves) ++starved;
     // A victim that starves is worse than any that does not.
     const bool worse =
         worst == nullptr ||
-        (starves != measure.Starved(worst->figures) ? starves : slowdown > worst_slowdown);
+        (starves != measure.starved(worst->figures) ? starves : slowdown > worst_slowdown);
     if (worse) {
       worst = &run;
       worst_slowdown = slowdown;
-      row["reference"] = {{"each", scale * measure.Each(alone)},
-                          {"longest", scale * static_cast<double>(measure.Longest(alone))},
+      row["reference"] = {{"each", scale * measure.each(alone)},
+                          {"longest", scale * static_cast<double>(measure.longest(alone))},
                           {"stores", alone.faults.size()}};
     }
-    runs.push_back(RunJson(run, measure, scale, slowdown));
+    runs.push_back(run_json(run, measure, scale, slowdown));
   }
 
   std::vector<uint64_t> times;  // of all that ended, and of those that were open at the end
@@ -755,19 +755,19 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
     refused += f.refused;
     if (refusal == 0) refusal = f.refusal;
     elapsed += f.elapsed;
-    longest = std::max(longest, measure.Longest(f));
+    longest = std::max(longest, measure.longest(f));
     map_sync = map_sync && f.map_sync == context.strategy.map_sync;
     dax = dax && f.dax;
-    Add(f.module, stats);
+    add(f.module, stats);
   }
   std::sort(times.begin(), times.end());
   for (const auto& [name, q] :
        {std::pair{"p50", 0.5}, std::pair{"p90", 0.9}, std::pair{"p99", 0.99},
         std::pair{"p99_9", 0.999}, std::pair{"max", 1.0}}) {
-    row[name] = scale * static_cast<double>(QuantileOf(times, q));
+    row[name] = scale * static_cast<double>(quantile_of(times, q));
   }
-  row["per_fault"] = scale * Ratio(busy, static_cast<double>(stores));
-  row["per_page"] = scale * Ratio(static_cast<double>(elapsed), static_cast<double>(stores));
+  row["per_fault"] = scale * ratio(busy, static_cast<double>(stores));
+  row["per_page"] = scale * ratio(static_cast<double>(elapsed), static_cast<double>(stores));
   row["real_time"] = row["per_page"];
   row["cpu_time"] = row["per_fault"];
   row["iterations"] = stores;
@@ -783,18 +783,18 @@ void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& ro
                          ? nlohmann::json(worst->period_us)
                          : nlohmann::json(nullptr);
   row["slowdown"] = worst_slowdown;
-  row["slowdown_p50"] = Median(slowdowns);
+  row["slowdown_p50"] = median(slowdowns);
   row["starved"] = {{"n", starved}, {"of", scan.size()}};
   row["progress_max"] = scale * static_cast<double>(longest);
   row["attack_rate"] =
-      1e9 * Ratio(static_cast<double>(touches), scale * static_cast<double>(elapsed));
+      1e9 * ratio(static_cast<double>(touches), scale * static_cast<double>(elapsed));
   row["refused"] = {
       {"n", refused},
       {"error", refusal == 0 ? nlohmann::json(nullptr) : nlohmann::json(strerrorname_np(refusal))}};
   row["scan"] = std::move(runs);
   if (module) {
-    row["module"] = ModuleJson(stats);
-    row["retries_p50"] = RetriesP50(stats);
+    row["module"] = module_json(stats);
+    row["retries_p50"] = retries_p50(stats);
     row["retries_max"] = stats.max_retries;
     row["syncs"] = stats.syncs + stats.syncs_dropped;
   }

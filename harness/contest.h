@@ -56,7 +56,7 @@ struct TouchKind {
 };
 
 // A touch that both workloads have: a page more behind the file's end, and again without it.
-bool TruncateUpAndDown(Toucher& toucher, uint64_t n);
+bool truncate_up_and_down(Toucher& toucher, uint64_t n);
 
 // One run of a contest.
 struct ContestSpec {
@@ -97,17 +97,17 @@ struct ContestFigures {
 
   // The victim's time per store; one that is open counts, so for a starved victim this is the least
   // that it can be.
-  [[nodiscard]] double PerStore() const;
-  [[nodiscard]] uint64_t Longest() const;  // of all stores, an open one included
+  [[nodiscard]] double per_store() const;
+  [[nodiscard]] uint64_t longest() const;  // of all stores, an open one included
 };
 
 // Throws Failure when a party cannot start, or dies.
-ContestFigures RunContest(const ContestSpec& spec);
+ContestFigures run_contest(const ContestSpec& spec);
 
 // The value below or at which the share q of `sorted` lies; 0 for none.
-uint64_t QuantileOf(std::span<const uint64_t> sorted, double q);
+uint64_t quantile_of(std::span<const uint64_t> sorted, double q);
 
 // The whole cell: its row's figures. Throws Failure as a cell without touches does.
-void FillContest(const Cell& cell, const RunContext& context, nlohmann::json& row);
+void fill_contest(const Cell& cell, const RunContext& context, nlohmann::json& row);
 
 }  // namespace faultline

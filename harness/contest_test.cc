@@ -24,15 +24,15 @@ namespace {
 
 constexpr uint64_t kMs = 1'000'000;
 
-double HostNsPerTick() {
+double host_ns_per_tick() {
   const auto begin = std::chrono::steady_clock::now();
-  const uint64_t ticks = Ticks();
+  const uint64_t ticks = read_ticks();
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const std::chrono::duration<double, std::nano> ns = std::chrono::steady_clock::now() - begin;
-  return ns.count() / static_cast<double>(Ticks() - ticks);
+  return ns.count() / static_cast<double>(read_ticks() - ticks);
 }
 
-const TouchKind& Kind(const Workload& workload, const std::string& id) {
+const TouchKind& kind_named(const Workload& workload, const std::string& id) {
   for (const TouchKind& kind : workload.kinds) {
     if (id == kind.id) return kind;
   }
@@ -56,19 +56,19 @@ class Attacked {
     EXPECT_EQ(ftruncate(file_.fd(), toucher.end), 0);
     EXPECT_EQ(fsync(file_.fd()), 0);
   }
-  [[nodiscard]] struct stat Stat() const {
+  [[nodiscard]] struct stat stat() const {
     struct stat st {};
     fstat(file_.fd(), &st);
     return st;
   }
   // The n-th touch, and what the file is after it.
-  struct stat After(const TouchKind& kind, uint64_t n) {
+  struct stat after(const TouchKind& kind, uint64_t n) {
     EXPECT_TRUE(kind.touch(toucher, n)) << kind.id << ": " << std::strerror(errno);
     fsync(file_.fd());
-    return Stat();
+    return stat();
   }
   [[nodiscard]] std::string path() const { return folder_.path() + "/cell"; }
-  [[nodiscard]] uint64_t At(off_t at) const {
+  [[nodiscard]] uint64_t at(off_t at) const {
     uint64_t value = 0;
     EXPECT_EQ(pread(file_.fd(), &value, sizeof value, at), 8);
     return value;
@@ -87,62 +87,62 @@ constexpr off_t kPage = kPageSize;
 TEST(Dos, TouchesDoWhatTheirNamesSay) {
   {
     Attacked file;
-    const auto& kind = Kind(k_dos, "store");
+    const auto& kind = kind_named(k_dos, "store");
     ASSERT_TRUE(kind.prepare(file.toucher));
-    file.After(kind, 3);
-    EXPECT_EQ(file.At(file.toucher.room + 3 * kPage), 3U);
+    file.after(kind, 3);
+    EXPECT_EQ(file.at(file.toucher.room + 3 * kPage), 3U);
   }
   {
     Attacked file;
-    const auto& kind = Kind(k_dos, "utimens");
-    const auto first = file.After(kind, 1).st_mtim;
-    const auto second = file.After(kind, 2).st_mtim;
+    const auto& kind = kind_named(k_dos, "utimens");
+    const auto first = file.after(kind, 1).st_mtim;
+    const auto second = file.after(kind, 2).st_mtim;
     EXPECT_NE(first.tv_nsec, second.tv_nsec);
   }
   {
     Attacked file;
-    const auto before = file.Stat();
-    const auto after = file.After(Kind(k_dos, "pwrite"), 17);
-    EXPECT_EQ(file.At(file.toucher.written + kPage), 17U);
+    const auto before = file.stat();
+    const auto after = file.after(kind_named(k_dos, "pwrite"), 17);
+    EXPECT_EQ(file.at(file.toucher.written + kPage), 17U);
     EXPECT_EQ(after.st_size, before.st_size);
     EXPECT_EQ(after.st_blocks, before.st_blocks);
   }
   {
     Attacked file;
-    const auto& kind = Kind(k_dos, "append");
-    EXPECT_EQ(file.After(kind, 0).st_size, file.toucher.end + 8);
-    EXPECT_EQ(file.After(kind, 1).st_size, file.toucher.end + kPage + 8);
+    const auto& kind = kind_named(k_dos, "append");
+    EXPECT_EQ(file.after(kind, 0).st_size, file.toucher.end + 8);
+    EXPECT_EQ(file.after(kind, 1).st_size, file.toucher.end + kPage + 8);
   }
   {
     Attacked file;
-    const auto& kind = Kind(k_dos, "truncate");
-    EXPECT_EQ(file.After(kind, 0).st_size, file.toucher.end + kPage);
-    EXPECT_EQ(file.After(kind, 1).st_size, file.toucher.end);
+    const auto& kind = kind_named(k_dos, "truncate");
+    EXPECT_EQ(file.after(kind, 0).st_size, file.toucher.end + kPage);
+    EXPECT_EQ(file.after(kind, 1).st_size, file.toucher.end);
   }
   {
     Attacked file;
-    const auto before = file.Stat();
-    const auto after = file.After(Kind(k_dos, "fallocate"), 0);
+    const auto before = file.stat();
+    const auto after = file.after(kind_named(k_dos, "fallocate"), 0);
     EXPECT_EQ(after.st_size, before.st_size);
     EXPECT_EQ(after.st_blocks, before.st_blocks + 8);
   }
   {
     Attacked file;
-    const auto before = file.Stat();
-    const auto& kind = Kind(k_dos, "punch");
-    EXPECT_EQ(file.After(kind, 0).st_blocks, before.st_blocks - 8);
-    EXPECT_EQ(file.After(kind, 1).st_blocks, before.st_blocks);
-    EXPECT_EQ(file.At(file.toucher.written), 1U);
+    const auto before = file.stat();
+    const auto& kind = kind_named(k_dos, "punch");
+    EXPECT_EQ(file.after(kind, 0).st_blocks, before.st_blocks - 8);
+    EXPECT_EQ(file.after(kind, 1).st_blocks, before.st_blocks);
+    EXPECT_EQ(file.at(file.toucher.written), 1U);
   }
   {
     Attacked file;
-    const auto& kind = Kind(k_dos, "chmod");
-    EXPECT_EQ(file.After(kind, 0).st_mode & 0777U, 0600U);
-    EXPECT_EQ(file.After(kind, 1).st_mode & 0777U, 0644U);
+    const auto& kind = kind_named(k_dos, "chmod");
+    EXPECT_EQ(file.after(kind, 0).st_mode & 0777U, 0600U);
+    EXPECT_EQ(file.after(kind, 1).st_mode & 0777U, 0644U);
   }
   {
     Attacked file;
-    file.After(Kind(k_dos, "xattr"), 5);
+    file.after(kind_named(k_dos, "xattr"), 5);
     uint64_t value = 0;
     EXPECT_EQ(fgetxattr(file.toucher.fd, "user.faultline", &value, sizeof value), 8);
     EXPECT_EQ(value, 5U);
@@ -151,11 +151,11 @@ TEST(Dos, TouchesDoWhatTheirNamesSay) {
 
 TEST(Dos, OthersLeavesTheVictimAlone) {
   Attacked file;
-  const auto& kind = Kind(k_dos, "others");
+  const auto& kind = kind_named(k_dos, "others");
   ASSERT_TRUE(kind.setup(file.toucher.directory));
-  const auto before = file.Stat();
+  const auto before = file.stat();
   for (uint64_t n = 0; n < 500; ++n) ASSERT_TRUE(kind.touch(file.toucher, n));
-  const auto after = file.Stat();
+  const auto after = file.stat();
   EXPECT_EQ(after.st_ctim.tv_nsec, before.st_ctim.tv_nsec);
   struct stat other {};
   for (const int which : {0, 4, 1996}) {
@@ -164,25 +164,25 @@ TEST(Dos, OthersLeavesTheVictimAlone) {
   }
 }
 
-ContestSpec Small(const TempFolder& folder) {
+ContestSpec small(const TempFolder& folder) {
   ContestSpec spec;
   spec.directory = folder.path();
   spec.state = State::kWritten;
-  spec.strategy = FindStrategy("volatile");
+  spec.strategy = find_strategy("volatile");
   spec.every = kEveryAll;
   spec.stores = 8;
   spec.fault_deadline_ns = 200 * kMs;
   spec.run_deadline_ns = 1000 * kMs;
-  spec.ns_per_tick = HostNsPerTick();
+  spec.ns_per_tick = host_ns_per_tick();
   return spec;
 }
 
 TEST(Contest, AVictimAlone) {
   const TempFolder folder;
-  ContestSpec spec = Small(folder);
-  spec.strategy = FindStrategy("fsync");
+  ContestSpec spec = small(folder);
+  spec.strategy = find_strategy("fsync");
   spec.every = 3;
-  const ContestFigures figures = RunContest(spec);
+  const ContestFigures figures = run_contest(spec);
   EXPECT_EQ(figures.faults.size(), 8U);
   EXPECT_FALSE(figures.starved);
   EXPECT_EQ(figures.open, 0U);
@@ -201,15 +201,15 @@ TEST(Contest, AVictimAlone) {
 
 TEST(Contest, AttackersTouchMeanwhile) {
   const TempFolder folder;
-  ContestSpec spec = Small(folder);
+  ContestSpec spec = small(folder);
   spec.store = [](char* at, uint64_t value) {
     usleep(5'000);
     *reinterpret_cast<volatile uint64_t*>(at) = value;
   };
-  spec.kind = &Kind(k_dos, "chmod");
+  spec.kind = &kind_named(k_dos, "chmod");
   spec.touchers = 2;
   spec.period_ns = kMs;
-  const ContestFigures figures = RunContest(spec);
+  const ContestFigures figures = run_contest(spec);
   EXPECT_EQ(figures.faults.size(), 8U);
   // Eight stores of 5 ms each; a touch per ms by each of two, on a busy machine fewer.
   EXPECT_GT(figures.touches, 4U);
@@ -219,25 +219,25 @@ TEST(Contest, AttackersTouchMeanwhile) {
 
 TEST(Contest, AVictimThatIsStuckIsEnded) {
   const TempFolder folder;
-  ContestSpec spec = Small(folder);
+  ContestSpec spec = small(folder);
   spec.store = [](char* at, uint64_t value) {
     // 16 stores of the warm-up have come before.
     if (value == 16 + 5) pause();
     *reinterpret_cast<volatile uint64_t*>(at) = value;
   };
   const auto begin = std::chrono::steady_clock::now();
-  const ContestFigures figures = RunContest(spec);
+  const ContestFigures figures = run_contest(spec);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   EXPECT_TRUE(figures.starved);
   EXPECT_EQ(figures.faults.size(), 5U);
   EXPECT_GE(static_cast<double>(figures.open) * spec.ns_per_tick, 199.0 * kMs);
-  EXPECT_EQ(figures.Longest(), figures.open);
+  EXPECT_EQ(figures.longest(), figures.open);
   EXPECT_LT(took.count(), 10.0);
 }
 
 TEST(Contest, RefusedTouchesAreCounted) {
   const TempFolder folder;
-  ContestSpec spec = Small(folder);
+  ContestSpec spec = small(folder);
   spec.store = [](char* /*at*/, uint64_t /*value*/) { usleep(5'000); };
   constexpr TouchKind kRefused = {.id = "refused", .summary = "", .touch = [](Toucher&, uint64_t) {
                                     errno = ETXTBSY;
@@ -246,7 +246,7 @@ TEST(Contest, RefusedTouchesAreCounted) {
   spec.kind = &kRefused;
   spec.touchers = 1;
   spec.period_ns = kMs;
-  const ContestFigures figures = RunContest(spec);
+  const ContestFigures figures = run_contest(spec);
   EXPECT_EQ(figures.touches, 0U);
   EXPECT_GT(figures.refused, 0U);
   EXPECT_EQ(figures.refusal, ETXTBSY);
@@ -254,30 +254,30 @@ TEST(Contest, RefusedTouchesAreCounted) {
 
 TEST(Contest, ThePartiesEndsAreSeen) {
   const TempFolder folder;
-  ContestSpec spec = Small(folder);
+  ContestSpec spec = small(folder);
   spec.store = [](char* /*at*/, uint64_t value) {
     if (value == 18) raise(SIGSEGV);
   };
-  EXPECT_NE(MessageOf(ExitCode::kRegression, [&] { RunContest(spec); }).find("died of signal 11"),
+  EXPECT_NE(message_of(ExitCode::kRegression, [&] { run_contest(spec); }).find("died of signal 11"),
             std::string::npos);
   spec.store = [](char* /*at*/, uint64_t /*value*/) { usleep(20'000); };
   constexpr TouchKind kDies = {
       .id = "dies", .summary = "", .touch = [](Toucher&, uint64_t) -> bool { _exit(3); }};
   spec.kind = &kDies;
   spec.touchers = 1;
-  EXPECT_EQ(MessageOf(ExitCode::kRegression, [&] { RunContest(spec); }),
+  EXPECT_EQ(message_of(ExitCode::kRegression, [&] { run_contest(spec); }),
             "an attacker ended by itself (3)");
 }
 
 TEST(Contest, ABystandersTouches) {
   for (const char* id : {"mmap", "anon", "read_fault", "other_file", "resize"}) {
     const TempFolder folder;
-    ContestSpec spec = Small(folder);
+    ContestSpec spec = small(folder);
     spec.store = [](char* /*at*/, uint64_t /*value*/) { usleep(5'000); };
-    spec.kind = &Kind(k_bystander, id);
+    spec.kind = &kind_named(k_bystander, id);
     spec.touchers = 1;
     spec.period_ns = kMs;
-    const ContestFigures figures = RunContest(spec);
+    const ContestFigures figures = run_contest(spec);
     EXPECT_GT(figures.touches, 0U) << id;
     EXPECT_EQ(figures.refused, 0U) << id;
     EXPECT_GT(figures.touch_sum, 0U) << id;
@@ -287,11 +287,11 @@ TEST(Contest, ABystandersTouches) {
 
 TEST(Quantile, OfSortedValues) {
   const std::vector<uint64_t> values = {1, 2, 3, 4, 100};
-  EXPECT_EQ(QuantileOf(values, 0.5), 3U);
-  EXPECT_EQ(QuantileOf(values, 0.8), 4U);
-  EXPECT_EQ(QuantileOf(values, 0.81), 100U);
-  EXPECT_EQ(QuantileOf(values, 1.0), 100U);
-  EXPECT_EQ(QuantileOf({}, 0.5), 0U);
+  EXPECT_EQ(quantile_of(values, 0.5), 3U);
+  EXPECT_EQ(quantile_of(values, 0.8), 4U);
+  EXPECT_EQ(quantile_of(values, 0.81), 100U);
+  EXPECT_EQ(quantile_of(values, 1.0), 100U);
+  EXPECT_EQ(quantile_of({}, 0.5), 0U);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ constexpr CounterRow kKernelCounters[] = {
     {"dtlb_load_misses", PERF_TYPE_HW_CACHE, kDtlbLoadMisses, true},
 };
 
-std::string Paranoid() {
+std::string paranoid() {
   std::ifstream in("/proc/sys/kernel/perf_event_paranoid");
   std::string value;
   in >> value;
@@ -40,9 +40,9 @@ struct Reading {
 
 }  // namespace
 
-std::span<const CounterRow> KernelCounters() { return kKernelCounters; }
+std::span<const CounterRow> kernel_counters() { return kKernelCounters; }
 
-std::string WhyNoCounter(const char* id, int error, const std::string& paranoid) {
+std::string why_no_counter(const char* id, int error, const std::string& paranoid) {
   switch (error) {
     case EACCES:
     case EPERM:
@@ -60,15 +60,15 @@ std::string WhyNoCounter(const char* id, int error, const std::string& paranoid)
   }
 }
 
-Counters::~Counters() { Close(); }
+Counters::~Counters() { close_all(); }
 
-void Counters::Close() {
+void Counters::close_all() {
   for (const Open& event : open_) close(event.fd);
   open_.clear();
 }
 
-void Counters::Start() {
-  Close();
+void Counters::start() {
+  close_all();
   reason_.clear();
   for (const CounterRow& row : rows_) {
     perf_event_attr attr{};
@@ -83,7 +83,7 @@ void Counters::Start() {
     const int leader = open_.empty() ? -1 : open_.front().fd;
     const long fd = syscall(SYS_perf_event_open, &attr, 0, -1, leader, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0) {
-      reason_ += (reason_.empty() ? "" : "; ") + WhyNoCounter(row.id, errno, Paranoid());
+      reason_ += (reason_.empty() ? "" : "; ") + why_no_counter(row.id, errno, paranoid());
     } else {
       open_.push_back({&row, static_cast<int>(fd)});
     }
@@ -91,14 +91,14 @@ void Counters::Start() {
   if (!open_.empty()) ioctl(open_.front().fd, PERF_EVENT_IOC_ENABLE, PERF_IOC_FLAG_GROUP);
 }
 
-nlohmann::json Counters::Stop() {
+nlohmann::json Counters::stop() {
   if (!open_.empty()) ioctl(open_.front().fd, PERF_EVENT_IOC_DISABLE, PERF_IOC_FLAG_GROUP);
   nlohmann::json json = nlohmann::json::object();
   for (const CounterRow& row : rows_) json[row.id] = nullptr;
   for (const Open& event : open_) {
     Reading reading{};
     if (read(event.fd, &reading, sizeof reading) != sizeof reading) {
-      reason_ += (reason_.empty() ? "" : "; ") + WhyNoCounter(event.row->id, errno, Paranoid());
+      reason_ += (reason_.empty() ? "" : "; ") + why_no_counter(event.row->id, errno, paranoid());
     } else if (reading.running < reading.enabled || reading.running == 0) {
       // An estimate is no count.
       reason_ +=
@@ -109,7 +109,7 @@ nlohmann::json Counters::Stop() {
     }
   }
   json["reason"] = reason_;
-  Close();
+  close_all();
   return json;
 }
 

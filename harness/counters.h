@@ -21,33 +21,33 @@ struct CounterRow {
 };
 
 // Instructions, cycles and dTLB load misses, in the kernel alone.
-std::span<const CounterRow> KernelCounters();
+std::span<const CounterRow> kernel_counters();
 
 class Counters {
  public:
-  explicit Counters(std::span<const CounterRow> rows = KernelCounters()) : rows_(rows) {}
+  explicit Counters(std::span<const CounterRow> rows = kernel_counters()) : rows_(rows) {}
   ~Counters();
   Counters(const Counters&) = delete;
   Counters& operator=(const Counters&) = delete;
 
-  // Opens the events and lets them count. What is refused is told by Stop(); throws nothing. A
+  // Opens the events and lets them count. What is refused is told by stop(); throws nothing. A
   // process forked from here on is counted too, so fork those that do something else before.
-  void Start();
+  void start();
   // {id: count or null, ..., "reason": why something is null, else ""}.
-  nlohmann::json Stop();
+  nlohmann::json stop();
 
  private:
   struct Open {
     const CounterRow* row = nullptr;
     int fd = -1;
   };
-  void Close();
+  void close_all();
   std::span<const CounterRow> rows_;
   std::vector<Open> open_;
   std::string reason_;
 };
 
 // What the kernel's refusal of an event means to a user; `paranoid` is perf_event_paranoid.
-std::string WhyNoCounter(const char* id, int error, const std::string& paranoid);
+std::string why_no_counter(const char* id, int error, const std::string& paranoid);
 
 }  // namespace faultline

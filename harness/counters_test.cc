@@ -21,11 +21,11 @@ constexpr CounterRow kSoftware[] = {
     {"none", PERF_TYPE_SOFTWARE, 12345, false},
 };
 
-void TouchPages(char* base, unsigned pages) {
+void touch_pages(char* base, unsigned pages) {
   for (unsigned i = 0; i < pages; ++i) *static_cast<volatile char*>(base + i * kPageSize) = 1;
 }
 
-char* Pages(unsigned pages) {
+char* make_pages(unsigned pages) {
   void* base =
       mmap(nullptr, pages * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   madvise(base, pages * kPageSize, MADV_NOHUGEPAGE);
@@ -34,14 +34,14 @@ char* Pages(unsigned pages) {
 
 TEST(Counters, CountAsOneGroupWhatThreadsDoToo) {
   constexpr unsigned kPages = 2300;
-  char* const here = Pages(kPages);
-  char* const there = Pages(kPages);
+  char* const here = make_pages(kPages);
+  char* const there = make_pages(kPages);
   Counters counters(kSoftware);
-  counters.Start();
-  TouchPages(here, kPages);
-  std::thread([&] { TouchPages(there, kPages); }).join();
-  const nlohmann::json counted = counters.Stop();
-  TouchPages(Pages(kPages), kPages);
+  counters.start();
+  touch_pages(here, kPages);
+  std::thread([&] { touch_pages(there, kPages); }).join();
+  const nlohmann::json counted = counters.stop();
+  touch_pages(make_pages(kPages), kPages);
   if (counted["faults"].is_null()) GTEST_SKIP() << counted["reason"];
   // Those of the thread's own start are few.
   EXPECT_GE(counted["faults"], 4600);
@@ -53,12 +53,12 @@ TEST(Counters, CountAsOneGroupWhatThreadsDoToo) {
 
 TEST(Counters, StartAnew) {
   Counters counters(kSoftware);
-  counters.Start();
-  TouchPages(Pages(1000), 1000);
-  const nlohmann::json first = counters.Stop();
+  counters.start();
+  touch_pages(make_pages(1000), 1000);
+  const nlohmann::json first = counters.stop();
   if (first["faults"].is_null()) GTEST_SKIP() << first["reason"];
-  counters.Start();
-  const nlohmann::json second = counters.Stop();
+  counters.start();
+  const nlohmann::json second = counters.stop();
   EXPECT_GE(first["faults"], 1000);
   EXPECT_LT(second["faults"], 100);
 }
@@ -66,9 +66,9 @@ TEST(Counters, StartAnew) {
 // On the CPU's own counters where this machine has any; elsewhere every one is null with a reason.
 TEST(Counters, OfTheKernel) {
   Counters counters;
-  counters.Start();
-  TouchPages(Pages(1000), 1000);
-  const nlohmann::json counted = counters.Stop();
+  counters.start();
+  touch_pages(make_pages(1000), 1000);
+  const nlohmann::json counted = counters.stop();
   ASSERT_TRUE(counted.contains("instructions"));
   ASSERT_TRUE(counted.contains("cycles"));
   ASSERT_TRUE(counted.contains("dtlb_load_misses"));
@@ -80,12 +80,12 @@ TEST(Counters, OfTheKernel) {
 }
 
 TEST(Counters, RefusalsAreTold) {
-  EXPECT_EQ(WhyNoCounter("cycles", EACCES, "2"),
+  EXPECT_EQ(why_no_counter("cycles", EACCES, "2"),
             "cycles: not permitted (perf_event_paranoid is 2); root, CAP_PERFMON or a value of 1 "
             "may");
-  EXPECT_EQ(WhyNoCounter("cycles", ENOENT, "2"),
+  EXPECT_EQ(why_no_counter("cycles", ENOENT, "2"),
             "cycles: this CPU, or its hypervisor, has no such counter");
-  EXPECT_EQ(WhyNoCounter("cycles", ENOSYS, ""), "cycles: this kernel has no perf events");
+  EXPECT_EQ(why_no_counter("cycles", ENOSYS, ""), "cycles: this kernel has no perf events");
 }
 
 }  // namespace

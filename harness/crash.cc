@@ -39,12 +39,12 @@ constexpr uint64_t kGrowth = 16;
 constexpr unsigned kPauseOneIn = 4;
 constexpr long kPauseNs = 9'000'000;
 
-[[noreturn]] void Fail(const std::string& what) {
+[[noreturn]] void fail(const std::string& what) {
   throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
 // splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators), one step.
-uint64_t Mix(uint64_t x) {
+uint64_t mix(uint64_t x) {
   x += 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
@@ -63,7 +63,7 @@ class File {
   int fd_;
 };
 
-uint64_t MtimeSinceEpoch(const struct stat& info) {
+uint64_t mtime_since_epoch(const struct stat& info) {
   return static_cast<uint64_t>((info.st_mtim.tv_sec - wire::kCrashEpoch) * 1'000'000'000 +
                                info.st_mtim.tv_nsec);
 }
@@ -75,12 +75,12 @@ class Teller {
     void* at =
         mmap(reinterpret_cast<void*>(wire::kCrashWordAddress), kPageSize, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
-    if (at == MAP_FAILED) Fail("mmap of the crash test's word");
+    if (at == MAP_FAILED) fail("mmap of the crash test's word");
     word_ = static_cast<volatile uint64_t*>(at);
   }
-  void Say(CrashWord word, uint64_t value = 0) const { *word_ = wire::CrashWordOf(word, value); }
-  void Say(CrashWord word, uint16_t page, uint16_t sequence) const {
-    Say(word, static_cast<uint64_t>(page) << wire::kCrashPageShift | sequence);
+  void say(CrashWord word, uint64_t value = 0) const { *word_ = wire::crash_word_of(word, value); }
+  void say(CrashWord word, uint16_t page, uint16_t sequence) const {
+    say(word, static_cast<uint64_t>(page) << wire::kCrashPageShift | sequence);
   }
 
  private:
@@ -90,18 +90,18 @@ class Teller {
 class Writer {
  public:
   Writer(const nlohmann::json& request, const std::string& directory)
-      : cell_(CellFromJson(request.at("cell"))),
+      : cell_(cell_from_json(request.at("cell"))),
         pages_(request.at("pages").get<uint64_t>()),
         rounds_(request.at("rounds").get<uint16_t>()),
         bytes_(pages_ * kPageSize),
         planted_(request.value("plant", "") == "skip_sync"),
         file_(directory + "/" + wire::kCrashFile, O_RDWR | O_CREAT | O_TRUNC),
         random_(cell_.seed) {
-    if (file_.fd() < 0) Fail(wire::kCrashFile);
-    const Strategy* strategy = FindStrategy(cell_.strategy);
+    if (file_.fd() < 0) fail(wire::kCrashFile);
+    const Strategy* strategy = find_strategy(cell_.strategy);
     if (strategy == nullptr) throw Failure(ExitCode::kUsage, "no such strategy");
     strategy_ = *strategy;
-    Prepare(directory);
+    prepare(directory);
   }
   ~Writer() {
     if (base_ != nullptr) munmap(base_, bytes_);
@@ -109,15 +109,15 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  void Run();
+  void run();
 
  private:
-  void Prepare(const std::string& directory);
-  void WritePage(uint16_t page, uint16_t sequence);
-  void PromiseAfterStore(uint16_t page, uint16_t sequence);
-  void Sync();
-  void TellMtime(bool promised);
-  [[nodiscard]] std::vector<uint16_t> OrderOf(uint16_t round);
+  void prepare(const std::string& directory);
+  void write_page(uint16_t page, uint16_t sequence);
+  void promise_after_store(uint16_t page, uint16_t sequence);
+  void sync_stores();
+  void tell_mtime(bool promised);
+  [[nodiscard]] std::vector<uint16_t> order_of(uint16_t round);
 
   Cell cell_;
   Strategy strategy_{};
@@ -136,16 +136,16 @@ class Writer {
 };
 
 // The file in its state, durable with its name.
-void Writer::Prepare(const std::string& directory) {
+void Writer::prepare(const std::string& directory) {
   if (cell_.state != State::kHole) {
     const int mode = cell_.state == State::kUnwritten ? FALLOC_FL_KEEP_SIZE : 0;
-    if (fallocate(file_.fd(), mode, 0, static_cast<off_t>(bytes_)) != 0) Fail("fallocate");
+    if (fallocate(file_.fd(), mode, 0, static_cast<off_t>(bytes_)) != 0) fail("fallocate");
   }
   if (cell_.state == State::kWritten) {
     std::memset(page_.data(), 'w', sizeof page_);
     for (uint64_t at = 0; at < bytes_; at += kPageSize) {
       if (pwrite(file_.fd(), page_.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
-        Fail("pwrite");
+        fail("pwrite");
       }
     }
     size_ = bytes_;
@@ -153,20 +153,20 @@ void Writer::Prepare(const std::string& directory) {
   if (strategy_.mapped) {
     const int flags = strategy_.map_sync && !planted_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
     void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags, file_.fd(), 0);
-    if (base == MAP_FAILED) Fail("mmap");
+    if (base == MAP_FAILED) fail("mmap");
     base_ = static_cast<char*>(base);
-    if (madvise(base_, bytes_, MADV_NOHUGEPAGE) != 0) Fail("madvise");
+    if (madvise(base_, bytes_, MADV_NOHUGEPAGE) != 0) fail("madvise");
   }
-  if (strategy_.NeedsModule() && !planted_) {
+  if (strategy_.needs_module() && !planted_) {
     module_ = std::make_unique<StrategyModule>();
-    module_->Set(file_.fd(), strategy_);
+    module_->set(file_.fd(), strategy_);
   }
   const File folder(directory, O_RDONLY | O_DIRECTORY);
-  if (fsync(file_.fd()) != 0 || fsync(folder.fd()) != 0) Fail("fsync");
+  if (fsync(file_.fd()) != 0 || fsync(folder.fd()) != 0) fail("fsync");
 }
 
 // First as the file grows, so in some order within each growth; then in any.
-std::vector<uint16_t> Writer::OrderOf(uint16_t round) {
+std::vector<uint16_t> Writer::order_of(uint16_t round) {
   std::vector<uint16_t> order(pages_);
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint16_t>(i);
   const size_t part = round == 0 ? kGrowth : order.size();
@@ -178,14 +178,14 @@ std::vector<uint16_t> Writer::OrderOf(uint16_t round) {
   return order;
 }
 
-void Writer::TellMtime(bool promised) {
+void Writer::tell_mtime(bool promised) {
   struct stat info {};
-  if (fstat(file_.fd(), &info) != 0) Fail("fstat");
-  teller_.Say(CrashWord::kMtime, MtimeSinceEpoch(info));
-  if (promised) teller_.Say(CrashWord::kMtimePromised, MtimeSinceEpoch(info));
+  if (fstat(file_.fd(), &info) != 0) fail("fstat");
+  teller_.say(CrashWord::kMtime, mtime_since_epoch(info));
+  if (promised) teller_.say(CrashWord::kMtimePromised, mtime_since_epoch(info));
 }
 
-void Writer::WritePage(uint16_t page, uint16_t sequence) {
+void Writer::write_page(uint16_t page, uint16_t sequence) {
   const uint64_t at = page * kPageSize;
   if (random_() % kPauseOneIn == 0) {
     const timespec pause{0, kPauseNs};
@@ -193,83 +193,83 @@ void Writer::WritePage(uint16_t page, uint16_t sequence) {
   }
   if (base_ != nullptr && size_ < at + kPageSize) {
     size_ = std::min((at / kPageSize / kGrowth + 1) * kGrowth * kPageSize, bytes_);
-    if (ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) Fail("ftruncate");
-    teller_.Say(CrashWord::kSize, size_);
+    if (ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) fail("ftruncate");
+    teller_.say(CrashWord::kSize, size_);
   }
-  FillCrashPage(page_, page, sequence);
-  teller_.Say(CrashWord::kWriting, page, sequence);
+  fill_crash_page(page_, page, sequence);
+  teller_.say(CrashWord::kWriting, page, sequence);
   if (base_ == nullptr) {
     if (pwrite(file_.fd(), page_.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
-      Fail("pwrite");
+      fail("pwrite");
     }
-    if (size_ < at + kPageSize) teller_.Say(CrashWord::kSize, size_ = at + kPageSize);
+    if (size_ < at + kPageSize) teller_.say(CrashWord::kSize, size_ = at + kPageSize);
   } else {
     std::memcpy(base_ + at, page_.data(), kPageSize);
     if (strategy_.persist == Persist::kFlushLines) {
       for (size_t line = 0; line < kPageSize; line += 64) {
-        WriteBack(base_ + at + line, BestLineFlush());
+        write_back(base_ + at + line, best_line_flush());
       }
     }
   }
-  teller_.Say(CrashWord::kWritten, page, sequence);
+  teller_.say(CrashWord::kWritten, page, sequence);
 }
 
-void Writer::PromiseAfterStore(uint16_t page, uint16_t sequence) {
+void Writer::promise_after_store(uint16_t page, uint16_t sequence) {
   const bool mtime = strategy_.promise == Promise::kAtStoreMtime;
   if (mtime || strategy_.promise == Promise::kAtStore) {
-    teller_.Say(CrashWord::kPromised, page, sequence);
+    teller_.say(CrashWord::kPromised, page, sequence);
     // What the fault has synced holds at least the page that it was for.
-    teller_.Say(
+    teller_.say(
         CrashWord::kSizePromised,
         std::max<uint64_t>((page + 1) * kPageSize, cell_.state == State::kWritten ? bytes_ : 0));
   }
-  TellMtime(mtime);
+  tell_mtime(mtime);
 }
 
-void Writer::Sync() {
+void Writer::sync_stores() {
   if (pending_.empty()) return;
   const auto [first, last] = std::minmax_element(pending_.begin(), pending_.end());
   const uint64_t from = first->first * kPageSize;
   const uint64_t to = (last->first + 1) * kPageSize;
   struct stat info {};
-  if (fstat(file_.fd(), &info) != 0) Fail("fstat");
+  if (fstat(file_.fd(), &info) != 0) fail("fstat");
   if (!planted_) {
-    errno = SyncPages(strategy_.persist, file_.fd(), base_ == nullptr ? nullptr : base_ + from,
-                      to - from);
-    if (errno != 0) Fail("sync");
+    errno = sync_pages(strategy_.persist, file_.fd(), base_ == nullptr ? nullptr : base_ + from,
+                       to - from);
+    if (errno != 0) fail("sync");
   }
   for (const auto& [page, sequence] : pending_) {
-    teller_.Say(CrashWord::kPromised, page, sequence);
+    teller_.say(CrashWord::kPromised, page, sequence);
   }
-  teller_.Say(CrashWord::kSizePromised, size_);
+  teller_.say(CrashWord::kSizePromised, size_);
   if (strategy_.promise == Promise::kAtCallMtime) {
-    teller_.Say(CrashWord::kMtimePromised, MtimeSinceEpoch(info));
+    teller_.say(CrashWord::kMtimePromised, mtime_since_epoch(info));
   }
   pending_.clear();
 }
 
-void Writer::Run() {
-  teller_.Say(CrashWord::kBegin);
-  teller_.Say(CrashWord::kSize, size_);
-  TellMtime(false);
+void Writer::run() {
+  teller_.say(CrashWord::kBegin);
+  teller_.say(CrashWord::kSize, size_);
+  tell_mtime(false);
   const bool calls =
       strategy_.promise == Promise::kAtCall || strategy_.promise == Promise::kAtCallMtime;
   for (uint16_t round = 0; round < rounds_; ++round) {
     // Every page of the next round takes a fault again.
-    if (base_ != nullptr && madvise(base_, bytes_, MADV_DONTNEED) != 0) Fail("madvise");
-    for (const uint16_t page : OrderOf(round)) {
+    if (base_ != nullptr && madvise(base_, bytes_, MADV_DONTNEED) != 0) fail("madvise");
+    for (const uint16_t page : order_of(round)) {
       const auto sequence = static_cast<uint16_t>(round + 1);
-      WritePage(page, sequence);
-      PromiseAfterStore(page, sequence);
+      write_page(page, sequence);
+      promise_after_store(page, sequence);
       pending_.emplace_back(page, sequence);
-      if (calls && pending_.size() >= cell_.writes_per_sync) Sync();
+      if (calls && pending_.size() >= cell_.writes_per_sync) sync_stores();
     }
-    if (calls) Sync();
+    if (calls) sync_stores();
   }
-  teller_.Say(CrashWord::kEnd);
+  teller_.say(CrashWord::kEnd);
 }
 
-const char* ReplayMark(Journal journal) {
+const char* replay_mark(Journal journal) {
   switch (journal) {
     case Journal::kJbd2:
       return "recovery complete";  // fs/ext4/super.c
@@ -289,7 +289,7 @@ class KernelLog {
     int level = 0;
     std::string text;
   };
-  [[nodiscard]] std::vector<Line> Lines() const {
+  [[nodiscard]] std::vector<Line> lines() const {
     std::vector<Line> lines;
     std::array<char, 8192> record;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     for (;;) {
@@ -309,12 +309,12 @@ class KernelLog {
 };
 
 // Nothing of the device in the page cache: it was changed behind the kernel's back.
-void DropCached(const char* device) {
+void drop_cached(const char* device) {
   const File file(device, O_RDONLY);
-  if (file.fd() < 0 || ioctl(file.fd(), BLKFLSBUF, 0) != 0) Fail(device);
+  if (file.fd() < 0 || ioctl(file.fd(), BLKFLSBUF, 0) != 0) fail(device);
 }
 
-void ReadBack(const std::string& path, nlohmann::json& row) {
+void read_back(const std::string& path, nlohmann::json& row) {
   const File file(path, O_RDONLY);
   struct stat info {};
   if (file.fd() < 0 || fstat(file.fd(), &info) != 0) {
@@ -322,18 +322,19 @@ void ReadBack(const std::string& path, nlohmann::json& row) {
     return;
   }
   row["size"] = info.st_size;
-  row["mtime"] = MtimeSinceEpoch(info);
+  row["mtime"] = mtime_since_epoch(info);
   std::array<uint64_t, kCrashWordsPerPage> words{};
   for (off_t at = 0; at < info.st_size; at += kPageSize) {
     words.fill(0);
     const ssize_t n = pread(file.fd(), words.data(), sizeof words, at);
     const auto page = static_cast<uint16_t>(at / static_cast<off_t>(kPageSize));
-    row["pages"].push_back(n < 0 ? std::vector<int>{kCrashForeign} : CrashVersionsIn(words, page));
+    row["pages"].push_back(n < 0 ? std::vector<int>{kCrashForeign}
+                                 : crash_versions_in(words, page));
     if (n < 0) row["error"] = fmt::format("page {}: {}", page, std::strerror(errno));
   }
 }
 
-nlohmann::json CheckImage(const FileSystem& fs, const std::string& directory) {
+nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
   nlohmann::json row = {{"mounted", false},
                         {"replayed", false},
                         {"error", ""},
@@ -341,17 +342,17 @@ nlohmann::json CheckImage(const FileSystem& fs, const std::string& directory) {
                         {"mtime", nullptr},
                         {"pages", nlohmann::json::array()},
                         {"kernel", nlohmann::json::array()}};
-  DropCached(kPmemDevice);
+  drop_cached(kPmemDevice);
   const KernelLog log;
   if (mount(kPmemDevice, directory.c_str(), fs.type, 0, fs.options) == 0) {
     row["mounted"] = true;
-    ReadBack(directory + "/" + wire::kCrashFile, row);
-    if (umount2(directory.c_str(), 0) != 0) Fail("umount");
+    read_back(directory + "/" + wire::kCrashFile, row);
+    if (umount2(directory.c_str(), 0) != 0) fail("umount");
   } else {
     row["error"] = fmt::format("mount: {}", std::strerror(errno));
   }
-  for (const KernelLog::Line& line : log.Lines()) {
-    if (line.text.find(ReplayMark(fs.journal)) != std::string::npos) row["replayed"] = true;
+  for (const KernelLog::Line& line : log.lines()) {
+    if (line.text.find(replay_mark(fs.journal)) != std::string::npos) row["replayed"] = true;
     constexpr int kErrorLevel = 3;
     if (line.level <= kErrorLevel) row["kernel"].push_back(line.text);
   }
@@ -360,24 +361,24 @@ nlohmann::json CheckImage(const FileSystem& fs, const std::string& directory) {
 
 }  // namespace
 
-uint64_t CrashPageWord(uint16_t page, uint16_t sequence, size_t i) {
+uint64_t crash_page_word(uint16_t page, uint16_t sequence, size_t i) {
   const uint64_t place = static_cast<uint64_t>(sequence) << 32 | static_cast<uint64_t>(page) << 16 |
                          static_cast<uint64_t>(i);
   // Never zero: the sequence is not.
-  return static_cast<uint64_t>(sequence) << 48 | (Mix(place) & 0xffffffffffff);
+  return static_cast<uint64_t>(sequence) << 48 | (mix(place) & 0xffffffffffff);
 }
 
-void FillCrashPage(std::span<uint64_t> words, uint16_t page, uint16_t sequence) {
-  for (size_t i = 0; i < words.size(); ++i) words[i] = CrashPageWord(page, sequence, i);
+void fill_crash_page(std::span<uint64_t> words, uint16_t page, uint16_t sequence) {
+  for (size_t i = 0; i < words.size(); ++i) words[i] = crash_page_word(page, sequence, i);
 }
 
-std::vector<int> CrashVersionsIn(std::span<const uint64_t> words, uint16_t page) {
+std::vector<int> crash_versions_in(std::span<const uint64_t> words, uint16_t page) {
   std::set<int> found;
   for (size_t i = 0; i < words.size(); ++i) {
     const auto sequence = static_cast<uint16_t>(words[i] >> 48);
     if (words[i] == 0) {
       found.insert(kCrashZeroes);
-    } else if (sequence != 0 && words[i] == CrashPageWord(page, sequence, i)) {
+    } else if (sequence != 0 && words[i] == crash_page_word(page, sequence, i)) {
       found.insert(sequence);
     } else {
       found.insert(kCrashForeign);
@@ -386,20 +387,20 @@ std::vector<int> CrashVersionsIn(std::span<const uint64_t> words, uint16_t page)
   return {found.begin(), found.end()};
 }
 
-void RunCrash(const nlohmann::json& request, const FileSystem& fs, const std::string& directory) {
+void run_crash(const nlohmann::json& request, const FileSystem& fs, const std::string& directory) {
   if (request.value("do", "") == "write") {
     Writer writer(request, directory);
-    writer.Run();
-    Send(wire::kResult, {{"written", true}});
+    writer.run();
+    send_frame(wire::kResult, {{"written", true}});
     return;
   }
-  if (ioperm(wire::kParkPort, 1, 1) != 0) Fail("ioperm");
-  if (umount2(directory.c_str(), 0) != 0) Fail("umount");
+  if (ioperm(wire::kParkPort, 1, 1) != 0) fail("ioperm");
+  if (umount2(directory.c_str(), 0) != 0) fail("umount");
   const auto images = request.at("images").get<size_t>();
   for (size_t i = 0; i <= images; ++i) {
-    Send(wire::kWait, nlohmann::json::object());
+    send_frame(wire::kWait, nlohmann::json::object());
     outb(wire::kPark, wire::kParkPort);
-    if (i < images) Send(wire::kResult, CheckImage(fs, directory));
+    if (i < images) send_frame(wire::kResult, check_image(fs, directory));
   }
 }
 

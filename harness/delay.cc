@@ -27,7 +27,7 @@ constexpr OverheadRow kOverheads[] = {
 
 }  // namespace
 
-uint64_t DelayOverhead(const std::string& release) {
+uint64_t delay_overhead(const std::string& release) {
   unsigned major = 0;
   unsigned minor = 0;
   std::sscanf(release.c_str(), "%u.%u", &major, &minor);
@@ -38,8 +38,8 @@ uint64_t DelayOverhead(const std::string& release) {
   return overhead;
 }
 
-fl_delay DelayOf(uint64_t instructions, const std::string& release) {
-  const uint64_t least = DelayOverhead(release);
+fl_delay delay_of(uint64_t instructions, const std::string& release) {
+  const uint64_t least = delay_overhead(release);
   const uint64_t most = least + uint64_t{FL_DELAY_ROUND} * FL_DELAY_ROUNDS;
   if (instructions < least || instructions >= most) {
     throw Failure(ExitCode::kUsage,
@@ -64,10 +64,10 @@ PlantedDelay::~PlantedDelay() {
   bpf_object__close(object_);
 }
 
-void PlantedDelay::Attach(uint64_t instructions) {
+void PlantedDelay::attach(uint64_t instructions) {
   utsname name{};
   uname(&name);
-  const fl_delay asked = DelayOf(instructions, name.release);
+  const fl_delay asked = delay_of(instructions, name.release);
   const auto refuse = [&](const std::string& why) {
     throw Failure(ExitCode::kRegression, fmt::format("the delay cannot be planted: {}", why));
   };

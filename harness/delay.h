@@ -16,11 +16,11 @@ namespace faultline {
 // What being there costs a fault on a kernel of this release, before the first instruction of the
 // filler: the tracepoint's call, the program's entry and exit. Measured (docs/bisect.md); of a
 // release that is no row, the last one before it.
-uint64_t DelayOverhead(const std::string& release);
+uint64_t delay_overhead(const std::string& release);
 
 // How the program is to spend `instructions`, all told. Failure(kUsage) for fewer than it spends
 // anyway and for more than it can.
-fl_delay DelayOf(uint64_t instructions, const std::string& release);
+fl_delay delay_of(uint64_t instructions, const std::string& release);
 
 // The program, loaded: so that a guest's memory is the same with a delay and without.
 class PlantedDelay {
@@ -32,7 +32,7 @@ class PlantedDelay {
 
   // From here on each attempt at a DAX fault takes so many instructions more. Failure when the
   // kernel refuses the program.
-  void Attach(uint64_t instructions);
+  void attach(uint64_t instructions);
 
  private:
   bpf_object* object_ = nullptr;

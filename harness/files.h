@@ -6,6 +6,6 @@
 namespace faultline {
 
 // All that a file holds, one of /proc or /sys too; empty when it cannot be read.
-std::string ReadFile(const std::string& path);
+std::string read_file(const std::string& path);
 
 }  // namespace faultline

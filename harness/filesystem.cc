@@ -77,25 +77,25 @@ constexpr FileSystem kFileSystems[] = {
 
 }  // namespace
 
-std::span<const FileSystem> FileSystems() { return kFileSystems; }
+std::span<const FileSystem> file_systems() { return kFileSystems; }
 
-const FileSystem* FindFileSystem(const std::string& id) {
+const FileSystem* find_file_system(const std::string& id) {
   for (const FileSystem& fs : kFileSystems) {
     if (id == fs.id) return &fs;
   }
   return nullptr;
 }
 
-Mounted MakeAndMount(const FileSystem& fs, const std::string& device, const std::string& where) {
+Mounted make_and_mount(const FileSystem& fs, const std::string& device, const std::string& where) {
   Mounted mounted;
-  mounted.tool_version = FirstLine(RunCommand({fs.tool, "-V"}).output);
+  mounted.tool_version = first_line(run_command({fs.tool, "-V"}).output);
   mounted.mkfs_line = fmt::format("{} {}", fs.mkfs, device);
-  const CommandResult made = RunCommand(SplitWords(mounted.mkfs_line));
+  const CommandResult made = run_command(split_words(mounted.mkfs_line));
   if (made.exit_code != 0) {
     throw Failure(ExitCode::kVmFailed,
-                  fmt::format("{}: exit {}: {}", fs.tool, made.exit_code, FirstLine(made.output)));
+                  fmt::format("{}: exit {}: {}", fs.tool, made.exit_code, first_line(made.output)));
   }
-  mounted.made_ticks = Ticks();
+  mounted.made_ticks = read_ticks();
   mounted.mount_line = fmt::format("mount -t {}{}{} {} {}", fs.type, *fs.options ? " -o " : "",
                                    fs.options, device, where);
   if (mkdir(where.c_str(), 0755) != 0 && errno != EEXIST) {

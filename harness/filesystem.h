@@ -42,19 +42,19 @@ struct FileSystem {
 // The strategy module's handler, around the file system's (kmod/faultline.c).
 inline constexpr Hooks kModuleFaultHooks = {{{"fl_kmod_fault", 3}}};
 
-std::span<const FileSystem> FileSystems();
+std::span<const FileSystem> file_systems();
 // nullptr when there is none of that id.
-const FileSystem* FindFileSystem(const std::string& id);
+const FileSystem* find_file_system(const std::string& id);
 
 struct Mounted {
   std::string mkfs_line;
   std::string mount_line;
   std::string tool_version;
-  uint64_t made_ticks = 0;  // Ticks() when mkfs had ended
+  uint64_t made_ticks = 0;  // read_ticks() when mkfs had ended
 };
 
 // Makes the file system on `device` and mounts it at `where`. Throws Failure(kVmFailed) with the
 // tool's own words.
-Mounted MakeAndMount(const FileSystem& fs, const std::string& device, const std::string& where);
+Mounted make_and_mount(const FileSystem& fs, const std::string& device, const std::string& where);
 
 }  // namespace faultline

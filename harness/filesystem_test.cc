@@ -12,32 +12,32 @@ namespace {
 
 TEST(FileSystems, HaveNamesOfTheirOwn) {
   std::set<std::string> ids;
-  for (const FileSystem& fs : FileSystems()) {
+  for (const FileSystem& fs : file_systems()) {
     EXPECT_TRUE(ids.insert(fs.id).second) << fs.id;
-    EXPECT_EQ(FindFileSystem(fs.id), &fs);
+    EXPECT_EQ(find_file_system(fs.id), &fs);
     EXPECT_STRNE(fs.summary, "") << fs.id;
   }
-  EXPECT_EQ(FindFileSystem(""), nullptr);
-  EXPECT_EQ(FindFileSystem("ext"), nullptr);
+  EXPECT_EQ(find_file_system(""), nullptr);
+  EXPECT_EQ(find_file_system("ext"), nullptr);
 }
 
 TEST(FileSystems, AreMadeByTheirTool) {
-  for (const FileSystem& fs : FileSystems()) {
-    EXPECT_EQ(SplitWords(fs.mkfs).at(0), fs.tool) << fs.id;
+  for (const FileSystem& fs : file_systems()) {
+    EXPECT_EQ(split_words(fs.mkfs).at(0), fs.tool) << fs.id;
     EXPECT_EQ(std::string(fs.tool), std::string("mkfs.") + fs.type) << fs.id;
     EXPECT_EQ(std::string(fs.mkfs).find("  "), std::string::npos) << fs.mkfs;
   }
 }
 
 TEST(FileSystems, AreCheckedByTheirTool) {
-  for (const FileSystem& fs : FileSystems()) {
+  for (const FileSystem& fs : file_systems()) {
     EXPECT_STREQ(fs.check, std::string(fs.type) == "xfs" ? "xfs_repair -n -f" : "e2fsck -f -n")
         << fs.id;
   }
 }
 
 TEST(FileSystems, AreMountedAsTheirRowSays) {
-  for (const FileSystem& fs : FileSystems()) {
+  for (const FileSystem& fs : file_systems()) {
     EXPECT_EQ(std::string(fs.options).find("dax") != std::string::npos, fs.dax) << fs.id;
     EXPECT_TRUE(fs.dax || !fs.by_default) << fs.id;
   }
@@ -60,7 +60,7 @@ TEST(FileSystems, HooksCanBeAttached) {
     }
     return functions.size();
   };
-  for (const FileSystem& fs : FileSystems()) {
+  for (const FileSystem& fs : file_systems()) {
     const std::string id = fs.id;
     EXPECT_GE(check(fs.fault, id + " fault"), 1U);
     EXPECT_EQ(fs.fast_commit, id == "ext4-fc") << id;

@@ -37,20 +37,20 @@
 
 namespace faultline {
 
-void SendFailure(const std::string& stage, const Failure& failure) {
-  Send(wire::kFail, {{"stage", stage},
-                     {"message", failure.what()},
-                     {"exit_code", static_cast<int>(failure.code())}});
+void send_failure(const std::string& stage, const Failure& failure) {
+  send_frame(wire::kFail, {{"stage", stage},
+                           {"message", failure.what()},
+                           {"exit_code", static_cast<int>(failure.code())}});
 }
 
-[[noreturn]] void PowerOff() {
+[[noreturn]] void power_off() {
   reboot(RB_POWER_OFF);
   for (;;) pause();
 }
 
 // The value of `name=` on the kernel's command line.
-std::string Parameter(const char* name) {
-  std::istringstream words(ReadFile("/proc/cmdline"));
+std::string parameter(const char* name) {
+  std::istringstream words(read_file("/proc/cmdline"));
   for (std::string word; words >> word;) {
     if (word.starts_with(name)) return word.substr(std::strlen(name));
   }
@@ -59,7 +59,7 @@ std::string Parameter(const char* name) {
 
 namespace {
 
-void Mount(const char* type, const char* where) {
+void mount_virtual(const char* type, const char* where) {
   mkdir(where, 0755);
   // What a kernel was built without (tracefs in debugfs, say) is missed by whoever needs it.
   mount(type, where, type, 0, nullptr);
@@ -68,7 +68,7 @@ void Mount(const char* type, const char* where) {
 // Gives the kernel's random numbers a fixed seed. Else the first program that asks for some
 // (mkfs.xfs, for a UUID) waits while the kernel gathers jitter, of which a machine without any has
 // the least: 6 s of guest time (drivers/char/random.c, try_to_generate_entropy).
-void SeedRandom() {
+void seed_random() {
   constexpr std::string_view kSeed = "faultline: the same random numbers in every guest, for ever";
   alignas(rand_pool_info) std::array<char, sizeof(rand_pool_info) + kSeed.size()> request{};
   auto* const info = reinterpret_cast<rand_pool_info*>(request.data());
@@ -84,11 +84,11 @@ void SeedRandom() {
 
 // The order file names a module per line (NN-NAME.ko), and says whether the guest can do without.
 // Another file system's module is left out: loading xfs.ko takes about as long as booting.
-void LoadModules(std::span<const FileSystem* const> wanted) {
+void load_modules(std::span<const FileSystem* const> wanted) {
   const auto foreign = [&](const std::string& file) {
     const std::string name = file.substr(file.find('-') + 1);
     bool of_another = false;
-    for (const FileSystem& fs : FileSystems()) {
+    for (const FileSystem& fs : file_systems()) {
       if (name == std::string(fs.module) + ".ko") of_another = true;
     }
     for (const FileSystem* fs : wanted) {
@@ -96,7 +96,7 @@ void LoadModules(std::span<const FileSystem* const> wanted) {
     }
     return of_another;
   };
-  std::istringstream order(ReadFile(wire::kModuleOrder));
+  std::istringstream order(read_file(wire::kModuleOrder));
   std::string file;
   std::string need;
   while (order >> file >> need) {
@@ -113,7 +113,7 @@ void LoadModules(std::span<const FileSystem* const> wanted) {
   }
 }
 
-void WaitForDevice(const std::string& device) {
+void wait_for_device(const std::string& device) {
   for (int i = 0; i < 500 && access(device.c_str(), F_OK) != 0; ++i) usleep(10'000);
   if (access(device.c_str(), F_OK) != 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("{} did not appear: the kernel found no pmem in "
@@ -122,11 +122,11 @@ void WaitForDevice(const std::string& device) {
   }
 }
 
-nlohmann::json Hello(uint64_t ticks) {
+nlohmann::json hello(uint64_t ticks) {
   utsname name{};
   uname(&name);
   std::string cpu;
-  std::istringstream info(ReadFile("/proc/cpuinfo"));
+  std::istringstream info(read_file("/proc/cpuinfo"));
   for (std::string line; std::getline(info, line) && cpu.empty();) {
     if (line.starts_with("model name")) cpu = line.substr(line.find(':') + 2);
   }
@@ -134,15 +134,15 @@ nlohmann::json Hello(uint64_t ticks) {
       {"ticks", ticks},
       {"release", name.release},
       {"version", name.version},
-      {"command_line", ReadFile("/proc/cmdline").substr(0, ReadFile("/proc/cmdline").find('\n'))},
+      {"command_line", read_file("/proc/cmdline").substr(0, read_file("/proc/cmdline").find('\n'))},
       {"cpu_model", cpu},
-      {"btf_crc32", fmt::format("{:08x}", wire::Checksum(ReadFile("/sys/kernel/btf/vmlinux")))}};
+      {"btf_crc32", fmt::format("{:08x}", wire::checksum(read_file("/sys/kernel/btf/vmlinux")))}};
 }
 
 // Every read asks the device anew (drivers/firmware/qemu_fw_cfg.c), so what the restored machine
 // was given is what comes.
-nlohmann::json TakeCellText() {
-  std::string text = ReadFile(wire::kCellSysfs);
+nlohmann::json take_cell_text() {
+  std::string text = read_file(wire::kCellSysfs);
   text.resize(std::strlen(text.c_str()));
   nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded()) {
@@ -154,7 +154,7 @@ nlohmann::json TakeCellText() {
 namespace {
 
 // The machine stops while this sleeps; a restored one wakes up here.
-void Park() {
+void park_here() {
   timespec until{};
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += wire::kParkSleepSeconds;
@@ -165,7 +165,7 @@ void Park() {
 
 }  // namespace
 
-void CommitOnce(const std::string& directory) {
+void commit_once(const std::string& directory) {
   const std::string path = directory + "/first";
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0 || fsync(fd) != 0) {
@@ -180,108 +180,108 @@ void CommitOnce(const std::string& directory) {
 namespace {
 
 // Everything but what process 1 must do itself: a crash here is seen there.
-int Serve(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {
+int serve(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {
   std::string stage = "ready";
   try {
-    const uint64_t modules = Ticks();
-    const Mounted mounted = MakeAndMount(fs, kPmemDevice, kMountPoint);
-    CommitOnce(kMountPoint);
-    const uint64_t mount = Ticks();
+    const uint64_t modules = read_ticks();
+    const Mounted mounted = make_and_mount(fs, kPmemDevice, kMountPoint);
+    commit_once(kMountPoint);
+    const uint64_t mount = read_ticks();
     ProbeSets probes(fs);
     PlantedDelay delay;
-    Send(wire::kReady, {{"mkfs", mounted.mkfs_line},
-                        // Ticks at which each step had ended.
-                        {"steps",
-                         {{"modules", modules},
-                          {"mkfs", mounted.made_ticks},
-                          {"mount", mount},
-                          {"probes", Ticks()}}},
-                        {"mount", mounted.mount_line},
-                        {"tool_version", mounted.tool_version},
-                        {"ticks", Ticks()},
-                        {"probes", probes.Report()}});
+    send_frame(wire::kReady, {{"mkfs", mounted.mkfs_line},
+                              // Ticks at which each step had ended.
+                              {"steps",
+                               {{"modules", modules},
+                                {"mkfs", mounted.made_ticks},
+                                {"mount", mount},
+                                {"probes", read_ticks()}}},
+                              {"mount", mounted.mount_line},
+                              {"tool_version", mounted.tool_version},
+                              {"ticks", read_ticks()},
+                              {"probes", probes.report()}});
     // The pages of program and libraries, so that no fault on them falls into a measurement.
     mlockall(MCL_CURRENT);
-    if (park) Park();
+    if (park) park_here();
 
     stage = "cell";
-    const nlohmann::json text = TakeCellText();
+    const nlohmann::json text = take_cell_text();
     if (text.contains("crash")) {
-      RunCrash(text["crash"], fs, kMountPoint);
+      run_crash(text["crash"], fs, kMountPoint);
       return 0;
     }
-    const Cell cell = CellFromJson(text);
+    const Cell cell = cell_from_json(text);
     const Workload* workload = nullptr;
     for (const Workload* candidate : workloads) {
       if (cell.workload == candidate->id) workload = candidate;
     }
-    const Strategy* strategy = FindStrategy(cell.strategy);
+    const Strategy* strategy = find_strategy(cell.strategy);
     if (workload == nullptr || strategy == nullptr || cell.fs != fs.id) {
-      throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit this guest", cell.Name()));
+      throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit this guest", cell.name()));
     }
-    if (cell.delay != 0) delay.Attach(cell.delay);
-    Send(wire::kResult, RunCell(cell, {fs, *strategy, *workload, kMountPoint, probes}));
+    if (cell.delay != 0) delay.attach(cell.delay);
+    send_frame(wire::kResult, run_cell(cell, {fs, *strategy, *workload, kMountPoint, probes}));
     // Taking this process down would take a sixth of the guest's life.
-    Send(wire::kDone, nlohmann::json::object());
-    PowerOff();
+    send_frame(wire::kDone, nlohmann::json::object());
+    power_off();
   } catch (const Failure& failure) {
-    SendFailure(stage, failure);
+    send_failure(stage, failure);
   } catch (const std::exception& e) {
-    SendFailure(stage, Failure(ExitCode::kVmFailed, e.what()));
+    send_failure(stage, Failure(ExitCode::kVmFailed, e.what()));
   }
   return 1;
 }
 
 }  // namespace
 
-void Send(std::string_view type, const nlohmann::json& payload) {
-  SendBytes(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+void send_frame(std::string_view type, const nlohmann::json& payload) {
+  send_bytes(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-void SendBytes(std::string_view type, std::string_view payload) {
-  const std::string frame = wire::Encode(type, payload);
+void send_bytes(std::string_view type, std::string_view payload) {
+  const std::string frame = wire::encode(type, payload);
   // `rep outsb`: one instruction for the whole frame.
   const char* at = frame.data();
   size_t left = frame.size();
   asm volatile("rep outsb" : "+S"(at), "+c"(left) : "d"(wire::kResultPort) : "memory");
 }
 
-void GuestMain(std::span<const Workload* const> workloads) {
-  RunGuest([&](const FileSystem& fs) {
-    return Serve(fs, Parameter(wire::kParamPark) == "1", workloads);
+void guest_main(std::span<const Workload* const> workloads) {
+  run_guest([&](const FileSystem& fs) {
+    return serve(fs, parameter(wire::kParamPark) == "1", workloads);
   });
 }
 
-void BeginGuest() {
-  Mount("proc", "/proc");
-  Mount("sysfs", "/sys");
-  Mount("devtmpfs", "/dev");
-  Mount("debugfs", "/sys/kernel/debug");
-  Mount("tracefs", "/sys/kernel/tracing");
-  Mount("tmpfs", "/tmp");
-  SeedRandom();
+void begin_guest() {
+  mount_virtual("proc", "/proc");
+  mount_virtual("sysfs", "/sys");
+  mount_virtual("devtmpfs", "/dev");
+  mount_virtual("debugfs", "/sys/kernel/debug");
+  mount_virtual("tracefs", "/sys/kernel/tracing");
+  mount_virtual("tmpfs", "/tmp");
+  seed_random();
   setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
   if (ioperm(wire::kResultPort, 1, 1) != 0 || ioperm(wire::kWatchdogPort, 1, 1) != 0) {
     std::perror("faultline: ioperm");
-    PowerOff();
+    power_off();
   }
 }
 
-void RunGuest(const std::function<int(const FileSystem& fs)>& serve) {
-  const uint64_t ticks = Ticks();
-  BeginGuest();
-  if (Parameter(wire::kParamMode) == wire::kModeSession) SessionMain(ticks);
+void run_guest(const std::function<int(const FileSystem& fs)>& serve) {
+  const uint64_t ticks = read_ticks();
+  begin_guest();
+  if (parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
   try {
-    Send(wire::kHello, Hello(ticks));
-    const std::string fs_id = Parameter(wire::kParamFs);
+    send_frame(wire::kHello, hello(ticks));
+    const std::string fs_id = parameter(wire::kParamFs);
     if (fs_id != "none") {
-      const FileSystem* fs = FindFileSystem(fs_id);
+      const FileSystem* fs = find_file_system(fs_id);
       if (fs == nullptr) {
         throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", fs_id));
       }
       const FileSystem* const wanted[] = {fs};
-      LoadModules(wanted);
-      WaitForDevice(kPmemDevice);
+      load_modules(wanted);
+      wait_for_device(kPmemDevice);
       const pid_t child = fork();
       if (child == 0) _exit(serve(*fs));
       int status = 0;
@@ -294,10 +294,10 @@ void RunGuest(const std::function<int(const FileSystem& fs)>& serve) {
       }
     }
   } catch (const Failure& failure) {
-    SendFailure("cell", failure);
+    send_failure("cell", failure);
   }
-  Send(wire::kDone, nlohmann::json::object());
-  PowerOff();
+  send_frame(wire::kDone, nlohmann::json::object());
+  power_off();
 }
 
 }  // namespace faultline

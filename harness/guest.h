@@ -18,36 +18,36 @@ namespace faultline {
 // Runs as process 1: mounts, loads the modules, makes the file system named on the kernel's command
 // line, loads the probes, parks, takes the cell, runs it, sends its row and powers off. Never
 // returns.
-[[noreturn]] void GuestMain(std::span<const Workload* const> workloads);
+[[noreturn]] void guest_main(std::span<const Workload* const> workloads);
 
 // What process 1 of a guest is to do, in a child so that a crash is seen and told: `serve` gets the
 // file system named on the kernel's command line, its modules loaded, its device there. Then the
 // guest powers off.
-[[noreturn]] void RunGuest(const std::function<int(const FileSystem& fs)>& serve);
+[[noreturn]] void run_guest(const std::function<int(const FileSystem& fs)>& serve);
 
 // The parts of process 1 that a session (harness/session.h) needs too.
 // Mounts what the kernel offers, seeds its random numbers, opens the ports. Powers off if it
 // cannot.
-void BeginGuest();
+void begin_guest();
 // The value of `name=` on the kernel's command line.
-std::string Parameter(const char* name);
+std::string parameter(const char* name);
 // In the order of the image, those of file systems not in `wanted` left out. Failure(kVmFailed).
-void LoadModules(std::span<const FileSystem* const> wanted);
-void WaitForDevice(const std::string& device);
-[[noreturn]] void PowerOff();
+void load_modules(std::span<const FileSystem* const> wanted);
+void wait_for_device(const std::string& device);
+[[noreturn]] void power_off();
 // {ticks, release, ...} of the `hello` frame.
-nlohmann::json Hello(uint64_t ticks);
+nlohmann::json hello(uint64_t ticks);
 // The cell's text, as the host handed it in.
-nlohmann::json TakeCellText();
-void SendFailure(const std::string& stage, const Failure& failure);
+nlohmann::json take_cell_text();
+void send_failure(const std::string& stage, const Failure& failure);
 // One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
 // (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell
 // would be unlike all others.
-void CommitOnce(const std::string& directory);
+void commit_once(const std::string& directory);
 
 // Writes one frame to the host (harness/wire.h); the second, with any bytes as payload.
-void Send(std::string_view type, const nlohmann::json& payload);
-void SendBytes(std::string_view type, std::string_view payload);
+void send_frame(std::string_view type, const nlohmann::json& payload);
+void send_bytes(std::string_view type, std::string_view payload);
 
 inline constexpr char kPmemDevice[] = "/dev/pmem0";
 inline constexpr char kMountPoint[] = "/mnt/faultline";

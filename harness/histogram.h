@@ -9,11 +9,11 @@
 namespace faultline {
 
 // First value of a bucket; that of bucket `i + 1` is one past its last. `bucket` <= FL_BUCKETS.
-uint64_t BucketLow(size_t bucket);
+uint64_t bucket_low(size_t bucket);
 
 // The value below or at which the share `q` (0 < q <= 1) of the events lies: the middle of the
 // bucket that holds the event of rank ceil(q * n), but no more than `max`. Exact below 64,
 // within 1.6 % above. 0 when there are no events.
-uint64_t Quantile(std::span<const uint64_t> buckets, double q, uint64_t max);
+uint64_t quantile(std::span<const uint64_t> buckets, double q, uint64_t max);
 
 }  // namespace faultline

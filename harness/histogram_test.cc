@@ -13,28 +13,28 @@ namespace faultline {
 namespace {
 
 // The buckets named, the others empty.
-std::array<uint64_t, FL_BUCKETS> Buckets(const std::vector<std::pair<size_t, uint64_t>>& counts) {
+std::array<uint64_t, FL_BUCKETS> buckets(const std::vector<std::pair<size_t, uint64_t>>& counts) {
   std::array<uint64_t, FL_BUCKETS> buckets{};
   for (const auto& [bucket, count] : counts) buckets.at(bucket) = count;
   return buckets;
 }
 
 TEST(Histogram, BucketsBeginAt) {
-  EXPECT_EQ(BucketLow(0), 0U);
-  EXPECT_EQ(BucketLow(1), 1U);
-  EXPECT_EQ(BucketLow(31), 31U);
-  EXPECT_EQ(BucketLow(32), 32U);
-  EXPECT_EQ(BucketLow(33), 33U);
-  EXPECT_EQ(BucketLow(63), 63U);
-  EXPECT_EQ(BucketLow(64), 64U);
-  EXPECT_EQ(BucketLow(65), 66U);
-  EXPECT_EQ(BucketLow(95), 126U);
-  EXPECT_EQ(BucketLow(96), 128U);
-  EXPECT_EQ(BucketLow(97), 132U);
-  EXPECT_EQ(BucketLow(127), 252U);
-  EXPECT_EQ(BucketLow(128), 256U);
-  EXPECT_EQ(BucketLow(1151), 1'082'331'758'592U);  // 63 * 2^34
-  EXPECT_EQ(BucketLow(1152), 1'099'511'627'776U);  // 2^40
+  EXPECT_EQ(bucket_low(0), 0U);
+  EXPECT_EQ(bucket_low(1), 1U);
+  EXPECT_EQ(bucket_low(31), 31U);
+  EXPECT_EQ(bucket_low(32), 32U);
+  EXPECT_EQ(bucket_low(33), 33U);
+  EXPECT_EQ(bucket_low(63), 63U);
+  EXPECT_EQ(bucket_low(64), 64U);
+  EXPECT_EQ(bucket_low(65), 66U);
+  EXPECT_EQ(bucket_low(95), 126U);
+  EXPECT_EQ(bucket_low(96), 128U);
+  EXPECT_EQ(bucket_low(97), 132U);
+  EXPECT_EQ(bucket_low(127), 252U);
+  EXPECT_EQ(bucket_low(128), 256U);
+  EXPECT_EQ(bucket_low(1151), 1'082'331'758'592U);  // 63 * 2^34
+  EXPECT_EQ(bucket_low(1152), 1'099'511'627'776U);  // 2^40
 }
 
 TEST(Histogram, ProbesPutValuesInto) {
@@ -66,66 +66,66 @@ TEST(Histogram, HighestBit) {
 TEST(Histogram, ProbesAndHarnessAgree) {
   const auto agree = [](uint64_t value) {
     const uint64_t bucket = bucket_of(value);
-    EXPECT_LE(BucketLow(bucket), value);
-    EXPECT_LT(value, BucketLow(bucket + 1)) << value;
+    EXPECT_LE(bucket_low(bucket), value);
+    EXPECT_LT(value, bucket_low(bucket + 1)) << value;
   };
   for (uint64_t value = 0; value < 100'000; ++value) agree(value);
   // Both sides of every edge, and what lies between.
   for (size_t bucket = 1; bucket < FL_BUCKETS; ++bucket) {
-    const uint64_t low = BucketLow(bucket);
+    const uint64_t low = bucket_low(bucket);
     EXPECT_EQ(bucket_of(low), bucket);
     EXPECT_EQ(bucket_of(low - 1), bucket - 1);
-    agree(low + (BucketLow(bucket + 1) - low) / 2);
+    agree(low + (bucket_low(bucket + 1) - low) / 2);
   }
 }
 
 TEST(Quantile, OfNothingIsZero) {
-  EXPECT_EQ(Quantile(Buckets({}), 0.5, 99), 0U);
-  EXPECT_EQ(Quantile({}, 0.5, 99), 0U);
+  EXPECT_EQ(quantile(buckets({}), 0.5, 99), 0U);
+  EXPECT_EQ(quantile({}, 0.5, 99), 0U);
 }
 
 TEST(Quantile, OfOneEventIsThatEvent) {
   for (const double q : {0.001, 0.5, 0.99, 0.999, 1.0}) {
-    EXPECT_EQ(Quantile(Buckets({{10, 1}}), q, 10), 10U);
-    EXPECT_EQ(Quantile(Buckets({{0, 1}}), q, 0), 0U);
-    EXPECT_EQ(Quantile(Buckets({{63, 1}}), q, 63), 63U);
+    EXPECT_EQ(quantile(buckets({{10, 1}}), q, 10), 10U);
+    EXPECT_EQ(quantile(buckets({{0, 1}}), q, 0), 0U);
+    EXPECT_EQ(quantile(buckets({{63, 1}}), q, 63), 63U);
   }
 }
 
 TEST(Quantile, RanksAtTheEdgeBelongToTheLowerBucket) {
   // 100 events: rank 50 is the last of the first bucket, rank 51 the first of the second.
-  const auto even = Buckets({{10, 50}, {20, 50}});
-  EXPECT_EQ(Quantile(even, 0.5, 20), 10U);
-  EXPECT_EQ(Quantile(even, 0.505, 20), 20U);
-  EXPECT_EQ(Quantile(even, 1.0, 20), 20U);
+  const auto even = buckets({{10, 50}, {20, 50}});
+  EXPECT_EQ(quantile(even, 0.5, 20), 10U);
+  EXPECT_EQ(quantile(even, 0.505, 20), 20U);
+  EXPECT_EQ(quantile(even, 1.0, 20), 20U);
   // 101 events: rank 50.5 is the 51st.
-  EXPECT_EQ(Quantile(Buckets({{10, 51}, {20, 50}}), 0.5, 20), 10U);
-  EXPECT_EQ(Quantile(Buckets({{10, 50}, {20, 51}}), 0.5, 20), 20U);
+  EXPECT_EQ(quantile(buckets({{10, 51}, {20, 50}}), 0.5, 20), 10U);
+  EXPECT_EQ(quantile(buckets({{10, 50}, {20, 51}}), 0.5, 20), 20U);
   // 10 events, of which the 9th and the 10th differ.
-  const auto ten = Buckets({{1, 8}, {2, 1}, {3, 1}});
-  EXPECT_EQ(Quantile(ten, 0.8, 3), 1U);
-  EXPECT_EQ(Quantile(ten, 0.9, 3), 2U);
-  EXPECT_EQ(Quantile(ten, 0.99, 3), 3U);
+  const auto ten = buckets({{1, 8}, {2, 1}, {3, 1}});
+  EXPECT_EQ(quantile(ten, 0.8, 3), 1U);
+  EXPECT_EQ(quantile(ten, 0.9, 3), 2U);
+  EXPECT_EQ(quantile(ten, 0.99, 3), 3U);
   // 1000 events, the greatest apart.
-  const auto thousand = Buckets({{5, 999}, {40, 1}});
-  EXPECT_EQ(Quantile(thousand, 0.999, 40), 5U);
-  EXPECT_EQ(Quantile(thousand, 0.9999, 40), 40U);
+  const auto thousand = buckets({{5, 999}, {40, 1}});
+  EXPECT_EQ(quantile(thousand, 0.999, 40), 5U);
+  EXPECT_EQ(quantile(thousand, 0.9999, 40), 40U);
   // 3 events.
-  const auto three = Buckets({{1, 1}, {2, 1}, {3, 1}});
-  EXPECT_EQ(Quantile(three, 0.5, 3), 2U);
-  EXPECT_EQ(Quantile(three, 0.9, 3), 3U);
+  const auto three = buckets({{1, 1}, {2, 1}, {3, 1}});
+  EXPECT_EQ(quantile(three, 0.5, 3), 2U);
+  EXPECT_EQ(quantile(three, 0.9, 3), 3U);
 }
 
 TEST(Quantile, IsTheMiddleOfItsBucket) {
-  EXPECT_EQ(Quantile(Buckets({{64, 7}}), 0.5, 1000), 64U);    // 64 and 65
-  EXPECT_EQ(Quantile(Buckets({{96, 7}}), 0.5, 1000), 129U);   // 128 to 131
-  EXPECT_EQ(Quantile(Buckets({{128, 7}}), 0.5, 1000), 259U);  // 256 to 263
+  EXPECT_EQ(quantile(buckets({{64, 7}}), 0.5, 1000), 64U);    // 64 and 65
+  EXPECT_EQ(quantile(buckets({{96, 7}}), 0.5, 1000), 129U);   // 128 to 131
+  EXPECT_EQ(quantile(buckets({{128, 7}}), 0.5, 1000), 259U);  // 256 to 263
 }
 
 TEST(Quantile, IsNeverAboveTheGreatest) {
-  EXPECT_EQ(Quantile(Buckets({{96, 1}}), 0.5, 128), 128U);
-  EXPECT_EQ(Quantile(Buckets({{96, 1}}), 0.5, 129), 129U);
-  EXPECT_EQ(Quantile(Buckets({{10, 1}, {128, 9}}), 0.9, 256), 256U);
+  EXPECT_EQ(quantile(buckets({{96, 1}}), 0.5, 128), 128U);
+  EXPECT_EQ(quantile(buckets({{96, 1}}), 0.5, 129), 129U);
+  EXPECT_EQ(quantile(buckets({{10, 1}, {128, 9}}), 0.9, 256), 256U);
 }
 
 }  // namespace

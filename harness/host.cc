@@ -33,7 +33,7 @@ constexpr off_t kSuperblockAt = 1024;
 constexpr size_t kSuperblockSize = 1024;
 
 // mountinfo writes blanks and backslashes as \OOO (fs/proc_namespace.c, mangle()).
-std::string Unescaped(const std::string& word) {
+std::string unescaped(const std::string& word) {
   std::string text;
   for (size_t i = 0; i < word.size(); ++i) {
     if (word[i] == '\\' && i + 3 < word.size()) {
@@ -46,16 +46,16 @@ std::string Unescaped(const std::string& word) {
   return text;
 }
 
-uint64_t LittleEndian(const std::string& bytes, size_t at, size_t size) {
+uint64_t little_endian(const std::string& bytes, size_t at, size_t size) {
   uint64_t value = 0;
   for (size_t i = size; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes.at(at + i));
   return value;
 }
 
 // The fast_commit feature of a mounted ext4. What mountinfo shows does not tell.
-bool FastCommitOf(const MountEntry& mount, std::string& remark) {
+bool fast_commit_of(const MountEntry& mount, std::string& remark) {
   std::string name;
-  std::istringstream event(ReadFile("/sys/dev/block/" + mount.device + "/uevent"));
+  std::istringstream event(read_file("/sys/dev/block/" + mount.device + "/uevent"));
   for (std::string line; std::getline(event, line);) {
     if (line.starts_with("DEVNAME=")) name = line.substr(8);
   }
@@ -65,7 +65,7 @@ bool FastCommitOf(const MountEntry& mount, std::string& remark) {
   const int error = errno;
   if (fd >= 0) close(fd);
   const std::optional<bool> has =
-      n == static_cast<ssize_t>(kSuperblockSize) ? HasFastCommit(superblock) : std::nullopt;
+      n == static_cast<ssize_t>(kSuperblockSize) ? has_fast_commit(superblock) : std::nullopt;
   if (!has) {
     remark = fmt::format("taken for ext4 without fast_commit: cannot read the superblock of {}: {}",
                          mount.source, n < 0 ? std::strerror(error) : "not ext4's");
@@ -73,8 +73,8 @@ bool FastCommitOf(const MountEntry& mount, std::string& remark) {
   return has.value_or(false);
 }
 
-const FileSystem* FindRow(const std::string& type, bool dax, bool fast_commit) {
-  for (const FileSystem& fs : FileSystems()) {
+const FileSystem* find_row(const std::string& type, bool dax, bool fast_commit) {
+  for (const FileSystem& fs : file_systems()) {
     if (type == fs.type && fs.dax == dax && fs.fast_commit == fast_commit) {
       return &fs;
     }
@@ -85,9 +85,9 @@ const FileSystem* FindRow(const std::string& type, bool dax, bool fast_commit) {
 class FrameWriter {
  public:
   explicit FrameWriter(int fd) : fd_(fd) {}
-  void Send(std::string_view type, const nlohmann::json& payload) const {
+  void send_frame(std::string_view type, const nlohmann::json& payload) const {
     const std::string frame =
-        wire::Encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+        wire::encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     for (size_t at = 0; at < frame.size();) {
       const ssize_t n = write(fd_, frame.data() + at, frame.size() - at);
       if (n < 0 && errno == EINTR) continue;
@@ -101,39 +101,40 @@ class FrameWriter {
   int fd_;
 };
 
-nlohmann::json RunHere(const Place& place, const std::string& cell_file, ProbeSets& probes,
-                       std::span<const Workload* const> workloads) {
-  const nlohmann::json json = nlohmann::json::parse(ReadFile(cell_file), nullptr, false);
+nlohmann::json run_here(const Place& place, const std::string& cell_file, ProbeSets& probes,
+                        std::span<const Workload* const> workloads) {
+  const nlohmann::json json = nlohmann::json::parse(read_file(cell_file), nullptr, false);
   if (json.is_discarded()) {
     throw Failure(ExitCode::kUsage, fmt::format("{} holds no cell", cell_file));
   }
-  const Cell cell = CellFromJson(json);
-  const Workload* workload = FindWorkload(workloads, cell.workload);
-  const Strategy* strategy = FindStrategy(cell.strategy);
+  const Cell cell = cell_from_json(json);
+  const Workload* workload = find_workload(workloads, cell.workload);
+  const Strategy* strategy = find_strategy(cell.strategy);
   if (workload == nullptr || strategy == nullptr || cell.fs != place.fs->id || cell.virtual_time) {
-    throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit {}, which is {}", cell.Name(),
+    throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit {}, which is {}", cell.name(),
                                                 place.directory, place.fs->id));
   }
-  if (const std::string skip = WhyNotHere(place, *strategy, *workload, cell); !skip.empty()) {
-    return EmptyRow(cell, "skipped", skip);
+  if (const std::string skip = why_not_here(place, *strategy, *workload, cell); !skip.empty()) {
+    return empty_row(cell, "skipped", skip);
   }
-  probes.For({.probes = cell.probes, .module = strategy->NeedsModule(), .sampling = cell.samples});
+  probes.set_for(
+      {.probes = cell.probes, .module = strategy->needs_module(), .sampling = cell.samples});
   // As in a guest: no fault on program or libraries falls into a measurement.
   mlockall(MCL_CURRENT);
   Counters counters;
-  return RunCell(cell, {*place.fs, *strategy, *workload, place.directory, probes, &counters});
+  return run_cell(cell, {*place.fs, *strategy, *workload, place.directory, probes, &counters});
 }
 
 }  // namespace
 
-const Workload* FindWorkload(std::span<const Workload* const> workloads, const std::string& id) {
+const Workload* find_workload(std::span<const Workload* const> workloads, const std::string& id) {
   for (const Workload* workload : workloads) {
     if (id == workload->id) return workload;
   }
   return nullptr;
 }
 
-std::optional<MountEntry> FindMount(const std::string& mountinfo, uint64_t id) {
+std::optional<MountEntry> find_mount(const std::string& mountinfo, uint64_t id) {
   std::istringstream lines(mountinfo);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream in(line);
@@ -146,39 +147,39 @@ std::optional<MountEntry> FindMount(const std::string& mountinfo, uint64_t id) {
     MountEntry entry;
     entry.id = id;
     entry.device = words[2];
-    entry.where = Unescaped(words[4]);
+    entry.where = unescaped(words[4]);
     // The file system's own begin with rw or ro once more.
     entry.options = words[5];
     if (const size_t comma = words[dash + 3].find(','); comma != std::string::npos) {
       entry.options += words[dash + 3].substr(comma);
     }
     entry.type = words[dash + 1];
-    entry.source = Unescaped(words[dash + 2]);
+    entry.source = unescaped(words[dash + 2]);
     return entry;
   }
   return std::nullopt;
 }
 
-std::optional<bool> HasFastCommit(const std::string& superblock) {
+std::optional<bool> has_fast_commit(const std::string& superblock) {
   // fs/ext4/ext4.h: s_magic, s_feature_compat, EXT4_FEATURE_COMPAT_FAST_COMMIT.
   constexpr size_t kMagicAt = 0x38;
   constexpr size_t kCompatAt = 0x5c;
   constexpr uint64_t kMagic = 0xef53;
   constexpr uint64_t kFastCommit = 0x400;
-  if (superblock.size() < kCompatAt + 4 || LittleEndian(superblock, kMagicAt, 2) != kMagic) {
+  if (superblock.size() < kCompatAt + 4 || little_endian(superblock, kMagicAt, 2) != kMagic) {
     return std::nullopt;
   }
-  return (LittleEndian(superblock, kCompatAt, 4) & kFastCommit) != 0;
+  return (little_endian(superblock, kCompatAt, 4) & kFastCommit) != 0;
 }
 
-const FileSystem& HostFileSystem(const std::string& type, bool dax, bool fast_commit) {
-  if (const FileSystem* row = FindRow(type, dax, fast_commit)) return *row;
+const FileSystem& host_file_system(const std::string& type, bool dax, bool fast_commit) {
+  if (const FileSystem* row = find_row(type, dax, fast_commit)) return *row;
   // The rows are `const` arrays of plain pointers: what is made up here must outlive them.
   static std::list<std::string> words;
   static std::list<FileSystem> rows;
   const auto keep = [](const std::string& word) { return words.emplace_back(word).c_str(); };
   FileSystem row{};
-  if (const FileSystem* near = FindRow(type, dax, false)) row = *near;
+  if (const FileSystem* near = find_row(type, dax, false)) row = *near;
   row.fast_commit = fast_commit;
   row.id = keep(type + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
   row.summary = "found on this machine";
@@ -191,14 +192,14 @@ const FileSystem& HostFileSystem(const std::string& type, bool dax, bool fast_co
   return rows.emplace_back(row);
 }
 
-Place Inspect(const std::string& directory) {
+Place inspect(const std::string& directory) {
   Place place;
   place.directory = directory;
   struct statx st {};
   if (statx(AT_FDCWD, directory.c_str(), 0, STATX_MNT_ID, &st) != 0) {
     throw Failure(ExitCode::kUsage, fmt::format("{}: {}", directory, std::strerror(errno)));
   }
-  const auto mount = FindMount(ReadFile("/proc/self/mountinfo"), st.stx_mnt_id);
+  const auto mount = find_mount(read_file("/proc/self/mountinfo"), st.stx_mnt_id);
   if ((st.stx_mask & STATX_MNT_ID) == 0 || !mount) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{}: /proc/self/mountinfo does not tell its mount; the kernel is too "
@@ -208,7 +209,7 @@ Place Inspect(const std::string& directory) {
   place.mount = *mount;
   try {
     const TestFile file(directory + "/inspect", kPageSize, State::kHole, false);
-    place.dax = file.IsDax();
+    place.dax = file.is_dax();
     void* at = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC,
                     file.fd(), 0);
     if (at == MAP_FAILED) {
@@ -219,12 +220,12 @@ Place Inspect(const std::string& directory) {
   } catch (const Failure& failure) {
     throw Failure(ExitCode::kUsage, failure.what());
   }
-  const bool fast_commit = place.mount.type == "ext4" && FastCommitOf(place.mount, place.remark);
-  place.fs = &HostFileSystem(place.mount.type, place.dax, fast_commit);
+  const bool fast_commit = place.mount.type == "ext4" && fast_commit_of(place.mount, place.remark);
+  place.fs = &host_file_system(place.mount.type, place.dax, fast_commit);
   return place;
 }
 
-std::string Refusal(const Place& place, bool page_cache) {
+std::string refusal(const Place& place, bool page_cache) {
   if (place.dax || page_cache) return "";
   return fmt::format(
       "not on DAX: files there go through the page cache ({} of {} on {}; statx shows no "
@@ -234,8 +235,8 @@ std::string Refusal(const Place& place, bool page_cache) {
       place.map_sync.empty() ? "granted" : place.map_sync);
 }
 
-std::string WhyNotHere(const Place& place, const Strategy& strategy, const Workload& workload,
-                       const Cell& cell) {
+std::string why_not_here(const Place& place, const Strategy& strategy, const Workload& workload,
+                         const Cell& cell) {
   if (workload.vm_only) return fmt::format("{} brings the kernel down", workload.id);
   for (const TouchKind& kind : workload.kinds) {
     if (cell.touch == kind.id && kind.whole_fs) {
@@ -246,7 +247,7 @@ std::string WhyNotHere(const Place& place, const Strategy& strategy, const Workl
     return fmt::format("{} needs MAP_SYNC, which {} refuses: {}", strategy.id, place.mount.where,
                        place.map_sync);
   }
-  if (strategy.NeedsModule() && access("/dev/" FAULTLINE_DEVICE, F_OK) != 0) {
+  if (strategy.needs_module() && access("/dev/" FAULTLINE_DEVICE, F_OK) != 0) {
     return fmt::format(
         "{} needs the strategy module, which is not loaded: `make kmod`, then as root `insmod "
         "build/kmod/faultline.ko`",
@@ -255,18 +256,19 @@ std::string WhyNotHere(const Place& place, const Strategy& strategy, const Workl
   return "";
 }
 
-int HostMain(const std::string& directory, const std::string& cell_file, int frames,
-             std::span<const Workload* const> workloads) {
+int host_main(const std::string& directory, const std::string& cell_file, int frames,
+              std::span<const Workload* const> workloads) {
   const FrameWriter writer(frames);
   std::string stage = "ready";
   const auto fail = [&](ExitCode code, const char* message) {
-    writer.Send(wire::kFail,
-                {{"stage", stage}, {"message", message}, {"exit_code", static_cast<int>(code)}});
+    writer.send_frame(
+        wire::kFail,
+        {{"stage", stage}, {"message", message}, {"exit_code", static_cast<int>(code)}});
     return static_cast<int>(code);
   };
   try {
-    writer.Send(wire::kHello, Hello(Ticks()));
-    const Place place = Inspect(directory);
+    writer.send_frame(wire::kHello, hello(read_ticks()));
+    const Place place = inspect(directory);
     nlohmann::json ready = {
         {"mkfs", ""},
         {"mount", fmt::format("mount -t {} -o {} {} {}", place.mount.type, place.mount.options,
@@ -278,16 +280,16 @@ int HostMain(const std::string& directory, const std::string& cell_file, int fra
         {"remark", place.remark}};
     // Others fault on this machine too (`true`): those of the cell alone count.
     if (cell_file.empty()) {
-      ready["probes"] = ProbeSets(*place.fs, true).Report();
-      writer.Send(wire::kReady, ready);
+      ready["probes"] = ProbeSets(*place.fs, true).report();
+      writer.send_frame(wire::kReady, ready);
     } else {
-      CommitOnce(directory);
-      writer.Send(wire::kReady, ready);
+      commit_once(directory);
+      writer.send_frame(wire::kReady, ready);
       stage = "cell";
       ProbeSets probes(*place.fs, true, ProbeSets::Loading::kWhenAsked);
-      writer.Send(wire::kResult, RunHere(place, cell_file, probes, workloads));
+      writer.send_frame(wire::kResult, run_here(place, cell_file, probes, workloads));
     }
-    writer.Send(wire::kDone, nlohmann::json::object());
+    writer.send_frame(wire::kDone, nlohmann::json::object());
     return 0;
   } catch (const Failure& failure) {
     return fail(failure.code(), failure.what());

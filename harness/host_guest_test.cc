@@ -23,7 +23,7 @@ namespace {
 constexpr char kCommand[] = "/usr/bin/faultline";
 
 // Name, size and content's checksum of everything under `place`.
-nlohmann::json Listing(const std::string& place) {
+nlohmann::json listing(const std::string& place) {
   nlohmann::json list = nlohmann::json::object();
   for (const auto& entry : std::filesystem::recursive_directory_iterator(place)) {
     std::string content;
@@ -31,42 +31,42 @@ nlohmann::json Listing(const std::string& place) {
       std::ifstream in(entry.path(), std::ios::binary);
       content.assign(std::istreambuf_iterator<char>(in), {});
     }
-    list[entry.path().string()] = {content.size(), wire::Checksum(content)};
+    list[entry.path().string()] = {content.size(), wire::checksum(content)};
   }
   return list;
 }
 
-nlohmann::json Run(const std::vector<std::string>& more) {
+nlohmann::json run_tool_with(const std::vector<std::string>& more) {
   std::vector<std::string> command = {kCommand, "run",      "--on",       "host",  "--force",
                                       "--out",  "/tmp/out", "--no-table", "--dir", kMountPoint};
   command.insert(command.end(), more.begin(), more.end());
-  const CommandResult ended = RunCommand(command);
+  const CommandResult ended = run_command(command);
   std::ifstream in("/tmp/out/result.json");
   return {{"exit", ended.exit_code},
           {"output", ended.output},
           {"result", nlohmann::json::parse(in, nullptr, false)}};
 }
 
-int Serve(const FileSystem& fs) {
+int serve(const FileSystem& fs) {
   try {
-    const Mounted mounted = MakeAndMount(fs, kPmemDevice, kMountPoint);
+    const Mounted mounted = make_and_mount(fs, kPmemDevice, kMountPoint);
     std::ofstream(std::string(kMountPoint) + "/precious") << "do not touch";
-    Send(wire::kReady, {{"mkfs", mounted.mkfs_line}, {"ticks", Ticks()}});
-    const nlohmann::json before = Listing(kMountPoint);
-    nlohmann::json without = Run(
+    send_frame(wire::kReady, {{"mkfs", mounted.mkfs_line}, {"ticks", read_ticks()}});
+    const nlohmann::json before = listing(kMountPoint);
+    nlohmann::json without = run_tool_with(
         {"--strategy", "map_sync,sync_fault", "--state", "hole", "--touches", "23", "--samples"});
     const int module = open(wire::kStrategyModule, O_RDONLY | O_CLOEXEC);
     const bool loaded = syscall(SYS_finit_module, module, "", 0) == 0;
-    nlohmann::json with = Run(
+    nlohmann::json with = run_tool_with(
         {"--strategy", "volatile,fsync:8,sync_fault", "--state", "unwritten", "--touches", "23"});
-    Send(wire::kResult, {{"before", before},
-                         {"after", Listing(kMountPoint)},
-                         {"without_module", without},
-                         {"module_loaded", loaded},
-                         {"with_module", with}});
+    send_frame(wire::kResult, {{"before", before},
+                               {"after", listing(kMountPoint)},
+                               {"without_module", without},
+                               {"module_loaded", loaded},
+                               {"with_module", with}});
     return 0;
   } catch (const std::exception& e) {
-    Send(wire::kFail, {{"stage", "ready"}, {"message", e.what()}, {"exit_code", 1}});
+    send_frame(wire::kFail, {{"stage", "ready"}, {"message", e.what()}, {"exit_code", 1}});
     return 1;
   }
 }
@@ -79,5 +79,5 @@ int main() {
     std::fprintf(stderr, "host_guest_test is a guest's process 1; host_vm_test runs it\n");
     return 77;
   }
-  faultline::RunGuest(faultline::Serve);
+  faultline::run_guest(faultline::serve);
 }

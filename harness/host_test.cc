@@ -20,78 +20,78 @@ constexpr char kMountinfo[] =
     "garbage\n";
 
 TEST(Mountinfo, IsFoundByItsId) {
-  const auto root = FindMount(kMountinfo, 27);
+  const auto root = find_mount(kMountinfo, 27);
   ASSERT_TRUE(root);
   EXPECT_EQ(root->where, "/");
   EXPECT_EQ(root->type, "ext4") << "behind two tags";
   EXPECT_EQ(root->source, "/dev/vda");
   EXPECT_EQ(root->device, "254:0");
   EXPECT_EQ(root->options, "rw,relatime,discard,resuid=65534");
-  const auto pmem = FindMount(kMountinfo, 41);
+  const auto pmem = find_mount(kMountinfo, 41);
   ASSERT_TRUE(pmem);
   EXPECT_EQ(pmem->where, "/mnt/two words");
-  EXPECT_EQ(FindMount(kMountinfo, 22)->options, "rw,relatime");
+  EXPECT_EQ(find_mount(kMountinfo, 22)->options, "rw,relatime");
   EXPECT_EQ(pmem->options, "rw,noatime,attr2,dax=always");
-  EXPECT_FALSE(FindMount(kMountinfo, 2)) << "no prefix of an id";
-  EXPECT_FALSE(FindMount(kMountinfo, 0));
+  EXPECT_FALSE(find_mount(kMountinfo, 2)) << "no prefix of an id";
+  EXPECT_FALSE(find_mount(kMountinfo, 0));
 }
 
 TEST(Superblock, HasFastCommitOrNotOrIsNone) {
   std::string block(1024, '\0');
-  EXPECT_FALSE(HasFastCommit(block).has_value());
-  EXPECT_FALSE(HasFastCommit("").has_value());
+  EXPECT_FALSE(has_fast_commit(block).has_value());
+  EXPECT_FALSE(has_fast_commit("").has_value());
   block[0x38] = '\x53';
   block[0x39] = '\xef';
-  EXPECT_EQ(HasFastCommit(block), false);
+  EXPECT_EQ(has_fast_commit(block), false);
   block[0x5c] = '\x3c';  // what mke2fs sets by default
   block[0x5d] = '\x02';
-  EXPECT_EQ(HasFastCommit(block), false);
+  EXPECT_EQ(has_fast_commit(block), false);
   block[0x5d] = '\x06';
-  EXPECT_EQ(HasFastCommit(block), true);
+  EXPECT_EQ(has_fast_commit(block), true);
 }
 
 TEST(HostFileSystem, IsTheRowThatFits) {
-  EXPECT_STREQ(HostFileSystem("ext4", true, false).id, "ext4");
-  EXPECT_STREQ(HostFileSystem("ext4", true, true).id, "ext4-fc");
-  EXPECT_STREQ(HostFileSystem("ext4", false, false).id, "ext4-nodax");
-  EXPECT_STREQ(HostFileSystem("xfs", true, false).id, "xfs");
-  EXPECT_STREQ(HostFileSystem("xfs", false, false).id, "xfs-nodax");
+  EXPECT_STREQ(host_file_system("ext4", true, false).id, "ext4");
+  EXPECT_STREQ(host_file_system("ext4", true, true).id, "ext4-fc");
+  EXPECT_STREQ(host_file_system("ext4", false, false).id, "ext4-nodax");
+  EXPECT_STREQ(host_file_system("xfs", true, false).id, "xfs");
+  EXPECT_STREQ(host_file_system("xfs", false, false).id, "xfs-nodax");
 }
 
 TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
-  const FileSystem& fast = HostFileSystem("ext4", false, true);
+  const FileSystem& fast = host_file_system("ext4", false, true);
   EXPECT_STREQ(fast.id, "ext4-fc-nodax");
   EXPECT_STREQ(fast.fault.front().function, "ext4_page_mkwrite") << "as without fast_commit";
   EXPECT_TRUE(fast.fast_commit);
   EXPECT_EQ(fast.journal, Journal::kJbd2);
   EXPECT_FALSE(fast.dax);
-  const FileSystem& other = HostFileSystem("btrfs", false, false);
+  const FileSystem& other = host_file_system("btrfs", false, false);
   EXPECT_STREQ(other.id, "btrfs-nodax");
   EXPECT_EQ(other.fault.front().function, nullptr) << "no probe is known";
-  const FileSystem& third = HostFileSystem("erofs", true, false);
+  const FileSystem& third = host_file_system("erofs", true, false);
   EXPECT_STREQ(third.id, "erofs");
   EXPECT_TRUE(third.dax);
   EXPECT_STREQ(other.id, "btrfs-nodax") << "still there";
 }
 
-Place PlaceOn(bool dax, const char* map_sync) {
+Place place_on(bool dax, const char* map_sync) {
   Place place;
-  place.mount = *FindMount(kMountinfo, 27);
+  place.mount = *find_mount(kMountinfo, 27);
   place.dax = dax;
   place.map_sync = map_sync;
   return place;
 }
 
 TEST(Refusal, SaysWhatIsThereAndWhatToDo) {
-  EXPECT_EQ(Refusal(PlaceOn(false, "Operation not supported"), false),
+  EXPECT_EQ(refusal(place_on(false, "Operation not supported"), false),
             "not on DAX: files there go through the page cache (ext4 of /dev/vda on /; statx shows "
             "no STATX_ATTR_DAX, MAP_SYNC: Operation not supported); mount a pmem device with -o "
             "dax, or give --allow-page-cache to measure it so");
-  EXPECT_EQ(Refusal(PlaceOn(false, "Operation not supported"), true), "");
-  EXPECT_EQ(Refusal(PlaceOn(true, ""), false), "");
+  EXPECT_EQ(refusal(place_on(false, "Operation not supported"), true), "");
+  EXPECT_EQ(refusal(place_on(true, ""), false), "");
 }
 
-Workload Plain() {
+Workload plain() {
   return {.id = "w",
           .summary = "",
           .run = nullptr,
@@ -104,35 +104,36 @@ Workload Plain() {
 }
 
 TEST(WhyNotHere, ModuleAndMapSyncAndWhatHarmsTheMachine) {
-  const Place dax = PlaceOn(true, "");
+  const Place dax = place_on(true, "");
   const Cell cell;
-  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), Plain(), cell), "");
-  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("map_sync"), Plain(), cell), "");
-  EXPECT_EQ(WhyNotHere(PlaceOn(true, "Invalid argument"), *FindStrategy("map_sync"), Plain(), cell),
-            "map_sync needs MAP_SYNC, which / refuses: Invalid argument");
+  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), plain(), cell), "");
+  EXPECT_EQ(why_not_here(dax, *find_strategy("map_sync"), plain(), cell), "");
+  EXPECT_EQ(
+      why_not_here(place_on(true, "Invalid argument"), *find_strategy("map_sync"), plain(), cell),
+      "map_sync needs MAP_SYNC, which / refuses: Invalid argument");
   if (access("/dev/faultline", F_OK) != 0) {
-    EXPECT_EQ(WhyNotHere(dax, *FindStrategy("sync_fault"), Plain(), cell),
+    EXPECT_EQ(why_not_here(dax, *find_strategy("sync_fault"), plain(), cell),
               "sync_fault needs the strategy module, which is not loaded: `make kmod`, then as "
               "root `insmod build/kmod/faultline.ko`");
   }
-  Workload panic = Plain();
+  Workload panic = plain();
   panic.vm_only = true;
-  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), panic, cell), "w brings the kernel down");
+  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), panic, cell), "w brings the kernel down");
   const TouchKind kinds[] = {{.id = "gentle", .summary = "", .touch = nullptr},
                              {.id = "freeze", .summary = "", .touch = nullptr, .whole_fs = true}};
-  Workload contest = Plain();
+  Workload contest = plain();
   contest.kinds = kinds;
   Cell touched;
   touched.touch = "gentle";
-  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), contest, touched), "");
+  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), contest, touched), "");
   touched.touch = "freeze";
-  EXPECT_EQ(WhyNotHere(dax, *FindStrategy("volatile"), contest, touched),
+  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), contest, touched),
             "touch freeze stops the whole file system, others' files too");
 }
 
 TEST(Inspect, LeavesTheFolderAsItWas) {
   const TempFolder folder;
-  const Place place = Inspect(folder.path());
+  const Place place = inspect(folder.path());
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   EXPECT_FALSE(place.mount.type.empty());
   ASSERT_NE(place.fs, nullptr);
@@ -142,10 +143,11 @@ TEST(Inspect, LeavesTheFolderAsItWas) {
 
 TEST(Inspect, OfWhatIsNoFolder) {
   const TempFolder folder;
-  EXPECT_NE(MessageOf(ExitCode::kUsage, [&] { Inspect(folder.path() + "/absent"); }).find("absent"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of(ExitCode::kUsage, [&] { inspect(folder.path() + "/absent"); }).find("absent"),
+      std::string::npos);
   std::ofstream(folder.path() + "/file") << "x";
-  EXPECT_NE(MessageOf(ExitCode::kUsage, [&] { Inspect(folder.path() + "/file"); })
+  EXPECT_NE(message_of(ExitCode::kUsage, [&] { inspect(folder.path() + "/file"); })
                 .find("Not a directory"),
             std::string::npos);
 }

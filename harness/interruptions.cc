@@ -11,7 +11,7 @@
 
 namespace faultline {
 
-std::map<std::string, uint64_t> SumsByLine(const std::string& table) {
+std::map<std::string, uint64_t> sums_by_line(const std::string& table) {
   std::map<std::string, uint64_t> sums;
   std::istringstream lines(table);
   for (std::string line; std::getline(lines, line);) {
@@ -26,17 +26,17 @@ std::map<std::string, uint64_t> SumsByLine(const std::string& table) {
   return sums;
 }
 
-InterruptionCounts ReadInterruptionCounts() {
+InterruptionCounts read_interruption_counts() {
   InterruptionCounts counts;
-  counts.ticks = SumsByLine(ReadFile("/proc/interrupts"))["LOC"];
-  counts.softirqs = SumsByLine(ReadFile("/proc/softirqs"));
+  counts.ticks = sums_by_line(read_file("/proc/interrupts"))["LOC"];
+  counts.softirqs = sums_by_line(read_file("/proc/softirqs"));
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   counts.switches = static_cast<uint64_t>(usage.ru_nvcsw + usage.ru_nivcsw);
   return counts;
 }
 
-InterruptionCounts InterruptionCounts::Since(const InterruptionCounts& before) const {
+InterruptionCounts InterruptionCounts::since(const InterruptionCounts& before) const {
   InterruptionCounts since{.ticks = ticks - before.ticks, .switches = switches - before.switches};
   for (const auto& [name, count] : softirqs) {
     const auto was = before.softirqs.find(name);
@@ -46,12 +46,12 @@ InterruptionCounts InterruptionCounts::Since(const InterruptionCounts& before) c
   return since;
 }
 
-nlohmann::json InterruptionCounts::Json() const {
+nlohmann::json InterruptionCounts::json() const {
   return {{"ticks", ticks}, {"softirqs", softirqs}, {"switches", switches}};
 }
 
-nlohmann::json InterruptionsJson(const std::vector<Interruption>& seen,
-                                 const std::string& symbols) {
+nlohmann::json interruptions_json(const std::vector<Interruption>& seen,
+                                  const std::string& symbols) {
   std::map<uint64_t, std::string> names;
   for (const Interruption& one : seen) {
     if (one.function != 0) names[one.function] = "";

@@ -21,12 +21,12 @@ struct InterruptionCounts {
       {};                 // /proc/softirqs, over all CPUs; the non-zero ones
   uint64_t switches = 0;  // of this process, getrusage(2)
 
-  [[nodiscard]] InterruptionCounts Since(const InterruptionCounts& before) const;
-  [[nodiscard]] nlohmann::json Json() const;
+  [[nodiscard]] InterruptionCounts since(const InterruptionCounts& before) const;
+  [[nodiscard]] nlohmann::json json() const;
 };
-InterruptionCounts ReadInterruptionCounts();
+InterruptionCounts read_interruption_counts();
 // The sum over the CPUs of each named line of /proc/interrupts or /proc/softirqs.
-std::map<std::string, uint64_t> SumsByLine(const std::string& table);
+std::map<std::string, uint64_t> sums_by_line(const std::string& table);
 
 // One thing that interrupted, as the probes saw it.
 struct Interruption {
@@ -39,6 +39,7 @@ struct Interruption {
 };
 // [{kind, name, count, sum, max}], the largest sum first. Names of functions from `symbols`, the
 // text of /proc/kallsyms; one that is not there stands as its address.
-nlohmann::json InterruptionsJson(const std::vector<Interruption>& seen, const std::string& symbols);
+nlohmann::json interruptions_json(const std::vector<Interruption>& seen,
+                                  const std::string& symbols);
 
 }  // namespace faultline

@@ -7,7 +7,7 @@ namespace faultline {
 namespace {
 
 TEST(Interruptions, LinesAreSummedOverTheCpus) {
-  const auto sums = SumsByLine(
+  const auto sums = sums_by_line(
       "           CPU0       CPU1\n"
       "  4:        100         20   IO-APIC   4-edge      ttyS0\n"
       "LOC:       2300         45   Local timer interrupts\n"
@@ -24,12 +24,12 @@ TEST(Interruptions, OnlyWhatGrewIsTold) {
   const InterruptionCounts after{
       .ticks = 105, .softirqs = {{"RCU", 9}, {"SCHED", 1}, {"TIMER", 3}}, .switches = 6};
   EXPECT_EQ(
-      after.Since(before).Json(),
+      after.since(before).json(),
       nlohmann::json::parse(R"({"ticks": 5, "softirqs": {"RCU": 2, "SCHED": 1}, "switches": 2})"));
 }
 
 TEST(Interruptions, FunctionsAreNamedAndTheLongestComesFirst) {
-  const nlohmann::json told = InterruptionsJson(
+  const nlohmann::json told = interruptions_json(
       {{.kind = "tick", .name = "local_timer", .count = 2, .sum = 7000, .max = 4000},
        {.kind = "hrtimer", .function = 0xffffffff81150000, .count = 2, .sum = 9000, .max = 5000},
        {.kind = "work", .function = 0x1234, .count = 1, .sum = 10, .max = 10}},

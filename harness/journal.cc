@@ -12,7 +12,7 @@
 namespace faultline {
 namespace {
 
-std::optional<uint64_t> Less(const std::optional<uint64_t>& now,
+std::optional<uint64_t> less(const std::optional<uint64_t>& now,
                              const std::optional<uint64_t>& before) {
   if (!now || !before) return std::nullopt;
   return *now - *before;
@@ -20,19 +20,19 @@ std::optional<uint64_t> Less(const std::optional<uint64_t>& now,
 
 }  // namespace
 
-JournalCounters JournalCounters::Since(const JournalCounters& before) const {
-  return {Less(commits, before.commits), Less(forces, before.forces),
-          Less(log_bytes, before.log_bytes)};
+JournalCounters JournalCounters::since(const JournalCounters& before) const {
+  return {less(commits, before.commits), less(forces, before.forces),
+          less(log_bytes, before.log_bytes)};
 }
 
-nlohmann::json JournalCounters::Json() const {
+nlohmann::json JournalCounters::json() const {
   const auto value = [](const std::optional<uint64_t>& count) {
     return count ? nlohmann::json(*count) : nlohmann::json(nullptr);
   };
   return {{"commits", value(commits)}, {"forces", value(forces)}, {"log_bytes", value(log_bytes)}};
 }
 
-JournalCounters ParseJbd2Info(const std::string& text) {
+JournalCounters parse_jbd2_info(const std::string& text) {
   // "17 transactions (5 requested), each up to 8192 blocks"
   JournalCounters counters;
   std::istringstream in(text);
@@ -44,7 +44,7 @@ JournalCounters ParseJbd2Info(const std::string& text) {
   return counters;
 }
 
-JournalCounters ParseXfsStat(const std::string& text) {
+JournalCounters parse_xfs_stat(const std::string& text) {
   // "log WRITES BLOCKS NOICLOGS FORCES SLEEPS", blocks of 512 bytes.
   JournalCounters counters;
   std::istringstream lines(text);
@@ -63,14 +63,14 @@ JournalCounters ParseXfsStat(const std::string& text) {
   return counters;
 }
 
-JournalCounters ReadJournalCounters(const FileSystem& fs, dev_t device) {
+JournalCounters read_journal_counters(const FileSystem& fs, dev_t device) {
   namespace paths = std::filesystem;
   std::error_code ignored;
   switch (fs.journal) {
     case Journal::kNone:
       break;
     case Journal::kXfsLog:
-      return ParseXfsStat(ReadFile("/proc/fs/xfs/stat"));
+      return parse_xfs_stat(read_file("/proc/fs/xfs/stat"));
     case Journal::kJbd2: {
       const std::string name =
           paths::read_symlink(fmt::format("/sys/dev/block/{}:{}", major(device), minor(device)),
@@ -78,7 +78,7 @@ JournalCounters ReadJournalCounters(const FileSystem& fs, dev_t device) {
               .filename();
       for (const auto& entry : paths::directory_iterator("/proc/fs/jbd2", ignored)) {
         if (entry.path().filename().string().starts_with(name + "-")) {
-          return ParseJbd2Info(ReadFile(entry.path() / "info"));
+          return parse_jbd2_info(read_file(entry.path() / "info"));
         }
       }
       break;

@@ -19,16 +19,16 @@ struct JournalCounters {
   std::optional<uint64_t> forces = {};     // XFS: log forces
   std::optional<uint64_t> log_bytes = {};  // XFS: written to the log
 
-  [[nodiscard]] JournalCounters Since(const JournalCounters& before) const;
-  [[nodiscard]] nlohmann::json Json() const;
+  [[nodiscard]] JournalCounters since(const JournalCounters& before) const;
+  [[nodiscard]] nlohmann::json json() const;
 };
 
 // /proc/fs/jbd2/DEVICE-INODE/info (fs/jbd2/journal.c, jbd2_seq_info_show), /proc/fs/xfs/stat
 // (fs/xfs/xfs_stats.c). XFS's are of all its file systems together.
-JournalCounters ReadJournalCounters(const FileSystem& fs, dev_t device);
+JournalCounters read_journal_counters(const FileSystem& fs, dev_t device);
 
 // The parts that read a text. Pure.
-JournalCounters ParseJbd2Info(const std::string& text);
-JournalCounters ParseXfsStat(const std::string& text);
+JournalCounters parse_jbd2_info(const std::string& text);
+JournalCounters parse_xfs_stat(const std::string& text);
 
 }  // namespace faultline

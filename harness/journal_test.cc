@@ -14,13 +14,13 @@ constexpr char kStat[] =
     "extent_alloc 3 7 0 0\nlog 1045 66944 0 1031 1029\npush_ail 12 0 0 0 0 0 0 0 0 0\n";
 
 TEST(JournalCounters, OfJbd2) {
-  const JournalCounters counters = ParseJbd2Info(kInfo);
+  const JournalCounters counters = parse_jbd2_info(kInfo);
   EXPECT_EQ(counters.commits, 1027U);
   EXPECT_FALSE(counters.log_bytes.has_value());
 }
 
 TEST(JournalCounters, OfXfs) {
-  const JournalCounters counters = ParseXfsStat(kStat);
+  const JournalCounters counters = parse_xfs_stat(kStat);
   EXPECT_FALSE(counters.commits.has_value());
   EXPECT_EQ(counters.forces, 1031U);
   // 66944 blocks of 512 bytes.
@@ -29,19 +29,19 @@ TEST(JournalCounters, OfXfs) {
 
 TEST(JournalCounters, OfATextThatSaysNothing) {
   for (const char* text : {"", "transactions", "-", "17 blocks", "log", "log x y"}) {
-    EXPECT_FALSE(ParseJbd2Info(text).commits.has_value()) << text;
-    EXPECT_FALSE(ParseXfsStat(text).forces.has_value()) << text;
+    EXPECT_FALSE(parse_jbd2_info(text).commits.has_value()) << text;
+    EXPECT_FALSE(parse_xfs_stat(text).forces.has_value()) << text;
   }
 }
 
 TEST(JournalCounters, SinceIsTheDifferenceOfWhatBothSay) {
   const JournalCounters before{.commits = 5, .forces = {}, .log_bytes = 512};
   const JournalCounters after{.commits = 9, .forces = 3, .log_bytes = 2048};
-  const JournalCounters since = after.Since(before);
+  const JournalCounters since = after.since(before);
   EXPECT_EQ(since.commits, 4U);
   EXPECT_FALSE(since.forces.has_value());
   EXPECT_EQ(since.log_bytes, 1536U);
-  EXPECT_TRUE(since.Json()["forces"].is_null());
+  EXPECT_TRUE(since.json()["forces"].is_null());
 }
 
 }  // namespace

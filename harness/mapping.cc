@@ -28,7 +28,7 @@
 namespace faultline {
 namespace {
 
-[[noreturn]] void Fail(const std::string& what) {
+[[noreturn]] void fail(const std::string& what) {
   const int error = errno;
   throw Failure(
       ExitCode::kVmFailed,
@@ -37,20 +37,20 @@ namespace {
           error == ENOSPC ? "; fewer touches, or a larger device (--pmem), would fit" : ""));
 }
 
-void WriteAll(int fd, uint64_t bytes) {
+void write_all(int fd, uint64_t bytes) {
   constexpr size_t kBlock = 1 << 20;
   const std::vector<char> block(kBlock, 'w');
   for (uint64_t at = 0; at < bytes;) {
     const size_t n = std::min<uint64_t>(kBlock, bytes - at);
     const ssize_t done = pwrite(fd, block.data(), n, static_cast<off_t>(at));
-    if (done <= 0) Fail("pwrite");
+    if (done <= 0) fail("pwrite");
     at += static_cast<uint64_t>(done);
   }
 }
 
 }  // namespace
 
-uint64_t FaultsOf(int who) {
+uint64_t faults_of(int who) {
   rusage usage{};
   getrusage(who, &usage);
   return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
@@ -58,7 +58,7 @@ uint64_t FaultsOf(int who) {
 
 TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool huge) : path_(path) {
   fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd_ < 0) Fail(path);
+  if (fd_ < 0) fail(path);
   try {
     if (huge) {
       // XFS allocates in 2 MiB units when told; ext4 has no such hint and needs none (mballoc
@@ -72,18 +72,18 @@ TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool hu
     }
     switch (state) {
       case State::kHole:
-        if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0) Fail("ftruncate");
+        if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0) fail("ftruncate");
         break;
       case State::kWritten:
         // One allocation first, so that huge extents come out aligned here too.
-        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) Fail("fallocate");
-        WriteAll(fd_, bytes);
+        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) fail("fallocate");
+        write_all(fd_, bytes);
         break;
       case State::kUnwritten:
-        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) Fail("fallocate");
+        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) fail("fallocate");
         break;
     }
-    if (fsync(fd_) != 0) Fail("fsync");
+    if (fsync(fd_) != 0) fail("fsync");
   } catch (...) {
     close(fd_);
     unlink(path.c_str());
@@ -96,7 +96,7 @@ TestFile::~TestFile() {
   unlink(path_.c_str());
 }
 
-bool TestFile::IsDax() const {
+bool TestFile::is_dax() const {
   struct statx st {};
   if (statx(fd_, "", AT_EMPTY_PATH, 0, &st) != 0) return false;
   return (st.stx_attributes_mask & STATX_ATTR_DAX) != 0 &&
@@ -108,7 +108,7 @@ Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order orde
   // dax_iomap_pmd_fault, "pg_colour").
   void* reserved = mmap(nullptr, bytes + kHugeSize, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) Fail("mmap of address space");
+  if (reserved == MAP_FAILED) fail("mmap of address space");
   reserved_ = static_cast<char*>(reserved);
   const auto address = reinterpret_cast<uintptr_t>(reserved_);
   const uintptr_t aligned = (address + kHugeSize - 1) & ~(kHugeSize - 1);
@@ -124,12 +124,12 @@ Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order orde
   base_ = static_cast<char*>(base);
   // Without it a huge entry is tried first at every empty 2 MiB slot, and one fault may allocate
   // for 512 pages: touches would not be alike.
-  if (order == Order::kPte && madvise(base_, bytes, MADV_NOHUGEPAGE) != 0) Fail("madvise");
+  if (order == Order::kPte && madvise(base_, bytes, MADV_NOHUGEPAGE) != 0) fail("madvise");
 }
 
 Mapping::~Mapping() { munmap(reserved_, bytes_ + kHugeSize); }
 
-bool Mapping::IsMapSync() const {
+bool Mapping::is_map_sync() const {
   std::ifstream smaps("/proc/self/smaps");
   const std::string wanted = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(base_));
   bool here = false;
@@ -147,19 +147,19 @@ bool Mapping::IsMapSync() const {
   return false;
 }
 
-const char* Mapping::MappedOrder(uint64_t from, uint64_t to, uint64_t stride) const {
+const char* Mapping::mapped_order(uint64_t from, uint64_t to, uint64_t stride) const {
   if (stride == kPageSize) {
     // Each touch took a fault of its own though its neighbour was mapped: no huge entry covers
     // both.
     return "pte";
   }
-  const uint64_t before = FaultsOf(RUSAGE_SELF);
+  const uint64_t before = faults_of(RUSAGE_SELF);
   uint64_t sum = 0;
   for (uint64_t at = from; at < to; at += kPageSize) {
     sum += *reinterpret_cast<volatile uint64_t*>(base_ + at);
   }
   asm volatile("" : : "r"(sum));
-  return FaultsOf(RUSAGE_SELF) == before ? "pmd" : "pte";
+  return faults_of(RUSAGE_SELF) == before ? "pmd" : "pte";
 }
 
 }  // namespace faultline

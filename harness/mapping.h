@@ -11,7 +11,7 @@
 namespace faultline {
 
 // Minor and major faults so far, of RUSAGE_SELF or RUSAGE_THREAD.
-uint64_t FaultsOf(int who);
+uint64_t faults_of(int who);
 
 // An open file of `bytes` whose blocks are all in `state`, synced. Removed from the directory at
 // once when the object goes. Throws Failure(kVmFailed).
@@ -25,7 +25,7 @@ class TestFile {
 
   [[nodiscard]] int fd() const { return fd_; }
   // STATX_ATTR_DAX of statx(2): the kernel bypasses the page cache for this file.
-  [[nodiscard]] bool IsDax() const;
+  [[nodiscard]] bool is_dax() const;
 
  private:
   std::string path_;
@@ -43,10 +43,10 @@ class Mapping {
 
   [[nodiscard]] char* base() const { return base_; }
   // `sf` among VmFlags in /proc/self/smaps (fs/proc/task_mmu.c, since v4.15).
-  [[nodiscard]] bool IsMapSync() const;
+  [[nodiscard]] bool is_map_sync() const;
   // What the kernel mapped at the pages touched, by reading every 4 KiB page around each: a huge
   // entry takes no more faults. Touches are `stride` bytes apart from `from` to `to`.
-  [[nodiscard]] const char* MappedOrder(uint64_t from, uint64_t to, uint64_t stride) const;
+  [[nodiscard]] const char* mapped_order(uint64_t from, uint64_t to, uint64_t stride) const;
 
  private:
   char* reserved_ = nullptr;

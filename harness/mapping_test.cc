@@ -16,13 +16,13 @@
 namespace faultline {
 namespace {
 
-struct stat StatOf(const TestFile& file) {
+struct stat stat_of(const TestFile& file) {
   struct stat st {};
   EXPECT_EQ(fstat(file.fd(), &st), 0);
   return st;
 }
 
-std::string ContentOf(const TestFile& file, size_t bytes) {
+std::string content_of(const TestFile& file, size_t bytes) {
   std::string content(bytes, '?');
   EXPECT_EQ(pread(file.fd(), content.data(), bytes, 0), static_cast<ssize_t>(bytes));
   return content;
@@ -33,25 +33,25 @@ TEST(TestFile, HasItsBlocksInTheStateAskedFor) {
   const std::string path = folder.path() + "/cell";
   {
     const TestFile file(path, 65536, State::kHole, false);
-    EXPECT_EQ(StatOf(file).st_size, 65536);
-    EXPECT_EQ(StatOf(file).st_blocks, 0);
+    EXPECT_EQ(stat_of(file).st_size, 65536);
+    EXPECT_EQ(stat_of(file).st_blocks, 0);
   }
   {
     const TestFile file(path, 65536, State::kUnwritten, false);
-    EXPECT_EQ(StatOf(file).st_size, 65536);
-    EXPECT_GE(StatOf(file).st_blocks, 128);  // of 512 bytes
-    EXPECT_EQ(ContentOf(file, 65536), std::string(65536, '\0'));
+    EXPECT_EQ(stat_of(file).st_size, 65536);
+    EXPECT_GE(stat_of(file).st_blocks, 128);  // of 512 bytes
+    EXPECT_EQ(content_of(file, 65536), std::string(65536, '\0'));
   }
   {
     // Not a multiple of what is written at a time.
     const TestFile file(path, 1'052'672, State::kWritten, false);
-    EXPECT_EQ(StatOf(file).st_size, 1'052'672);
-    EXPECT_GE(StatOf(file).st_blocks, 2056);
-    EXPECT_EQ(ContentOf(file, 1'052'672), std::string(1'052'672, 'w'));
+    EXPECT_EQ(stat_of(file).st_size, 1'052'672);
+    EXPECT_GE(stat_of(file).st_blocks, 2056);
+    EXPECT_EQ(content_of(file, 1'052'672), std::string(1'052'672, 'w'));
   }
   {
     const TestFile file(path, 2'097'152, State::kHole, true);
-    EXPECT_EQ(StatOf(file).st_size, 2'097'152);
+    EXPECT_EQ(stat_of(file).st_size, 2'097'152);
   }
 }
 
@@ -67,7 +67,7 @@ TEST(TestFile, IsRemovedWhenTheObjectGoes) {
 
 TEST(TestFile, NamesAFolderThatIsNotThere) {
   EXPECT_EQ(
-      MessageOf(ExitCode::kVmFailed, [] { TestFile("/nowhere/cell", 4096, State::kHole, false); }),
+      message_of(ExitCode::kVmFailed, [] { TestFile("/nowhere/cell", 4096, State::kHole, false); }),
       "/nowhere/cell: No such file or directory");
 }
 
@@ -78,7 +78,7 @@ TEST(TestFile, SaysThatTheDeviceIsFullAndLeavesNothing) {
   }
   const std::string path = folder.path() + "/cell";
   const std::string message =
-      MessageOf(ExitCode::kVmFailed, [&] { TestFile(path, 1 << 20, State::kUnwritten, false); });
+      message_of(ExitCode::kVmFailed, [&] { TestFile(path, 1 << 20, State::kUnwritten, false); });
   const bool left = access(path.c_str(), F_OK) == 0;
   umount(folder.path().c_str());
   EXPECT_EQ(
@@ -89,13 +89,13 @@ TEST(TestFile, SaysThatTheDeviceIsFullAndLeavesNothing) {
 
 TEST(TestFile, IsNotDaxOnAnOrdinaryFileSystem) {
   const TempFolder folder;
-  EXPECT_FALSE(TestFile(folder.path() + "/cell", 4096, State::kHole, false).IsDax());
+  EXPECT_FALSE(TestFile(folder.path() + "/cell", 4096, State::kHole, false).is_dax());
 }
 
 TEST(Mapping, CannotMapSyncWhatIsNotDax) {
   const TempFolder folder;
   const TestFile file(folder.path() + "/cell", 4096, State::kWritten, false);
-  EXPECT_EQ(MessageOf(ExitCode::kRegression, [&] { Mapping(file, 4096, true, Order::kPte); }),
+  EXPECT_EQ(message_of(ExitCode::kRegression, [&] { Mapping(file, 4096, true, Order::kPte); }),
             "mmap with MAP_SYNC: Operation not supported");
 }
 
@@ -104,11 +104,11 @@ TEST(Mapping, StoresReachTheFile) {
   const TestFile file(folder.path() + "/cell", 8192, State::kHole, false);
   {
     const Mapping mapping(file, 8192, false, Order::kPte);
-    EXPECT_FALSE(mapping.IsMapSync());
+    EXPECT_FALSE(mapping.is_map_sync());
     EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping.base()) % 2'097'152, 0U);
     mapping.base()[4096] = 'x';
   }
-  EXPECT_EQ(ContentOf(file, 8192), std::string(4096, '\0') + 'x' + std::string(4095, '\0'));
+  EXPECT_EQ(content_of(file, 8192), std::string(4096, '\0') + 'x' + std::string(4095, '\0'));
 }
 
 TEST(Mapping, TellsHugeEntriesByTheFaultsOfTheirNeighbours) {
@@ -117,10 +117,10 @@ TEST(Mapping, TellsHugeEntriesByTheFaultsOfTheirNeighbours) {
   const Mapping mapping(file, 2 * kHugeSize, false, Order::kPmd);
   mapping.base()[0] = 1;
   mapping.base()[kHugeSize] = 1;
-  EXPECT_STREQ(mapping.MappedOrder(0, 2 * kHugeSize, kHugeSize), "pte");
+  EXPECT_STREQ(mapping.mapped_order(0, 2 * kHugeSize, kHugeSize), "pte");
   // Once all pages are mapped, none of them takes a fault, as under a huge entry.
-  EXPECT_STREQ(mapping.MappedOrder(0, 2 * kHugeSize, kHugeSize), "pmd");
-  EXPECT_STREQ(mapping.MappedOrder(0, 2 * kHugeSize, kPageSize), "pte");
+  EXPECT_STREQ(mapping.mapped_order(0, 2 * kHugeSize, kHugeSize), "pmd");
+  EXPECT_STREQ(mapping.mapped_order(0, 2 * kHugeSize, kPageSize), "pte");
 }
 
 }  // namespace

@@ -23,24 +23,24 @@ constexpr uint64_t kDirtyInodes[] = {0, 100, 1000, 10000, 50000};
 constexpr uint64_t kTouchesPmd = 32;
 constexpr uint64_t kMaxTouches = uint64_t{1} << 20;
 
-bool Matches(const std::string& pattern, const std::string& name) {
+bool matches(const std::string& pattern, const std::string& name) {
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
-bool MatchesAny(const std::vector<std::string>& patterns, const std::string& name) {
+bool matches_any(const std::vector<std::string>& patterns, const std::string& name) {
   return std::any_of(patterns.begin(), patterns.end(),
-                     [&](const std::string& p) { return Matches(p, name); });
+                     [&](const std::string& p) { return matches(p, name); });
 }
 
 // Every pattern must have met a name.
-void Check(const char* option, const std::vector<std::string>& patterns,
+void check(const char* option, const std::vector<std::string>& patterns,
            const std::vector<std::string>& known) {
   for (const std::string& pattern : patterns) {
     if (std::any_of(known.begin(), known.end(),
-                    [&](const std::string& name) { return Matches(pattern, name); })) {
+                    [&](const std::string& name) { return matches(pattern, name); })) {
       continue;
     }
-    const std::vector<std::string> near = NearNames(pattern, known);
+    const std::vector<std::string> near = near_names(pattern, known);
     throw Failure(ExitCode::kUsage,
                   near.empty() ? fmt::format("--{}: nothing is called '{}'; there is: {}", option,
                                              pattern, fmt::join(known, ", "))
@@ -49,8 +49,8 @@ void Check(const char* option, const std::vector<std::string>& patterns,
   }
 }
 
-bool Chosen(const std::vector<std::string>& patterns, const std::string& name, bool by_default) {
-  return patterns.empty() ? by_default : MatchesAny(patterns, name);
+bool chosen(const std::vector<std::string>& patterns, const std::string& name, bool by_default) {
+  return patterns.empty() ? by_default : matches_any(patterns, name);
 }
 
 // Who touches beside the thread that faults.
@@ -61,35 +61,35 @@ struct Contestants {
 };
 
 // How many inodes of other files are dirtied before each touch: none for most workloads.
-std::vector<uint64_t> DirtyInodesOf(const Workload& workload, const Selection& selection) {
+std::vector<uint64_t> dirty_inodes_of(const Workload& workload, const Selection& selection) {
   if (!workload.unrelated) return {0};
   std::vector<uint64_t> all;
   for (const uint64_t n : kDirtyInodes) {
-    if (Chosen(selection.dirty_inodes, std::to_string(n), true)) all.push_back(n);
+    if (chosen(selection.dirty_inodes, std::to_string(n), true)) all.push_back(n);
   }
   return all;
 }
 
 // One that is empty for a workload without touches.
-std::vector<Contestants> ContestantsOf(const Workload& workload, const Selection& selection) {
+std::vector<Contestants> contestants_of(const Workload& workload, const Selection& selection) {
   if (workload.contest == Contest::kNone) return {{}};
   std::vector<Contestants> all;
   const auto add = [&](const char* touch, unsigned attackers) {
     for (const Setting setting : kSettings) {
       // Two virtual CPUs only boot on newer kernels: when asked for.
-      if (Chosen(selection.setting, SettingName(setting), setting != Setting::kDeterministic2)) {
+      if (chosen(selection.setting, setting_name(setting), setting != Setting::kDeterministic2)) {
         all.push_back({touch, attackers, setting});
       }
     }
   };
   const bool victim = workload.contest == Contest::kVictim;
   // Nobody touches: once, and not for each kind of touch.
-  if (victim && Chosen(selection.attackers, "0", true)) add(kNoTouch, 0);
+  if (victim && chosen(selection.attackers, "0", true)) add(kNoTouch, 0);
   for (const TouchKind& kind : workload.kinds) {
-    if (!Chosen(selection.touch, kind.id, true)) continue;
+    if (!chosen(selection.touch, kind.id, true)) continue;
     for (const unsigned attackers : kAttackers) {
       if (attackers == 0 || (!victim && attackers > 1)) continue;
-      if (victim && !Chosen(selection.attackers, std::to_string(attackers), attackers == 1)) {
+      if (victim && !chosen(selection.attackers, std::to_string(attackers), attackers == 1)) {
         continue;
       }
       add(kind.id, attackers);
@@ -98,13 +98,13 @@ std::vector<Contestants> ContestantsOf(const Workload& workload, const Selection
   return all;
 }
 
-std::string StrategyName(const Strategy& strategy, uint64_t k) {
+std::string strategy_name(const Strategy& strategy, uint64_t k) {
   if (k == kNoK) return strategy.id;
   if (k == kEveryAll) return fmt::format("{}:all", strategy.id);
   return fmt::format("{}:{}", strategy.id, k);
 }
 
-size_t Distance(const std::string& a, const std::string& b) {
+size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
@@ -121,7 +121,7 @@ size_t Distance(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-std::vector<std::string> SplitList(const std::string& list) {
+std::vector<std::string> split_list(const std::string& list) {
   std::vector<std::string> parts;
   std::istringstream in(list);
   for (std::string part; std::getline(in, part, ',');) {
@@ -130,10 +130,11 @@ std::vector<std::string> SplitList(const std::string& list) {
   return parts;
 }
 
-std::vector<std::string> NearNames(const std::string& name, const std::vector<std::string>& known) {
+std::vector<std::string> near_names(const std::string& name,
+                                    const std::vector<std::string>& known) {
   std::vector<std::pair<size_t, std::string>> ranked;
   for (const std::string& candidate : known) {
-    const size_t distance = Distance(name, candidate);
+    const size_t distance = edit_distance(name, candidate);
     const bool inside = name.size() > 2 && candidate.find(name) != std::string::npos;
     if (inside || distance <= std::max<size_t>(2, candidate.size() / 3)) {
       ranked.emplace_back(inside ? 0 : distance, candidate);
@@ -148,18 +149,18 @@ std::vector<std::string> NearNames(const std::string& name, const std::vector<st
   return near;
 }
 
-std::vector<PlannedCell> Plan(const Selection& selection,
-                              std::span<const Workload* const> workloads,
-                              std::span<const FileSystem> file_systems) {
+std::vector<PlannedCell> plan_cells(const Selection& selection,
+                                    std::span<const Workload* const> workloads,
+                                    std::span<const FileSystem> rows) {
   std::vector<std::string> names;
-  for (const FileSystem& fs : file_systems) names.emplace_back(fs.id);
-  Check("fs", selection.fs, names);
+  for (const FileSystem& fs : rows) names.emplace_back(fs.id);
+  check("fs", selection.fs, names);
   names.clear();
-  for (const Strategy& strategy : Strategies()) {
+  for (const Strategy& strategy : strategies()) {
     names.emplace_back(strategy.id);
-    for (const uint64_t k : strategy.writes_per_sync) names.push_back(StrategyName(strategy, k));
+    for (const uint64_t k : strategy.writes_per_sync) names.push_back(strategy_name(strategy, k));
   }
-  Check("strategy", selection.strategy, names);
+  check("strategy", selection.strategy, names);
   names.clear();
   for (const Workload* workload : workloads) {
     // A self-test misbehaves: it is neither offered nor met by a glob.
@@ -168,47 +169,47 @@ std::vector<PlannedCell> Plan(const Selection& selection,
       names.emplace_back(workload->id);
     }
   }
-  Check("workload", selection.workload, names);
+  check("workload", selection.workload, names);
   names.clear();
-  for (const State s : kStates) names.emplace_back(StateName(s));
-  Check("state", selection.state, names);
-  Check("order", selection.order, {OrderName(Order::kPte), OrderName(Order::kPmd)});
+  for (const State s : kStates) names.emplace_back(state_name(s));
+  check("state", selection.state, names);
+  check("order", selection.order, {order_name(Order::kPte), order_name(Order::kPmd)});
   names.clear();
   for (const unsigned t : kThreads) names.push_back(std::to_string(t));
-  Check("threads", selection.threads, names);
+  check("threads", selection.threads, names);
   names.clear();
   for (const uint64_t n : kDirtyInodes) names.push_back(std::to_string(n));
-  Check("dirty-inodes", selection.dirty_inodes, names);
+  check("dirty-inodes", selection.dirty_inodes, names);
   names.clear();
   for (const Workload* workload : workloads) {
     for (const TouchKind& kind : workload->kinds) names.emplace_back(kind.id);
   }
-  Check("touch", selection.touch, names);
+  check("touch", selection.touch, names);
   names.clear();
   for (const unsigned n : kAttackers) names.push_back(std::to_string(n));
-  Check("attackers", selection.attackers, names);
+  check("attackers", selection.attackers, names);
   names.clear();
-  for (const Setting s : kSettings) names.emplace_back(SettingName(s));
-  Check("setting", selection.setting, names);
+  for (const Setting s : kSettings) names.emplace_back(setting_name(s));
+  check("setting", selection.setting, names);
   if (selection.touches && (*selection.touches == 0 || *selection.touches > kMaxTouches)) {
     throw Failure(ExitCode::kUsage, fmt::format("--touches: {} is not between 1 and {}",
                                                 *selection.touches, kMaxTouches));
   }
 
   std::vector<PlannedCell> plan;
-  for (const FileSystem& fs : file_systems) {
-    if (!Chosen(selection.fs, fs.id, fs.by_default)) continue;
+  for (const FileSystem& fs : rows) {
+    if (!chosen(selection.fs, fs.id, fs.by_default)) continue;
     for (const Workload* workload : workloads) {
       if (workload->selftest ? std::find(selection.workload.begin(), selection.workload.end(),
                                          workload->id) == selection.workload.end()
-                             : !Chosen(selection.workload, workload->id, workload->by_default)) {
+                             : !chosen(selection.workload, workload->id, workload->by_default)) {
         continue;
       }
       for (const Order order : {Order::kPte, Order::kPmd}) {
-        if (!Chosen(selection.order, OrderName(order), order == Order::kPte)) continue;
+        if (!chosen(selection.order, order_name(order), order == Order::kPte)) continue;
         for (const unsigned threads : kThreads) {
-          if (!Chosen(selection.threads, std::to_string(threads), threads == 1)) continue;
-          for (const Strategy& strategy : Strategies()) {
+          if (!chosen(selection.threads, std::to_string(threads), threads == 1)) continue;
+          for (const Strategy& strategy : strategies()) {
             static constexpr uint64_t kNone[] = {kNoK};
             const std::span<const uint64_t> ks = strategy.writes_per_sync.empty()
                                                      ? std::span<const uint64_t>(kNone)
@@ -219,12 +220,12 @@ std::vector<PlannedCell> Plan(const Selection& selection,
                       ? strategy.by_default
                       : std::any_of(workload->strategies.begin(), workload->strategies.end(),
                                     [&](const char* id) { return strategy.id == std::string(id); });
-              if (!Chosen(selection.strategy, StrategyName(strategy, k), by_default) &&
-                  !Chosen(selection.strategy, strategy.id, by_default)) {
+              if (!chosen(selection.strategy, strategy_name(strategy, k), by_default) &&
+                  !chosen(selection.strategy, strategy.id, by_default)) {
                 continue;
               }
               for (const State state : kStates) {
-                if (!Chosen(selection.state, StateName(state), true)) continue;
+                if (!chosen(selection.state, state_name(state), true)) continue;
                 PlannedCell planned;
                 planned.cell.fs = fs.id;
                 planned.cell.strategy = strategy.id;
@@ -239,15 +240,15 @@ std::vector<PlannedCell> Plan(const Selection& selection,
                 // Every thread has the same share.
                 planned.cell.touches = std::max<uint64_t>(touches / threads, 1) * threads;
                 planned.cell.virtual_time = !selection.wall;
-                for (const uint64_t dirty_inodes : DirtyInodesOf(*workload, selection)) {
+                for (const uint64_t dirty_inodes : dirty_inodes_of(*workload, selection)) {
                   planned.cell.dirty_inodes = dirty_inodes;
-                  for (const Contestants& with : ContestantsOf(*workload, selection)) {
+                  for (const Contestants& with : contestants_of(*workload, selection)) {
                     planned.cell.touch = with.touch;
                     planned.cell.attackers = with.attackers;
                     planned.cell.setting = with.setting;
-                    planned.skip = WhyNot(strategy, fs, state, order);
+                    planned.skip = why_not(strategy, fs, state, order);
                     if (planned.skip.empty()) {
-                      planned.skip = WhyNot(*workload, planned.cell, strategy);
+                      planned.skip = why_not(*workload, planned.cell, strategy);
                     }
                     plan.push_back(planned);
                   }

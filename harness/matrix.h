@@ -36,14 +36,14 @@ struct PlannedCell {
 
 // In a fixed order: file system, workload, order, threads, strategy, K, state, touch, attackers,
 // setting. Throws Failure(kUsage) for a name that nothing matches, with the near ones.
-std::vector<PlannedCell> Plan(const Selection& selection,
-                              std::span<const Workload* const> workloads,
-                              std::span<const FileSystem> file_systems = FileSystems());
+std::vector<PlannedCell> plan_cells(const Selection& selection,
+                                    std::span<const Workload* const> workloads,
+                                    std::span<const FileSystem> rows = file_systems());
 
 // "a,b,c" to its parts; empty parts are left out.
-std::vector<std::string> SplitList(const std::string& list);
+std::vector<std::string> split_list(const std::string& list);
 
 // Names of `known` that are near to `name`, best first: for "did you mean".
-std::vector<std::string> NearNames(const std::string& name, const std::vector<std::string>& known);
+std::vector<std::string> near_names(const std::string& name, const std::vector<std::string>& known);
 
 }  // namespace faultline

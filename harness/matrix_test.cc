@@ -43,35 +43,37 @@ constexpr Workload kSelftest = {.id = "selftest_bang",
                                 .selftest = true};
 constexpr const Workload* kTable[] = {&kLinear, &kAgain, &kSelftest};
 
-std::vector<PlannedCell> PlanOf(const Selection& selection) { return Plan(selection, kTable); }
+std::vector<PlannedCell> plan_of(const Selection& selection) {
+  return plan_cells(selection, kTable);
+}
 
-Names NamesOf(const Selection& selection) {
+Names names_of(const Selection& selection) {
   Names names;
-  for (const PlannedCell& planned : PlanOf(selection)) names.push_back(planned.cell.Name());
+  for (const PlannedCell& planned : plan_of(selection)) names.push_back(planned.cell.name());
   return names;
 }
 
-std::string RefusalOf(const Selection& selection) {
-  return MessageOf(ExitCode::kUsage, [&] { PlanOf(selection); });
+std::string refusal_of(const Selection& selection) {
+  return message_of(ExitCode::kUsage, [&] { plan_of(selection); });
 }
 
-size_t Skipped(const std::vector<PlannedCell>& plan) {
+size_t skipped(const std::vector<PlannedCell>& plan) {
   return static_cast<size_t>(std::count_if(
       plan.begin(), plan.end(), [](const PlannedCell& planned) { return !planned.skip.empty(); }));
 }
 
 // The one cell of a selection that leaves one.
-PlannedCell Only(const Selection& selection) {
-  const std::vector<PlannedCell> plan = PlanOf(selection);
+PlannedCell only(const Selection& selection) {
+  const std::vector<PlannedCell> plan = plan_of(selection);
   EXPECT_EQ(plan.size(), 1U);
   return plan.at(0);
 }
 
 TEST(Matrix, DefaultIsThisLarge) {
   // 3 file systems, 14 strategies with their K, 3 states; prealloc has but one state.
-  const auto plan = PlanOf({});
+  const auto plan = plan_of({});
   EXPECT_EQ(plan.size(), 126U);
-  EXPECT_EQ(Skipped(plan), 6U);
+  EXPECT_EQ(skipped(plan), 6U);
   for (const PlannedCell& planned : plan) {
     EXPECT_EQ(planned.cell.workload, "linear");
     EXPECT_EQ(planned.cell.order, Order::kPte);
@@ -83,33 +85,33 @@ TEST(Matrix, DefaultIsThisLarge) {
 
 TEST(Matrix, WholeIsThisLarge) {
   // 5 file systems, 2 workloads, 2 orders, 3 numbers of threads, 20 strategies, 3 states.
-  const auto plan = PlanOf({.fs = {"*"},
-                            .strategy = {"*"},
-                            .workload = {"*"},
-                            .state = {"*"},
-                            .order = {"*"},
-                            .threads = {"*"}});
+  const auto plan = plan_of({.fs = {"*"},
+                             .strategy = {"*"},
+                             .workload = {"*"},
+                             .state = {"*"},
+                             .order = {"*"},
+                             .threads = {"*"}});
   EXPECT_EQ(plan.size(), 3600U);
   // Per number of threads, linear and again, pte and pmd: (4 + 7) + (40 + 41) on each of 3 DAX
   // file systems, (24 + 60) + (48 + 60) on each of the 2 others.
-  EXPECT_EQ(Skipped(plan), 1980U);
+  EXPECT_EQ(skipped(plan), 1980U);
 }
 
 TEST(Matrix, RowsAreInThisOrder) {
   EXPECT_EQ(
-      NamesOf(
+      names_of(
           {.fs = {"xfs", "ext4"}, .strategy = {"fsync:8", "volatile"}, .state = {"wr*", "hole"}}),
       (Names{"/ext4/volatile/linear/hole/pte/t1/off", "/ext4/volatile/linear/written/pte/t1/off",
              "/ext4/fsync:8/linear/hole/pte/t1/off", "/ext4/fsync:8/linear/written/pte/t1/off",
              "/xfs/volatile/linear/hole/pte/t1/off", "/xfs/volatile/linear/written/pte/t1/off",
              "/xfs/fsync:8/linear/hole/pte/t1/off", "/xfs/fsync:8/linear/written/pte/t1/off"}));
   EXPECT_EQ(
-      NamesOf({.fs = {"ext4"},
-               .strategy = {"map_sync", "volatile"},
-               .workload = {"again", "linear"},
-               .state = {"written"},
-               .order = {"pmd", "pte"},
-               .threads = {"2", "1"}}),
+      names_of({.fs = {"ext4"},
+                .strategy = {"map_sync", "volatile"},
+                .workload = {"again", "linear"},
+                .state = {"written"},
+                .order = {"pmd", "pte"},
+                .threads = {"2", "1"}}),
       (Names{"/ext4/volatile/linear/written/pte/t1/off", "/ext4/map_sync/linear/written/pte/t1/off",
              "/ext4/volatile/linear/written/pte/t2/off", "/ext4/map_sync/linear/written/pte/t2/off",
              "/ext4/volatile/linear/written/pmd/t1/off", "/ext4/map_sync/linear/written/pmd/t1/off",
@@ -119,7 +121,7 @@ TEST(Matrix, RowsAreInThisOrder) {
              "/ext4/volatile/again/written/pmd/t1/off", "/ext4/map_sync/again/written/pmd/t1/off",
              "/ext4/volatile/again/written/pmd/t2/off",
              "/ext4/map_sync/again/written/pmd/t2/off"}));
-  EXPECT_EQ(NamesOf({.fs = {"xfs"}, .strategy = {"msync"}, .state = {"hole"}}),
+  EXPECT_EQ(names_of({.fs = {"xfs"}, .strategy = {"msync"}, .state = {"hole"}}),
             (Names{"/xfs/msync:1/linear/hole/pte/t1/off", "/xfs/msync:8/linear/hole/pte/t1/off",
                    "/xfs/msync:64/linear/hole/pte/t1/off", "/xfs/msync:512/linear/hole/pte/t1/off",
                    "/xfs/msync:all/linear/hole/pte/t1/off"}));
@@ -129,8 +131,8 @@ TEST(Matrix, StrategiesByNameAndK) {
   const auto strategies = [](const Names& patterns) {
     Names found;
     for (const PlannedCell& planned :
-         PlanOf({.fs = {"xfs"}, .strategy = patterns, .state = {"written"}})) {
-      const std::string name = planned.cell.Name();
+         plan_of({.fs = {"xfs"}, .strategy = patterns, .state = {"written"}})) {
+      const std::string name = planned.cell.name();
       found.push_back(name.substr(5, name.find("/linear") - 5));
     }
     return found;
@@ -149,50 +151,50 @@ TEST(Matrix, StrategiesByNameAndK) {
 }
 
 TEST(Matrix, OffersNearNames) {
-  EXPECT_EQ(RefusalOf({.fs = {"ext5"}}), "--fs: nothing is called 'ext5'; did you mean ext4?");
-  EXPECT_EQ(RefusalOf({.strategy = {"fsync", "mapsync"}}),
+  EXPECT_EQ(refusal_of({.fs = {"ext5"}}), "--fs: nothing is called 'ext5'; did you mean ext4?");
+  EXPECT_EQ(refusal_of({.strategy = {"fsync", "mapsync"}}),
             "--strategy: nothing is called 'mapsync'; did you mean map_sync or msync?");
-  EXPECT_EQ(RefusalOf({.strategy = {"fsync:7"}}),
+  EXPECT_EQ(refusal_of({.strategy = {"fsync:7"}}),
             "--strategy: nothing is called 'fsync:7'; did you mean fsync:1 or fsync:8 or fsync?");
-  EXPECT_EQ(RefusalOf({.workload = {"liner"}}),
+  EXPECT_EQ(refusal_of({.workload = {"liner"}}),
             "--workload: nothing is called 'liner'; did you mean linear?");
-  EXPECT_EQ(RefusalOf({.state = {"hol"}}), "--state: nothing is called 'hol'; did you mean hole?");
-  EXPECT_EQ(RefusalOf({.order = {"pxd"}}),
+  EXPECT_EQ(refusal_of({.state = {"hol"}}), "--state: nothing is called 'hol'; did you mean hole?");
+  EXPECT_EQ(refusal_of({.order = {"pxd"}}),
             "--order: nothing is called 'pxd'; did you mean pmd or pte?");
-  EXPECT_EQ(RefusalOf({.threads = {"3"}}),
+  EXPECT_EQ(refusal_of({.threads = {"3"}}),
             "--threads: nothing is called '3'; did you mean 1 or 2 or 4?");
 }
 
 TEST(Matrix, ListsAllWhenNoneIsNear) {
-  EXPECT_EQ(RefusalOf({.fs = {"btrfs-z"}}),
+  EXPECT_EQ(refusal_of({.fs = {"btrfs-z"}}),
             "--fs: nothing is called 'btrfs-z'; there is: ext4, ext4-fc, xfs, ext4-nodax, "
             "xfs-nodax");
-  EXPECT_EQ(RefusalOf({.state = {"?"}}),
+  EXPECT_EQ(refusal_of({.state = {"?"}}),
             "--state: nothing is called '?'; there is: hole, unwritten, written");
-  EXPECT_NE(RefusalOf({.strategy = {"zfs*"}}).find("volatile, fsync, fsync:1, fsync:8"),
+  EXPECT_NE(refusal_of({.strategy = {"zfs*"}}).find("volatile, fsync, fsync:1, fsync:8"),
             std::string::npos);
   // A strategy without K has none to choose.
-  EXPECT_NE(RefusalOf({.strategy = {"volatile:1"}}).find("did you mean volatile?"),
+  EXPECT_NE(refusal_of({.strategy = {"volatile:1"}}).find("did you mean volatile?"),
             std::string::npos);
 }
 
 TEST(Matrix, SelftestsAreChosenByFullNameAlone) {
-  for (const PlannedCell& planned : PlanOf({.workload = {"*"}})) {
+  for (const PlannedCell& planned : plan_of({.workload = {"*"}})) {
     EXPECT_NE(planned.cell.workload, "selftest_bang");
   }
-  EXPECT_EQ(RefusalOf({.workload = {"selftest_*"}}),
+  EXPECT_EQ(refusal_of({.workload = {"selftest_*"}}),
             "--workload: nothing is called 'selftest_*'; there is: linear, again");
-  EXPECT_EQ(RefusalOf({.workload = {"selftest_ban"}}),
+  EXPECT_EQ(refusal_of({.workload = {"selftest_ban"}}),
             "--workload: nothing is called 'selftest_ban'; there is: linear, again");
-  EXPECT_EQ(NamesOf({.fs = {"xfs"},
-                     .strategy = {"volatile"},
-                     .workload = {"selftest_bang"},
-                     .state = {"h*"}}),
+  EXPECT_EQ(names_of({.fs = {"xfs"},
+                      .strategy = {"volatile"},
+                      .workload = {"selftest_bang"},
+                      .state = {"h*"}}),
             Names{"/xfs/volatile/selftest_bang/hole/pte/t1/off"});
-  EXPECT_EQ(PlanOf({.fs = {"xfs"},
-                    .strategy = {"volatile"},
-                    .workload = {"*", "selftest_bang"},
-                    .state = {"h*"}})
+  EXPECT_EQ(plan_of({.fs = {"xfs"},
+                     .strategy = {"volatile"},
+                     .workload = {"*", "selftest_bang"},
+                     .state = {"h*"}})
                 .size(),
             3U);
 }
@@ -202,7 +204,7 @@ constexpr TouchKind kPokes[] = {{.id = "poke", .summary = "", .touch = nullptr},
                                 {.id = "prod", .summary = "", .touch = nullptr}};
 constexpr const char* kDuel[] = {"map_sync", "sync_retry"};
 
-Workload DuelOf(Contest contest) {
+Workload duel_of(Contest contest) {
   Workload duel = kLinear;
   duel.id = "duel";
   duel.by_default = false;
@@ -213,16 +215,16 @@ Workload DuelOf(Contest contest) {
 }
 
 TEST(Matrix, ContestsHaveTouches) {
-  const Workload duel = DuelOf(Contest::kVictim);
-  const Workload watch = DuelOf(Contest::kBystander);
+  const Workload duel = duel_of(Contest::kVictim);
+  const Workload watch = duel_of(Contest::kBystander);
   const auto names = [](const Workload& workload, Selection selection) {
     selection.fs = {"xfs"};
     selection.workload = {"duel"};
     selection.state = {"hole"};
     const Workload* const table[] = {&workload};
     Names found;
-    for (const PlannedCell& planned : Plan(selection, table)) {
-      const std::string name = planned.cell.Name();
+    for (const PlannedCell& planned : plan_cells(selection, table)) {
+      const std::string name = planned.cell.name();
       const size_t at = name.find("/t1/") + 4;
       found.push_back(planned.cell.strategy + " " + name.substr(at, name.rfind('/') - at));
     }
@@ -242,7 +244,7 @@ TEST(Matrix, ContestsHaveTouches) {
 }
 
 TEST(Matrix, ContestsSayWhatTheyCannot) {
-  const Workload duel = DuelOf(Contest::kVictim);
+  const Workload duel = duel_of(Contest::kVictim);
   const Workload* const table[] = {&duel};
   const auto skip = [&](Selection selection) {
     selection.fs = {"xfs"};
@@ -250,7 +252,7 @@ TEST(Matrix, ContestsSayWhatTheyCannot) {
     selection.touch = {"poke"};
     selection.attackers = {"1"};
     selection.workload = {"duel"};
-    const std::vector<PlannedCell> plan = Plan(selection, table);
+    const std::vector<PlannedCell> plan = plan_cells(selection, table);
     EXPECT_EQ(plan.size(), 1U);
     return plan.at(0).skip;
   };
@@ -268,7 +270,7 @@ TEST(Matrix, ContestsSayWhatTheyCannot) {
 
 TEST(Matrix, ThreadsShareTheTouchesEqually) {
   const auto touches = [](std::optional<uint64_t> asked, const char* threads, const char* order) {
-    return Only({.fs = {"xfs"},
+    return only({.fs = {"xfs"},
                  .strategy = {"volatile"},
                  .state = {"written"},
                  .order = {order},
@@ -288,7 +290,7 @@ TEST(Matrix, ThreadsShareTheTouchesEqually) {
   EXPECT_EQ(touches(100, "1", "pmd"), 100U);
   EXPECT_EQ(touches(1'048'576, "1", "pte"), 1'048'576U);
   // A workload that is shorter than 32 stays so.
-  EXPECT_EQ(Only({.fs = {"xfs"},
+  EXPECT_EQ(only({.fs = {"xfs"},
                   .strategy = {"volatile"},
                   .workload = {"again"},
                   .state = {"written"},
@@ -298,14 +300,14 @@ TEST(Matrix, ThreadsShareTheTouchesEqually) {
 }
 
 TEST(Matrix, TouchesHaveBounds) {
-  EXPECT_EQ(RefusalOf({.touches = 0}), "--touches: 0 is not between 1 and 1048576");
-  EXPECT_EQ(RefusalOf({.touches = 1'048'577}), "--touches: 1048577 is not between 1 and 1048576");
+  EXPECT_EQ(refusal_of({.touches = 0}), "--touches: 0 is not between 1 and 1048576");
+  EXPECT_EQ(refusal_of({.touches = 1'048'577}), "--touches: 1048577 is not between 1 and 1048576");
 }
 
 TEST(Matrix, SaysWhyACellCannotBeMeasured) {
   const auto reason = [](const char* fs, const char* strategy, const char* workload,
                          const char* state, const char* order) {
-    return Only({.fs = {fs},
+    return only({.fs = {fs},
                  .strategy = {strategy},
                  .workload = {workload},
                  .state = {state},
@@ -335,20 +337,20 @@ TEST(Matrix, SaysWhyACellCannotBeMeasured) {
 }
 
 TEST(Matrix, SplitsLists) {
-  EXPECT_EQ(SplitList("a,b,c"), (Names{"a", "b", "c"}));
-  EXPECT_EQ(SplitList("fsync:8,*"), (Names{"fsync:8", "*"}));
-  EXPECT_EQ(SplitList(",a,,b,"), (Names{"a", "b"}));
-  EXPECT_EQ(SplitList(""), Names{});
+  EXPECT_EQ(split_list("a,b,c"), (Names{"a", "b", "c"}));
+  EXPECT_EQ(split_list("fsync:8,*"), (Names{"fsync:8", "*"}));
+  EXPECT_EQ(split_list(",a,,b,"), (Names{"a", "b"}));
+  EXPECT_EQ(split_list(""), Names{});
 }
 
 TEST(Matrix, NearNames) {
   const Names known = {"bookworm", "bullseye", "trixie"};
-  EXPECT_EQ(NearNames("bookwrm", known), Names{"bookworm"});
-  EXPECT_EQ(NearNames("worm", known), Names{"bookworm"});
-  EXPECT_EQ(NearNames("trixi", known), Names{"trixie"});
-  EXPECT_EQ(NearNames("x", known), Names{});
-  EXPECT_EQ(NearNames("", known), Names{});
-  EXPECT_EQ(NearNames("aa", {"abc", "aac", "aa1", "aab"}), (Names{"aac", "aa1", "aab"}));
+  EXPECT_EQ(near_names("bookwrm", known), Names{"bookworm"});
+  EXPECT_EQ(near_names("worm", known), Names{"bookworm"});
+  EXPECT_EQ(near_names("trixi", known), Names{"trixie"});
+  EXPECT_EQ(near_names("x", known), Names{});
+  EXPECT_EQ(near_names("", known), Names{});
+  EXPECT_EQ(near_names("aa", {"abc", "aac", "aa1", "aab"}), (Names{"aac", "aa1", "aab"}));
 }
 
 }  // namespace

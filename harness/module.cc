@@ -18,13 +18,13 @@ namespace {
 
 constexpr char kDevicePath[] = "/dev/" FAULTLINE_DEVICE;
 
-[[noreturn]] void Skip(const std::string& what) {
+[[noreturn]] void skip(const std::string& what) {
   const int error = errno;
   throw Failure(ExitCode::kSkipped, fmt::format("{}: {}", what, std::strerror(error)));
 }
 
 // What the module's errors mean (kmod/faultline_ioctl.h).
-const char* Meaning(int error) {
+const char* meaning(int error) {
   switch (error) {
     case EOPNOTSUPP:
       return "not a DAX file";
@@ -42,36 +42,36 @@ const char* Meaning(int error) {
 StrategyModule::StrategyModule() {
   if (access(kDevicePath, F_OK) != 0) {
     const int fd = open(wire::kStrategyModule, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) Skip(fmt::format("no strategy module: {}", wire::kStrategyModule));
+    if (fd < 0) skip(fmt::format("no strategy module: {}", wire::kStrategyModule));
     const long rc = syscall(SYS_finit_module, fd, "", 0);
     const int error = errno;
     close(fd);
     errno = error;
-    if (rc != 0 && error != EEXIST) Skip("the kernel refuses the strategy module");
+    if (rc != 0 && error != EEXIST) skip("the kernel refuses the strategy module");
   }
   device_ = open(kDevicePath, O_RDWR | O_CLOEXEC);
-  if (device_ < 0) Skip(kDevicePath);
+  if (device_ < 0) skip(kDevicePath);
 }
 
 StrategyModule::~StrategyModule() { close(device_); }
 
-void StrategyModule::Set(int fd, const Strategy& strategy) const {
+void StrategyModule::set(int fd, const Strategy& strategy) const {
   const fl_kmod_set set = {sizeof(fl_kmod_set), fd, static_cast<uint32_t>(strategy.module),
                            strategy.module_flags};
   if (ioctl(device_, FL_KMOD_SET, &set) != 0) {
     throw Failure(ExitCode::kRegression,
-                  fmt::format("the module refuses {}: {}", strategy.id, Meaning(errno)));
+                  fmt::format("the module refuses {}: {}", strategy.id, meaning(errno)));
   }
 }
 
-void StrategyModule::Reset(int fd) const {
+void StrategyModule::reset(int fd) const {
   if (ioctl(device_, FL_KMOD_RESET, fd) != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("the module's counters: {}", std::strerror(errno)));
   }
 }
 
-fl_kmod_stats StrategyModule::Stats(int fd) const {
+fl_kmod_stats StrategyModule::stats(int fd) const {
   fl_kmod_stats stats{};
   stats.size = sizeof stats;
   stats.fd = fd;

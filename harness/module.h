@@ -21,9 +21,9 @@ class StrategyModule {
 
   // `fd`: an open file of which the caller has a MAP_SYNC mapping. The strategy lasts as long as
   // the open file. Throws Failure(kRegression) with the module's reason.
-  void Set(int fd, const Strategy& strategy) const;
-  void Reset(int fd) const;
-  [[nodiscard]] fl_kmod_stats Stats(int fd) const;
+  void set(int fd, const Strategy& strategy) const;
+  void reset(int fd) const;
+  [[nodiscard]] fl_kmod_stats stats(int fd) const;
 
  private:
   int device_ = -1;

@@ -38,12 +38,12 @@ namespace {
 constexpr uint64_t kPages = 16;
 const FileSystem* g_fs = nullptr;
 
-std::string Path(const char* name) { return fmt::format("{}/{}", kMountPoint, name); }
+std::string path_of(const char* name) { return fmt::format("{}/{}", kMountPoint, name); }
 
 // HZ is 250: the coarse clock, which stamps mtime, moves every 4 ms.
-void NextTick() { usleep(9'000); }
+void next_tick() { usleep(9'000); }
 
-int64_t Mtime(int fd) {
+int64_t mtime(int fd) {
   struct stat st {};
   fstat(fd, &st);
   return st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
@@ -53,28 +53,28 @@ int64_t Mtime(int fd) {
 struct Subject {
   explicit Subject(State state, const char* strategy, Order order = Order::kPte,
                    uint64_t pages = kPages)
-      : file(Path("subject"), pages * kPageSize, state, order == Order::kPmd),
+      : file(path_of("subject"), pages * kPageSize, state, order == Order::kPmd),
         mapping(file, pages * kPageSize, true, order) {
     if (strategy != nullptr) {
-      module.Set(file.fd(), *FindStrategy(strategy));
-      module.Reset(file.fd());
+      module.set(file.fd(), *find_strategy(strategy));
+      module.reset(file.fd());
     }
   }
-  void Touch(uint64_t page) {
+  void touch(uint64_t page) {
     *reinterpret_cast<volatile uint64_t*>(mapping.base() + page * kPageSize) = page;
   }
-  void TouchAll() {
-    for (uint64_t page = 0; page < kPages; ++page) Touch(page);
+  void touch_all() {
+    for (uint64_t page = 0; page < kPages; ++page) touch(page);
   }
   // The entries go, the blocks stay: the next store faults again.
-  void Forget() const { madvise(mapping.base(), kPages * kPageSize, MADV_DONTNEED); }
+  void forget() const { madvise(mapping.base(), kPages * kPageSize, MADV_DONTNEED); }
   // Leaves metadata dirty that fdatasync must write: an allocation behind the end of the mapping.
-  void Dirty() {
+  void dirty() {
     ASSERT_EQ(
         fallocate(file.fd(), 0, static_cast<off_t>((kPages + dirtied++) * kPageSize), kPageSize),
         0);
   }
-  [[nodiscard]] fl_kmod_stats Stats() const { return module.Stats(file.fd()); }
+  [[nodiscard]] fl_kmod_stats stats() const { return module.stats(file.fd()); }
 
   StrategyModule module;
   TestFile file;
@@ -84,16 +84,16 @@ struct Subject {
 
 // On ext4 with fast_commit a moved mtime alone counts as dirty (fs/ext4/inode.c,
 // ext4_inode_datasync_dirty: i_fc_list), so that where no sync is due there may be one per tick.
-bool MtimeSyncs() { return std::strcmp(g_fs->id, "ext4-fc") == 0; }
+bool mtime_syncs() { return std::strcmp(g_fs->id, "ext4-fc") == 0; }
 
 // Syncs or retries of kPages faults, which take less than two ticks.
-void ExpectCount(uint64_t got, uint64_t want, const std::string& what) {
+void expect_count(uint64_t got, uint64_t want, const std::string& what) {
   EXPECT_GE(got, want) << what;
-  EXPECT_LE(got, want + (MtimeSyncs() ? 2 : 0)) << what;
+  EXPECT_LE(got, want + (mtime_syncs() ? 2 : 0)) << what;
 }
 
 // kmod/compat.h, fl_entry_lasts().
-bool EntryLasts() {
+bool entry_lasts() {
   utsname name{};
   uname(&name);
   int major = 0;
@@ -104,7 +104,7 @@ bool EntryLasts() {
 
 // errno of a call that must fail.
 template <typename Call>
-int ErrorOf(Call call) {
+int error_of(Call call) {
   errno = 0;
   return call() < 0 ? errno : 0;
 }
@@ -114,12 +114,12 @@ TEST(Module, AWrappedFaultSyncsAsMainlineDoes) {
                                      {State::kUnwritten, kPages},
                                      {State::kWritten, uint64_t{0}}}) {
     Subject subject(state, "map_sync_wrapped");
-    subject.TouchAll();
-    const fl_kmod_stats stats = subject.Stats();
-    EXPECT_EQ(stats.faults, kPages) << StateName(state);
+    subject.touch_all();
+    const fl_kmod_stats stats = subject.stats();
+    EXPECT_EQ(stats.faults, kPages) << state_name(state);
     EXPECT_EQ(stats.attempts, kPages);
     EXPECT_EQ(stats.retries, 0U);
-    ExpectCount(stats.syncs, syncs, StateName(state));
+    expect_count(stats.syncs, syncs, state_name(state));
   }
 }
 
@@ -127,15 +127,15 @@ TEST(Module, SyncFaultSyncsOnEveryFault) {
   for (const char* strategy : {"sync_fault", "sync_fault_data"}) {
     for (const State state : {State::kHole, State::kUnwritten, State::kWritten}) {
       Subject subject(state, strategy);
-      subject.TouchAll();
-      const fl_kmod_stats stats = subject.Stats();
+      subject.touch_all();
+      const fl_kmod_stats stats = subject.stats();
       EXPECT_EQ(stats.faults, kPages);
-      EXPECT_EQ(stats.syncs, kPages) << strategy << StateName(state);
+      EXPECT_EQ(stats.syncs, kPages) << strategy << state_name(state);
       EXPECT_EQ(stats.syncs_dropped, 0U);
       EXPECT_EQ(stats.errors, 0U);
       // Mapped, and not write-protected by its own sync: no second fault.
-      subject.TouchAll();
-      EXPECT_EQ(subject.Stats().faults, kPages);
+      subject.touch_all();
+      EXPECT_EQ(subject.stats().faults, kPages);
     }
   }
 }
@@ -146,15 +146,15 @@ TEST(Module, SyncRetryRetriesOnceWhereTheBlockMapChanges) {
                                          {State::kUnwritten, kPages},
                                          {State::kWritten, uint64_t{0}}}) {
       Subject subject(state, strategy);
-      subject.TouchAll();
-      const fl_kmod_stats stats = subject.Stats();
-      EXPECT_EQ(stats.faults, kPages) << strategy << StateName(state);
-      ExpectCount(stats.retries, retries, fmt::format("{} {}", strategy, StateName(state)));
+      subject.touch_all();
+      const fl_kmod_stats stats = subject.stats();
+      EXPECT_EQ(stats.faults, kPages) << strategy << state_name(state);
+      expect_count(stats.retries, retries, fmt::format("{} {}", strategy, state_name(state)));
       EXPECT_EQ(stats.attempts, kPages + stats.retries);
       EXPECT_EQ(stats.syncs_dropped, stats.retries);
       EXPECT_EQ(stats.syncs, 0U) << "no lock was held over a sync";
       EXPECT_EQ(stats.mmap_locks + stats.vma_locks, stats.retries);
-      if (!MtimeSyncs()) {
+      if (!mtime_syncs()) {
         EXPECT_EQ(stats.retries_per_fault[0], kPages - retries);
         EXPECT_EQ(stats.retries_per_fault[1], retries);
         EXPECT_EQ(stats.max_retries, retries == 0 ? 0U : 1U);
@@ -170,21 +170,21 @@ TEST(Module, SyncRetryExtentLooksAtTheExtentAlone) {
   for (const auto& [strategy, retries, passed] :
        {std::tuple{"sync_retry", 1U, 0U}, {"sync_retry_extent", 0U, 1U}}) {
     Subject subject(State::kHole, strategy);
-    subject.Touch(0);
-    subject.Forget();
-    subject.Dirty();
-    subject.module.Reset(subject.file.fd());
-    subject.Touch(0);
-    ExpectCount(subject.Stats().retries, retries, strategy);
-    EXPECT_EQ(subject.Stats().passed_over, passed) << strategy;
+    subject.touch(0);
+    subject.forget();
+    subject.dirty();
+    subject.module.reset(subject.file.fd());
+    subject.touch(0);
+    expect_count(subject.stats().retries, retries, strategy);
+    EXPECT_EQ(subject.stats().passed_over, passed) << strategy;
     // Its own block is freed and allocated anew: that is the extent touched.
     ASSERT_EQ(
         fallocate(subject.file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kPageSize), 0);
-    subject.module.Reset(subject.file.fd());
-    subject.Touch(0);
+    subject.module.reset(subject.file.fd());
+    subject.touch(0);
     // The same block again, most likely, which the rule cannot see on newer kernels.
-    const bool blind = std::strcmp(strategy, "sync_retry_extent") == 0 && !EntryLasts();
-    if (!blind) ExpectCount(subject.Stats().retries, 1, strategy);
+    const bool blind = std::strcmp(strategy, "sync_retry_extent") == 0 && !entry_lasts();
+    if (!blind) expect_count(subject.stats().retries, 1, strategy);
   }
 }
 
@@ -192,19 +192,19 @@ TEST(Module, SyncRetryExtentLooksAtTheExtentAlone) {
 // at NOPAGE and not at RETRY (mm/memory.c).
 TEST(Module, ARetryThroughPfnMkwrite) {
   Subject subject(State::kWritten, "sync_retry");
-  subject.TouchAll();
+  subject.touch_all();
   ASSERT_EQ(fsync(subject.file.fd()), 0);
-  subject.module.Reset(subject.file.fd());
-  subject.Touch(0);
-  EXPECT_EQ(subject.Stats().faults, 1U);
-  ExpectCount(subject.Stats().retries, 0, "written");
-  subject.Dirty();
-  subject.Touch(1);
-  const fl_kmod_stats stats = subject.Stats();
+  subject.module.reset(subject.file.fd());
+  subject.touch(0);
+  EXPECT_EQ(subject.stats().faults, 1U);
+  expect_count(subject.stats().retries, 0, "written");
+  subject.dirty();
+  subject.touch(1);
+  const fl_kmod_stats stats = subject.stats();
   EXPECT_EQ(stats.faults, 2U);
-  ExpectCount(stats.retries, 1, "dirty");
-  subject.Touch(2);
-  ExpectCount(subject.Stats().retries, 1, "the sync has cleaned the file");
+  expect_count(stats.retries, 1, "dirty");
+  subject.touch(2);
+  expect_count(subject.stats().retries, 1, "the sync has cleaned the file");
 }
 
 TEST(Module, AReadFaultFirst) {
@@ -214,22 +214,22 @@ TEST(Module, AReadFaultFirst) {
       EXPECT_EQ(*reinterpret_cast<volatile uint64_t*>(subject.mapping.base() + page * kPageSize),
                 0U);
     }
-    EXPECT_EQ(subject.Stats().faults, 0U) << "only write faults count";
-    subject.TouchAll();
-    EXPECT_EQ(subject.Stats().faults, kPages) << strategy;
-    ExpectCount(subject.Stats().syncs + subject.Stats().syncs_dropped, kPages, strategy);
+    EXPECT_EQ(subject.stats().faults, 0U) << "only write faults count";
+    subject.touch_all();
+    EXPECT_EQ(subject.stats().faults, kPages) << strategy;
+    expect_count(subject.stats().syncs + subject.stats().syncs_dropped, kPages, strategy);
   }
 }
 
 TEST(Module, HugeFaults) {
   for (const char* strategy : {"sync_fault", "sync_retry", "sync_retry_extent"}) {
     Subject subject(State::kUnwritten, strategy, Order::kPmd, 2 * kHugeSize / kPageSize);
-    for (uint64_t at = 0; at < 2; ++at) subject.Touch(at * kHugeSize / kPageSize);
-    const fl_kmod_stats stats = subject.Stats();
+    for (uint64_t at = 0; at < 2; ++at) subject.touch(at * kHugeSize / kPageSize);
+    const fl_kmod_stats stats = subject.stats();
     EXPECT_EQ(stats.faults, 2U) << strategy;
-    ExpectCount(stats.syncs + stats.syncs_dropped, 2, strategy);
-    for (uint64_t page = 0; page < 2 * kHugeSize / kPageSize; ++page) subject.Touch(page);
-    EXPECT_EQ(subject.Stats().faults, 2U) << strategy << ": one entry maps 512 pages";
+    expect_count(stats.syncs + stats.syncs_dropped, 2, strategy);
+    for (uint64_t page = 0; page < 2 * kHugeSize / kPageSize; ++page) subject.touch(page);
+    EXPECT_EQ(subject.stats().faults, 2U) << strategy << ": one entry maps 512 pages";
   }
 }
 
@@ -241,10 +241,10 @@ TEST(Module, MtimeMovesButForDaxfile) {
                                         {"sync_retry_extent", true},
                                         {"daxfile", false}}) {
     Subject subject(State::kWritten, strategy);
-    NextTick();
-    const int64_t before = Mtime(subject.file.fd());
-    subject.Touch(0);
-    EXPECT_EQ(Mtime(subject.file.fd()) != before, moves) << strategy;
+    next_tick();
+    const int64_t before = mtime(subject.file.fd());
+    subject.touch(0);
+    EXPECT_EQ(mtime(subject.file.fd()) != before, moves) << strategy;
   }
 }
 
@@ -252,49 +252,49 @@ TEST(Module, DaxfileFreezesTheBlockMap) {
   const off_t end = kPages * kPageSize;
   {
     Subject subject(State::kWritten, "daxfile");
-    const std::string path = Path("subject");
+    const std::string path = path_of("subject");
     const int other = open(path.c_str(), O_RDWR | O_CLOEXEC);
     ASSERT_GE(other, 0);
-    subject.TouchAll();
-    EXPECT_EQ(subject.Stats().faults, kPages);
-    EXPECT_EQ(subject.Stats().syncs, 0U);
+    subject.touch_all();
+    EXPECT_EQ(subject.stats().faults, kPages);
+    EXPECT_EQ(subject.stats().syncs, 0U);
     uint64_t word = 1;
     for (const int fd : {subject.file.fd(), other}) {
-      EXPECT_EQ(ErrorOf([&] { return ftruncate(fd, end - kPageSize); }), ETXTBSY);
-      EXPECT_EQ(ErrorOf([&] { return ftruncate(fd, end + kPageSize); }), ETXTBSY);
-      EXPECT_EQ(ErrorOf([&] { return fallocate(fd, 0, end, kPageSize); }), ETXTBSY);
+      EXPECT_EQ(error_of([&] { return ftruncate(fd, end - kPageSize); }), ETXTBSY);
+      EXPECT_EQ(error_of([&] { return ftruncate(fd, end + kPageSize); }), ETXTBSY);
+      EXPECT_EQ(error_of([&] { return fallocate(fd, 0, end, kPageSize); }), ETXTBSY);
       for (const int mode : {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_COLLAPSE_RANGE,
                              FALLOC_FL_ZERO_RANGE, FALLOC_FL_INSERT_RANGE}) {
-        EXPECT_EQ(ErrorOf([&] { return fallocate(fd, mode, 0, kPageSize); }), ETXTBSY) << mode;
+        EXPECT_EQ(error_of([&] { return fallocate(fd, mode, 0, kPageSize); }), ETXTBSY) << mode;
       }
-      EXPECT_EQ(ErrorOf([&] { return pwrite(fd, &word, sizeof word, end); }), ETXTBSY);
+      EXPECT_EQ(error_of([&] { return pwrite(fd, &word, sizeof word, end); }), ETXTBSY);
       EXPECT_EQ(fchmod(fd, 0600), 0) << "the block map is frozen, not the inode";
       EXPECT_EQ(futimens(fd, nullptr), 0);
       void* again = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
       EXPECT_EQ(again, MAP_FAILED);
       EXPECT_EQ(errno, ETXTBSY);
     }
-    EXPECT_EQ(ErrorOf([&] { return truncate(path.c_str(), 0); }), ETXTBSY);
-    EXPECT_EQ(ErrorOf([&] { return unlink(path.c_str()); }), EPERM);
+    EXPECT_EQ(error_of([&] { return truncate(path.c_str(), 0); }), ETXTBSY);
+    EXPECT_EQ(error_of([&] { return unlink(path.c_str()); }), EPERM);
     // The strategy given up, all goes again.
-    const Strategy none = *FindStrategy("map_sync_wrapped");
-    subject.module.Set(subject.file.fd(), none);
+    const Strategy none = *find_strategy("map_sync_wrapped");
+    subject.module.set(subject.file.fd(), none);
     EXPECT_EQ(ftruncate(other, end + kPageSize), 0);
-    NextTick();
-    const int64_t before = Mtime(other);
-    subject.Forget();
-    subject.Touch(0);
-    EXPECT_NE(Mtime(other), before);
+    next_tick();
+    const int64_t before = mtime(other);
+    subject.forget();
+    subject.touch(0);
+    EXPECT_NE(mtime(other), before);
     close(other);
   }
   { Subject subject(State::kWritten, "daxfile"); }
-  EXPECT_NE(access(Path("subject").c_str(), F_OK), 0) << "closed, it could be unlinked";
+  EXPECT_NE(access(path_of("subject").c_str(), F_OK), 0) << "closed, it could be unlinked";
 }
 
 TEST(Module, DaxfileWantsEveryBlockWritten) {
   for (const State state : {State::kHole, State::kUnwritten}) {
     Subject subject(state, nullptr);
-    EXPECT_THROW(subject.module.Set(subject.file.fd(), *FindStrategy("daxfile")), Failure);
+    EXPECT_THROW(subject.module.set(subject.file.fd(), *find_strategy("daxfile")), Failure);
     EXPECT_EQ(ftruncate(subject.file.fd(), 0), 0) << "refused: nothing is frozen";
   }
 }
@@ -302,13 +302,13 @@ TEST(Module, DaxfileWantsEveryBlockWritten) {
 // Another file, and the same file opened a second time, run nothing of the module.
 TEST(Module, OtherFilesAreMainline) {
   Subject subject(State::kHole, "sync_retry");
-  const TestFile other(Path("other"), kPages * kPageSize, State::kHole, false);
+  const TestFile other(path_of("other"), kPages * kPageSize, State::kHole, false);
   const Mapping theirs(other, kPages * kPageSize, true, Order::kPte);
   for (uint64_t page = 0; page < kPages; ++page) {
     *reinterpret_cast<volatile uint64_t*>(theirs.base() + page * kPageSize) = page;
   }
-  EXPECT_THROW(static_cast<void>(subject.module.Stats(other.fd())), Failure) << "ENXIO";
-  const int again = open(Path("subject").c_str(), O_RDWR | O_CLOEXEC);
+  EXPECT_THROW(static_cast<void>(subject.module.stats(other.fd())), Failure) << "ENXIO";
+  const int again = open(path_of("subject").c_str(), O_RDWR | O_CLOEXEC);
   auto* base = static_cast<char*>(mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE,
                                        MAP_SHARED_VALIDATE | MAP_SYNC, again, 0));
   ASSERT_NE(base, MAP_FAILED);
@@ -316,7 +316,7 @@ TEST(Module, OtherFilesAreMainline) {
   for (uint64_t page = 0; page < kPages; ++page) {
     *reinterpret_cast<volatile uint64_t*>(base + page * kPageSize) = page;
   }
-  EXPECT_EQ(subject.Stats().attempts, 0U);
+  EXPECT_EQ(subject.stats().attempts, 0U);
   munmap(base, kPages * kPageSize);
   close(again);
 }
@@ -325,14 +325,14 @@ TEST(Module, AChildsFaultsCount) {
   Subject subject(State::kHole, "sync_retry");
   const pid_t child = fork();
   if (child == 0) {
-    subject.TouchAll();
+    subject.touch_all();
     _exit(0);
   }
   int status = 0;
   waitpid(child, &status, 0);
   EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(subject.Stats().faults, kPages);
-  ExpectCount(subject.Stats().retries, kPages, "of the child");
+  EXPECT_EQ(subject.stats().faults, kPages);
+  expect_count(subject.stats().retries, kPages, "of the child");
 }
 
 TEST(Module, GarbageIsRefused) {
@@ -340,7 +340,7 @@ TEST(Module, GarbageIsRefused) {
   const int device = open("/dev/" FAULTLINE_DEVICE, O_RDWR | O_CLOEXEC);
   ASSERT_GE(device, 0);
   const auto set = [&](fl_kmod_set ask) {
-    return ErrorOf([&] { return ioctl(device, FL_KMOD_SET, &ask); });
+    return error_of([&] { return ioctl(device, FL_KMOD_SET, &ask); });
   };
   constexpr uint32_t kSize = sizeof(fl_kmod_set);
   {
@@ -364,23 +364,23 @@ TEST(Module, GarbageIsRefused) {
     const int plain = open("/tmp/plain", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     EXPECT_EQ(set({kSize, plain, FL_KMOD_SYNC_RETRY, 0}), EOPNOTSUPP) << "not DAX";
     close(plain);
-    const int readable = open(Path("subject").c_str(), O_RDONLY | O_CLOEXEC);
+    const int readable = open(path_of("subject").c_str(), O_RDONLY | O_CLOEXEC);
     EXPECT_EQ(set({kSize, readable, FL_KMOD_SYNC_RETRY, 0}), EOPNOTSUPP);
     close(readable);
-    const int unmapped = open(Path("subject").c_str(), O_RDWR | O_CLOEXEC);
+    const int unmapped = open(path_of("subject").c_str(), O_RDWR | O_CLOEXEC);
     EXPECT_EQ(set({kSize, unmapped, FL_KMOD_SYNC_RETRY, 0}), ENXIO);
     void* shared = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, unmapped, 0);
     EXPECT_EQ(set({kSize, unmapped, FL_KMOD_SYNC_RETRY, 0}), ENXIO) << "not MAP_SYNC";
     munmap(shared, kPageSize);
     close(unmapped);
-    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_SET, nullptr); }), EFAULT);
-    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_STATS, nullptr); }), EFAULT);
-    EXPECT_EQ(ErrorOf([&] { return ioctl(device, _IO('F', 0x7f), 0); }), ENOTTY);
-    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_RESET, 1000); }), EBADF);
+    EXPECT_EQ(error_of([&] { return ioctl(device, FL_KMOD_SET, nullptr); }), EFAULT);
+    EXPECT_EQ(error_of([&] { return ioctl(device, FL_KMOD_STATS, nullptr); }), EFAULT);
+    EXPECT_EQ(error_of([&] { return ioctl(device, _IO('F', 0x7f), 0); }), ENOTTY);
+    EXPECT_EQ(error_of([&] { return ioctl(device, FL_KMOD_RESET, 1000); }), EBADF);
     fl_kmod_stats stats{};
     stats.size = sizeof stats - 8;
     stats.fd = fd;
-    EXPECT_EQ(ErrorOf([&] { return ioctl(device, FL_KMOD_STATS, &stats); }), EINVAL);
+    EXPECT_EQ(error_of([&] { return ioctl(device, FL_KMOD_STATS, &stats); }), EINVAL);
     // After all that the file takes a strategy, and then no other.
     EXPECT_EQ(set({kSize, fd, FL_KMOD_SYNC_RETRY, 0}), 0);
     EXPECT_EQ(set({kSize, fd, FL_KMOD_SYNC_RETRY, 0}), 0);
@@ -401,26 +401,26 @@ TEST(Module, GarbageIsRefused) {
   close(device);
 }
 
-int Unload() {
-  return ErrorOf(
+int unload() {
+  return error_of(
       [] { return static_cast<int>(syscall(SYS_delete_module, "faultline", O_NONBLOCK)); });
 }
 
 TEST(Module, IsNotUnloadedUnderAFile) {
   {
     const Subject subject(State::kWritten, "sync_retry");
-    EXPECT_EQ(Unload(), EAGAIN);
+    EXPECT_EQ(unload(), EAGAIN);
   }
   {
     // No descriptor of the device is left: the file alone holds it.
     auto module = std::make_unique<StrategyModule>();
-    const TestFile file(Path("held"), kPages * kPageSize, State::kWritten, false);
+    const TestFile file(path_of("held"), kPages * kPageSize, State::kWritten, false);
     const Mapping mapping(file, kPages * kPageSize, true, Order::kPte);
-    module->Set(file.fd(), *FindStrategy("daxfile"));
+    module->set(file.fd(), *find_strategy("daxfile"));
     module.reset();
-    EXPECT_EQ(Unload(), EAGAIN);
+    EXPECT_EQ(unload(), EAGAIN);
   }
-  EXPECT_EQ(Unload(), 0);
+  EXPECT_EQ(unload(), 0);
 }
 
 TEST(Module, LoadsUsesAndUnloadsFiftyTimes) {
@@ -429,10 +429,10 @@ TEST(Module, LoadsUsesAndUnloadsFiftyTimes) {
     const char* strategy = strategies[i % 4];
     {
       Subject subject(i % 4 == 3 ? State::kWritten : State::kHole, strategy);
-      subject.TouchAll();
-      ASSERT_EQ(subject.Stats().faults, kPages) << i;
+      subject.touch_all();
+      ASSERT_EQ(subject.stats().faults, kPages) << i;
     }
-    ASSERT_EQ(Unload(), 0) << i;
+    ASSERT_EQ(unload(), 0) << i;
   }
 }
 
@@ -452,8 +452,8 @@ TEST(Module, AKilledVictimLeavesNothing) {
       const pid_t victim = fork();
       if (victim == 0) {
         for (;;) {
-          subject.TouchAll();
-          subject.Forget();
+          subject.touch_all();
+          subject.forget();
         }
       }
       usleep(20'000);
@@ -463,15 +463,15 @@ TEST(Module, AKilledVictimLeavesNothing) {
       EXPECT_EQ(WTERMSIG(status), SIGKILL);
       kill(attacker, SIGKILL);
       waitpid(attacker, &status, 0);
-      EXPECT_GT(subject.Stats().retries, 0U);
+      EXPECT_GT(subject.stats().retries, 0U);
       // A fault that was cut off is nobody else's.
-      subject.module.Reset(subject.file.fd());
+      subject.module.reset(subject.file.fd());
       ASSERT_EQ(fsync(subject.file.fd()), 0);
-      subject.Forget();
-      subject.TouchAll();
-      ExpectCount(subject.Stats().max_retries, 0, "of a later fault");
+      subject.forget();
+      subject.touch_all();
+      expect_count(subject.stats().max_retries, 0, "of a later fault");
     }
-    EXPECT_EQ(Unload(), 0);
+    EXPECT_EQ(unload(), 0);
   }
 }
 
@@ -480,7 +480,7 @@ TEST(Module, FreezeWhileAVictimRetries) {
   const pid_t victim = fork();
   if (victim == 0) {
     for (;;) {
-      subject.TouchAll();
+      subject.touch_all();
       if (fallocate(subject.file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                     kPages * kPageSize) != 0) {
         _exit(1);
@@ -499,7 +499,7 @@ TEST(Module, FreezeWhileAVictimRetries) {
   int status = 0;
   waitpid(victim, &status, 0);
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
-  EXPECT_GT(subject.Stats().retries, 0U);
+  EXPECT_GT(subject.stats().retries, 0U);
 }
 
 // Of mainline, and why a truncate in a loop stalls every strategy: whoever changes the size or
@@ -508,17 +508,17 @@ TEST(Module, FreezeWhileAVictimRetries) {
 // xfs_break_layouts). On XFS any fallocate does.
 TEST(Mainline, WhichTouchesUnmapTheWholeFile) {
   const Subject subject(State::kWritten, nullptr, Order::kPte, 4 * kPages);
-  const int other = open(Path("subject").c_str(), O_RDWR | O_CLOEXEC);
+  const int other = open(path_of("subject").c_str(), O_RDWR | O_CLOEXEC);
   const off_t end = 4 * kPages * kPageSize;
   const off_t elsewhere = 3 * kPages * kPageSize;
   const bool xfs = std::strcmp(g_fs->type, "xfs") == 0;
   const uint64_t word = 1;
   const auto touch_all = [&] {
-    const uint64_t before = FaultsOf(RUSAGE_SELF);
+    const uint64_t before = faults_of(RUSAGE_SELF);
     for (uint64_t page = 0; page < kPages; ++page) {
       *reinterpret_cast<volatile uint64_t*>(subject.mapping.base() + page * kPageSize) = page;
     }
-    return FaultsOf(RUSAGE_SELF) - before;
+    return faults_of(RUSAGE_SELF) - before;
   };
   const auto expect = [&](const char* what, bool unmaps, long result) {
     EXPECT_GE(result, 0) << what << ": " << std::strerror(errno);
@@ -542,12 +542,12 @@ TEST(Mainline, WhichTouchesUnmapTheWholeFile) {
 TEST(ModuleZ, UmountWithTheStrategySet) {
   {
     Subject subject(State::kHole, "sync_retry");
-    EXPECT_EQ(ErrorOf([] { return umount2(kMountPoint, 0); }), EBUSY);
+    EXPECT_EQ(error_of([] { return umount2(kMountPoint, 0); }), EBUSY);
     EXPECT_EQ(umount2(kMountPoint, MNT_DETACH), 0);
-    subject.TouchAll();
-    ExpectCount(subject.Stats().retries, kPages, "the file outlives its mount point");
+    subject.touch_all();
+    expect_count(subject.stats().retries, kPages, "the file outlives its mount point");
   }
-  EXPECT_EQ(Unload(), 0);
+  EXPECT_EQ(unload(), 0);
 }
 
 // Collects what failed, for the host.
@@ -571,11 +571,11 @@ class Listener : public testing::EmptyTestEventListener {
   std::vector<std::string> failures_;
 };
 
-int Serve(const FileSystem& fs) {
+int serve(const FileSystem& fs) {
   g_fs = &fs;
   try {
-    const Mounted mounted = MakeAndMount(fs, kPmemDevice, kMountPoint);
-    Send(wire::kReady, {{"mkfs", mounted.mkfs_line}, {"ticks", Ticks()}});
+    const Mounted mounted = make_and_mount(fs, kPmemDevice, kMountPoint);
+    send_frame(wire::kReady, {{"mkfs", mounted.mkfs_line}, {"ticks", read_ticks()}});
     int argc = 1;
     char name[] = "module_guest_test";
     char* argv[] = {name, nullptr};
@@ -586,14 +586,14 @@ int Serve(const FileSystem& fs) {
     listeners.Append(listener);
     const int failed = RUN_ALL_TESTS();
     const testing::UnitTest& all = *testing::UnitTest::GetInstance();
-    Send(wire::kResult, {{"tests", all.successful_test_count() + all.failed_test_count()},
-                         {"failed", all.failed_test_count()},
-                         {"failures", listener->failures()}});
+    send_frame(wire::kResult, {{"tests", all.successful_test_count() + all.failed_test_count()},
+                               {"failed", all.failed_test_count()},
+                               {"failures", listener->failures()}});
     return failed;
   } catch (const Failure& failure) {
-    Send(wire::kFail, {{"stage", "ready"},
-                       {"message", failure.what()},
-                       {"exit_code", static_cast<int>(failure.code())}});
+    send_frame(wire::kFail, {{"stage", "ready"},
+                             {"message", failure.what()},
+                             {"exit_code", static_cast<int>(failure.code())}});
     return 1;
   }
 }
@@ -606,5 +606,5 @@ int main() {
     std::fprintf(stderr, "module_guest_test is a guest's process 1; cli_vm_test runs it\n");
     return 77;
   }
-  faultline::RunGuest(faultline::Serve);
+  faultline::run_guest(faultline::serve);
 }

@@ -25,23 +25,23 @@ namespace faultline {
 namespace {
 
 // libbpf reports through a callback; what it said since the last clear().
-std::string& Warnings() {
+std::string& warnings() {
   static std::string text;
   return text;
 }
 
-int KeepWarning(libbpf_print_level level, const char* format, va_list arguments) {
+int keep_warning(libbpf_print_level level, const char* format, va_list arguments) {
   if (level != LIBBPF_WARN) return 0;
   std::array<char, 4096> line{};
   std::vsnprintf(line.data(), line.size(), format, arguments);
-  Warnings() += line.data();
+  warnings() += line.data();
   return static_cast<int>(std::strlen(line.data()));
 }
 
 // The line of the warnings that tells most: the verifier's verdict, which stands before its count
 // of instructions, or else the first.
-std::string Reason(const char* otherwise) {
-  const std::string& text = Warnings();
+std::string why_refused(const char* otherwise) {
+  const std::string& text = warnings();
   size_t end = text.find("\nprocessed ");
   size_t start = 0;
   if (end == std::string::npos) {
@@ -64,7 +64,7 @@ struct Constants {
 // Where `write` stands among the arguments of the mmap_lock tracepoints: they began with the mm and
 // its memcg's path, later its id, later no memcg (between 6.12 and 7.2). The prototype of a
 // tracepoint's function has a leading `void *__data`.
-unsigned LockWriteIndex() {
+unsigned lock_write_index() {
   btf* kernel = btf__load_vmlinux_btf();
   if (kernel == nullptr) return 2;
   unsigned index = 2;
@@ -81,7 +81,7 @@ unsigned LockWriteIndex() {
   return index;
 }
 
-bpf_object* OpenObject(const Constants& constants) {
+bpf_object* open_object(const Constants& constants) {
   size_t size = 0;
   const void* elf = probes_bpf__elf_bytes(&size);
   bpf_object* object = bpf_object__open_mem(elf, size, nullptr);
@@ -96,7 +96,7 @@ bpf_object* OpenObject(const Constants& constants) {
     bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "samples"), 4096);
   }
   if (map == nullptr || bpf_map__set_initial_value(map, values.data(), sizeof values) != 0) {
-    Warnings() += "the object's .rodata is not as expected";
+    warnings() += "the object's .rodata is not as expected";
     bpf_object__close(object);
     return nullptr;
   }
@@ -104,15 +104,15 @@ bpf_object* OpenObject(const Constants& constants) {
 }
 
 // Readies a program for loading; false with a warning when the kernel has no such function.
-bool Prepare(bpf_object* object, const Attachment& way) {
+bool prepare(bpf_object* object, const Attachment& way) {
   bpf_program* program = bpf_object__find_program_by_name(object, way.program.c_str());
   if (program == nullptr) {
-    Warnings() += fmt::format("no program {}", way.program);
+    warnings() += fmt::format("no program {}", way.program);
     return false;
   }
   if (way.means == Means::kFentry || way.means == Means::kFexit) {
     if (bpf_program__set_attach_target(program, 0, way.targets.front().c_str()) != 0) {
-      Warnings() = fmt::format("no BTF for {}\n", way.targets.front());
+      warnings() = fmt::format("no BTF for {}\n", way.targets.front());
       return false;
     }
   }
@@ -122,14 +122,14 @@ bool Prepare(bpf_object* object, const Attachment& way) {
 
 }  // namespace
 
-void Distribution::Add(uint64_t duration) {
+void Distribution::add(uint64_t duration) {
   ++count;
   sum += duration;
   max = std::max(max, duration);
   ++buckets.at(bucket_of(duration));
 }
 
-void Distribution::Add(const fl_overflow& more) {
+void Distribution::add(const fl_overflow& more) {
   count += more.count;
   sum += more.sum;
   max = std::max<uint64_t>(max, more.max);
@@ -145,15 +145,15 @@ struct ProbeSet::Loaded {
   Loaded(const Loaded&) = delete;
   Loaded& operator=(const Loaded&) = delete;
   ~Loaded() {
-    Detach();
+    detach();
     bpf_object__close(object);
   }
 
-  [[nodiscard]] int Map(const char* name) const {
+  [[nodiscard]] int map(const char* name) const {
     return bpf_object__find_map_fd_by_name(object, name);
   }
 
-  bool AttachOne(const Attachment& way) {
+  bool attach_one(const Attachment& way) {
     bpf_program* program = bpf_object__find_program_by_name(object, way.program.c_str());
     for (const std::string& target : way.targets) {
       bpf_link* link = nullptr;
@@ -173,7 +173,7 @@ struct ProbeSet::Loaded {
       }
       if (link == nullptr) {
         const int error = errno;
-        if (Warnings().empty()) Warnings() = std::strerror(error);
+        if (warnings().empty()) warnings() = std::strerror(error);
         return false;
       }
       links.push_back(link);
@@ -181,7 +181,7 @@ struct ProbeSet::Loaded {
     return true;
   }
 
-  void Detach() {
+  void detach() {
     for (bpf_link* link : links) bpf_link__destroy(link);
     links.clear();
   }
@@ -198,7 +198,7 @@ constexpr const char* kInterruptionKinds[] = {
 #undef INTERRUPTION
 };
 
-std::vector<Interruption> ReadInterruptions(int map) {
+std::vector<Interruption> read_interruptions(int map) {
   std::vector<Interruption> seen;
   fl_interruption_key key{};
   const fl_interruption_key* before = nullptr;
@@ -231,17 +231,17 @@ std::vector<Interruption> ReadInterruptions(int map) {
   return seen;
 }
 
-std::string Words(const Attachment& way) {
-  return fmt::format("{} on {}", MeansName(way.means), fmt::join(way.targets, ","));
+std::string words_of(const Attachment& way) {
+  return fmt::format("{} on {}", means_name(way.means), fmt::join(way.targets, ","));
 }
 
 // Whether this way works by itself on this kernel: found, loaded, attached and detached.
-std::string WhyNotAlone(const Attachment& way, const Constants& constants) {
-  Warnings().clear();
-  bpf_object* object = OpenObject(constants);
-  if (object == nullptr) return Reason("the object does not open");
+std::string why_not_alone(const Attachment& way, const Constants& constants) {
+  warnings().clear();
+  bpf_object* object = open_object(constants);
+  if (object == nullptr) return why_refused("the object does not open");
   std::string reason;
-  if (!Prepare(object, way) || bpf_object__load(object) != 0) reason = Reason("refused");
+  if (!prepare(object, way) || bpf_object__load(object) != 0) reason = why_refused("refused");
   bpf_object__close(object);
   return reason;
 }
@@ -249,12 +249,12 @@ std::string WhyNotAlone(const Attachment& way, const Constants& constants) {
 }  // namespace
 
 ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
-    : choice_(choice), table_(PointsOf(choice, fs)), loaded_(std::make_unique<Loaded>()) {
-  libbpf_set_print(KeepWarning);
+    : choice_(choice), table_(points_of(choice, fs)), loaded_(std::make_unique<Loaded>()) {
+  libbpf_set_print(keep_warning);
   Constants constants;
   constants.sampling = choice.sampling;
   constants.small_ring = choice.probes == Probes::kBallast;
-  if (choice.probes == Probes::kLocks) constants.lock_write_index = LockWriteIndex();
+  if (choice.probes == Probes::kLocks) constants.lock_write_index = lock_write_index();
   for (const Point& point : table_) {
     status_.push_back({.id = point.id});
   }
@@ -264,7 +264,7 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
   bool alone = false;
   const auto drop = [&](size_t index, const std::string& why) {
     status_.at(index).error =
-        fmt::format("{}: {}", Words(table_.at(index).ways.at(next[index])), why);
+        fmt::format("{}: {}", words_of(table_.at(index).ways.at(next[index])), why);
     ++next[index];
   };
   const auto instead = [&](const Point& point) {
@@ -277,36 +277,36 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
   // What a trial attachment refuses goes on to its next way, and the object is loaded anew.
   for (;;) {
     loaded_ = std::make_unique<Loaded>();
-    Warnings().clear();
+    warnings().clear();
     // A handler's number of arguments belongs to the way that is taken.
     for (size_t i = 0; i < table_.size(); ++i) {
       if (next[i] < table_[i].ways.size() && table_[i].ways[next[i]].arguments != 0)
         constants.handler_arguments = table_[i].ways[next[i]].arguments;
     }
-    loaded_->object = OpenObject(constants);
+    loaded_->object = open_object(constants);
     if (loaded_->object == nullptr) {
-      for (PointStatus& status : status_) status.error = Reason("the object does not open");
+      for (PointStatus& status : status_) status.error = why_refused("the object does not open");
       return;
     }
     for (size_t i = 0; i < table_.size(); ++i) {
       const Point& point = table_.at(i);
       if (!instead(point)) continue;
       while (next[i] < point.ways.size()) {
-        Warnings().clear();
+        warnings().clear();
         std::string why;
-        if (alone) why = WhyNotAlone(point.ways[next[i]], constants);
+        if (alone) why = why_not_alone(point.ways[next[i]], constants);
         if (why.empty()) {
-          if (Prepare(loaded_->object, point.ways[next[i]])) break;
-          why = Reason("not there");
+          if (prepare(loaded_->object, point.ways[next[i]])) break;
+          why = why_refused("not there");
         }
         drop(i, why);
       }
       if (next[i] < point.ways.size()) loaded_->ways.emplace_back(i, &point.ways[next[i]]);
     }
-    Warnings().clear();
+    warnings().clear();
     if (bpf_object__load(loaded_->object) != 0) {
       if (alone) {
-        for (PointStatus& status : status_) status.error = Reason("refused");
+        for (PointStatus& status : status_) status.error = why_refused("refused");
         loaded_->ways.clear();
         break;
       }
@@ -318,18 +318,18 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
     for (const auto& [index, way] : loaded_->ways) {
       // fentry and fexit are held against the kernel at load.
       if (way->means == Means::kFentry || way->means == Means::kFexit) continue;
-      Warnings().clear();
-      if (!loaded_->AttachOne(*way)) {
-        drop(index, Reason("refused"));
+      warnings().clear();
+      if (!loaded_->attach_one(*way)) {
+        drop(index, why_refused("refused"));
         again = true;
       }
-      loaded_->Detach();
+      loaded_->detach();
     }
     if (!again) break;
   }
   for (const auto& [index, way] : loaded_->ways) {
     status_.at(index).target = fmt::format("{}", fmt::join(way->targets, ","));
-    status_.at(index).means = MeansName(way->means);
+    status_.at(index).means = means_name(way->means);
   }
   for (size_t i = 0; i < table_.size(); ++i) {
     if (status_[i].means.empty() && status_[i].error.empty() && !instead(table_[i]))
@@ -339,14 +339,14 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
 
 ProbeSet::~ProbeSet() = default;
 
-const PointStatus* ProbeSet::Find(const std::string& point) const {
+const PointStatus* ProbeSet::find(const std::string& point) const {
   for (const PointStatus& status : status_) {
     if (status.id == point && !status.means.empty()) return &status;
   }
   return nullptr;
 }
 
-std::string ProbeSet::WhyNot() const {
+std::string ProbeSet::why_not() const {
   for (size_t i = 0; i < table_.size(); ++i) {
     if (table_[i].required && status_[i].means.empty()) {
       return fmt::format("the probe {} has no way here: {}", status_[i].id,
@@ -357,63 +357,64 @@ std::string ProbeSet::WhyNot() const {
   return "";
 }
 
-void ProbeSet::Attach() {
+void ProbeSet::attach() {
   for (const auto& [index, way] : loaded_->ways) {
-    Warnings().clear();
-    if (!loaded_->AttachOne(*way)) {
-      const std::string reason = Reason("refused");
-      Detach();
-      throw Failure(ExitCode::kRegression, fmt::format("probe {} does not attach by {}: {}",
-                                                       table_.at(index).id, Words(*way), reason));
+    warnings().clear();
+    if (!loaded_->attach_one(*way)) {
+      const std::string reason = why_refused("refused");
+      detach();
+      throw Failure(ExitCode::kRegression,
+                    fmt::format("probe {} does not attach by {}: {}", table_.at(index).id,
+                                words_of(*way), reason));
     }
   }
 }
 
-void ProbeSet::Detach() { loaded_->Detach(); }
+void ProbeSet::detach() { loaded_->detach(); }
 
-void ProbeSet::Reset(pid_t process, dev_t device) {
+void ProbeSet::reset(pid_t process, dev_t device) {
   fl_state state{};
   state.tgid = static_cast<fl_u32>(process);
   // include/linux/kdev_t.h, MKDEV().
   state.device = device == 0 ? 0 : fl_u64{major(device)} << 20 | minor(device);
   const std::vector<fl_thread> threads(FL_THREADS);
   const fl_u32 key = 0;
-  if (bpf_map_update_elem(loaded_->Map(".bss"), &key, threads.data(), 0) != 0 ||
-      bpf_map_update_elem(loaded_->Map(".data.state"), &key, &state, 0) != 0) {
+  if (bpf_map_update_elem(loaded_->map(".bss"), &key, threads.data(), 0) != 0 ||
+      bpf_map_update_elem(loaded_->map(".data.state"), &key, &state, 0) != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot reset the probes' counters: {}", std::strerror(errno)));
   }
   // What was open belongs to the time before.
   const std::array<fl_open, FL_CPUS * FL_INTERRUPTIONS> none{};
-  if (bpf_map_update_elem(loaded_->Map(".data.opened"), &key, none.data(), 0) != 0) {
+  if (bpf_map_update_elem(loaded_->map(".data.opened"), &key, none.data(), 0) != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot reset the probes' interruptions: {}", std::strerror(errno)));
   }
-  const int map = loaded_->Map("interruptions");
+  const int map = loaded_->map("interruptions");
   fl_interruption_key seen{};
   while (bpf_map_get_next_key(map, nullptr, &seen) == 0) bpf_map_delete_elem(map, &seen);
 }
 
-ProbeReading ProbeSet::Read() const {
+ProbeReading ProbeSet::read() const {
   ProbeReading reading;
   std::vector<fl_thread> threads(FL_THREADS);
   const fl_u32 key = 0;
-  if (bpf_map_lookup_elem(loaded_->Map(".data.state"), &key, &reading.state) != 0 ||
-      bpf_map_lookup_elem(loaded_->Map(".bss"), &key, threads.data()) != 0) {
+  if (bpf_map_lookup_elem(loaded_->map(".data.state"), &key, &reading.state) != 0 ||
+      bpf_map_lookup_elem(loaded_->map(".bss"), &key, threads.data()) != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot read the probes' counters: {}", std::strerror(errno)));
   }
   if (choice_.probes == Probes::kInterruptions) {
-    reading.interruptions = ReadInterruptions(loaded_->Map("interruptions"));
+    reading.interruptions = read_interruptions(loaded_->map("interruptions"));
   }
   const auto of = [&](ProbeId id) -> Distribution& {
     return reading.events.at(static_cast<size_t>(id));
   };
   for (const fl_thread& thread : threads) {
     for (fl_u32 n = 0; n < thread.faults && n < FL_LOG; ++n)
-      of(ProbeId::k_fault).Add(thread.fault_log[n]);
+      of(ProbeId::k_fault).add(thread.fault_log[n]);
     for (fl_u32 n = 0; n < thread.syncs && n < FL_LOG; ++n)
-      of(ProbeId::k_sync).Add(thread.sync_log[n]);
+      of(ProbeId::k_sync).add(thread.sync_log[n]);
     for (size_t i = 0; i < FL_PHASES; ++i) reading.phases.at(i) += thread.phases[i];
     for (size_t i = 0; i < FL_MARKS_END; ++i) reading.marks.at(i) += thread.marks[i];
     reading.huge += thread.huge;
@@ -422,10 +423,10 @@ ProbeReading ProbeSet::Read() const {
                                     [](const fl_lock& lock) { return lock.count != 0; });
     if (thread.faults != 0 || locked) reading.threads.push_back(thread);
   }
-  of(ProbeId::k_fault).Add(reading.state.faults);
-  of(ProbeId::k_sync).Add(reading.state.syncs);
-  of(ProbeId::k_commit).Add(reading.state.commits);
-  of(ProbeId::k_fast_commit).Add(reading.state.fast_commits);
+  of(ProbeId::k_fault).add(reading.state.faults);
+  of(ProbeId::k_sync).add(reading.state.syncs);
+  of(ProbeId::k_commit).add(reading.state.commits);
+  of(ProbeId::k_fast_commit).add(reading.state.fast_commits);
   for (const auto& [index, way] : loaded_->ways) {
     bpf_prog_info info{};
     fl_u32 length = sizeof info;
@@ -438,10 +439,10 @@ ProbeReading ProbeSet::Read() const {
   return reading;
 }
 
-std::vector<fl_sample> ProbeSet::DrainSamples() {
+std::vector<fl_sample> ProbeSet::drain_samples() {
   std::vector<fl_sample> samples;
   ring_buffer* ring = ring_buffer__new(
-      loaded_->Map("samples"),
+      loaded_->map("samples"),
       [](void* into, void* data, size_t size) {
         if (size >= sizeof(fl_sample)) {
           static_cast<std::vector<fl_sample>*>(into)->push_back(*static_cast<fl_sample*>(data));
@@ -465,11 +466,11 @@ ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
     : fs_(fs), one_process_(one_process) {
   if (loading == Loading::kWhenAsked) return;
   for (const ProbesRow& row : kProbesRows) {
-    if (row.probes != Probes::kOff) For({.probes = row.probes, .one_process = one_process_});
+    if (row.probes != Probes::kOff) set_for({.probes = row.probes, .one_process = one_process_});
   }
 }
 
-ProbeSet* ProbeSets::For(ProbeChoice choice) {
+ProbeSet* ProbeSets::set_for(ProbeChoice choice) {
   choice.one_process = one_process_;
   if (choice.probes == Probes::kOff) return nullptr;
   auto& set = sets_[choice];
@@ -477,12 +478,12 @@ ProbeSet* ProbeSets::For(ProbeChoice choice) {
   return set.get();
 }
 
-nlohmann::json ProbeSets::Report() const {
+nlohmann::json ProbeSets::report() const {
   nlohmann::json report = nlohmann::json::array();
   for (const auto& [choice, set] : sets_) {
     if (choice.probes == Probes::kBallast) continue;  // the tests' own
     for (const PointStatus& status : set->points()) {
-      report.push_back({{"set", ProbesName(choice.probes)},
+      report.push_back({{"set", probes_name(choice.probes)},
                         {"id", status.id},
                         {"target", status.target},
                         {"means", status.means},

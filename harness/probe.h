@@ -33,7 +33,7 @@ inline constexpr auto kProbes = static_cast<size_t>(ProbeId::kEnd);
 struct PointStatus {
   std::string id = {};
   std::string target = {};  // kernel function or tracepoint; several by commas
-  std::string means = {};   // MeansName(), or "" when there is no way
+  std::string means = {};   // means_name(), or "" when there is no way
   std::string error = {};   // why not, or why not by the means that was tried before
 };
 
@@ -44,8 +44,8 @@ struct Distribution {
   uint64_t max = 0;
   std::array<uint64_t, FL_BUCKETS> buckets = {};
 
-  void Add(uint64_t duration);
-  void Add(const fl_overflow& more);
+  void add(uint64_t duration);
+  void add(const fl_overflow& more);
 };
 
 // All that a set of probes has seen since it was reset. Times in ns of the monotonic clock.
@@ -61,14 +61,14 @@ struct ProbeReading {
   uint64_t waited = 0;     // off the CPU within syncs of faults
   uint64_t recursion = 0;  // calls that the kernel did not hand over (recursion_misses)
 
-  [[nodiscard]] const Distribution& Of(ProbeId id) const {
+  [[nodiscard]] const Distribution& of(ProbeId id) const {
     return events.at(static_cast<size_t>(id));
   }
 };
 
 class ProbeSet {
  public:
-  // Loads what PointsOf() names. A point that no way leads to is left out and its status says why;
+  // Loads what points_of() names. A point that no way leads to is left out and its status says why;
   // nothing is attached yet.
   ProbeSet(const ProbeChoice& choice, const FileSystem& fs);
   ~ProbeSet();
@@ -77,18 +77,18 @@ class ProbeSet {
 
   [[nodiscard]] std::span<const PointStatus> points() const { return status_; }
   // nullptr when the set has no such point, or no way to it.
-  [[nodiscard]] const PointStatus* Find(const std::string& point) const;
+  [[nodiscard]] const PointStatus* find(const std::string& point) const;
   // Why the set cannot count faults here; empty when it can.
-  [[nodiscard]] std::string WhyNot() const;
+  [[nodiscard]] std::string why_not() const;
 
   // Attaches all that was loaded. Throws Failure(kRegression) naming the point that refused.
-  void Attach();
-  void Detach();
+  void attach();
+  void detach();
   // Zeroes the counters. `device` is st_dev of the file system, 0 for any.
-  void Reset(pid_t process, dev_t device);
-  [[nodiscard]] ProbeReading Read() const;
+  void reset(pid_t process, dev_t device);
+  [[nodiscard]] ProbeReading read() const;
   // The records, in order of their start. Empties the ring buffer.
-  [[nodiscard]] std::vector<fl_sample> DrainSamples();
+  [[nodiscard]] std::vector<fl_sample> drain_samples();
 
  private:
   struct Loaded;
@@ -108,9 +108,9 @@ class ProbeSets {
                      Loading loading = Loading::kAtOnce);
   // The set of a cell, nullptr for none. One for the strategy module, or with samples, is loaded
   // when it is asked for.
-  ProbeSet* For(ProbeChoice choice);
+  ProbeSet* set_for(ProbeChoice choice);
   // [{set, id, target, means, error}]
-  [[nodiscard]] nlohmann::json Report() const;
+  [[nodiscard]] nlohmann::json report() const;
 
  private:
   const FileSystem& fs_;

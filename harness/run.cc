@@ -39,7 +39,7 @@ constexpr uint64_t kWarmupPmd = 1;
 // under `sleep=off`.
 constexpr long kSettleNs = 50'000'000;
 
-uint64_t MonotonicNs() {
+uint64_t monotonic_ns() {
   timespec ts{};
   clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
   return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000U + static_cast<uint64_t>(ts.tv_nsec);
@@ -66,7 +66,7 @@ struct Totals {
   uint64_t begin = UINT64_MAX;
   uint64_t end = 0;
 
-  void Add(const Lane::Counts& lane) {
+  void add(const Lane::Counts& lane) {
     busy += lane.end - lane.begin - lane.pause_ticks;
     sum.sync_ticks += lane.sync_ticks;
     sum.faults += lane.faults;
@@ -79,11 +79,11 @@ struct Totals {
 };
 
 // Runs one loop under Google Benchmark with fixed iterations, one lane per thread.
-Totals Measure(const Cell& cell, const Workload& workload, const std::vector<LaneSpec>& lanes) {
+Totals measure(const Cell& cell, const Workload& workload, const std::vector<LaneSpec>& lanes) {
   std::vector<Lane::Counts> counts(lanes.size());
   const uint64_t per_lane = lanes.front().touches;
   benchmark::ClearRegisteredBenchmarks();
-  benchmark::RegisterBenchmark(cell.Name().c_str(),
+  benchmark::RegisterBenchmark(cell.name().c_str(),
                                [&](benchmark::State& state) {
                                  const auto index = static_cast<size_t>(state.thread_index());
                                  Lane lane(lanes[index], &state);
@@ -101,13 +101,13 @@ Totals Measure(const Cell& cell, const Workload& workload, const std::vector<Lan
                                                      collector.iterations, cell.touches));
   }
   Totals totals;
-  for (const Lane::Counts& lane : counts) totals.Add(lane);
+  for (const Lane::Counts& lane : counts) totals.add(lane);
   return totals;
 }
 
 // What of the loop is counted with the touches, over memory that takes no fault and with no call to
 // sync: ticks per touch.
-double LoopCost(const Workload& workload, LaneSpec spec) {
+double loop_cost(const Workload& workload, LaneSpec spec) {
   const uint64_t span = spec.touches * kPageSize;
   const std::unique_ptr<char[]> memory(new char[span + kPageSize]);
   std::memset(memory.get(), 1, span + kPageSize);
@@ -127,12 +127,12 @@ double LoopCost(const Workload& workload, LaneSpec spec) {
   return static_cast<double>(least) / static_cast<double>(spec.touches);
 }
 
-nlohmann::json ProbeJson(const PointStatus* point, const Distribution& events) {
+nlohmann::json probe_json(const PointStatus* point, const Distribution& events) {
   if (point == nullptr) return nullptr;
   const std::span<const uint64_t> buckets(events.buckets);
   nlohmann::json histogram = nlohmann::json::array();
   for (size_t i = 0; i < buckets.size(); ++i) {
-    if (buckets[i] != 0) histogram.push_back({BucketLow(i), BucketLow(i + 1), buckets[i]});
+    if (buckets[i] != 0) histogram.push_back({bucket_low(i), bucket_low(i + 1), buckets[i]});
   }
   nlohmann::json json = {{"count", events.count}, {"sum", events.sum},
                          {"max", events.max},     {"target", point->target},
@@ -143,7 +143,7 @@ nlohmann::json ProbeJson(const PointStatus* point, const Distribution& events) {
           : nlohmann::json(static_cast<double>(events.sum) / static_cast<double>(events.count));
   for (const auto& [name, q] : {std::pair{"p50", 0.5}, std::pair{"p90", 0.9},
                                 std::pair{"p99", 0.99}, std::pair{"p99_9", 0.999}}) {
-    json[name] = Quantile(buckets, q, events.max);
+    json[name] = quantile(buckets, q, events.max);
   }
   return json;
 }
@@ -156,10 +156,10 @@ constexpr const char* kPhaseNames[] = {
 
 // What a program that marks costs by its means, relative to the others: measured on 6.1 (a clock
 // read is 52 of each; docs/probes.md).
-double RelativeCost(const std::string& means) {
-  if (means == MeansName(Means::kFentry)) return 181;
-  if (means == MeansName(Means::kFexit)) return 239;
-  if (means == MeansName(Means::kRawTracepoint)) return 140;
+double relative_cost(const std::string& means) {
+  if (means == means_name(Means::kFentry)) return 181;
+  if (means == means_name(Means::kFexit)) return 239;
+  if (means == means_name(Means::kRawTracepoint)) return 140;
   // ftrace-based, with a whole pt_regs; no figure of ours: as bpftrace's pair (FACTS) is to a pair
   // of fentry and fexit.
   return 530;
@@ -167,9 +167,9 @@ double RelativeCost(const std::string& means) {
 
 // What is left of `per_fault`, which the threads' own clock measured, is `other`: from the store
 // to the first probe, from the last one back to the loop, and the loop. `marks_cost` is what the
-// marks should cost that fall on the phase, per fault, by RelativeCost().
-nlohmann::json PhasesJson(const ProbeSet& probes, const ProbeReading& reading, uint64_t touches,
-                          double scale, double per_fault) {
+// marks should cost that fall on the phase, per fault, by relative_cost().
+nlohmann::json phases_json(const ProbeSet& probes, const ProbeReading& reading, uint64_t touches,
+                           double scale, double per_fault) {
   struct MarkRow {
     fl_mark mark;
     size_t ends;
@@ -182,10 +182,10 @@ nlohmann::json PhasesJson(const ProbeSet& probes, const ProbeReading& reading, u
   };
   std::array<double, FL_PHASES + 1> weights{};
   for (const MarkRow& row : kMarks) {
-    const PointStatus* point = probes.Find(PointOfMark(row.mark));
+    const PointStatus* point = probes.find(point_of_mark(row.mark));
     if (point == nullptr) continue;
     const double cost =
-        static_cast<double>(reading.marks.at(row.mark)) * RelativeCost(point->means);
+        static_cast<double>(reading.marks.at(row.mark)) * relative_cost(point->means);
     weights.at(row.ends) += cost / 2;
     weights.at(row.begins) += cost / 2;
   }
@@ -210,7 +210,7 @@ nlohmann::json PhasesJson(const ProbeSet& probes, const ProbeReading& reading, u
 }
 
 // In the order of enum fl_kind.
-nlohmann::json SampleKinds() {
+nlohmann::json sample_kinds() {
   nlohmann::json kinds = {
 #define PROBE(id, what) #id,
 #include "bpf/probes.def"
@@ -221,7 +221,7 @@ nlohmann::json SampleKinds() {
 }
 
 // Why attempts to map a huge entry fell back.
-nlohmann::json FallbacksJson(const fl_state& state) {
+nlohmann::json fallbacks_json(const fl_state& state) {
   nlohmann::json json;
   constexpr const char* kReasons[] = {"alignment", "flag", "mapping", "size", "extent"};
   for (size_t i = 0; i < FL_FALLBACKS; ++i) json[kReasons[i]] = state.fallbacks[i];
@@ -229,8 +229,8 @@ nlohmann::json FallbacksJson(const fl_state& state) {
 }
 
 // Who asked for the journal's commits, whom they served, what they wrote.
-nlohmann::json JournalJson(const ProbeReading& reading, const JournalCounters& counters,
-                           uint64_t touches) {
+nlohmann::json journal_json(const ProbeReading& reading, const JournalCounters& counters,
+                            uint64_t touches) {
   const fl_state& state = reading.state;
   const auto asked = [](const auto& by) {
     return nlohmann::json{{"fault", by[FL_ASKER_fault]},
@@ -240,8 +240,8 @@ nlohmann::json JournalJson(const ProbeReading& reading, const JournalCounters& c
   const uint64_t bytes = counters.log_bytes ? *counters.log_bytes
                                             : (state.blocks_logged + state.fast_blocks) * kPageSize;
   const uint64_t commits =
-      reading.Of(ProbeId::k_commit).count + reading.Of(ProbeId::k_fast_commit).count;
-  const uint64_t sync = reading.Of(ProbeId::k_sync).sum;
+      reading.of(ProbeId::k_commit).count + reading.of(ProbeId::k_fast_commit).count;
+  const uint64_t sync = reading.of(ProbeId::k_sync).sum;
   const auto each = static_cast<double>(touches);
   return {{"asked", asked(state.asked)},
           {"log_forces", asked(state.forces)},
@@ -254,7 +254,7 @@ nlohmann::json JournalJson(const ProbeReading& reading, const JournalCounters& c
                                                       static_cast<double>(sync))}};
 }
 
-nlohmann::json LocksJson(const ProbeReading& reading, pid_t leader) {
+nlohmann::json locks_json(const ProbeReading& reading, pid_t leader) {
   constexpr const char* kNames[] = {"mmap_read", "mmap_write", "vma"};
   nlohmann::json locks = nlohmann::json::array();
   for (const fl_thread& thread : reading.threads) {
@@ -277,7 +277,7 @@ nlohmann::json LocksJson(const ProbeReading& reading, pid_t leader) {
 
 }  // namespace
 
-nlohmann::json ModuleJson(const fl_kmod_stats& stats) {
+nlohmann::json module_json(const fl_kmod_stats& stats) {
   nlohmann::json retries = nlohmann::json::array();
   for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
     if (stats.retries_per_fault[i] != 0) retries.push_back({i, stats.retries_per_fault[i]});
@@ -295,7 +295,7 @@ nlohmann::json ModuleJson(const fl_kmod_stats& stats) {
           {"retries_per_fault", retries}};
 }
 
-uint64_t RetriesP50(const fl_kmod_stats& stats) {
+uint64_t retries_p50(const fl_kmod_stats& stats) {
   uint64_t seen = 0;
   for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
     seen += stats.retries_per_fault[i];
@@ -324,12 +324,12 @@ class Beside {
     const timespec settle{0, kSettleNs};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &settle, nullptr);
   }
-  ~Beside() { Stop(); }
+  ~Beside() { stop(); }
   Beside(const Beside&) = delete;
   Beside& operator=(const Beside&) = delete;
 
   // Whether it was still at work.
-  bool Stop() {
+  bool stop() {
     if (child_ <= 0) return true;
     kill(child_, SIGKILL);
     int status = 0;
@@ -344,12 +344,12 @@ class Beside {
 };
 
 // Throws Failure when the kernel does not do what the strategy needs; the row then says so.
-void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
+void fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   const Strategy& strategy = context.strategy;
-  const uint64_t stride = cell.Stride();
+  const uint64_t stride = cell.stride();
   const uint64_t warmup =
       context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte) +
-      MoreWarmup(cell);
+      more_warmup(cell);
   const uint64_t bytes = (warmup + cell.touches) * stride;
   const bool huge = cell.order == Order::kPmd;
 
@@ -358,8 +358,8 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   if (strategy.mapped) {
     mapping = std::make_unique<Mapping>(file, bytes, strategy.map_sync, cell.order);
   }
-  row["dax"] = file.IsDax();
-  row["map_sync"] = mapping && mapping->IsMapSync();
+  row["dax"] = file.is_dax();
+  row["map_sync"] = mapping && mapping->is_map_sync();
   if (row["dax"] != context.fs.dax) {
     throw Failure(ExitCode::kRegression, fmt::format("statx says DAX is {} on {}",
                                                      context.fs.dax ? "off" : "on", cell.fs));
@@ -370,9 +370,9 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
 
   // Loaded by the cell that needs it; the file keeps the strategy till it is closed.
   std::unique_ptr<StrategyModule> module;
-  if (strategy.NeedsModule()) {
+  if (strategy.needs_module()) {
     module = std::make_unique<StrategyModule>();
-    module->Set(file.fd(), strategy);
+    module->set(file.fd(), strategy);
   }
 
   LaneSpec whole;
@@ -381,7 +381,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   whole.stride = stride;
   whole.every = cell.writes_per_sync == kNoK ? kEveryAll : cell.writes_per_sync;
   whole.persist = strategy.persist;
-  whole.flush = BestLineFlush();
+  whole.flush = best_line_flush();
   whole.paced = context.workload.paced;
   whole.scattered = context.workload.scattered;
   std::unique_ptr<Unrelated> unrelated;
@@ -414,29 +414,29 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   // No sync() here: the file is fsynced, as an application would do it. On ext4 with fast_commit a
   // full commit would hide that mtime alone makes its faults sync (i_datasync_tid counts as
   // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
-  const timespec settle{0, kSettleNs + static_cast<long>(TickPhaseNs(cell))};
+  const timespec settle{0, kSettleNs + static_cast<long>(tick_phase_ns(cell))};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &settle, nullptr);
   Beside beside(context);
 
   struct Attached {
     ProbeSet* probes;
     ~Attached() {
-      if (probes != nullptr) probes->Detach();
+      if (probes != nullptr) probes->detach();
     }
   } attached{nullptr};
-  ProbeSet* const probes = context.probes.For(
+  ProbeSet* const probes = context.probes.set_for(
       {.probes = cell.probes, .module = module != nullptr, .sampling = cell.samples});
   struct stat inode {};
   if (fstat(file.fd(), &inode) != 0) {
     throw Failure(ExitCode::kRegression, fmt::format("fstat: {}", std::strerror(errno)));
   }
   if (probes != nullptr) {
-    if (const std::string why = probes->WhyNot(); !why.empty()) {
+    if (const std::string why = probes->why_not(); !why.empty()) {
       throw Failure(ExitCode::kSkipped, why);
     }
-    probes->Attach();
+    probes->attach();
     attached.probes = probes;
-    probes->Reset(getpid(), inode.st_dev);
+    probes->reset(getpid(), inode.st_dev);
   }
   if (warmup > 0) {
     Lane lane(part(0, warmup), nullptr);
@@ -444,32 +444,32 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   }
   uint64_t recursion_before = 0;
   if (probes != nullptr) {
-    recursion_before = probes->Read().recursion;
-    if (cell.samples) static_cast<void>(probes->DrainSamples());  // the warm-up's
-    probes->Reset(getpid(), inode.st_dev);
+    recursion_before = probes->read().recursion;
+    if (cell.samples) static_cast<void>(probes->drain_samples());  // the warm-up's
+    probes->reset(getpid(), inode.st_dev);
   }
-  const JournalCounters journal_before = ReadJournalCounters(context.fs, inode.st_dev);
-  if (module) module->Reset(file.fd());
+  const JournalCounters journal_before = read_journal_counters(context.fs, inode.st_dev);
+  if (module) module->reset(file.fd());
 
   std::optional<InterruptionCounts> interruptions;
   // Elsewhere the machine's counters are of others too.
-  if (cell.virtual_time) interruptions = ReadInterruptionCounts();
-  if (context.counters != nullptr) context.counters->Start();
-  const uint64_t ns_before = MonotonicNs();
-  const uint64_t ticks_before = Ticks();
-  const Totals totals = Measure(cell, context.workload, lanes);
-  const uint64_t ns = MonotonicNs() - ns_before;
-  const uint64_t ticks = Ticks() - ticks_before;
-  if (context.counters != nullptr) row["counters"] = context.counters->Stop();
-  if (interruptions) interruptions = ReadInterruptionCounts().Since(*interruptions);
-  const fl_kmod_stats stats = module ? module->Stats(file.fd()) : fl_kmod_stats{};
-  if (!beside.Stop()) {
+  if (cell.virtual_time) interruptions = read_interruption_counts();
+  if (context.counters != nullptr) context.counters->start();
+  const uint64_t ns_before = monotonic_ns();
+  const uint64_t ticks_before = read_ticks();
+  const Totals totals = measure(cell, context.workload, lanes);
+  const uint64_t ns = monotonic_ns() - ns_before;
+  const uint64_t ticks = read_ticks() - ticks_before;
+  if (context.counters != nullptr) row["counters"] = context.counters->stop();
+  if (interruptions) interruptions = read_interruption_counts().since(*interruptions);
+  const fl_kmod_stats stats = module ? module->stats(file.fd()) : fl_kmod_stats{};
+  if (!beside.stop()) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("the process beside {} ended by itself", cell.workload));
   }
   const JournalCounters journal =
-      ReadJournalCounters(context.fs, inode.st_dev).Since(journal_before);
-  const ProbeReading reading = probes != nullptr ? probes->Read() : ProbeReading{};
+      read_journal_counters(context.fs, inode.st_dev).since(journal_before);
+  const ProbeReading reading = probes != nullptr ? probes->read() : ProbeReading{};
   if (totals.sum.error != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("a sync or write failed: {}", std::strerror(totals.sum.error)));
@@ -487,7 +487,7 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   row["real_time"] = row["per_page"];
   row["cpu_time"] = row["per_fault"];
   row["loop_cost"] = strategy.mapped
-                         ? nlohmann::json(scale * LoopCost(context.workload, lanes.front()))
+                         ? nlohmann::json(scale * loop_cost(context.workload, lanes.front()))
                          : nlohmann::json(nullptr);
   row["iterations"] = cell.touches;
   row["touches"] = cell.touches;
@@ -497,9 +497,9 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   row["mtime_changes"] =
       whole.paced ? nlohmann::json(totals.sum.mtime_changes) : nlohmann::json(nullptr);
   row["line_flush"] = strategy.persist == Persist::kFlushLines
-                          ? nlohmann::json(LineFlushName(whole.flush))
+                          ? nlohmann::json(line_flush_name(whole.flush))
                           : nlohmann::json(nullptr);
-  row["mapped_order"] = mapping ? mapping->MappedOrder(warmup * stride, bytes, stride) : "none";
+  row["mapped_order"] = mapping ? mapping->mapped_order(warmup * stride, bytes, stride) : "none";
 
   std::string complaint;
   // Another thread's fsync may write-protect a page between the fault and the store that is run
@@ -510,14 +510,14 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   if (totals.sum.faults != expected) {
     complaint =
         fmt::format("{} touches took {} faults, not {}", cell.touches, totals.sum.faults, expected);
-  } else if (mapping && row["mapped_order"] != OrderName(cell.order)) {
-    complaint = fmt::format("asked for {} entries, the kernel mapped {}", OrderName(cell.order),
+  } else if (mapping && row["mapped_order"] != order_name(cell.order)) {
+    complaint = fmt::format("asked for {} entries, the kernel mapped {}", order_name(cell.order),
                             row["mapped_order"].get<std::string>());
   }
 
   if (module) {
-    row["module"] = ModuleJson(stats);
-    row["retries_p50"] = RetriesP50(stats);
+    row["module"] = module_json(stats);
+    row["retries_p50"] = retries_p50(stats);
     row["retries_max"] = stats.max_retries;
     if (complaint.empty() && stats.faults != expected) {
       complaint =
@@ -527,21 +527,21 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
 
   uint64_t lost = 0;
   row["losses"] = {{"dropped", 0}, {"missed", 0}, {"recursion", 0}, {"slots", 0}};
-  row["journal"] = {{"kernel", journal.Json()}};
-  if (interruptions) row["interrupts"] = interruptions->Json();
+  row["journal"] = {{"kernel", journal.json()}};
+  if (interruptions) row["interrupts"] = interruptions->json();
   if (cell.probes == Probes::kInterruptions) {
-    row["interruptions"] = InterruptionsJson(reading.interruptions, ReadFile("/proc/kallsyms"));
+    row["interruptions"] = interruptions_json(reading.interruptions, read_file("/proc/kallsyms"));
     lost = reading.state.lost;
     row["losses"]["slots"] = lost;
   } else if (probes != nullptr) {
-    const Distribution& fault = reading.Of(ProbeId::k_fault);
-    const Distribution& sync = reading.Of(ProbeId::k_sync);
-    const Distribution& commit = reading.Of(ProbeId::k_commit);
-    const Distribution& fast = reading.Of(ProbeId::k_fast_commit);
-    row["probe"] = {{"fault", ProbeJson(probes->Find("fault.end"), fault)},
-                    {"sync", ProbeJson(probes->Find("sync.end"), sync)},
-                    {"commit", ProbeJson(probes->Find("commit.end"), commit)},
-                    {"fast_commit", ProbeJson(probes->Find("fast_commit.end"), fast)}};
+    const Distribution& fault = reading.of(ProbeId::k_fault);
+    const Distribution& sync = reading.of(ProbeId::k_sync);
+    const Distribution& commit = reading.of(ProbeId::k_commit);
+    const Distribution& fast = reading.of(ProbeId::k_fast_commit);
+    row["probe"] = {{"fault", probe_json(probes->find("fault.end"), fault)},
+                    {"sync", probe_json(probes->find("sync.end"), sync)},
+                    {"commit", probe_json(probes->find("commit.end"), commit)},
+                    {"fast_commit", probe_json(probes->find("fast_commit.end"), fast)}};
     for (const char* name : {"p50", "p90", "p99", "p99_9", "max"}) {
       if (!row["probe"]["fault"].is_null() && fault.count != 0)
         row[name] = row["probe"]["fault"][name];
@@ -550,13 +550,13 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
     row["syncs"] = module ? stats.syncs + stats.syncs_dropped : sync.count;
     row["fast_commits"] = fast.count;
     row["commits"] = commit.count + fast.count;
-    row["fallback_reasons"] = FallbacksJson(reading.state);
+    row["fallback_reasons"] = fallbacks_json(reading.state);
     row["fallbacks"] = std::accumulate(std::begin(reading.state.fallbacks),
                                        std::end(reading.state.fallbacks), reading.state.retries);
-    row["journal"].update(JournalJson(reading, journal, cell.touches));
-    if (cell.probes == Probes::kLocks) row["locks"] = LocksJson(reading, getpid());
+    row["journal"].update(journal_json(reading, journal, cell.touches));
+    if (cell.probes == Probes::kLocks) row["locks"] = locks_json(reading, getpid());
     if (cell.probes == Probes::kPhases || cell.probes == Probes::kBallast) {
-      row["phases"] = PhasesJson(*probes, reading, cell.touches, scale, row["per_fault"]);
+      row["phases"] = phases_json(*probes, reading, cell.touches, scale, row["per_fault"]);
     }
     const uint64_t recursion = reading.recursion - recursion_before;
     const uint64_t missed = expected > fault.count ? expected - fault.count : 0;
@@ -567,23 +567,23 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
     lost = reading.state.dropped + reading.state.lost + recursion;
     if (complaint.empty() && fault.count != expected) {
       complaint = fmt::format("{} touches, {} faults, but {} samples by {}", cell.touches,
-                              totals.sum.faults, fault.count, probes->Find("fault.end")->target);
+                              totals.sum.faults, fault.count, probes->find("fault.end")->target);
     } else if (complaint.empty() && mapping && (reading.huge == fault.count) != huge) {
       complaint =
           fmt::format("{} of {} faults came in with a huge order", reading.huge, fault.count);
-    } else if (complaint.empty() && journal.commits && probes->Find("commit.end") != nullptr &&
+    } else if (complaint.empty() && journal.commits && probes->find("commit.end") != nullptr &&
                *journal.commits != commit.count) {
       complaint = fmt::format("{} commits by the probe, {} by the file system's own counter",
                               commit.count, *journal.commits);
     }
     if (cell.samples) {
       nlohmann::json samples = nlohmann::json::array();
-      for (const fl_sample& s : probes->DrainSamples()) {
+      for (const fl_sample& s : probes->drain_samples()) {
         samples.push_back(
             {s.kind, s.tid, s.start, s.duration, s.address, s.result, s.order, s.link});
       }
       row["samples"] = std::move(samples);
-      row["sample_kinds"] = SampleKinds();
+      row["sample_kinds"] = sample_kinds();
     }
   }
   if (!complaint.empty()) {
@@ -600,9 +600,9 @@ void Fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
 
 }  // namespace
 
-nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::string& reason) {
-  const std::string name = cell.Name();
-  nlohmann::json row = CellToJson(cell);
+nlohmann::json empty_row(const Cell& cell, const std::string& status, const std::string& reason) {
+  const std::string name = cell.name();
+  nlohmann::json row = cell_to_json(cell);
   row.erase("virtual_time");
   row.erase("samples");
   row.erase("delay");  // the kernel's name says it
@@ -642,14 +642,14 @@ nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::
   return row;
 }
 
-nlohmann::json RunCell(const Cell& cell, const RunContext& context) {
-  nlohmann::json row = EmptyRow(cell, "failed", "");
+nlohmann::json run_cell(const Cell& cell, const RunContext& context) {
+  nlohmann::json row = empty_row(cell, "failed", "");
   try {
     const SeededPlace place(cell, context.directory);
     if (context.workload.contest == Contest::kNone) {
-      Fill(cell, context, row);
+      fill(cell, context, row);
     } else {
-      FillContest(cell, context, row);
+      fill_contest(cell, context, row);
     }
   } catch (const Failure& failure) {
     row["status"] = failure.code() == ExitCode::kSkipped ? "skipped" : "failed";

@@ -30,14 +30,14 @@ struct RunContext {
 
 // The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that
 // fails is a row too: `status` and `reason` say so. Does not throw for what the kernel did.
-nlohmann::json RunCell(const Cell& cell, const RunContext& context);
+nlohmann::json run_cell(const Cell& cell, const RunContext& context);
 
 // The module's counters as a row has them.
-nlohmann::json ModuleJson(const fl_kmod_stats& stats);
+nlohmann::json module_json(const fl_kmod_stats& stats);
 // Of the faults that ended; a retry count above the table's is the table's last.
-uint64_t RetriesP50(const fl_kmod_stats& stats);
+uint64_t retries_p50(const fl_kmod_stats& stats);
 
 // A row without figures.
-nlohmann::json EmptyRow(const Cell& cell, const std::string& status, const std::string& reason);
+nlohmann::json empty_row(const Cell& cell, const std::string& status, const std::string& reason);
 
 }  // namespace faultline

@@ -20,7 +20,7 @@ namespace {
 
 using Names = std::set<std::string>;
 
-void AddQuoted(const std::string& text, Names& names) {
+void add_quoted(const std::string& text, Names& names) {
   static const std::regex quoted("`([a-z0-9_]+)`");
   for (std::sregex_iterator it(text.begin(), text.end(), quoted), end; it != end; ++it) {
     names.insert((*it)[1]);
@@ -29,7 +29,7 @@ void AddQuoted(const std::string& text, Names& names) {
 
 // The fields of a row in docs/result-format.md: those in the text before the table, less what
 // stands in brackets, and those in the table's first column.
-Names DocumentedFields() {
+Names documented_fields() {
   std::ifstream in(FAULTLINE_SOURCE_DIR "/docs/result-format.md");
   const std::string doc{std::istreambuf_iterator<char>(in), {}};
   const std::string heading = "## A row of `benchmarks[]`";
@@ -40,22 +40,22 @@ Names DocumentedFields() {
   section = section.substr(0, section.find("\n## "));
   const size_t table = section.find("\n|");
   Names names;
-  AddQuoted(std::regex_replace(section.substr(0, table), std::regex("\\([^)]*\\)"), ""), names);
+  add_quoted(std::regex_replace(section.substr(0, table), std::regex("\\([^)]*\\)"), ""), names);
   std::istringstream rows(section.substr(table));
   for (std::string row; std::getline(rows, row);) {
-    if (row.starts_with("|")) AddQuoted(row.substr(0, row.find('|', 1)), names);
+    if (row.starts_with("|")) add_quoted(row.substr(0, row.find('|', 1)), names);
   }
   return names;
 }
 
 TEST(Row, HasTheFieldsOfItsDocument) {
   Names fields;
-  const nlohmann::json row = EmptyRow({}, "skipped", "why");
+  const nlohmann::json row = empty_row({}, "skipped", "why");
   for (const auto& [field, value] : row.items()) fields.insert(field);
   // What the host alone knows and adds.
   EXPECT_TRUE(fields.insert("accel").second);
   EXPECT_TRUE(fields.insert("vcpus").second);
-  EXPECT_EQ(fields, DocumentedFields());
+  EXPECT_EQ(fields, documented_fields());
   EXPECT_EQ(fields.count("per_fault"), 1U);
   EXPECT_EQ(fields.size(), 80U);
 }
@@ -68,7 +68,7 @@ TEST(Row, WithoutFigures) {
   cell.writes_per_sync = kEveryAll;
   cell.workload = "first_touch";
   cell.touches = 23;
-  nlohmann::json row = EmptyRow(cell, "skipped", "why");
+  nlohmann::json row = empty_row(cell, "skipped", "why");
   EXPECT_EQ(row["name"], "trixie/xfs/msync:all/first_touch/hole/pte/t1/off");
   EXPECT_EQ(row["run_name"], row["name"]);
   EXPECT_EQ(row["status"], "skipped");
@@ -82,22 +82,22 @@ TEST(Row, WithoutFigures) {
   for (const char* field : {"per_fault", "per_page", "real_time", "cpu_time", "faults", "losses"})
     EXPECT_TRUE(row[field].is_null()) << field;
   cell.virtual_time = false;
-  row = EmptyRow(cell, "failed", "");
+  row = empty_row(cell, "failed", "");
   EXPECT_EQ(row["time_domain"], "wall");
   EXPECT_EQ(row["unit"], "ns");
   EXPECT_EQ(row["time_unit"], "ns");
 }
 
-void EveryPage(Lane& lane) {
-  while (const Stretch s = lane.Next()) {
-    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+void every_page(Lane& lane) {
+  while (const Stretch s = lane.next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.touch(i);
   }
 }
 
 // Leaves the last page out.
-void AllButOne(Lane& lane) {
-  while (const Stretch s = lane.Next()) {
-    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i + 1 == lane.touches() ? i - 1 : i);
+void all_but_one(Lane& lane) {
+  while (const Stretch s = lane.next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.touch(i + 1 == lane.touches() ? i - 1 : i);
   }
 }
 
@@ -116,16 +116,16 @@ class RunCellTest : public testing::Test {
     cell_.strategy = strategy;
     cell_.writes_per_sync = k;
     ProbeSets probes(fs_);
-    return RunCell(cell_, {fs_, *FindStrategy(strategy), workload_, folder_.path(), probes});
+    return run_cell(cell_, {fs_, *find_strategy(strategy), workload_, folder_.path(), probes});
   }
 
-  [[nodiscard]] bool OnTmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
+  [[nodiscard]] bool on_tmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
 
   // No probe has a hook there.
   FileSystem fs_ = {.id = "ordinary"};
   Workload workload_ = {.id = "every_page",
                         .summary = "",
-                        .run = EveryPage,
+                        .run = every_page,
                         .touches = 23,
                         .rewrite = false,
                         .paced = false,
@@ -203,7 +203,7 @@ TEST_F(RunCellTest, PwriteTakesNoFault) {
 }
 
 TEST_F(RunCellTest, RewriteMapsEveryPageBeforehand) {
-  if (!OnTmpfs()) GTEST_SKIP() << "no /dev/shm";
+  if (!on_tmpfs()) GTEST_SKIP() << "no /dev/shm";
   cell_.state = State::kWritten;
   workload_.rewrite = true;
   // tmpfs does not write-protect after an fsync, so none of them takes another fault.
@@ -213,15 +213,15 @@ TEST_F(RunCellTest, RewriteMapsEveryPageBeforehand) {
 }
 
 size_t paced_touches = 0;
-void OnePageAStretch(Lane& lane) {
-  while (const Stretch s = lane.Next()) {
-    lane.Touch(s.first);
+void one_page_a_stretch(Lane& lane) {
+  while (const Stretch s = lane.next()) {
+    lane.touch(s.first);
     ++paced_touches;
   }
 }
 
 TEST_F(RunCellTest, TheLoopOfAPacedWorkloadIsPricedWhole) {
-  workload_.run = OnePageAStretch;
+  workload_.run = one_page_a_stretch;
   workload_.paced = true;
   cell_.touches = 5;
   for (const char* strategy : {"volatile", "fsync"}) {
@@ -235,7 +235,7 @@ TEST_F(RunCellTest, TheLoopOfAPacedWorkloadIsPricedWhole) {
 
 TEST_F(RunCellTest, CountsThatDoNotAgreeFail) {
   NEEDS_EXACT_FAULTS();
-  workload_.run = AllButOne;
+  workload_.run = all_but_one;
   const nlohmann::json row = Run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "23 touches took 22 faults, not 23");

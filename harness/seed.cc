@@ -32,7 +32,7 @@ constexpr unsigned kFiles = 24;
 
 // SplitMix64's finalizer (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 // OOPSLA 2014): what stands for seed `seed` in stream `stream`.
-uint64_t Drawn(uint64_t seed, uint64_t stream) {
+uint64_t drawn(uint64_t seed, uint64_t stream) {
   uint64_t z = (seed + 1) * 0x9e3779b97f4a7c15U + stream * 0xd1b54a32d192ed03U;
   z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
   z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
@@ -40,42 +40,42 @@ uint64_t Drawn(uint64_t seed, uint64_t stream) {
 }
 enum Stream : uint64_t { kWarmup = 1, kTaken, kGivenBack, kPad, kFileCount };
 
-bool Varies(const Cell& cell, const char* accident) {
+bool varies(const Cell& cell, const char* accident) {
   return cell.vary == kVaryAll || cell.vary == accident;
 }
 
-[[noreturn]] void Fail(const std::string& what) {
+[[noreturn]] void fail(const std::string& what) {
   throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-void MakeFile(const std::string& path, uint64_t bytes, bool sync) {
+void make_file(const std::string& path, uint64_t bytes, bool sync) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) Fail(path);
+  if (fd < 0) fail(path);
   const bool made = (bytes == 0 || fallocate(fd, 0, 0, static_cast<off_t>(bytes)) == 0) &&
                     (!sync || fsync(fd) == 0);
   close(fd);
-  if (!made) Fail(path);
+  if (!made) fail(path);
 }
 
 }  // namespace
 
-std::span<const Accident> Accidents() { return kAccidents; }
+std::span<const Accident> accidents() { return kAccidents; }
 
-bool IsVaried(const std::string& id) {
+bool is_varied(const std::string& id) {
   return id == kVaryAll || id == kVaryNone ||
          std::any_of(std::begin(kAccidents), std::end(kAccidents),
                      [&](const Accident& accident) { return id == accident.id; });
 }
 
-uint64_t TickPhaseNs(const Cell& cell) {
-  if (!Varies(cell, kVaryTick)) return 0;
+uint64_t tick_phase_ns(const Cell& cell) {
+  if (!varies(cell, kVaryTick)) return 0;
   // Multiples of the golden ratio spread any number of seeds evenly over the tick.
   return (cell.seed + 1) * 2'472'136 % kTickNs;
 }
 
-uint64_t MoreWarmup(const Cell& cell) {
-  if (!Varies(cell, kVaryPages) || cell.order != Order::kPte) return 0;
-  return Drawn(cell.seed, kWarmup) % kMoreWarmup;
+uint64_t more_warmup(const Cell& cell) {
+  if (!varies(cell, kVaryPages) || cell.order != Order::kPte) return 0;
+  return drawn(cell.seed, kWarmup) % kMoreWarmup;
 }
 
 SeededPlace::SeededPlace(const Cell& cell, const std::string& directory)
@@ -83,30 +83,30 @@ SeededPlace::SeededPlace(const Cell& cell, const std::string& directory)
   // Also where nothing is varied: the tree of the address space is walked in each fault.
   void* memory = mmap(nullptr, kMemoryPages * kPageSize, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) Fail("mmap");
+  if (memory == MAP_FAILED) fail("mmap");
   memory_ = static_cast<char*>(memory);
   madvise(memory_, kMemoryPages * kPageSize, MADV_NOHUGEPAGE);
-  if (Varies(cell, kVaryBlocks)) TakeBlocks(cell);
-  if (Varies(cell, kVaryPages)) TakePages(cell);
+  if (varies(cell, kVaryBlocks)) take_blocks(cell);
+  if (varies(cell, kVaryPages)) take_pages(cell);
 }
 
-void SeededPlace::TakePages(const Cell& cell) {
-  const uint64_t taken = kMemoryPages / 2 + Drawn(cell.seed, kTaken) % (kMemoryPages / 2);
+void SeededPlace::take_pages(const Cell& cell) {
+  const uint64_t taken = kMemoryPages / 2 + drawn(cell.seed, kTaken) % (kMemoryPages / 2);
   for (uint64_t i = 0; i < taken; ++i) {
     *reinterpret_cast<volatile char*>(memory_ + i * kPageSize) = 1;
   }
   for (uint64_t i = 0; i < taken / 2; ++i) {
-    const uint64_t page = Drawn(cell.seed + i, kGivenBack) % taken;
+    const uint64_t page = drawn(cell.seed + i, kGivenBack) % taken;
     madvise(memory_ + page * kPageSize, kPageSize, MADV_DONTNEED);
   }
 }
 
-void SeededPlace::TakeBlocks(const Cell& cell) {
-  if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) Fail(folder_);
-  const auto files = static_cast<unsigned>(1 + Drawn(cell.seed, kFileCount) % kFiles);
-  for (; files_ < files; ++files_) MakeFile(fmt::format("{}/{}", folder_, files_), 0, false);
+void SeededPlace::take_blocks(const Cell& cell) {
+  if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) fail(folder_);
+  const auto files = static_cast<unsigned>(1 + drawn(cell.seed, kFileCount) % kFiles);
+  for (; files_ < files; ++files_) make_file(fmt::format("{}/{}", folder_, files_), 0, false);
   // One commit for all: each fast commit takes a block of the few that ext4 has for them.
-  MakeFile(folder_ + "/pad", (1 + Drawn(cell.seed, kPad) % kPadBlocks) * kPageSize, true);
+  make_file(folder_ + "/pad", (1 + drawn(cell.seed, kPad) % kPadBlocks) * kPageSize, true);
 }
 
 SeededPlace::~SeededPlace() {

@@ -23,17 +23,17 @@ inline constexpr const char* kVaryPages = "pages";
 inline constexpr const char* kVaryBlocks = "blocks";
 inline constexpr const char* kVaryAll = "all";
 inline constexpr const char* kVaryNone = "none";  // on the host, whose accidents are its own
-std::span<const Accident> Accidents();
+std::span<const Accident> accidents();
 // Whether it is the id of one of them, kVaryAll or kVaryNone.
-bool IsVaried(const std::string& id);
+bool is_varied(const std::string& id);
 
 // Time by which the measured part starts later against the clock tick: below 4 ms, the longest
 // tick of a distribution kernel (CONFIG_HZ=250; 1000 divides it).
-uint64_t TickPhaseNs(const Cell& cell);
+uint64_t tick_phase_ns(const Cell& cell);
 
 // Touches of the warm-up beyond the usual ones, below 32: where in page table and extent the
 // measured ones begin.
-uint64_t MoreWarmup(const Cell& cell);
+uint64_t more_warmup(const Cell& cell);
 
 // Other page frames and slabs for what comes (some memory is taken and half of it given back, in
 // another order), and other blocks (files beside the cell's, synced: the journal's head
@@ -47,8 +47,8 @@ class SeededPlace {
   SeededPlace& operator=(const SeededPlace&) = delete;
 
  private:
-  void TakePages(const Cell& cell);
-  void TakeBlocks(const Cell& cell);
+  void take_pages(const Cell& cell);
+  void take_blocks(const Cell& cell);
   std::string folder_;
   unsigned files_ = 0;
   char* memory_ = nullptr;

@@ -47,7 +47,7 @@ struct Parameters {
   bool out = false;
 };
 
-Parameters ParametersOf(const nlohmann::json& json) {
+Parameters parameters_of(const nlohmann::json& json) {
   Parameters p;
   p.command = json.at("command").get<std::vector<std::string>>();
   p.tty = json.at("tty").get<bool>();
@@ -63,7 +63,7 @@ Parameters ParametersOf(const nlohmann::json& json) {
 
 std::string Place(const std::string& path) { return kRoot + path; }
 
-void Attach(const char* source, const std::string& where, const char* type, unsigned long flags,
+void attach(const char* source, const std::string& where, const char* type, unsigned long flags,
             const char* options = nullptr) {
   mkdir(where.c_str(), 0755);
   if (mount(source, where.c_str(), type, flags, options) != 0) {
@@ -73,14 +73,14 @@ void Attach(const char* source, const std::string& where, const char* type, unsi
 }
 
 // A disk of the host's appears when its driver has asked the device.
-std::string Disk(char letter) {
+std::string wait_for_disk(char letter) {
   std::string device = std::string("/dev/vd") + letter;
-  WaitForDevice(device);
+  wait_for_device(device);
   return device;
 }
 
 // In the session's root the image is not at /, so its links to libraries must not begin there.
-void MakeLinksRelative() {
+void make_links_relative() {
   namespace fs = std::filesystem;
   for (const char* folder : {"/lib", "/lib64", "/lib/x86_64-linux-gnu"}) {
     std::error_code error;
@@ -98,22 +98,22 @@ void MakeLinksRelative() {
 }
 
 // The root of the session: the tools' disk, with folders to write to in memory.
-void MakeRoot(const Parameters& p, std::string& out_device) {
+void make_root(const Parameters& p, std::string& out_device) {
   char disk = 'a';
-  Attach(Disk(disk++).c_str(), kRoot, "squashfs", MS_RDONLY);
-  if (p.in) Attach(Disk(disk++).c_str(), Place("/in"), "squashfs", MS_RDONLY);
-  if (p.out) out_device = Disk(disk++);
+  attach(wait_for_disk(disk++).c_str(), kRoot, "squashfs", MS_RDONLY);
+  if (p.in) attach(wait_for_disk(disk++).c_str(), Place("/in"), "squashfs", MS_RDONLY);
+  if (p.out) out_device = wait_for_disk(disk++);
   for (const char* folder : {"/mnt", "/out", "/root", "/run", "/tmp"}) {
-    Attach("tmpfs", Place(folder), "tmpfs", 0);
+    attach("tmpfs", Place(folder), "tmpfs", 0);
   }
   mkdir("/dev/pts", 0755);
   mount("devpts", "/dev/pts", "devpts", 0, "ptmxmode=0666,mode=0620");
   mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr);
   for (const char* folder : {"/dev", "/proc", "/sys"}) {
-    Attach(folder, Place(folder), nullptr, MS_BIND | MS_REC);
+    attach(folder, Place(folder), nullptr, MS_BIND | MS_REC);
   }
-  MakeLinksRelative();
-  Attach("/", Place(wire::kSessionImage), nullptr, MS_BIND);
+  make_links_relative();
+  attach("/", Place(wire::kSessionImage), nullptr, MS_BIND);
 }
 
 struct Child {
@@ -124,7 +124,7 @@ struct Child {
 };
 
 // After fork.
-[[noreturn]] void Become(const Parameters& p) {
+[[noreturn]] void become(const Parameters& p) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -155,11 +155,11 @@ struct Child {
   _exit(error == ENOENT ? 127 : 126);
 }
 
-Child Start(const Parameters& p) {
+Child start(const Parameters& p) {
   Child child;
   if (p.tty) {
     child.pid = forkpty(&child.in, nullptr, nullptr, &p.window);
-    if (child.pid == 0) Become(p);
+    if (child.pid == 0) become(p);
     child.out = child.in;
   } else {
     int in[2];
@@ -174,7 +174,7 @@ Child Start(const Parameters& p) {
       dup2(in[0], STDIN_FILENO);
       dup2(out[1], STDOUT_FILENO);
       dup2(err[1], STDERR_FILENO);
-      Become(p);
+      become(p);
     }
     close(in[0]);
     close(out[1]);
@@ -192,7 +192,7 @@ Child Start(const Parameters& p) {
   return child;
 }
 
-int OpenPort() {
+int open_port() {
   const int port = open(wire::kSessionPort, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   termios modes{};
   if (port < 0 || tcgetattr(port, &modes) != 0) {
@@ -209,10 +209,10 @@ int OpenPort() {
 class Relay {
  public:
   Relay(const Parameters& p, int port, int signals)
-      : tty_(p.tty), port_(port), signals_(signals), child_(Start(p)) {}
+      : tty_(p.tty), port_(port), signals_(signals), child_(start(p)) {}
 
   // Carries bytes until the command has ended and all that it wrote has gone out; its exit code.
-  int Run() {
+  int run() {
     bool alive = true;
     while (alive) {
       std::array<pollfd, 5> fds = {{{port_, POLLIN, 0},
@@ -221,40 +221,40 @@ class Relay {
                                     {child_.err, POLLIN, 0},
                                     {pending_.empty() ? -1 : child_.in, POLLOUT, 0}}};
       if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) break;
-      Carry(child_.out, wire::kOut);
-      Carry(child_.err, wire::kErr);
-      TakeInput();
-      alive = TakeSignals();
+      carry(child_.out, wire::kOut);
+      carry(child_.err, wire::kErr);
+      take_input();
+      alive = take_signals();
     }
-    while (Readable()) {
-      Carry(child_.out, wire::kOut);
-      Carry(child_.err, wire::kErr);
+    while (readable()) {
+      carry(child_.out, wire::kOut);
+      carry(child_.err, wire::kErr);
     }
     return code_;
   }
 
  private:
-  bool Readable() {
+  bool readable() {
     std::array<pollfd, 2> fds = {{{child_.out, POLLIN, 0}, {child_.err, POLLIN, 0}}};
     return (child_.out >= 0 || child_.err >= 0) && poll(fds.data(), fds.size(), kDrainMs) > 0;
   }
 
-  static void Carry(int& fd, std::string_view type) {
+  static void carry(int& fd, std::string_view type) {
     std::array<char, 1 << 14> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     const ssize_t n = fd < 0 ? -1 : read(fd, buffer.data(), buffer.size());
     if (n > 0) {
-      SendBytes(type, {buffer.data(), static_cast<size_t>(n)});
+      send_bytes(type, {buffer.data(), static_cast<size_t>(n)});
     } else if (fd >= 0 && (n == 0 || (errno != EAGAIN && errno != EINTR))) {
       fd = -1;  // nobody has its other end: EIO of a terminal
     }
   }
 
-  void TakeInput() {
+  void take_input() {
     std::array<char, wire::kMaxInput> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     const ssize_t n = read(port_, buffer.data(), buffer.size());
-    if (n > 0) messages_.Feed({buffer.data(), static_cast<size_t>(n)});
+    if (n > 0) messages_.feed({buffer.data(), static_cast<size_t>(n)});
     InputMessages::Message message;
-    while (messages_.Next(message)) Obey(message);
+    while (messages_.next(message)) obey(message);
     if (pending_.empty()) return;
     const ssize_t written = write(child_.in, pending_.data(), pending_.size());
     if (written > 0) {
@@ -262,12 +262,12 @@ class Relay {
     } else if (errno != EAGAIN && errno != EINTR) {
       pending_.clear();  // nobody will read it
     }
-    if (pending_.empty()) Took();
+    if (pending_.empty()) took();
   }
 
-  static void Took() { Send(wire::kTook, nlohmann::json::object()); }
+  static void took() { send_frame(wire::kTook, nlohmann::json::object()); }
 
-  void Obey(const InputMessages::Message& message) {
+  void obey(const InputMessages::Message& message) {
     switch (message.type) {
       case wire::kInput:
         pending_ += message.bytes;
@@ -290,11 +290,11 @@ class Relay {
       default:
         break;
     }
-    Took();
+    took();
   }
 
   // False once the command has ended, or somebody in the guest powers it off.
-  bool TakeSignals() {
+  bool take_signals() {
     bool alive = true;
     signalfd_siginfo info{};
     while (read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
@@ -318,13 +318,13 @@ class Relay {
   int code_ = 0;
 };
 
-int RunTool(const std::vector<std::string>& words) {
+int run_tool(const std::vector<std::string>& words) {
   const pid_t pid = fork();
   if (pid == 0) {
     Parameters p;
     p.command = words;
     p.term = "dumb";
-    Become(p);
+    become(p);
   }
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -332,7 +332,7 @@ int RunTool(const std::vector<std::string>& words) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-void EndAll() {
+void end_all() {
   kill(-1, SIGHUP);
   kill(-1, SIGTERM);
   kill(-1, SIGCONT);
@@ -340,20 +340,20 @@ void EndAll() {
   kill(-1, SIGKILL);
 }
 
-void Serve() {
-  const Parameters p = ParametersOf(TakeCellText());
+void serve() {
+  const Parameters p = parameters_of(take_cell_text());
   std::string out_device;
-  MakeRoot(p, out_device);
+  make_root(p, out_device);
   for (size_t i = 0; i < p.fs.size(); ++i) {
     const std::string device = fmt::format("/dev/pmem{}", i);
     const std::string where = Place("/mnt/" + p.fs[i]);
-    WaitForDevice(device);
-    const FileSystem* fs = FindFileSystem(p.fs[i]);
+    wait_for_device(device);
+    const FileSystem* fs = find_file_system(p.fs[i]);
     if (fs == nullptr) {
       throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", p.fs[i]));
     }
-    MakeAndMount(*fs, device, where);
-    CommitOnce(where);
+    make_and_mount(*fs, device, where);
+    commit_once(where);
   }
   sigset_t caught;
   sigemptyset(&caught);
@@ -361,19 +361,19 @@ void Serve() {
   sigprocmask(SIG_BLOCK, &caught, nullptr);
   const int signals = signalfd(-1, &caught, SFD_NONBLOCK | SFD_CLOEXEC);
   std::signal(SIGPIPE, SIG_IGN);
-  const int port = OpenPort();
-  Send(wire::kReady, {{"ticks", Ticks()}});
-  const int code = Relay(p, port, signals).Run();
-  EndAll();
-  if (p.out && RunTool({"tar", "-C", "/out", "-cf", out_device, "."}) != 0) {
-    SendBytes(wire::kErr, "faultline: the guest's tar could not write all of /out\n");
+  const int port = open_port();
+  send_frame(wire::kReady, {{"ticks", read_ticks()}});
+  const int code = Relay(p, port, signals).run();
+  end_all();
+  if (p.out && run_tool({"tar", "-C", "/out", "-cf", out_device, "."}) != 0) {
+    send_bytes(wire::kErr, "faultline: the guest's tar could not write all of /out\n");
   }
-  Send(wire::kExit, {{"code", code}});
+  send_frame(wire::kExit, {{"code", code}});
 }
 
 }  // namespace
 
-bool InputMessages::Next(Message& message) {
+bool InputMessages::next(Message& message) {
   if (buffer_.size() < wire::kInputHead) return false;
   const size_t length = static_cast<size_t>(static_cast<unsigned char>(buffer_[1])) << 8 |
                         static_cast<unsigned char>(buffer_[2]);
@@ -384,21 +384,21 @@ bool InputMessages::Next(Message& message) {
   return true;
 }
 
-void SessionMain(uint64_t ticks) {
+void session_main(uint64_t ticks) {
   try {
-    Send(wire::kHello, Hello(ticks));
+    send_frame(wire::kHello, hello(ticks));
     // Of all file systems: the scripts name functions of each.
     std::vector<const FileSystem*> all;
-    for (const FileSystem& fs : FileSystems()) all.push_back(&fs);
-    LoadModules(all);
-    Serve();
+    for (const FileSystem& fs : file_systems()) all.push_back(&fs);
+    load_modules(all);
+    serve();
   } catch (const Failure& failure) {
-    SendFailure("session", failure);
+    send_failure("session", failure);
   } catch (const std::exception& e) {
-    SendFailure("session", Failure(ExitCode::kVmFailed, e.what()));
+    send_failure("session", Failure(ExitCode::kVmFailed, e.what()));
   }
-  Send(wire::kDone, nlohmann::json::object());
-  PowerOff();
+  send_frame(wire::kDone, nlohmann::json::object());
+  power_off();
 }
 
 }  // namespace faultline

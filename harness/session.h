@@ -9,10 +9,10 @@
 
 namespace faultline {
 
-// Runs as process 1 after BeginGuest(); `ticks` are those of its start. The parameters are in
+// Runs as process 1 after begin_guest(); `ticks` are those of its start. The parameters are in
 // wire::kCellFile: {command, tty, rows, columns, term, virtual, fs, in, out}. Powers off when the
 // command ends. Never returns.
-[[noreturn]] void SessionMain(uint64_t ticks);
+[[noreturn]] void session_main(uint64_t ticks);
 
 // Messages from the host (harness/wire.h), taken as their bytes come.
 class InputMessages {
@@ -21,9 +21,9 @@ class InputMessages {
     char type = 0;
     std::string bytes;
   };
-  void Feed(std::string_view bytes) { buffer_.append(bytes); }
+  void feed(std::string_view bytes) { buffer_.append(bytes); }
   // False: not whole yet.
-  bool Next(Message& message);
+  bool next(Message& message);
 
  private:
   std::string buffer_;

@@ -12,8 +12,8 @@ constexpr uint64_t kEachTouch[] = {1};
 constexpr uint64_t kSweep[] = {1, 8, 64, 512, kEveryAll};
 
 // In what a mapping and its application do, these are map_sync.
-constexpr Strategy ModuleStrategy(const char* id, const char* summary, fl_kmod_strategy module,
-                                  Promise promise, unsigned flags = 0, bool only_written = false) {
+constexpr Strategy module_strategy(const char* id, const char* summary, fl_kmod_strategy module,
+                                   Promise promise, unsigned flags = 0, bool only_written = false) {
   return {id,
           summary,
           {},
@@ -58,34 +58,34 @@ constexpr Strategy kStrategies[] = {
      Promise::kAtStore},
     {"pwrite", "pwrite and fdatasync: no mapping", kEachTouch, false, false, false,
      Persist::kFdatasync, Promise::kAtCall},
-    ModuleStrategy("map_sync_wrapped",
-                   "map_sync through the module's handler: what the module itself costs",
-                   FL_KMOD_NONE, Promise::kAtStore),
-    ModuleStrategy("sync_fault",
-                   "every write fault syncs all of the file's metadata, mtime included",
-                   FL_KMOD_SYNC_FAULT, Promise::kAtStoreMtime),
-    ModuleStrategy("sync_fault_data", "every write fault syncs as fdatasync does",
-                   FL_KMOD_SYNC_FAULT, Promise::kAtStore, FL_KMOD_DATASYNC),
-    ModuleStrategy("sync_retry", "metadata dirty: drop the fault's lock, sync, retry the fault",
-                   FL_KMOD_SYNC_RETRY, Promise::kAtStore),
-    ModuleStrategy("sync_retry_extent", "as sync_retry, while the extent touched is dirty",
-                   FL_KMOD_SYNC_RETRY_EXTENT, Promise::kAtStore),
-    ModuleStrategy("daxfile", "prealloc, and a flag: frozen block map, no mtime update",
-                   FL_KMOD_DAXFILE, Promise::kAtStore, 0, true),
+    module_strategy("map_sync_wrapped",
+                    "map_sync through the module's handler: what the module itself costs",
+                    FL_KMOD_NONE, Promise::kAtStore),
+    module_strategy("sync_fault",
+                    "every write fault syncs all of the file's metadata, mtime included",
+                    FL_KMOD_SYNC_FAULT, Promise::kAtStoreMtime),
+    module_strategy("sync_fault_data", "every write fault syncs as fdatasync does",
+                    FL_KMOD_SYNC_FAULT, Promise::kAtStore, FL_KMOD_DATASYNC),
+    module_strategy("sync_retry", "metadata dirty: drop the fault's lock, sync, retry the fault",
+                    FL_KMOD_SYNC_RETRY, Promise::kAtStore),
+    module_strategy("sync_retry_extent", "as sync_retry, while the extent touched is dirty",
+                    FL_KMOD_SYNC_RETRY_EXTENT, Promise::kAtStore),
+    module_strategy("daxfile", "prealloc, and a flag: frozen block map, no mtime update",
+                    FL_KMOD_DAXFILE, Promise::kAtStore, 0, true),
 };
 
 }  // namespace
 
-std::span<const Strategy> Strategies() { return kStrategies; }
+std::span<const Strategy> strategies() { return kStrategies; }
 
-const Strategy* FindStrategy(const std::string& id) {
+const Strategy* find_strategy(const std::string& id) {
   for (const Strategy& strategy : kStrategies) {
     if (id == strategy.id) return &strategy;
   }
   return nullptr;
 }
 
-const char* PromiseText(Promise promise) {
+const char* promise_text(Promise promise) {
   switch (promise) {
     case Promise::kNothing:
       return "nothing";
@@ -101,10 +101,10 @@ const char* PromiseText(Promise promise) {
   return "?";
 }
 
-std::string WhyNot(const Strategy& strategy, const FileSystem& fs, State state, Order order) {
+std::string why_not(const Strategy& strategy, const FileSystem& fs, State state, Order order) {
   if (strategy.only_written && state != State::kWritten) {
     return fmt::format("{} writes every block beforehand: there is no {} state", strategy.id,
-                       StateName(state));
+                       state_name(state));
   }
   if (strategy.map_sync && !fs.dax) {
     return fmt::format("{} needs MAP_SYNC, which only a DAX mapping has", strategy.id);

@@ -30,7 +30,7 @@ enum class Promise {
   kAtStore,       // data, blocks and the size up to the page's end, once the store has returned
   kAtStoreMtime,  // and mtime
 };
-const char* PromiseText(Promise promise);
+const char* promise_text(Promise promise);
 
 // What a strategy has in place of FL_KMOD_* when it needs no module.
 inline constexpr int kStock = -1;
@@ -48,13 +48,13 @@ struct Strategy {
   int module = kStock;     // FL_KMOD_* of kmod/faultline_ioctl.h
   unsigned module_flags = 0;
 
-  [[nodiscard]] bool NeedsModule() const { return module != kStock; }
+  [[nodiscard]] bool needs_module() const { return module != kStock; }
 };
 
-std::span<const Strategy> Strategies();
-const Strategy* FindStrategy(const std::string& id);
+std::span<const Strategy> strategies();
+const Strategy* find_strategy(const std::string& id);
 
 // Why this strategy cannot be measured so; empty when it can.
-std::string WhyNot(const Strategy& strategy, const FileSystem& fs, State state, Order order);
+std::string why_not(const Strategy& strategy, const FileSystem& fs, State state, Order order);
 
 }  // namespace faultline

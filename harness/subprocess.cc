@@ -16,7 +16,7 @@
 
 namespace faultline {
 
-CommandResult RunCommand(const std::vector<std::string>& arguments) {
+CommandResult run_command(const std::vector<std::string>& arguments) {
   std::array<int, 2> fds{};
   if (pipe2(fds.data(), O_CLOEXEC) != 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("pipe: {}", std::strerror(errno)));
@@ -52,13 +52,13 @@ CommandResult RunCommand(const std::vector<std::string>& arguments) {
   return result;
 }
 
-std::vector<std::string> SplitWords(const std::string& line) {
+std::vector<std::string> split_words(const std::string& line) {
   std::istringstream in(line);
   std::vector<std::string> words;
   for (std::string word; in >> word;) words.push_back(word);
   return words;
 }
 
-std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace faultline

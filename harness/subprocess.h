@@ -13,9 +13,9 @@ struct CommandResult {
 };
 
 // Looks the program up in PATH. Throws Failure(kVmFailed) when it cannot be started.
-CommandResult RunCommand(const std::vector<std::string>& arguments);
+CommandResult run_command(const std::vector<std::string>& arguments);
 
-std::vector<std::string> SplitWords(const std::string& line);
-std::string FirstLine(const std::string& text);
+std::vector<std::string> split_words(const std::string& line);
+std::string first_line(const std::string& text);
 
 }  // namespace faultline

@@ -35,7 +35,7 @@ class TempFolder {
 
 // The message of the Failure that `act` throws; a failed test when it throws none, or with another
 // exit code.
-inline std::string MessageOf(ExitCode code, const std::function<void()>& act) {
+inline std::string message_of(ExitCode code, const std::function<void()>& act) {
   try {
     act();
   } catch (const Failure& failure) {

@@ -89,7 +89,7 @@ enum class CrashWord : uint8_t {
 };
 inline constexpr unsigned kCrashPageShift = 16;        // page index above the sequence
 inline constexpr int64_t kCrashEpoch = 1'577'836'800;  // mtimes are ns since then (2020)
-inline constexpr uint64_t CrashWordOf(CrashWord word, uint64_t value) {
+inline constexpr uint64_t crash_word_of(CrashWord word, uint64_t value) {
   return static_cast<uint64_t>(word) << kCrashWordShift | value;
 }
 // The crash test's file, on the mount.
@@ -111,16 +111,16 @@ struct Frame {
 
 // A frame is `\nFLT1 TYPE LENGTH CRC32\n` PAYLOAD `\n`: LENGTH in bytes and the CRC-32 (zlib) of
 // the payload, both 8 hex digits. Anything between frames is noise and is passed over.
-inline uint32_t Checksum(std::string_view payload) {
+inline uint32_t checksum(std::string_view payload) {
   return static_cast<uint32_t>(
       crc32(0, reinterpret_cast<const Bytef*>(payload.data()), static_cast<uInt>(payload.size())));
 }
 
-inline std::string Encode(std::string_view type, std::string_view payload) {
+inline std::string encode(std::string_view type, std::string_view payload) {
   std::array<char, 64> head{};
   const int n =
       std::snprintf(head.data(), head.size(), "\nFLT1 %.*s %08zx %08x\n",
-                    static_cast<int>(type.size()), type.data(), payload.size(), Checksum(payload));
+                    static_cast<int>(type.size()), type.data(), payload.size(), checksum(payload));
   std::string out(head.data(), static_cast<size_t>(n));
   out.append(payload);
   out.push_back('\n');
@@ -131,9 +131,9 @@ inline std::string Encode(std::string_view type, std::string_view payload) {
 // counted in `damaged` and dropped; reading goes on at the next header.
 class Decoder {
  public:
-  void Feed(std::string_view bytes) { buffer_.append(bytes); }
+  void feed(std::string_view bytes) { buffer_.append(bytes); }
 
-  std::optional<Frame> Next() {
+  std::optional<Frame> next() {
     for (;;) {
       const size_t start = buffer_.find("\nFLT1 ");
       if (start == std::string::npos) {
@@ -144,7 +144,7 @@ class Decoder {
       const size_t end = buffer_.find('\n', 1);
       if (end == std::string::npos) {
         if (buffer_.size() < kMaxHeader) return std::nullopt;
-        Drop();
+        drop();
         continue;
       }
       std::array<char, 16> type{};
@@ -152,13 +152,13 @@ class Decoder {
       unsigned sum = 0;
       if (std::sscanf(buffer_.c_str(), "\nFLT1 %15s %8zx %8x\n", type.data(), &length, &sum) != 3 ||
           length > kMaxPayload) {
-        Drop();
+        drop();
         continue;
       }
       if (buffer_.size() < end + 1 + length + 1) return std::nullopt;
       Frame frame{type.data(), buffer_.substr(end + 1, length)};
-      if (buffer_[end + 1 + length] != '\n' || Checksum(frame.payload) != sum) {
-        Drop();
+      if (buffer_[end + 1 + length] != '\n' || checksum(frame.payload) != sum) {
+        drop();
         continue;
       }
       // The closing newline may open the next header.
@@ -177,7 +177,7 @@ class Decoder {
  private:
   static constexpr size_t kMaxHeader = 64;
   static constexpr size_t kMaxPayload = size_t{1} << 28;
-  void Drop() {
+  void drop() {
     ++damaged_;
     buffer_.erase(0, 1);
   }

@@ -8,18 +8,18 @@ namespace faultline::wire {
 namespace {
 
 TEST(Wire, ChecksumIsCrc32) {
-  EXPECT_EQ(Checksum("123456789"), 0xcbf43926U);  // the check value of CRC-32/ISO-HDLC
-  EXPECT_EQ(Checksum(""), 0U);
-  EXPECT_EQ(Checksum(std::string_view("\0", 1)), 0xd202ef8dU);
+  EXPECT_EQ(checksum("123456789"), 0xcbf43926U);  // the check value of CRC-32/ISO-HDLC
+  EXPECT_EQ(checksum(""), 0U);
+  EXPECT_EQ(checksum(std::string_view("\0", 1)), 0xd202ef8dU);
 }
 
 TEST(Wire, FrameBytes) {
-  EXPECT_EQ(Encode("fail", "123456789"), "\nFLT1 fail 00000009 cbf43926\n123456789\n");
-  EXPECT_EQ(Encode("done", ""), "\nFLT1 done 00000000 00000000\n\n");
+  EXPECT_EQ(encode("fail", "123456789"), "\nFLT1 fail 00000009 cbf43926\n123456789\n");
+  EXPECT_EQ(encode("done", ""), "\nFLT1 done 00000000 00000000\n\n");
   // The length is that of the bytes, in hex.
   const std::string long_payload(4096, 'x');
-  EXPECT_EQ(Encode("hello", long_payload).substr(0, 21), "\nFLT1 hello 00001000 ");
-  EXPECT_EQ(Encode("hello", long_payload).size(), 4127U);  // 30 + 4096 + 1
+  EXPECT_EQ(encode("hello", long_payload).substr(0, 21), "\nFLT1 hello 00001000 ");
+  EXPECT_EQ(encode("hello", long_payload).size(), 4127U);  // 30 + 4096 + 1
 }
 
 TEST(Wire, TypesOfFrames) {

@@ -18,7 +18,7 @@
 namespace faultline {
 namespace {
 
-int64_t MtimeNs(int fd) {
+int64_t mtime_ns(int fd) {
   struct stat st {};
   if (fstat(fd, &st) != 0) return 0;
   return st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
@@ -30,7 +30,7 @@ constexpr long kPauseNs = 9'000'000;
 
 }  // namespace
 
-LineFlush BestLineFlush() {
+LineFlush best_line_flush() {
   unsigned a = 0;
   unsigned b = 0;
   unsigned c = 0;
@@ -42,7 +42,7 @@ LineFlush BestLineFlush() {
   return LineFlush::kClflush;
 }
 
-const char* LineFlushName(LineFlush flush) {
+const char* line_flush_name(LineFlush flush) {
   switch (flush) {
     case LineFlush::kClwb:
       return "clwb";
@@ -54,7 +54,7 @@ const char* LineFlushName(LineFlush flush) {
   return "?";
 }
 
-int SyncPages(Persist persist, int fd, char* from, uint64_t bytes) {
+int sync_pages(Persist persist, int fd, char* from, uint64_t bytes) {
   int rc = 0;
   switch (persist) {
     case Persist::kFsync:
@@ -82,19 +82,19 @@ Lane::Lane(const LaneSpec& spec, benchmark::State* state)
                    : std::min(spec.every, spec.touches)),
       state_(state) {}
 
-Stretch Lane::Between() {
-  if (spec_.base == nullptr) CallWrite();
+Stretch Lane::between() {
+  if (spec_.base == nullptr) call_write();
   if (spec_.persist == Persist::kFlushLines) {
-    WriteBack(at_, spec_.flush);
+    write_back(at_, spec_.flush);
   } else if (spec_.persist != Persist::kNothing) {
-    CallSync();
+    call_sync();
   }
-  if (last_ == spec_.touches) return End();
-  if (spec_.paced) Pause();
-  return Open();
+  if (last_ == spec_.touches) return end();
+  if (spec_.paced) pause_for_tick();
+  return open_stretch();
 }
 
-void WriteBack(char* at, LineFlush flush) {
+void write_back(char* at, LineFlush flush) {
   switch (flush) {
     case LineFlush::kClwb:
       asm volatile("clwb %0" : "+m"(*at));
@@ -109,7 +109,7 @@ void WriteBack(char* at, LineFlush flush) {
   _mm_sfence();
 }
 
-Stretch Lane::Begin() {
+Stretch Lane::begin() {
   // All iterations are one batch: Google Benchmark starts the threads together and counts, and
   // costs nothing per touch.
   if (state_ != nullptr && !state_->KeepRunningBatch(static_cast<int64_t>(spec_.touches))) {
@@ -123,39 +123,39 @@ Stretch Lane::Begin() {
     mode_ = Mode::kEnd;
   }
   if (spec_.paced) {
-    mtime_ = MtimeNs(spec_.fd);
-    Pause();
+    mtime_ = mtime_ns(spec_.fd);
+    pause_for_tick();
   }
   counts_ = {};
-  counts_.faults = FaultsOf(RUSAGE_THREAD);
-  counts_.begin = Ticks();
-  return Open();
+  counts_.faults = faults_of(RUSAGE_THREAD);
+  counts_.begin = read_ticks();
+  return open_stretch();
 }
 
-Stretch Lane::End() {
-  counts_.end = Ticks();
-  counts_.faults = FaultsOf(RUSAGE_THREAD) - counts_.faults;
-  if (spec_.paced && MtimeNs(spec_.fd) != mtime_) ++counts_.mtime_changes;
+Stretch Lane::end() {
+  counts_.end = read_ticks();
+  counts_.faults = faults_of(RUSAGE_THREAD) - counts_.faults;
+  if (spec_.paced && mtime_ns(spec_.fd) != mtime_) ++counts_.mtime_changes;
   if (state_ != nullptr) state_->KeepRunningBatch(1);
-  // Between() calls this: what came after the end is no sync.
-  if (mode_ == Mode::kCalls) counts_.sync_ticks -= Ticks() - counts_.end;
+  // between() calls this: what came after the end is no sync.
+  if (mode_ == Mode::kCalls) counts_.sync_ticks -= read_ticks() - counts_.end;
   return {};
 }
 
-void Lane::Pause() {
-  const uint64_t start = Ticks();
-  const int64_t mtime = MtimeNs(spec_.fd);
+void Lane::pause_for_tick() {
+  const uint64_t start = read_ticks();
+  const int64_t mtime = mtime_ns(spec_.fd);
   if (mtime != mtime_) ++counts_.mtime_changes;
   mtime_ = mtime;
   if (spec_.unrelated != nullptr) {
-    const int error = spec_.unrelated->Dirty();
+    const int error = spec_.unrelated->dirty();
     if (error != 0 && counts_.error == 0) counts_.error = error;
   } else {
     const timespec pause{0, kPauseNs};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
   }
-  // Next() takes all between two stretches for the sync's: give the pause back.
-  const uint64_t paused = Ticks() - start;
+  // next() takes all between two stretches for the sync's: give the pause back.
+  const uint64_t paused = read_ticks() - start;
   counts_.pause_ticks += paused;
   counts_.sync_ticks -= paused;
 }
@@ -164,7 +164,7 @@ namespace {
 
 constexpr uint64_t kFilesPerFolder = 1000;
 
-std::string FileOf(uint64_t index) { return std::to_string(index % kFilesPerFolder); }
+std::string file_of(uint64_t index) { return std::to_string(index % kFilesPerFolder); }
 
 }  // namespace
 
@@ -184,25 +184,27 @@ Unrelated::Unrelated(const std::string& directory, uint64_t count)
       folders_.push_back(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       check(folders_.back() >= 0);
     }
-    const int fd = openat(folders_.back(), FileOf(i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const int fd =
+        openat(folders_.back(), file_of(i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     check(fd >= 0);
     close(fd);
   }
   if (!folders_.empty()) check(syncfs(folders_.front()) == 0);
 }
 
-int Unrelated::Dirty() const {
+int Unrelated::dirty() const {
   for (uint64_t i = 0; i < count_; ++i) {
     // Now: as a write would set it.
     const timespec times[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
-    if (utimensat(folders_.at(i / kFilesPerFolder), FileOf(i).c_str(), times, 0) != 0) return errno;
+    if (utimensat(folders_.at(i / kFilesPerFolder), file_of(i).c_str(), times, 0) != 0)
+      return errno;
   }
   return 0;
 }
 
 Unrelated::~Unrelated() {
   for (uint64_t i = 0; i < count_ && i / kFilesPerFolder < folders_.size(); ++i) {
-    unlinkat(folders_.at(i / kFilesPerFolder), FileOf(i).c_str(), 0);
+    unlinkat(folders_.at(i / kFilesPerFolder), file_of(i).c_str(), 0);
   }
   for (size_t i = 0; i < folders_.size(); ++i) {
     close(folders_[i]);
@@ -211,30 +213,30 @@ Unrelated::~Unrelated() {
   rmdir(folder_.c_str());
 }
 
-void Lane::CallWrite() {
-  const uint64_t start = Ticks();
+void Lane::call_write() {
+  const uint64_t start = read_ticks();
   const auto at = static_cast<off_t>(spec_.offset + static_cast<off_t>(value_ * spec_.stride));
   const ssize_t done = pwrite(spec_.fd, &value_, sizeof value_, at);
   // A write that is cut short sets no errno.
   if (done != sizeof value_ && counts_.error == 0) counts_.error = done < 0 ? errno : EIO;
-  counts_.sync_ticks -= Ticks() - start;
+  counts_.sync_ticks -= read_ticks() - start;
 }
 
-void Lane::CallSync() {
+void Lane::call_sync() {
   if (last_ - synced_ < spec_.every && last_ != spec_.touches) return;
   const uint64_t from = spec_.scattered ? 0 : synced_;
   const uint64_t to = spec_.scattered ? spec_.touches : last_;
   char* const start = spec_.base == nullptr ? nullptr : spec_.base + from * spec_.stride;
-  const int error = SyncPages(spec_.persist, spec_.fd, start, (to - from) * spec_.stride);
+  const int error = sync_pages(spec_.persist, spec_.fd, start, (to - from) * spec_.stride);
   if (error != 0 && counts_.error == 0) counts_.error = error;
   ++counts_.app_syncs;
   synced_ = last_;
 }
 
-std::string WhyNot(const Workload& workload, const Cell& cell, const Strategy& strategy) {
+std::string why_not(const Workload& workload, const Cell& cell, const Strategy& strategy) {
   if (workload.rewrite && cell.state != State::kWritten) {
     return fmt::format("{} touches pages that were written before: there is no {} state",
-                       workload.id, StateName(cell.state));
+                       workload.id, state_name(cell.state));
   }
   if (workload.contest == Contest::kNone) return "";
   if (!strategy.mapped) return fmt::format("{} maps nothing: it takes no fault", strategy.id);

@@ -2,12 +2,12 @@
 // The contract between a workload and the harness. A workload is a plain loop:
 //
 //   static void Run(Lane& lane) {
-//     while (const Stretch s = lane.Next()) {
-//       for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+//     while (const Stretch s = lane.next()) {
+//       for (uint64_t i = s.first; i < s.last; ++i) lane.touch(i);
 //     }
 //   }
 //
-// Everything that measures, syncs and waits is behind Next(); the loop holds no clock.
+// Everything that measures, syncs and waits is behind next(); the loop holds no clock.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -28,13 +28,13 @@ namespace faultline {
 
 // The best instruction that the CPU has for writing back a cache line (as PMDK chooses).
 enum class LineFlush { kClwb, kClflushopt, kClflush };
-LineFlush BestLineFlush();
-const char* LineFlushName(LineFlush flush);
+LineFlush best_line_flush();
+const char* line_flush_name(LineFlush flush);
 // Writes back the line that `at` is in, then a fence.
-void WriteBack(char* at, LineFlush flush);
+void write_back(char* at, LineFlush flush);
 // The strategy's call that makes `bytes` of a mapping from `from` on durable, if it has one.
 // Returns 0 or the errno.
-int SyncPages(Persist persist, int fd, char* from, uint64_t bytes);
+int sync_pages(Persist persist, int fd, char* from, uint64_t bytes);
 
 // Files that have nothing to do with what is measured, whose inodes can be dirtied all at once.
 class Unrelated {
@@ -45,7 +45,7 @@ class Unrelated {
   Unrelated(const Unrelated&) = delete;
   Unrelated& operator=(const Unrelated&) = delete;
   // Another mtime for each. Returns 0 or the errno of the first that failed.
-  [[nodiscard]] int Dirty() const;
+  [[nodiscard]] int dirty() const;
 
  private:
   std::string folder_;
@@ -83,14 +83,14 @@ class Lane {
   Lane(const LaneSpec& spec, benchmark::State* state);
 
   // Ends the stretch before, syncs if K touches are done, and opens the next stretch.
-  Stretch Next();
+  Stretch next();
   [[nodiscard]] uint64_t touches() const { return spec_.touches; }
 
-  // Stores 8 bytes at page `index` of the lane; a lane by pwrite writes them in Next(), which
+  // Stores 8 bytes at page `index` of the lane; a lane by pwrite writes them in next(), which
   // counts as the touch.
-  void Touch(uint64_t index);
+  void touch(uint64_t index);
 
-  // What came of it. Ticks of Ticks(), see clock.h.
+  // What came of it. Ticks of read_ticks(), see clock.h.
   struct Counts {
     uint64_t begin = 0;        // tick at which the first stretch began
     uint64_t end = 0;          // tick at which the last touch was durable
@@ -104,28 +104,28 @@ class Lane {
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
  private:
-  // What Next() has to do.
+  // What next() has to do.
   enum class Mode {
     kLines,  // clwb after each touch and nothing else
-    kCalls,  // Between()
+    kCalls,  // between()
     kBegin,  // nothing has been touched yet
     kEnd,    // nothing is due after the one stretch
   };
-  Stretch Begin();
-  Stretch End();
-  Stretch Edge() { return mode_ == Mode::kBegin ? Begin() : End(); }
-  Stretch Between();
-  void Pause();
-  void CallSync();
-  void CallWrite();
-  Stretch Open() {
+  Stretch begin();
+  Stretch end();
+  Stretch edge() { return mode_ == Mode::kBegin ? begin() : end(); }
+  Stretch between();
+  void pause_for_tick();
+  void call_sync();
+  void call_write();
+  Stretch open_stretch() {
     const uint64_t first = last_;
     last_ = std::min(first + section_, spec_.touches);
     return {first, last_};
   }
 
   LaneSpec spec_;
-  // Where Touch() stores: the mapping, or for pwrite, what it is to write.
+  // Where touch() stores: the mapping, or for pwrite, what it is to write.
   char* base_;
   uint64_t stride_;
   uint64_t value_ = 0;
@@ -171,38 +171,38 @@ struct Workload {
 };
 
 // Why this workload cannot be measured so; empty when it can.
-std::string WhyNot(const Workload& workload, const Cell& cell, const Strategy& strategy);
+std::string why_not(const Workload& workload, const Cell& cell, const Strategy& strategy);
 
-inline void Lane::Touch(uint64_t index) {
+inline void Lane::touch(uint64_t index) {
   char* const at = base_ + index * stride_;
   *reinterpret_cast<volatile uint64_t*>(at) = index;
   at_ = at;
 }
 
-// The loop, Next() included, takes at most 30 instructions per touch in user space beside what is
+// The loop, next() included, takes at most 30 instructions per touch in user space beside what is
 // due between two stretches. So the time of the touches is what is left of the whole and not added
 // up.
-inline Stretch Lane::Next() {
+inline Stretch Lane::next() {
   if (mode_ == Mode::kLines) {
-    const uint32_t start = ShortTicks();
+    const uint32_t start = read_short_ticks();
     asm volatile("clwb %0" : "+m"(*at_));
     _mm_sfence();
-    counts_.sync_ticks += ShortTicks() - start;
-    if (last_ == spec_.touches) return End();
+    counts_.sync_ticks += read_short_ticks() - start;
+    if (last_ == spec_.touches) return end();
     const uint64_t first = last_++;
     return {first, first + 1};
   }
-  if (mode_ != Mode::kCalls) return Edge();
-  counts_.sync_ticks -= Ticks();
-  const Stretch next = Between();
-  counts_.sync_ticks += Ticks();
+  if (mode_ != Mode::kCalls) return edge();
+  counts_.sync_ticks -= read_ticks();
+  const Stretch next = between();
+  counts_.sync_ticks += read_ticks();
   return next;
 }
 
 // A workload's loop: every touch once, in order.
-inline void TouchInOrder(Lane& lane) {
-  while (const Stretch s = lane.Next()) {
-    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+inline void touch_in_order(Lane& lane) {
+  while (const Stretch s = lane.next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.touch(i);
   }
 }
 

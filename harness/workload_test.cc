@@ -33,11 +33,11 @@ std::vector<Call> calls;
 std::vector<int> errors_to_give;  // to the next calls, one each
 size_t touched = 0;
 
-void Record(const Call& call) {
+void record(const Call& call) {
   if (recording) calls.push_back(call);
 }
 
-int Answer(long result) {
+int answer(long result) {
   if (errors_to_give.empty()) return static_cast<int>(result);
   errno = errors_to_give.front();
   errors_to_give.erase(errors_to_give.begin());
@@ -47,16 +47,16 @@ int Answer(long result) {
 }  // namespace
 
 extern "C" int msync(void* from, size_t length, int flags) {
-  Record({"msync", static_cast<char*>(from), length, flags, touched});
-  return Answer(syscall(SYS_msync, from, length, flags));
+  record({"msync", static_cast<char*>(from), length, flags, touched});
+  return answer(syscall(SYS_msync, from, length, flags));
 }
 extern "C" int fsync(int fd) {
-  Record({"fsync", nullptr, 0, fd, touched});
-  return Answer(syscall(SYS_fsync, fd));
+  record({"fsync", nullptr, 0, fd, touched});
+  return answer(syscall(SYS_fsync, fd));
 }
 extern "C" int fdatasync(int fd) {
-  Record({"fdatasync", nullptr, 0, fd, touched});
-  return Answer(syscall(SYS_fdatasync, fd));
+  record({"fdatasync", nullptr, 0, fd, touched});
+  return answer(syscall(SYS_fdatasync, fd));
 }
 
 namespace faultline {
@@ -81,7 +81,7 @@ class Memory {
   Memory& operator=(const Memory&) = delete;
   [[nodiscard]] char* base() const { return base_; }
   [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] uint64_t At(uint64_t offset) const {
+  [[nodiscard]] uint64_t at(uint64_t offset) const {
     uint64_t value = 0;
     std::memcpy(&value, base_ + offset, sizeof value);
     return value;
@@ -99,17 +99,17 @@ struct Outcome {
 };
 
 // The loop of first_touch, observed.
-Outcome Drive(const LaneSpec& spec) {
+Outcome drive(const LaneSpec& spec) {
   calls.clear();
   touched = 0;
   recording = true;
   Lane lane(spec, nullptr);
   EXPECT_EQ(lane.touches(), spec.touches);
   Outcome outcome;
-  while (const Stretch s = lane.Next()) {
+  while (const Stretch s = lane.next()) {
     outcome.stretches.emplace_back(s.first, s.last);
     for (uint64_t i = s.first; i < s.last; ++i) {
-      lane.Touch(i);
+      lane.touch(i);
       ++touched;
     }
   }
@@ -119,7 +119,7 @@ Outcome Drive(const LaneSpec& spec) {
 }
 
 // That the stretches are 0 to touches - 1 without gap or overlap.
-void ExpectInOrder(const Outcome& outcome, uint64_t touches) {
+void expect_in_order(const Outcome& outcome, uint64_t touches) {
   uint64_t next = 0;
   for (const auto& [first, last] : outcome.stretches) {
     EXPECT_EQ(first, next);
@@ -138,7 +138,7 @@ TEST(Lane, CutsTouchesIntoStretchesAndSyncsAfterEach) {
     size_t stretches;
     uint64_t syncs;
   };
-  const LineFlush best = BestLineFlush();
+  const LineFlush best = best_line_flush();
   for (const Row& row : {
            Row{Persist::kNothing, best, 100, kEveryAll, 1, 0},
            Row{Persist::kFlushLines, best, 100, kEveryAll, 100, 0},
@@ -162,7 +162,7 @@ TEST(Lane, CutsTouchesIntoStretchesAndSyncsAfterEach) {
     SCOPED_TRACE(testing::Message() << "persist " << static_cast<int>(row.persist) << ", touches "
                                     << row.touches << ", every " << row.every);
     const Memory memory(row.touches + 1);
-    const Outcome outcome = Drive({.base = memory.base(),
+    const Outcome outcome = drive({.base = memory.base(),
                                    .fd = memory.fd(),
                                    .stride = kPageSize,
                                    .touches = row.touches,
@@ -170,15 +170,15 @@ TEST(Lane, CutsTouchesIntoStretchesAndSyncsAfterEach) {
                                    .persist = row.persist,
                                    .flush = row.flush});
     EXPECT_EQ(outcome.stretches.size(), row.stretches);
-    ExpectInOrder(outcome, row.touches);
+    expect_in_order(outcome, row.touches);
     EXPECT_EQ(outcome.counts.app_syncs, row.syncs);
     EXPECT_EQ(calls.size(), row.syncs);
     EXPECT_EQ(outcome.counts.error, 0);
     for (uint64_t page = 0; page < row.touches; ++page) {
-      EXPECT_EQ(memory.At(page * 4096), page);
-      EXPECT_EQ(memory.At(page * 4096 + 8), kUntouched);
+      EXPECT_EQ(memory.at(page * 4096), page);
+      EXPECT_EQ(memory.at(page * 4096 + 8), kUntouched);
     }
-    EXPECT_EQ(memory.At(row.touches * 4096), kUntouched);
+    EXPECT_EQ(memory.at(row.touches * 4096), kUntouched);
     EXPECT_LT(outcome.counts.begin, outcome.counts.end);
     EXPECT_LE(outcome.counts.sync_ticks, outcome.counts.end - outcome.counts.begin);
     EXPECT_EQ(outcome.counts.sync_ticks == 0, row.persist == Persist::kNothing);
@@ -195,7 +195,7 @@ TEST(Lane, SyncsWhatItTouchedAndWhenItTouchedIt) {
                    .touches = 100,
                    .every = 64,
                    .persist = Persist::kMsync};
-  Drive(spec);
+  drive(spec);
   ASSERT_EQ(calls.size(), 2U);
   EXPECT_EQ(calls[0].from, memory.base());
   EXPECT_EQ(calls[0].length, 524'288U);  // 64 * 8192
@@ -207,7 +207,7 @@ TEST(Lane, SyncsWhatItTouchedAndWhenItTouchedIt) {
 
   // In no order: the pages may be anywhere.
   spec.scattered = true;
-  Drive(spec);
+  drive(spec);
   ASSERT_EQ(calls.size(), 2U);
   for (const Call& call : calls) {
     EXPECT_EQ(call.from, memory.base());
@@ -215,7 +215,7 @@ TEST(Lane, SyncsWhatItTouchedAndWhenItTouchedIt) {
   }
 
   spec.persist = Persist::kFsync;
-  Drive(spec);
+  drive(spec);
   ASSERT_EQ(calls.size(), 2U);
   EXPECT_STREQ(calls[1].name, "fsync");
   EXPECT_EQ(calls[1].fd, memory.fd());
@@ -223,18 +223,18 @@ TEST(Lane, SyncsWhatItTouchedAndWhenItTouchedIt) {
 
 TEST(Lane, StoresAtItsStride) {
   const Memory memory(3 * 512);
-  Drive({.base = memory.base(), .stride = kHugeSize, .touches = 3, .every = kEveryAll});
-  EXPECT_EQ(memory.At(0), 0U);
-  EXPECT_EQ(memory.At(4096), kUntouched);
-  EXPECT_EQ(memory.At(2'097'152), 1U);
-  EXPECT_EQ(memory.At(4'194'304), 2U);
+  drive({.base = memory.base(), .stride = kHugeSize, .touches = 3, .every = kEveryAll});
+  EXPECT_EQ(memory.at(0), 0U);
+  EXPECT_EQ(memory.at(4096), kUntouched);
+  EXPECT_EQ(memory.at(2'097'152), 1U);
+  EXPECT_EQ(memory.at(4'194'304), 2U);
 }
 
 // The loop with nothing beside it that could take a fault.
-uint64_t FaultsOf(const LaneSpec& spec) {
+uint64_t faults_of(const LaneSpec& spec) {
   Lane lane(spec, nullptr);
-  while (const Stretch s = lane.Next()) {
-    for (uint64_t i = s.first; i < s.last; ++i) lane.Touch(i);
+  while (const Stretch s = lane.next()) {
+    for (uint64_t i = s.first; i < s.last; ++i) lane.touch(i);
   }
   return lane.counts().faults;
 }
@@ -246,17 +246,17 @@ TEST(Lane, CountsItsFaults) {
   ASSERT_NE(base, MAP_FAILED);
   madvise(base, kPages * kPageSize, MADV_NOHUGEPAGE);
   for (const Persist persist : {Persist::kNothing, Persist::kFlushLines}) {
-    for (const LineFlush flush : {BestLineFlush(), LineFlush::kClflush}) {
+    for (const LineFlush flush : {best_line_flush(), LineFlush::kClflush}) {
       const LaneSpec spec = {.base = base,
                              .stride = kPageSize,
                              .touches = kPages,
                              .every = kEveryAll,
                              .persist = persist,
                              .flush = flush};
-      FaultsOf(spec);  // once for the pages of the code, and of a sanitizer
+      faults_of(spec);  // once for the pages of the code, and of a sanitizer
       ASSERT_EQ(madvise(base, kPages * kPageSize, MADV_DONTNEED), 0);
-      EXPECT_EQ(FaultsOf(spec), 100U);
-      EXPECT_EQ(FaultsOf(spec), 0U);  // all mapped by now
+      EXPECT_EQ(faults_of(spec), 100U);
+      EXPECT_EQ(faults_of(spec), 0U);  // all mapped by now
     }
   }
   munmap(base, kPages * kPageSize);
@@ -265,7 +265,7 @@ TEST(Lane, CountsItsFaults) {
 TEST(Lane, WritesAtItsOffset) {
   const TempFolder folder;
   const int fd = open((folder.path() + "/cell").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  const Outcome outcome = Drive({.fd = fd,
+  const Outcome outcome = drive({.fd = fd,
                                  .offset = 12'288,
                                  .stride = kPageSize,
                                  .touches = 10,
@@ -296,21 +296,21 @@ TEST(Lane, KeepsAnError) {
                    .touches = 8,
                    .every = 2,
                    .persist = Persist::kFsync};
-  Outcome outcome = Drive(spec);
+  Outcome outcome = drive(spec);
   EXPECT_EQ(outcome.counts.error, EBADF);
   EXPECT_EQ(outcome.counts.app_syncs, 4U);
-  ExpectInOrder(outcome, 8);
+  expect_in_order(outcome, 8);
 
   spec.fd = memory.fd();
   spec.persist = Persist::kMsync;
   errors_to_give = {EIO, ENOSPC};  // the first is kept
-  EXPECT_EQ(Drive(spec).counts.error, EIO);
-  EXPECT_EQ(Drive(spec).counts.error, 0);
+  EXPECT_EQ(drive(spec).counts.error, EIO);
+  EXPECT_EQ(drive(spec).counts.error, 0);
 
   spec.base = nullptr;
   spec.fd = -1;
   spec.persist = Persist::kNothing;
-  EXPECT_EQ(Drive(spec).counts.error, EBADF);
+  EXPECT_EQ(drive(spec).counts.error, EBADF);
 }
 
 TEST(Lane, AWriteThatIsCutShortIsAnError) {
@@ -321,7 +321,7 @@ TEST(Lane, AWriteThatIsCutShortIsAnError) {
   const rlimit small = {4, before.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small);
   errno = 0;
-  const Outcome outcome = Drive({.fd = fd, .stride = kPageSize, .touches = 1, .every = 1});
+  const Outcome outcome = drive({.fd = fd, .stride = kPageSize, .touches = 1, .every = 1});
   setrlimit(RLIMIT_FSIZE, &before);
   close(fd);
   EXPECT_EQ(outcome.counts.error, EIO);
@@ -336,36 +336,36 @@ TEST(Lane, PacedWaitsBeforeEachTouchAndCountsMtimes) {
                    .every = kEveryAll,
                    .persist = Persist::kFdatasync,
                    .paced = true};
-  Outcome outcome = Drive(spec);
+  Outcome outcome = drive(spec);
   EXPECT_EQ(outcome.stretches.size(), 4U);
-  ExpectInOrder(outcome, 4);
+  expect_in_order(outcome, 4);
   EXPECT_EQ(outcome.counts.mtime_changes, 4U);
   EXPECT_EQ(outcome.counts.app_syncs, 1U);
   EXPECT_GT(outcome.counts.pause_ticks, 0U);
   EXPECT_LE(outcome.counts.pause_ticks + outcome.counts.sync_ticks,
             outcome.counts.end - outcome.counts.begin);
   spec.every = 1;
-  EXPECT_EQ(Drive(spec).counts.app_syncs, 4U);
+  EXPECT_EQ(drive(spec).counts.app_syncs, 4U);
   spec.every = 3;
-  EXPECT_EQ(Drive(spec).counts.app_syncs, 2U);
+  EXPECT_EQ(drive(spec).counts.app_syncs, 2U);
 
   // Memory whose file nobody writes to.
   const Memory memory(4);
   spec.base = memory.base();
   spec.persist = Persist::kFlushLines;
-  spec.flush = BestLineFlush();
+  spec.flush = best_line_flush();
   spec.fd = fd;
-  outcome = Drive(spec);
+  outcome = drive(spec);
   close(fd);
   EXPECT_EQ(outcome.stretches.size(), 4U);
   EXPECT_EQ(outcome.counts.mtime_changes, 0U);
-  EXPECT_EQ(memory.At(3 * 4096), 3U);
+  EXPECT_EQ(memory.at(3 * 4096), 3U);
 }
 
 TEST(LineFlush, Names) {
-  EXPECT_STREQ(LineFlushName(LineFlush::kClwb), "clwb");
-  EXPECT_STREQ(LineFlushName(LineFlush::kClflushopt), "clflushopt");
-  EXPECT_STREQ(LineFlushName(LineFlush::kClflush), "clflush");
+  EXPECT_STREQ(line_flush_name(LineFlush::kClwb), "clwb");
+  EXPECT_STREQ(line_flush_name(LineFlush::kClflushopt), "clflushopt");
+  EXPECT_STREQ(line_flush_name(LineFlush::kClflush), "clflush");
 }
 
 }  // namespace

@@ -147,8 +147,8 @@ AccelProbe probe_accel(Accel accel, const fs::path& kernel, const fs::path& cach
   ImageSpec image;
   image.files.push_back(
       {.path = wire::kGuestBinary,
-       .content = probe_program(wire::Encode(wire::kHello, "{}") +
-                                wire::Encode(wire::kReady, "{}") + wire::Encode(wire::kDone, "{}")),
+       .content = probe_program(wire::encode(wire::kHello, "{}") +
+                                wire::encode(wire::kReady, "{}") + wire::encode(wire::kDone, "{}")),
        .mode = 0755});
   build_image(image, spec.initrd);
 

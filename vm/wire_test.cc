@@ -15,18 +15,18 @@ const std::string kResultBytes = "\nFLT1 result 00000008 fba18e97\n{\"a\": 1}\n"
 
 std::vector<std::string> frames_of(Decoder& decoder) {
   std::vector<std::string> frames;
-  while (const auto frame = decoder.Next()) frames.push_back(frame->type + " " + frame->payload);
+  while (const auto frame = decoder.next()) frames.push_back(frame->type + " " + frame->payload);
   return frames;
 }
 
 TEST(Wire, EncodesTheseBytes) {
-  EXPECT_EQ(Encode("done", "{}"), kDoneBytes);
-  EXPECT_EQ(Encode("result", "{\"a\": 1}"), kResultBytes);
+  EXPECT_EQ(encode("done", "{}"), kDoneBytes);
+  EXPECT_EQ(encode("result", "{\"a\": 1}"), kResultBytes);
 }
 
 TEST(Wire, GivesFramesInOrder) {
   Decoder decoder;
-  decoder.Feed(kResultBytes + kDoneBytes);
+  decoder.feed(kResultBytes + kDoneBytes);
   EXPECT_EQ(frames_of(decoder), (std::vector<std::string>{"result {\"a\": 1}", "done {}"}));
   EXPECT_EQ(decoder.damaged(), 0U);
   EXPECT_EQ(decoder.pending(), 0U);
@@ -36,9 +36,9 @@ TEST(Wire, SplitAtEveryByte) {
   const std::string both = "noise" + kResultBytes + "more\nnoise" + kDoneBytes;
   for (std::size_t at = 0; at <= both.size(); ++at) {
     Decoder decoder;
-    decoder.Feed(both.substr(0, at));
+    decoder.feed(both.substr(0, at));
     std::vector<std::string> frames = frames_of(decoder);
-    decoder.Feed(both.substr(at));
+    decoder.feed(both.substr(at));
     for (const std::string& frame : frames_of(decoder)) frames.push_back(frame);
     EXPECT_EQ(frames, (std::vector<std::string>{"result {\"a\": 1}", "done {}"})) << at;
     EXPECT_EQ(decoder.damaged(), 0U) << at;
@@ -55,7 +55,7 @@ TEST(Wire, DropsWhatIsDamagedAndGoesOn) {
            "\nFLT1 result\n{\"a\": 1}\n",                    // half a header
        }) {
     Decoder decoder;
-    decoder.Feed(bad + kDoneBytes);
+    decoder.feed(bad + kDoneBytes);
     EXPECT_EQ(frames_of(decoder), (std::vector<std::string>{"done {}"})) << bad;
     EXPECT_EQ(decoder.damaged(), 1U) << bad;
   }
@@ -64,7 +64,7 @@ TEST(Wire, DropsWhatIsDamagedAndGoesOn) {
 TEST(Wire, HalfAFrameIsPendingAndNeverGiven) {
   for (std::size_t length = 6; length < kDoneBytes.size(); ++length) {
     Decoder decoder;
-    decoder.Feed(kDoneBytes.substr(0, length));
+    decoder.feed(kDoneBytes.substr(0, length));
     EXPECT_TRUE(frames_of(decoder).empty()) << length;
     EXPECT_EQ(decoder.pending(), length);
   }
@@ -73,13 +73,13 @@ TEST(Wire, HalfAFrameIsPendingAndNeverGiven) {
 TEST(Wire, PayloadMayHoldAHeader) {
   const std::string payload = "x" + kDoneBytes + "y";
   Decoder decoder;
-  decoder.Feed(Encode("result", payload));
+  decoder.feed(encode("result", payload));
   EXPECT_EQ(frames_of(decoder), (std::vector<std::string>{"result " + payload}));
 }
 
 TEST(Wire, NoiseAloneIsNotKept) {
   Decoder decoder;
-  for (int i = 0; i < 1000; ++i) decoder.Feed("just noise\nFLT0 no header\n");
+  for (int i = 0; i < 1000; ++i) decoder.feed("just noise\nFLT0 no header\n");
   EXPECT_TRUE(frames_of(decoder).empty());
   EXPECT_EQ(decoder.damaged(), 0U);
   EXPECT_EQ(decoder.pending(), 0U);

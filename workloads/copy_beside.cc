@@ -13,7 +13,7 @@ constexpr size_t kChunk = 1 << 20;
 constexpr int kChunks = 16;
 
 // Copies a file over and over, so that the journal always has something of others to commit.
-void Copy(const std::string& directory) {
+void copy_all(const std::string& directory) {
   std::vector<char> chunk(kChunk, 'c');
   const int from = open((directory + "/from").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   for (int i = 0; i < kChunks; ++i) {
@@ -38,13 +38,13 @@ void Copy(const std::string& directory) {
 extern const Workload k_copy_beside;
 const Workload k_copy_beside = {.id = "copy_beside",
                                 .summary = "first_touch while another process copies a file",
-                                .run = TouchInOrder,
+                                .run = touch_in_order,
                                 .touches = 1024,
                                 .rewrite = false,
                                 .paced = false,
                                 .scattered = false,
                                 .by_default = false,
                                 .selftest = false,
-                                .beside = Copy};
+                                .beside = copy_all};
 
 }  // namespace faultline

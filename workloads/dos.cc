@@ -16,7 +16,7 @@ namespace {
 constexpr off_t kPage = kPageSize;
 constexpr uint64_t kOthers = 2000;
 
-bool MapRoom(Toucher& t) {
+bool map_room(Toucher& t) {
   void* map = mmap(nullptr, static_cast<size_t>(t.room_bytes), PROT_READ | PROT_WRITE, MAP_SHARED,
                    t.fd, t.room);
   if (map == MAP_FAILED) return false;
@@ -25,33 +25,33 @@ bool MapRoom(Toucher& t) {
 }
 
 // Fresh pages, as far as there are any: each allocates a block.
-bool Store(Toucher& t, uint64_t n) {
+bool store_once(Toucher& t, uint64_t n) {
   const uint64_t at = n * kPageSize % static_cast<uint64_t>(t.room_bytes);
   *reinterpret_cast<volatile uint64_t*>(t.map + at) = n;
   return true;
 }
 
-bool Utimens(Toucher& t, uint64_t n) {
+bool touch_utimens(Toucher& t, uint64_t n) {
   const timespec times[2] = {{1'600'000'000, static_cast<long>(n % 1'000'000'000)},
                              {1'600'000'000, static_cast<long>(n % 1'000'000'000)}};
   return futimens(t.fd, times) == 0;
 }
 
-bool WriteInPlace(Toucher& t, uint64_t n) {
+bool write_in_place(Toucher& t, uint64_t n) {
   const off_t at = t.written + static_cast<off_t>(n) * kPage % kWrittenBytes;
   return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
 }
 
-bool Append(Toucher& t, uint64_t n) {
+bool touch_append(Toucher& t, uint64_t n) {
   const off_t at = t.end + static_cast<off_t>(n) * kPage;
   return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
 }
 
-bool Allocate(Toucher& t, uint64_t n) {
+bool touch_allocate(Toucher& t, uint64_t n) {
   return fallocate(t.fd, FALLOC_FL_KEEP_SIZE, t.end + static_cast<off_t>(n) * kPage, kPage) == 0;
 }
 
-bool Punch(Toucher& t, uint64_t n) {
+bool touch_punch(Toucher& t, uint64_t n) {
   const off_t at = t.written + static_cast<off_t>(n / 2) * kPage % kWrittenBytes;
   if (n % 2 == 0) {
     return fallocate(t.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, kPage) == 0;
@@ -59,20 +59,20 @@ bool Punch(Toucher& t, uint64_t n) {
   return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
 }
 
-bool Chmod(Toucher& t, uint64_t n) { return fchmod(t.fd, n % 2 == 0 ? 0600 : 0644) == 0; }
+bool touch_chmod(Toucher& t, uint64_t n) { return fchmod(t.fd, n % 2 == 0 ? 0600 : 0644) == 0; }
 
-bool Xattr(Toucher& t, uint64_t n) {
+bool touch_xattr(Toucher& t, uint64_t n) {
   return fsetxattr(t.fd, "user.faultline", &n, sizeof n, 0) == 0;
 }
 
-std::string OtherPath(const std::string& directory, uint64_t n) {
+std::string other_path(const std::string& directory, uint64_t n) {
   return fmt::format("{}/others/{}", directory, n);
 }
 
-bool MakeOthers(const std::string& directory) {
+bool make_others(const std::string& directory) {
   if (mkdir((directory + "/others").c_str(), 0700) != 0) return false;
   for (uint64_t i = 0; i < kOthers; ++i) {
-    const int fd = open(OtherPath(directory, i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const int fd = open(other_path(directory, i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return false;
     close(fd);
   }
@@ -80,30 +80,34 @@ bool MakeOthers(const std::string& directory) {
   return true;
 }
 
-bool Others(Toucher& t, uint64_t n) {
+bool touch_others(Toucher& t, uint64_t n) {
   // The length of each moves, so that all are dirty after a round, none of them the victim's.
   const uint64_t which = (n * 4 + t.index) % kOthers;
-  return truncate(OtherPath(t.directory, which).c_str(), static_cast<off_t>(n % 4096) * 8 + 8) == 0;
+  return truncate(other_path(t.directory, which).c_str(), static_cast<off_t>(n % 4096) * 8 + 8) ==
+         0;
 }
 
 constexpr TouchKind kKinds[] = {
-    {.id = "store", .summary = "stores into its own mapping", .touch = Store, .prepare = MapRoom},
-    {.id = "utimens", .summary = "sets the time stamps", .touch = Utimens},
-    {.id = "pwrite", .summary = "writes over a written block", .touch = WriteInPlace},
-    {.id = "append", .summary = "writes at the end", .touch = Append},
+    {.id = "store",
+     .summary = "stores into its own mapping",
+     .touch = store_once,
+     .prepare = map_room},
+    {.id = "utimens", .summary = "sets the time stamps", .touch = touch_utimens},
+    {.id = "pwrite", .summary = "writes over a written block", .touch = write_in_place},
+    {.id = "append", .summary = "writes at the end", .touch = touch_append},
     {.id = "truncate",
      .summary = "truncates up and down, behind the victim's pages",
-     .touch = TruncateUpAndDown},
-    {.id = "fallocate", .summary = "allocates behind the end", .touch = Allocate},
+     .touch = truncate_up_and_down},
+    {.id = "fallocate", .summary = "allocates behind the end", .touch = touch_allocate},
     {.id = "punch",
      .summary = "punches out a block of its own and writes it again",
-     .touch = Punch},
-    {.id = "chmod", .summary = "changes the mode", .touch = Chmod},
-    {.id = "xattr", .summary = "sets an extended attribute", .touch = Xattr},
+     .touch = touch_punch},
+    {.id = "chmod", .summary = "changes the mode", .touch = touch_chmod},
+    {.id = "xattr", .summary = "sets an extended attribute", .touch = touch_xattr},
     {.id = "others",
      .summary = "dirties 2000 other inodes in turn",
-     .touch = Others,
-     .setup = MakeOthers},
+     .touch = touch_others,
+     .setup = make_others},
 };
 constexpr const char* kByDefault[] = {"map_sync", "sync_fault", "sync_retry", "sync_retry_extent",
                                       "daxfile"};

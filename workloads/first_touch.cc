@@ -5,7 +5,7 @@ namespace faultline {
 extern const Workload k_first_touch;
 const Workload k_first_touch = {.id = "first_touch",
                                 .summary = "each page once, in order",
-                                .run = TouchInOrder,
+                                .run = touch_in_order,
                                 .touches = 1024,
                                 .rewrite = false,
                                 .paced = false,

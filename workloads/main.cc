@@ -39,9 +39,9 @@ constexpr const Workload* kWorkloads[] = {
 #undef WORKLOAD
 };
 
-nlohmann::json Tables() {
+nlohmann::json tables() {
   nlohmann::json tables;
-  for (const FileSystem& fs : FileSystems()) {
+  for (const FileSystem& fs : file_systems()) {
     tables["fs"].push_back({{"id", fs.id},
                             {"summary", fs.summary},
                             {"default", fs.by_default},
@@ -52,14 +52,14 @@ nlohmann::json Tables() {
                             {"mkfs", fs.mkfs},
                             {"options", fs.options}});
   }
-  for (const Strategy& strategy : Strategies()) {
+  for (const Strategy& strategy : strategies()) {
     nlohmann::json ks = nlohmann::json::array();
-    for (const uint64_t k : strategy.writes_per_sync) ks.push_back(WritesPerSyncJson(k));
+    for (const uint64_t k : strategy.writes_per_sync) ks.push_back(writes_per_sync_json(k));
     tables["strategy"].push_back({{"id", strategy.id},
                                   {"summary", strategy.summary},
                                   {"default", strategy.by_default},
-                                  {"module", strategy.NeedsModule()},
-                                  {"promises", PromiseText(strategy.promise)},
+                                  {"module", strategy.needs_module()},
+                                  {"promises", promise_text(strategy.promise)},
                                   {"writes_per_sync", ks}});
   }
   for (const Workload* workload : kWorkloads) {
@@ -76,9 +76,9 @@ nlohmann::json Tables() {
     }
   }
   for (const auto& [id, summary] :
-       {std::pair{StateName(State::kHole), "no block"},
-        std::pair{StateName(State::kUnwritten), "allocated, not written (fallocate)"},
-        std::pair{StateName(State::kWritten), "allocated, written and synced"}}) {
+       {std::pair{state_name(State::kHole), "no block"},
+        std::pair{state_name(State::kUnwritten), "allocated, not written (fallocate)"},
+        std::pair{state_name(State::kWritten), "allocated, written and synced"}}) {
     tables["state"].push_back({{"id", id}, {"summary", summary}, {"default", true}});
   }
   tables["order"] = {
@@ -99,7 +99,7 @@ nlohmann::json Tables() {
 #include "bpf/phases.def"
 #undef PHASE
   };
-  for (const Accident& accident : Accidents()) {
+  for (const Accident& accident : accidents()) {
     tables["vary"].push_back(
         {{"id", accident.id}, {"summary", accident.summary}, {"default", true}});
   }
@@ -120,7 +120,7 @@ struct SeedRange {
 constexpr uint64_t kMaxSeeds = 1000;
 
 // `N`: 0 to N - 1; `FIRST..LAST`.
-SeedRange SeedsNamed(const std::string& text) {
+SeedRange seeds_named(const std::string& text) {
   SeedRange range;
   const char* const end = text.data() + text.size();
   const auto [dots, bad] = std::from_chars(text.data(), end, range.first);
@@ -153,7 +153,7 @@ struct ByHand {
   bool json = false;
 };
 
-CLI::App* AddByHand(CLI::App& app, ByHand& by_hand) {
+CLI::App* add_by_hand(CLI::App& app, ByHand& by_hand) {
   CLI::App* cell = app.add_subcommand("cell", "run one cell on a file system that is mounted");
   cell->footer(
       "Names are those of `faultline list`. Example:\n"
@@ -173,7 +173,7 @@ CLI::App* AddByHand(CLI::App& app, ByHand& by_hand) {
   return cell;
 }
 
-int RunCellByHand(const ByHand& by_hand) {
+int run_cell_by_hand(const ByHand& by_hand) {
   // So that `comm` is a name to filter by, whatever loader runs this.
   prctl(PR_SET_NAME, "faultline-cell");
   const char* time = std::getenv("FAULTLINE_TIME");
@@ -186,7 +186,7 @@ int RunCellByHand(const ByHand& by_hand) {
   selection.threads = {std::to_string(by_hand.threads)};
   selection.wall = time == nullptr || std::string(time) != "virtual";
   selection.touches = by_hand.touches;
-  const std::vector<PlannedCell> planned = Plan(selection, kWorkloads);
+  const std::vector<PlannedCell> planned = plan_cells(selection, kWorkloads);
   if (planned.size() != 1) {
     throw Failure(ExitCode::kUsage, "name one cell, as fsync:64 or first_touch");
   }
@@ -194,19 +194,19 @@ int RunCellByHand(const ByHand& by_hand) {
   Cell cell = planned.front().cell;
   cell.kernel = "here";
   cell.vary = kVaryNone;
-  cell.probes = ProbesNamed(by_hand.probes);
+  cell.probes = probes_named(by_hand.probes);
   const Workload* workload = nullptr;
   for (const Workload* candidate : kWorkloads) {
     if (cell.workload == candidate->id) workload = candidate;
   }
-  const nlohmann::json row = RunByHand(
+  const nlohmann::json row = run_by_hand(
       cell, *workload, by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory,
       by_hand.warmup);
-  std::cout << (by_hand.json ? row.dump() + "\n" : TellRow(row)) << std::flush;
+  std::cout << (by_hand.json ? row.dump() + "\n" : tell_row(row)) << std::flush;
   return row.value("status", "") == "ok" ? 0 : static_cast<int>(ExitCode::kRegression);
 }
 
-int Main(int argc, char** argv) {
+int guest_command(int argc, char** argv) {
   CLI::App app{"faultline's binary for the guest; on the host it answers what there is to measure"};
   app.require_subcommand(1);
   CLI::App* list = app.add_subcommand("list", "print the tables as JSON");
@@ -245,61 +245,61 @@ int Main(int argc, char** argv) {
   host->add_option("--cell", cell_file, "as `plan` prints it; without: only look");
   host->add_option("--frames", frames, "descriptor for the frames of harness/wire.h");
   ByHand by_hand;
-  const CLI::App* cell = AddByHand(app, by_hand);
+  const CLI::App* cell = add_by_hand(app, by_hand);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }
   if (list->parsed()) {
-    std::cout << Tables().dump(2) << '\n';
+    std::cout << tables().dump(2) << '\n';
     return 0;
   }
-  if (host->parsed()) return HostMain(directory, cell_file, frames, kWorkloads);
-  if (cell->parsed()) return RunCellByHand(by_hand);
+  if (host->parsed()) return host_main(directory, cell_file, frames, kWorkloads);
+  if (cell->parsed()) return run_cell_by_hand(by_hand);
   Selection selection;
-  selection.fs = SplitList(lists["fs"]);
-  selection.strategy = SplitList(lists["strategy"]);
-  selection.workload = SplitList(lists["workload"]);
-  selection.state = SplitList(lists["state"]);
-  selection.order = SplitList(lists["order"]);
-  selection.threads = SplitList(lists["threads"]);
-  selection.dirty_inodes = SplitList(lists["dirty-inodes"]);
-  selection.touch = SplitList(lists["touch"]);
-  selection.attackers = SplitList(lists["attackers"]);
-  selection.setting = SplitList(lists["setting"]);
+  selection.fs = split_list(lists["fs"]);
+  selection.strategy = split_list(lists["strategy"]);
+  selection.workload = split_list(lists["workload"]);
+  selection.state = split_list(lists["state"]);
+  selection.order = split_list(lists["order"]);
+  selection.threads = split_list(lists["threads"]);
+  selection.dirty_inodes = split_list(lists["dirty-inodes"]);
+  selection.touch = split_list(lists["touch"]);
+  selection.attackers = split_list(lists["attackers"]);
+  selection.setting = split_list(lists["setting"]);
   selection.wall = wall;
   if (touches_option->count() > 0) selection.touches = touches;
   // A probed cell without its twin would have no tax.
   std::vector<Probes> sets = {Probes::kOff};
-  for (const std::string& value : SplitList(probes)) {
-    const Probes set = ProbesNamed(value);
+  for (const std::string& value : split_list(probes)) {
+    const Probes set = probes_named(value);
     if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
   }
-  const SeedRange of_cells = SeedsNamed(seeds);
-  const SeedRange of_contests = contest_seeds.empty() ? of_cells : SeedsNamed(contest_seeds);
-  if (!IsVaried(vary)) {
+  const SeedRange of_cells = seeds_named(seeds);
+  const SeedRange of_contests = contest_seeds.empty() ? of_cells : seeds_named(contest_seeds);
+  if (!is_varied(vary)) {
     std::string known = kVaryAll;
-    for (const Accident& accident : Accidents()) known += fmt::format(", {}", accident.id);
+    for (const Accident& accident : accidents()) known += fmt::format(", {}", accident.id);
     throw Failure(ExitCode::kUsage,
                   fmt::format("--vary: no such thing: '{}'; there is: {}", vary, known));
   }
   std::optional<Place> place;
   std::vector<FileSystem> here;
   if (!directory.empty()) {
-    place = Inspect(directory);
-    if (const std::string why = Refusal(*place, page_cache); !why.empty()) {
+    place = inspect(directory);
+    if (const std::string why = refusal(*place, page_cache); !why.empty()) {
       throw Failure(ExitCode::kUsage, why);
     }
     here.push_back(*place->fs);
     here.back().by_default = true;
   }
   nlohmann::json cells = nlohmann::json::array();
-  for (PlannedCell& planned :
-       Plan(selection, kWorkloads, place ? std::span<const FileSystem>(here) : FileSystems())) {
+  for (PlannedCell& planned : plan_cells(
+           selection, kWorkloads, place ? std::span<const FileSystem>(here) : file_systems())) {
     if (place && planned.skip.empty()) {
-      planned.skip = WhyNotHere(*place, *FindStrategy(planned.cell.strategy),
-                                *FindWorkload(kWorkloads, planned.cell.workload), planned.cell);
+      planned.skip = why_not_here(*place, *find_strategy(planned.cell.strategy),
+                                  *find_workload(kWorkloads, planned.cell.workload), planned.cell);
     }
     for (const Probes set : sets) {
       const bool probed = set != Probes::kOff;
@@ -317,10 +317,10 @@ int Main(int argc, char** argv) {
         for (unsigned repetition = 0; repetition < times; ++repetition) {
           planned.cell.seed = seed;
           planned.cell.repetition = repetition;
-          nlohmann::json row = EmptyRow(planned.cell, "skipped", planned.skip);
+          nlohmann::json row = empty_row(planned.cell, "skipped", planned.skip);
           row["repetitions"] = times;
           cells.push_back(
-              {{"cell", CellToJson(planned.cell)}, {"skip", planned.skip}, {"row", row}});
+              {{"cell", cell_to_json(planned.cell)}, {"skip", planned.skip}, {"row", row}});
         }
       }
     }
@@ -333,9 +333,9 @@ int Main(int argc, char** argv) {
 }  // namespace faultline
 
 int main(int argc, char** argv) {
-  if (getpid() == 1) faultline::GuestMain(faultline::kWorkloads);
+  if (getpid() == 1) faultline::guest_main(faultline::kWorkloads);
   try {
-    return faultline::Main(argc, argv);
+    return faultline::guest_command(argc, argv);
   } catch (const faultline::Failure& failure) {
     std::cerr << failure.what() << '\n';
     return static_cast<int>(failure.code());

@@ -4,8 +4,8 @@
 namespace faultline {
 namespace {
 
-void Run(Lane& lane) {
-  while (const Stretch s = lane.Next()) lane.Touch(s.first);
+void run_loop(Lane& lane) {
+  while (const Stretch s = lane.next()) lane.touch(s.first);
 }
 
 }  // namespace
@@ -13,7 +13,7 @@ void Run(Lane& lane) {
 extern const Workload k_paced;
 const Workload k_paced = {.id = "paced",
                           .summary = "one page per clock tick, so that every fault moves mtime",
-                          .run = Run,
+                          .run = run_loop,
                           .touches = 128,
                           .rewrite = false,
                           .paced = true,

@@ -5,7 +5,7 @@ namespace faultline {
 extern const Workload k_rewrite;
 const Workload k_rewrite = {.id = "rewrite",
                             .summary = "each page again after an fsync write-protected it",
-                            .run = TouchInOrder,
+                            .run = touch_in_order,
                             .touches = 1024,
                             .rewrite = true,
                             .paced = false,

@@ -6,8 +6,8 @@
 namespace faultline {
 namespace {
 
-void Run(Lane& lane) {
-  while (lane.Next()) raise(SIGSEGV);
+void run_loop(Lane& lane) {
+  while (lane.next()) raise(SIGSEGV);
 }
 
 }  // namespace
@@ -15,7 +15,7 @@ void Run(Lane& lane) {
 extern const Workload k_selftest_crash;
 const Workload k_selftest_crash = {.id = "selftest_crash",
                                    .summary = "dies of SIGSEGV: the cell has failed",
-                                   .run = Run,
+                                   .run = run_loop,
                                    .touches = 64,
                                    .rewrite = false,
                                    .paced = false,

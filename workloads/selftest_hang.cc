@@ -5,8 +5,8 @@
 namespace faultline {
 namespace {
 
-void Run(Lane& lane) {
-  while (lane.Next()) {
+void run_loop(Lane& lane) {
+  while (lane.next()) {
     for (volatile bool on = true; on;) {
     }
   }
@@ -17,7 +17,7 @@ void Run(Lane& lane) {
 extern const Workload k_selftest_hang;
 const Workload k_selftest_hang = {.id = "selftest_hang",
                                   .summary = "never ends: exit 69, hang in the cell",
-                                  .run = Run,
+                                  .run = run_loop,
                                   .touches = 64,
                                   .rewrite = false,
                                   .paced = false,

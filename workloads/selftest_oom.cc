@@ -8,8 +8,8 @@
 namespace faultline {
 namespace {
 
-void Run(Lane& lane) {
-  while (lane.Next()) {
+void run_loop(Lane& lane) {
+  while (lane.next()) {
     for (;;) {
       constexpr size_t kBlock = 16 << 20;
       void* block =
@@ -25,7 +25,7 @@ void Run(Lane& lane) {
 extern const Workload k_selftest_oom;
 const Workload k_selftest_oom = {.id = "selftest_oom",
                                  .summary = "takes all memory: exit 69, guest out of memory",
-                                 .run = Run,
+                                 .run = run_loop,
                                  .touches = 64,
                                  .rewrite = false,
                                  .paced = false,

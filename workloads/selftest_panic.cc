@@ -7,8 +7,8 @@
 namespace faultline {
 namespace {
 
-void Run(Lane& lane) {
-  while (lane.Next()) {
+void run_loop(Lane& lane) {
+  while (lane.next()) {
     const int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "c", 1) != 1) return;
   }
@@ -19,7 +19,7 @@ void Run(Lane& lane) {
 extern const Workload k_selftest_panic;
 const Workload k_selftest_panic = {.id = "selftest_panic",
                                    .summary = "panics the guest: exit 69, kernel panic",
-                                   .run = Run,
+                                   .run = run_loop,
                                    .touches = 64,
                                    .rewrite = false,
                                    .paced = false,

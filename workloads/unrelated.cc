@@ -12,7 +12,7 @@ extern const Workload k_unrelated;
 const Workload k_unrelated = {
     .id = "unrelated",
     .summary = "one page after the inodes of N other files were dirtied; only the touch is timed",
-    .run = TouchInOrder,
+    .run = touch_in_order,
     .touches = 16,
     .rewrite = false,
     .paced = true,

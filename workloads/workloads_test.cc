@@ -32,7 +32,7 @@ using Pages = std::vector<uint64_t>;
 
 // The pages that a workload touches, in its order: a file opened for appending takes what a lane
 // without a mapping writes one after the other, wherever the lane means it to be (pwrite(2), BUGS).
-Pages TouchesOf(const Workload& workload, uint64_t touches) {
+Pages touches_of(const Workload& workload, uint64_t touches) {
   const int fd = memfd_create("touches", MFD_CLOEXEC);
   EXPECT_EQ(fcntl(fd, F_SETFL, O_APPEND), 0);
   const LaneSpec spec = {.fd = fd,
@@ -51,7 +51,7 @@ Pages TouchesOf(const Workload& workload, uint64_t touches) {
   return pages;
 }
 
-Pages UpTo(uint64_t touches) {
+Pages up_to(uint64_t touches) {
   Pages pages(touches);
   std::iota(pages.begin(), pages.end(), 0);
   return pages;
@@ -75,7 +75,7 @@ TEST(Workloads, HaveNamesOfTheirOwn) {
 }
 
 TEST(Workloads, DefaultMatrixIsThisLarge) {
-  const std::vector<PlannedCell> plan = Plan({}, kWorkloads);
+  const std::vector<PlannedCell> plan = plan_cells({}, kWorkloads);
   EXPECT_EQ(plan.size(), 126U);
   EXPECT_EQ(
       std::count_if(plan.begin(), plan.end(), [](const auto& cell) { return !cell.skip.empty(); }),
@@ -88,27 +88,27 @@ TEST(Workloads, DefaultMatrixIsThisLarge) {
 
 TEST(Workloads, TouchEachPageOnceInOrder) {
   for (const uint64_t touches : {1, 2, 3, 64, 100, 1024}) {
-    EXPECT_EQ(TouchesOf(k_first_touch, touches), UpTo(touches));
-    EXPECT_EQ(TouchesOf(k_rewrite, touches), UpTo(touches));
+    EXPECT_EQ(touches_of(k_first_touch, touches), up_to(touches));
+    EXPECT_EQ(touches_of(k_rewrite, touches), up_to(touches));
   }
-  for (const uint64_t touches : {1, 2, 5}) EXPECT_EQ(TouchesOf(k_paced, touches), UpTo(touches));
+  for (const uint64_t touches : {1, 2, 5}) EXPECT_EQ(touches_of(k_paced, touches), up_to(touches));
 }
 
 TEST(Workloads, RandomTouchTouchesEachPageOnce) {
   for (const uint64_t touches : {1, 2, 3, 5, 16, 63, 64, 65, 100, 1000, 1024, 4097}) {
-    Pages pages = TouchesOf(k_random_touch, touches);
+    Pages pages = touches_of(k_random_touch, touches);
     std::sort(pages.begin(), pages.end());
-    EXPECT_EQ(pages, UpTo(touches)) << touches;
+    EXPECT_EQ(pages, up_to(touches)) << touches;
   }
 }
 
 TEST(Workloads, RandomTouchHasThisOrder) {
   ASSERT_TRUE(k_random_touch.scattered);
-  EXPECT_EQ(TouchesOf(k_random_touch, 8), (Pages{0, 4, 2, 6, 5, 1, 7, 3}));
+  EXPECT_EQ(touches_of(k_random_touch, 8), (Pages{0, 4, 2, 6, 5, 1, 7, 3}));
   // 6, 7 and 5 are none of its pages: it goes on from them.
-  EXPECT_EQ(TouchesOf(k_random_touch, 5), (Pages{0, 4, 2, 3, 1}));
+  EXPECT_EQ(touches_of(k_random_touch, 5), (Pages{0, 4, 2, 3, 1}));
   // Neighbours in time are not neighbours in the file, nor in one 2 MiB stretch of a large one.
-  const Pages pages = TouchesOf(k_random_touch, 1024);
+  const Pages pages = touches_of(k_random_touch, 1024);
   size_t near = 0;
   for (size_t i = 1; i < pages.size(); ++i) {
     near += pages[i] - pages[i - 1] + 16 <= 32 ? 1 : 0;

@@ -60,7 +60,7 @@ void load_all() {
 void send(std::string_view bytes) {
   for (const char c : bytes) outb(static_cast<unsigned char>(c), wire::kResultPort);
 }
-void send(std::string_view type, const std::string& payload) { send(wire::Encode(type, payload)); }
+void send(std::string_view type, const std::string& payload) { send(wire::encode(type, payload)); }
 
 [[noreturn]] void power_off() {
   ::reboot(RB_POWER_OFF);
@@ -105,12 +105,12 @@ void misbehave(const std::string& how) {
   }
   if (how == "no-done") power_off();
   if (how == "half") {
-    const std::string whole = wire::Encode(wire::kResult, "{\"a\": 1}");
+    const std::string whole = wire::encode(wire::kResult, "{\"a\": 1}");
     send(whole.substr(0, whole.size() - 5));
     power_off();
   }
   if (how == "damaged") {
-    std::string frame = wire::Encode(wire::kResult, "{\"a\": 1}");
+    std::string frame = wire::encode(wire::kResult, "{\"a\": 1}");
     frame[frame.size() - 3] = '2';
     send(frame);
   }
