@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cell/axes.h"
+
+#include <algorithm>
+
+#include "cell/name.h"
+
+namespace faultline {
+namespace {
+
+constexpr unsigned kThreads[] = {1, 2, 4};
+constexpr unsigned kAttackers[] = {1, 2, 4};
+constexpr std::uint64_t kDirtyInodes[] = {0, 100, 1000, 10000, 50000};
+
+using Names = std::vector<std::string>;
+using Values = std::vector<AxisValue>;
+
+template <typename E>
+Names enum_names(const Sources& /*sources*/) {
+  Names names;
+  for (const Named& row : table_of(E{})) names.emplace_back(row.id);
+  return names;
+}
+
+Names file_system_names(const Sources& sources) {
+  Names names;
+  for (const FileSystem& fs : sources.file_systems) names.emplace_back(fs.id);
+  return names;
+}
+
+Values file_system_values(const Sources& sources, const Cell& /*cell*/) {
+  Values values;
+  for (const FileSystem& fs : sources.file_systems) {
+    values.push_back({.name = fs.id, .by_default = fs.by_default, .put = [id = fs.id](Cell& cell) {
+                        cell.fs = id;
+                      }});
+  }
+  return values;
+}
+
+Names workload_names(const Sources& sources) {
+  Names names;
+  for (const Workload& workload : sources.workloads) {
+    if (!workload.selftest) names.emplace_back(workload.id);
+  }
+  return names;
+}
+
+Values workload_values(const Sources& sources, const Cell& /*cell*/) {
+  Values values;
+  for (const Workload& workload : sources.workloads) {
+    values.push_back({.name = workload.id,
+                      .by_default = workload.by_default && !workload.selftest,
+                      .only_by_name = workload.selftest,
+                      .put = [id = workload.id](Cell& cell) { cell.workload = id; }});
+  }
+  return values;
+}
+
+Names strategy_names(const Sources& /*sources*/) {
+  Names names;
+  for (const Strategy& strategy : strategies()) {
+    names.emplace_back(strategy.id);
+    for (const std::uint64_t k : strategy.writes_per_sync) {
+      names.push_back(strategy_name(strategy.id, k));
+    }
+  }
+  return names;
+}
+
+Values strategy_values(const Sources& sources, const Cell& cell) {
+  const Workload& workload = *sources.workload(cell.workload);
+  static constexpr std::uint64_t kNone[] = {kNoK};
+  Values values;
+  for (const Strategy& strategy : strategies()) {
+    const bool by_default =
+        workload.strategies.empty()
+            ? strategy.by_default
+            : std::any_of(workload.strategies.begin(), workload.strategies.end(),
+                          [&](const char* id) { return strategy.id == std::string(id); });
+    for (const std::uint64_t k : strategy.writes_per_sync.empty() ? std::span<const uint64_t>(kNone)
+                                                                  : strategy.writes_per_sync) {
+      values.push_back({.name = strategy_name(strategy.id, k),
+                        .group = strategy.id,
+                        .by_default = by_default,
+                        .put = [id = strategy.id, k](Cell& filled) {
+                          filled.strategy = id;
+                          filled.writes_per_sync = k;
+                        }});
+    }
+  }
+  return values;
+}
+
+Values state_values(const Sources& /*sources*/, const Cell& /*cell*/) {
+  Values values;
+  for (const State state : all_of_enum<State>()) {
+    values.push_back({.name = id_of(state), .put = [state](Cell& cell) { cell.state = state; }});
+  }
+  return values;
+}
+
+Values order_values(const Sources& /*sources*/, const Cell& /*cell*/) {
+  Values values;
+  for (const Order order : all_of_enum<Order>()) {
+    values.push_back({.name = id_of(order),
+                      .by_default = order == Order::kPte,
+                      .put = [order](Cell& cell) { cell.order = order; }});
+  }
+  return values;
+}
+
+template <typename T, std::size_t N>
+Names number_names(const T (&numbers)[N]) {
+  Names names;
+  for (const T number : numbers) names.push_back(std::to_string(number));
+  return names;
+}
+
+Names thread_names(const Sources& /*sources*/) { return number_names(kThreads); }
+
+Values thread_values(const Sources& /*sources*/, const Cell& /*cell*/) {
+  Values values;
+  for (const unsigned threads : kThreads) {
+    values.push_back({.name = std::to_string(threads),
+                      .by_default = threads == 1,
+                      .put = [threads](Cell& cell) { cell.threads = threads; }});
+  }
+  return values;
+}
+
+Names inode_names(const Sources& /*sources*/) { return number_names(kDirtyInodes); }
+
+Values inode_values(const Sources& sources, const Cell& cell) {
+  if (!sources.workload(cell.workload)->unrelated) return {{.name = "", .put = [](Cell&) {}}};
+  Values values;
+  for (const std::uint64_t inodes : kDirtyInodes) {
+    values.push_back({.name = std::to_string(inodes),
+                      .put = [inodes](Cell& filled) { filled.dirty_inodes = inodes; }});
+  }
+  return values;
+}
+
+Names touch_names(const Sources& sources) {
+  Names names;
+  for (const TouchRow& touch : sources.touches) names.emplace_back(touch.id);
+  return names;
+}
+
+Values touch_values(const Sources& sources, const Cell& cell) {
+  const Workload& workload = *sources.workload(cell.workload);
+  if (workload.contest == Contest::kNone) return {{.name = "", .put = [](Cell&) {}}};
+  Values values;
+  // Nobody touches: once, and not for each kind of touch. `--attackers` decides on it.
+  if (workload.contest == Contest::kVictim) {
+    values.push_back(
+        {.name = kNoTouch, .always = true, .put = [](Cell& filled) { filled.touch = kNoTouch; }});
+  }
+  for (const TouchRow& touch : sources.touches) {
+    if (touch.workload != cell.workload) continue;
+    values.push_back(
+        {.name = touch.id, .put = [id = touch.id](Cell& filled) { filled.touch = id; }});
+  }
+  return values;
+}
+
+Names attacker_names(const Sources& /*sources*/) {
+  Names names = number_names(kAttackers);
+  names.insert(names.begin(), "0");
+  return names;
+}
+
+Values attacker_values(const Sources& sources, const Cell& cell) {
+  const Contest contest = sources.workload(cell.workload)->contest;
+  const auto value = [](unsigned attackers, bool by_default, bool always) {
+    return AxisValue{.name = std::to_string(attackers),
+                     .by_default = by_default,
+                     .always = always,
+                     .put = [attackers](Cell& filled) { filled.attackers = attackers; }};
+  };
+  if (contest == Contest::kNone) return {{.name = "", .put = [](Cell&) {}}};
+  if (contest == Contest::kBystander) return {value(1, true, true)};
+  if (cell.touch == kNoTouch) return {value(0, true, false)};
+  Values values;
+  for (const unsigned attackers : kAttackers) {
+    values.push_back(value(attackers, attackers == 1, false));
+  }
+  return values;
+}
+
+Values setting_values(const Sources& sources, const Cell& cell) {
+  if (sources.workload(cell.workload)->contest == Contest::kNone) {
+    return {{.name = "", .put = [](Cell&) {}}};
+  }
+  Values values;
+  for (const Setting setting : all_of_enum<Setting>()) {
+    // Two virtual CPUs only boot on newer kernels: when asked for.
+    values.push_back({.name = id_of(setting),
+                      .by_default = setting != Setting::kDeterministic2,
+                      .put = [setting](Cell& filled) { filled.setting = setting; }});
+  }
+  return values;
+}
+
+// The options of the command that select cells are these, in this order.
+constexpr Axis kAxes[] = {
+    {.id = "fs",
+     .field = "fs",
+     .help = "file systems",
+     .letter = "",
+     .rank = 0,
+     .known = file_system_names,
+     .offers = file_system_values,
+     .value = [](const Cell& cell) { return cell.fs; }},
+    {.id = "strategy",
+     .field = "strategy",
+     .help = "strategies, NAME or NAME:K (fsync:8)",
+     .letter = "",
+     .rank = 4,
+     .known = strategy_names,
+     .offers = strategy_values,
+     .value = [](const Cell& cell) { return strategy_name(cell.strategy, cell.writes_per_sync); }},
+    {.id = "workload",
+     .field = "workload",
+     .help = "workloads (default: first_touch)",
+     .letter = "",
+     .rank = 1,
+     .known = workload_names,
+     .offers = workload_values,
+     .value = [](const Cell& cell) { return cell.workload; }},
+    {.id = "state",
+     .field = "state",
+     .help = "what the touched block is beforehand: hole, unwritten, written",
+     .letter = "",
+     .rank = 5,
+     .known = enum_names<State>,
+     .offers = state_values,
+     .value = [](const Cell& cell) { return std::string(id_of(cell.state)); }},
+    {.id = "order",
+     .field = "order",
+     .help = "entry size: pte (default), pmd",
+     .letter = "",
+     .rank = 2,
+     .known = enum_names<Order>,
+     .offers = order_values,
+     .value = [](const Cell& cell) { return std::string(id_of(cell.order)); }},
+    {.id = "threads",
+     .field = "threads",
+     .help = "1 (default), 2, 4",
+     .letter = "t",
+     .rank = 3,
+     .known = thread_names,
+     .offers = thread_values,
+     .value = [](const Cell& cell) { return std::to_string(cell.threads); }},
+    {.id = "dirty-inodes",
+     .field = "dirty_inodes",
+     .help = "of other files, before each touch: 0, 100, 1000, 10000, 50000 (workload unrelated)",
+     .letter = "d",
+     .rank = 6,
+     .known = inode_names,
+     .offers = inode_values,
+     .value =
+         [](const Cell& cell) {
+           return cell.dirty_inodes == 0 ? std::string() : std::to_string(cell.dirty_inodes);
+         }},
+    {.id = "touch",
+     .field = "touch",
+     .help = "what attackers or the bystander do (workloads dos, bystander)",
+     .letter = "",
+     .rank = 7,
+     .known = touch_names,
+     .offers = touch_values,
+     .value = [](const Cell& cell) { return cell.touch; }},
+    {.id = "attackers",
+     .field = "attackers",
+     .help = "0, 1 (default), 2, 4 (workload dos)",
+     .letter = "a",
+     .rank = 8,
+     .known = attacker_names,
+     .offers = attacker_values,
+     .value =
+         [](const Cell& cell) {
+           return cell.is_contest() ? std::to_string(cell.attackers) : std::string();
+         }},
+    {.id = "setting",
+     .field = "setting",
+     .help = "deterministic, deterministic2 (two vCPUs), concurrent (--accel tcg, kvm)",
+     .letter = "",
+     .rank = 9,
+     .known = enum_names<Setting>,
+     .offers = setting_values,
+     .value =
+         [](const Cell& cell) {
+           return cell.is_contest() ? std::string(id_of(cell.setting)) : std::string();
+         }},
+};
+
+}  // namespace
+
+const Workload* Sources::workload(const std::string& id) const {
+  for (const Workload& row : workloads) {
+    if (id == row.id) return &row;
+  }
+  return nullptr;
+}
+
+std::span<const Axis> axes() { return kAxes; }
+
+const Axis* find_axis(const std::string& id) {
+  for (const Axis& axis : kAxes) {
+    if (id == axis.id) return &axis;
+  }
+  return nullptr;
+}
+
+}  // namespace faultline

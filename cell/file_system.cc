@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cell/file_system.h"
+
+#include <list>
+#include <mutex>
+
+namespace faultline {
+namespace {
+
+// Fixed UUID and hash seed: they steer where directories and hashes fall. Inode tables and journal
+// are written at once, so that no kernel thread does it while a cell is measured. Allocation in
+// aligned units of 2 MiB, as is advised for DAX: without it no huge entry fits a preallocated file.
+#define MKFS_EXT4                                                                          \
+  "mkfs.ext4 -q -F -b 4096 -U 6c1f0d8e-0d5c-4b6a-9a51-fa0171e00001 -E "                    \
+  "hash_seed=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00002,lazy_itable_init=0,lazy_journal_init=0," \
+  "nodiscard,stride=512,stripe_width=512"
+#define MKFS_XFS                                            \
+  "mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 -l su=32k -m " \
+  "reflink=0,uuid=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00003"
+
+// ext4_dax_fault() and .pfn_mkwrite both call ext4_dax_huge_fault() (fs/ext4/file.c, 5.10 to 7.3).
+constexpr Hooks kExt4Fault = {{{.function = "ext4_dax_huge_fault", .arguments = 2}}};
+// __xfs_filemap_fault() took every kind until 7.x split the write faults off into xfs_write_fault()
+// (fs/xfs/xfs_file.c).
+constexpr Hooks kXfsFault = {{{.function = "__xfs_filemap_fault", .arguments = 3},
+                              {.function = "xfs_write_fault", .arguments = 2}}};
+// fs/ext4/inode.c and fs/xfs/xfs_iomap.c, 5.10 to 7.3.
+constexpr char kExt4Map[] = "ext4_iomap_begin";
+constexpr char kXfsMap[] = "xfs_direct_write_iomap_begin";
+
+constexpr char kExt4Check[] = "e2fsck -f -n";
+constexpr char kXfsCheck[] = "xfs_repair -n -f";
+
+constexpr FileSystem kFileSystems[] = {
+    {.id = "ext4",
+     .summary = "ext4 with DAX",
+     .type = "ext4",
+     .mkfs = MKFS_EXT4,
+     .options = "dax",
+     .dax = true,
+     .map_sync = true,
+     .by_default = true,
+     .module = "ext4",
+     .tool = "mkfs.ext4",
+     .fault = kExt4Fault,
+     .map = kExt4Map,
+     .journal = Journal::kJbd2,
+     .check = kExt4Check},
+    {.id = "ext4-fc",
+     .summary = "ext4 with fast_commit and DAX",
+     .type = "ext4",
+     .mkfs = MKFS_EXT4 " -O fast_commit",
+     .options = "dax",
+     .dax = true,
+     .map_sync = true,
+     .by_default = true,
+     .module = "ext4",
+     .tool = "mkfs.ext4",
+     .fault = kExt4Fault,
+     .map = kExt4Map,
+     .journal = Journal::kJbd2,
+     .fast_commit = true,
+     .check = kExt4Check},
+    {.id = "xfs",
+     .summary = "XFS with DAX",
+     .type = "xfs",
+     .mkfs = MKFS_XFS,
+     .options = "dax",
+     .dax = true,
+     .map_sync = true,
+     .by_default = true,
+     .module = "xfs",
+     .tool = "mkfs.xfs",
+     .fault = kXfsFault,
+     .map = kXfsMap,
+     .journal = Journal::kXfsLog,
+     .check = kXfsCheck},
+    {.id = "ext4-nodax",
+     .summary = "ext4 through the page cache",
+     .type = "ext4",
+     .mkfs = MKFS_EXT4,
+     .module = "ext4",
+     .tool = "mkfs.ext4",
+     .fault = {{{.function = "ext4_page_mkwrite", .arguments = 1}}},
+     .journal = Journal::kJbd2,
+     .check = kExt4Check},
+    {.id = "xfs-nodax",
+     .summary = "XFS through the page cache",
+     .type = "xfs",
+     .mkfs = MKFS_XFS,
+     .module = "xfs",
+     .tool = "mkfs.xfs",
+     .fault = {{{.function = "xfs_filemap_page_mkwrite", .arguments = 1},
+                {.function = "xfs_write_fault", .arguments = 2}}},
+     .journal = Journal::kXfsLog,
+     .check = kXfsCheck},
+};
+
+const FileSystem* find_row(const std::string& type, bool dax, bool fast_commit) {
+  for (const FileSystem& fs : kFileSystems) {
+    if (type == fs.type && fs.dax == dax && fs.fast_commit == fast_commit) return &fs;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::span<const FileSystem> file_systems() { return kFileSystems; }
+
+const FileSystem* find_file_system(const std::string& id) {
+  for (const FileSystem& fs : kFileSystems) {
+    if (id == fs.id) return &fs;
+  }
+  return nullptr;
+}
+
+const FileSystem& host_file_system(const std::string& type, bool dax, bool fast_commit) {
+  if (const FileSystem* row = find_row(type, dax, fast_commit)) return *row;
+  // Rows are plain pointers: what is made up here must outlive them.
+  static std::mutex mutex;
+  static std::list<std::string> words;
+  static std::list<FileSystem> rows;
+  const std::lock_guard lock(mutex);
+  const auto keep = [](const std::string& word) { return words.emplace_back(word).c_str(); };
+  FileSystem row{};
+  if (const FileSystem* near = find_row(type, dax, false)) row = *near;
+  row.fast_commit = fast_commit;
+  row.id = keep(type + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
+  row.summary = "found on this machine";
+  row.type = keep(type);
+  row.mkfs = "";
+  row.options = "";
+  row.dax = dax;
+  row.map_sync = dax;
+  row.module = "";
+  row.tool = "";
+  return rows.emplace_back(row);
+}
+
+}  // namespace faultline

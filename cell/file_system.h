@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The table of file systems.
+#pragma once
+
+#include <array>
+#include <list>
+#include <span>
+#include <string>
+
+#include "cell/cell.h"
+
+namespace faultline {
+
+// A kernel function that a probe may hook, and how many arguments it has (fexit finds the return
+// value behind them; there must be at most three).
+struct Hook {
+  const char* function = nullptr;
+  unsigned arguments = 0;
+};
+
+// Of each list the first that the kernel has is used.
+using Hooks = std::array<Hook, 3>;
+
+// Whose commits and waits the probes look at.
+enum class Journal { kNone, kJbd2, kXfsLog };
+inline constexpr Named kJournalTable[] = {{.id = "none", .summary = "no journal"},
+                                          {.id = "jbd2", .summary = "jbd2's transactions"},
+                                          {.id = "xfs_log", .summary = "the log of XFS"}};
+constexpr std::span<const Named> table_of(Journal /*unused*/) { return kJournalTable; }
+
+struct FileSystem {
+  const char* id = "";
+  const char* summary = "";
+  const char* type = "";      // for mount(2)
+  const char* mkfs = "";      // command line; the device is appended. Empty: it needs none
+  const char* options = "";   // mount options
+  bool dax = false;           // mounted so that a mapping is the medium itself
+  bool map_sync = false;      // grants MAP_SYNC
+  bool by_default = false;    // in the default matrix
+  const char* module = "";    // kernel module, may be built in
+  const char* tool = "";      // the program that makes it
+  Hooks fault = {};           // the handler that every write fault goes through once per attempt
+  const char* map = nullptr;  // its iomap_ops->iomap_begin() for a write fault
+  Journal journal = Journal::kNone;
+  bool fast_commit = false;  // jbd2 alone
+  // Looks for errors and changes nothing, on the host: exit 0, none. The image is appended.
+  const char* check = "";
+};
+
+std::span<const FileSystem> file_systems();
+// nullptr when there is none of that id.
+const FileSystem* find_file_system(const std::string& id);
+
+// The row of the table for what is mounted on a machine; one made up where there is none: `TYPE`,
+// or `TYPE-nodax`, without mkfs. Its probes are those of the nearest row, or none.
+const FileSystem& host_file_system(const std::string& type, bool dax, bool fast_commit);
+
+}  // namespace faultline

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cell/name.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "cell/axes.h"
+
+namespace faultline {
+namespace {
+
+// Whether `part` is the letter that marks an axis's values, and digits.
+bool is_count(const std::string& part, const std::string& letter) {
+  return part.size() > letter.size() && part.starts_with(letter) &&
+         part.find_first_not_of("0123456789", letter.size()) == std::string::npos;
+}
+
+template <typename E>
+bool is_id_of(const std::string& text) {
+  const auto table = table_of(E{});
+  return std::any_of(table.begin(), table.end(), [&](const Named& row) { return text == row.id; });
+}
+
+bool is_probe_set(const std::string& text) {
+  return std::any_of(std::begin(kProbeSets), std::end(kProbeSets),
+                     [&](const ProbeSetRow& row) { return text == row.id; });
+}
+
+}  // namespace
+
+std::string strategy_name(const std::string& id, std::uint64_t writes_per_sync) {
+  if (writes_per_sync == kNoK) return id;
+  if (writes_per_sync == kEveryAll) return id + ":all";
+  return fmt::format("{}:{}", id, writes_per_sync);
+}
+
+std::string cell_part(const Cell& cell) {
+  std::vector<std::string> parts = {cell.kernel};
+  for (const Axis& axis : axes()) {
+    const std::string value = axis.value(cell);
+    if (!value.empty()) parts.push_back(axis.letter + value);
+  }
+  return fmt::format("{}", fmt::join(parts, "/"));
+}
+
+std::string row_name(const Cell& cell) { return cell_part(cell) + "/" + id_of(cell.probes); }
+
+std::optional<CellName> parse_cell_name(const std::string& text) {
+  if (text.find_first_of("*?[,") != std::string::npos) return std::nullopt;
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, '/');) parts.push_back(part);
+  if (text.ends_with('/')) return std::nullopt;
+
+  CellName name;
+  std::vector<std::pair<std::string, std::string>> backwards;
+  const auto take = [&](const char* axis) {
+    const std::string letter = find_axis(axis)->letter;
+    if (parts.empty() || !parts.back().starts_with(letter) ||
+        parts.back().size() == letter.size()) {
+      return false;
+    }
+    backwards.emplace_back(axis, parts.back().substr(letter.size()));
+    parts.pop_back();
+    return true;
+  };
+  if (!parts.empty() && is_probe_set(parts.back())) {
+    name.probes = parts.back();
+    parts.pop_back();
+  }
+  if (!parts.empty() && is_id_of<Setting>(parts.back())) {
+    if (!take("setting") || !take("attackers") || !take("touch")) return std::nullopt;
+  }
+  if (!parts.empty() && is_count(parts.back(), find_axis("dirty-inodes")->letter)) {
+    take("dirty-inodes");
+  }
+  if (parts.empty() || !is_count(parts.back(), find_axis("threads")->letter)) return std::nullopt;
+  for (const char* axis : {"threads", "order", "state", "workload", "strategy", "fs"}) {
+    if (!take(axis)) return std::nullopt;
+  }
+  name.kernel = fmt::format("{}", fmt::join(parts, "/"));
+  name.axes.assign(backwards.rbegin(), backwards.rend());
+  std::vector<std::string> cell;
+  for (const auto& [axis, value] : name.axes) cell.push_back(find_axis(axis)->letter + value);
+  name.cell = fmt::format("{}", fmt::join(cell, "/"));
+  return name;
+}
+
+}  // namespace faultline

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cell/plan.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "cell/failure.h"
+#include "cell/words.h"
+
+namespace faultline {
+namespace {
+
+// A touch of order pmd stands for 512 pages.
+constexpr std::uint64_t kTouchesPmd = 32;
+constexpr std::uint64_t kMaxSeeds = 1000;
+
+bool matches(const std::string& pattern, const std::string& name) {
+  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+}
+
+const std::vector<std::string>& patterns_of(const Selection& selection, const Axis& axis) {
+  static const std::vector<std::string> kNone;
+  const auto found = selection.patterns.find(axis.id);
+  return found == selection.patterns.end() ? kNone : found->second;
+}
+
+bool is_chosen(const std::vector<std::string>& patterns, const AxisValue& value) {
+  if (value.name.empty() || value.always) return true;
+  if (patterns.empty()) return value.by_default;
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    if (value.only_by_name) return pattern == value.name;
+    return matches(pattern, value.name) || (!value.group.empty() && matches(pattern, value.group));
+  });
+}
+
+// Every pattern must meet a name that there is.
+void check(const Axis& axis, const std::vector<std::string>& patterns, const Sources& sources) {
+  const std::vector<std::string> known = axis.known(sources);
+  for (const std::string& pattern : patterns) {
+    if (std::any_of(known.begin(), known.end(),
+                    [&](const std::string& name) { return matches(pattern, name); })) {
+      continue;
+    }
+    // A self-test misbehaves: it is not offered, and met by its whole name alone.
+    if (axis.id == std::string("workload") && sources.workload(pattern) != nullptr) continue;
+    throw Failure(ExitCode::kUsage, unknown_name(fmt::format("--{}", axis.id), pattern, known));
+  }
+}
+
+}  // namespace
+
+std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& sources,
+                                    const Surroundings& around) {
+  for (const auto& [id, patterns] : selection.patterns) {
+    if (find_axis(id) == nullptr) throw Failure(ExitCode::kUsage, "there is no axis " + id);
+  }
+  std::vector<const Axis*> loops;
+  for (const Axis& axis : axes()) {
+    check(axis, patterns_of(selection, axis), sources);
+    loops.push_back(&axis);
+  }
+  std::sort(loops.begin(), loops.end(),
+            [](const Axis* a, const Axis* b) { return a->rank < b->rank; });
+  if (selection.touches && (*selection.touches == 0 || *selection.touches > kMaxTouches)) {
+    throw Failure(ExitCode::kUsage, fmt::format("--touches: {} is not between 1 and {}",
+                                                *selection.touches, kMaxTouches));
+  }
+
+  std::vector<PlannedCell> plan;
+  const auto finish = [&](Cell cell) {
+    const Workload& workload = *sources.workload(cell.workload);
+    const std::uint64_t touches = selection.touches.value_or(
+        cell.order == Order::kPmd ? std::min(kTouchesPmd, workload.touches) : workload.touches);
+    // Every thread has the same share.
+    cell.touches = std::max<std::uint64_t>(touches / cell.threads, 1) * cell.threads;
+    cell.virtual_time = !selection.wall;
+    plan.push_back({.cell = cell, .skip = why_not(cell, sources, around)});
+  };
+  const auto loop = [&](const auto& self, std::size_t depth, const Cell& cell) -> void {
+    if (depth == loops.size()) return finish(cell);
+    const Axis& axis = *loops[depth];
+    for (const AxisValue& value : axis.offers(sources, cell)) {
+      if (!is_chosen(patterns_of(selection, axis), value)) continue;
+      Cell next = cell;
+      value.put(next);
+      self(self, depth + 1, next);
+    }
+  };
+  loop(loop, 0, Cell{});
+  return plan;
+}
+
+SeedRange seeds_named(const std::string& text) {
+  SeedRange range;
+  const char* const end = text.data() + text.size();
+  const auto [dots, bad] = std::from_chars(text.data(), end, range.first);
+  if (bad == std::errc() && dots == end && range.first > 0 && range.first <= kMaxSeeds) {
+    return {.first = 0, .last = range.first - 1};
+  }
+  const bool two = bad == std::errc() && std::string_view(dots, end).starts_with("..");
+  const auto last = two ? std::from_chars(dots + 2, end, range.last) : std::from_chars_result{};
+  if (!two || last.ec != std::errc() || last.ptr != end || range.last < range.first ||
+      range.last - range.first >= kMaxSeeds) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--seeds: '{}' is no number and no FIRST..LAST of at most {} seeds",
+                              text, kMaxSeeds));
+  }
+  return range;
+}
+
+std::vector<Probes> probe_sets_named(const std::string& list) {
+  std::vector<Probes> sets = {Probes::k_off};
+  for (const std::string& id : split_list(list)) {
+    const Probes set = probes_named(id);
+    if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
+  }
+  return sets;
+}
+
+void check_vary(const std::string& vary) {
+  if (is_varied(vary)) return;
+  std::string known = kVaryAll;
+  for (const Named& accident : kAccidentTable) known += fmt::format(", {}", accident.id);
+  throw Failure(ExitCode::kUsage,
+                fmt::format("--vary: no such thing: '{}'; there is: {}", vary, known));
+}
+
+std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<PlannedCell>& cells,
+                                  const Sampling& sampling) {
+  std::vector<PlannedRow> rows;
+  for (const PlannedCell& planned : cells) {
+    for (const Probes set : sampling.sets) {
+      const bool probed = set != Probes::k_off;
+      // A contest is measured by its parties' own clocks.
+      if (probed && planned.cell.is_contest()) continue;
+      PlannedRow row{.cell = planned.cell, .skip = planned.skip};
+      row.cell.kernel = kernel;
+      row.cell.probes = set;
+      row.cell.vary = sampling.vary;
+      row.cell.samples = sampling.samples && probed;
+      const SeedRange& range = planned.cell.is_contest() ? sampling.contest_seeds : sampling.seeds;
+      // What is not measured is said once.
+      const std::uint64_t last = planned.skip.empty() ? range.last : range.first;
+      row.repetitions = planned.skip.empty() ? sampling.repetitions : 1;
+      for (row.cell.seed = range.first; row.cell.seed <= last; ++row.cell.seed) {
+        for (row.cell.repetition = 0; row.cell.repetition < row.repetitions;
+             ++row.cell.repetition) {
+          rows.push_back(row);
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace faultline

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From a selection of names and globs to cells, and from cells to rows: sets of probes, seeds,
+// repetitions.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cell/axes.h"
+#include "cell/cell.h"
+#include "cell/skip.h"
+
+namespace faultline {
+
+// Patterns are names or globs (fnmatch), by axis id; none for an axis: its default values.
+struct Selection {
+  std::map<std::string, std::vector<std::string>> patterns = {};
+  bool wall = false;
+  std::optional<std::uint64_t> touches = {};  // overrides the workload's own number
+};
+
+struct PlannedCell {
+  Cell cell;         // kernel, probes, seed and samples are for plan_rows() to fill
+  std::string skip;  // why it cannot be measured; empty when it can
+};
+
+// In a fixed order: that of the axes' ranks. Throws Failure(kUsage) for a name that nothing
+// matches, with the near ones.
+std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& sources = {},
+                                    const Surroundings& around = {});
+
+// Seeds first to last.
+struct SeedRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+// `N`: 0 to N - 1; `FIRST..LAST`. Failure(kUsage).
+SeedRange seeds_named(const std::string& text);
+
+// The sets that a list names, `off` first: a probed cell without its twin would have no tax.
+std::vector<Probes> probe_sets_named(const std::string& list);
+
+// How often and under which probes each cell is measured.
+struct Sampling {
+  std::vector<Probes> sets = {Probes::k_off};
+  SeedRange seeds = {};
+  SeedRange contest_seeds = {};
+  std::string vary = kVaryAll;
+  unsigned repetitions = 1;
+  bool samples = false;  // of the probed rows
+};
+// Failure(kUsage) unless it is an accident, `all` or `none`.
+void check_vary(const std::string& vary);
+
+// A row that a run is to fill: one sample of a cell under one set of probes.
+struct PlannedRow {
+  Cell cell;
+  std::string skip;
+  unsigned repetitions = 1;  // of its cell
+};
+std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<PlannedCell>& cells,
+                                  const Sampling& sampling);
+
+}  // namespace faultline

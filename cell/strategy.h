@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The table of strategies: the rule by which the metadata that a mapped write depends on becomes
+// durable.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "cell/cell.h"
+
+namespace faultline {
+
+// What the application does once it has written K pages.
+enum class Persist {
+  kNothing,
+  kFlushLines,  // write back the cache line that was stored to, then a fence
+  kFsync,
+  kMsync,
+  kFdatasync,
+};
+
+// What of a page written is durable, and from when on. The crash test (harness/crash.h) holds a
+// strategy to it.
+enum class Promise {
+  kNothing,
+  kAtCall,        // data, blocks and size, once the call to sync has returned
+  kAtCallMtime,   // and mtime
+  kAtStore,       // data, blocks and the size up to the page's end, once the store has returned
+  kAtStoreMtime,  // and mtime
+};
+inline constexpr Named kPromiseTable[] = {
+    {.id = "nothing", .summary = "nothing"},
+    {.id = "at_call", .summary = "data and size, after the call"},
+    {.id = "at_call_mtime", .summary = "data, size and mtime, after the call"},
+    {.id = "at_store", .summary = "data and size, after the store"},
+    {.id = "at_store_mtime", .summary = "data, size and mtime, after the store"}};
+constexpr std::span<const Named> table_of(Promise /*unused*/) { return kPromiseTable; }
+
+// Strategies that are drawn alike.
+enum class Family { kFloor, kCall, kMapSync, kSyncFault, kSyncRetry, kFrozen };
+inline constexpr Named kFamilyTable[] = {
+    {.id = "floor", .summary = "never synced"},
+    {.id = "call", .summary = "synced by a call of the application"},
+    {.id = "map_sync", .summary = "synced by the fault that finds the block map dirty"},
+    {.id = "sync_fault", .summary = "synced by every write fault"},
+    {.id = "sync_retry", .summary = "synced with the fault's lock dropped, then retried"},
+    {.id = "frozen", .summary = "the block map cannot change"}};
+constexpr std::span<const Named> table_of(Family /*unused*/) { return kFamilyTable; }
+
+// The rule of the strategy module that a strategy needs: values of enum fl_kmod_strategy
+// (kmod/faultline_ioctl.h), which harness/module.cc holds against it. kStock: none.
+enum class ModuleRule : int {
+  kStock = -1,
+  kWrapped,
+  kSyncFault,
+  kSyncRetry,
+  kSyncRetryExtent,
+  kDaxfile
+};
+// FL_KMOD_DATASYNC of the same header.
+inline constexpr unsigned kModuleDatasync = 1;
+
+struct Strategy {
+  const char* id;
+  const char* summary;
+  Family family;
+  std::span<const std::uint64_t> writes_per_sync = {};  // the values of K that the matrix holds
+  bool mapped = true;                                   // writes through a mapping, not by pwrite
+  bool map_sync = false;                                // MAP_SHARED_VALIDATE | MAP_SYNC
+  bool only_written = false;                            // makes every block written beforehand
+  Persist persist = Persist::kNothing;
+  Promise promise = Promise::kNothing;
+  bool by_default = false;  // in the default matrix
+  ModuleRule module = ModuleRule::kStock;
+  unsigned module_flags = 0;
+
+  [[nodiscard]] bool needs_module() const { return module != ModuleRule::kStock; }
+};
+
+std::span<const Strategy> strategies();
+// nullptr when there is none of that id.
+const Strategy* find_strategy(const std::string& id);
+
+}  // namespace faultline

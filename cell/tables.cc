@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <algorithm>
+
+#include "cell/axes.h"
+#include "cell/schema.h"
+
+namespace faultline {
+namespace {
+
+nlohmann::json axis_rows() {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Axis& axis : axes()) {
+    rows.push_back({{"id", axis.id}, {"field", axis.field}, {"summary", axis.help}});
+  }
+  return rows;
+}
+
+nlohmann::json file_system_rows() {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const FileSystem& fs : file_systems()) {
+    rows.push_back({{"id", fs.id},
+                    {"summary", fs.summary},
+                    {"default", fs.by_default},
+                    {"type", fs.type},
+                    {"dax", fs.dax},
+                    {"map_sync", fs.map_sync},
+                    {"journal", id_of(fs.journal)},
+                    {"module", fs.module},
+                    {"tool", fs.tool},
+                    {"check", fs.check},
+                    {"mkfs", fs.mkfs},
+                    {"options", fs.options}});
+  }
+  return rows;
+}
+
+nlohmann::json strategy_rows() {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Strategy& strategy : strategies()) {
+    nlohmann::json ks = nlohmann::json::array();
+    for (const std::uint64_t k : strategy.writes_per_sync) ks.push_back(writes_per_sync_json(k));
+    rows.push_back(
+        {{"id", strategy.id},
+         {"summary", strategy.summary},
+         {"default", strategy.by_default},
+         {"family", id_of(strategy.family)},
+         {"mapped", strategy.mapped},
+         {"only_written", strategy.only_written},
+         {"module", strategy.needs_module()},
+         {"promises", table_of(strategy.promise)[static_cast<int>(strategy.promise)].summary},
+         {"writes_per_sync", ks}});
+  }
+  return rows;
+}
+
+nlohmann::json workload_rows(bool selftest) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Workload& workload : workloads()) {
+    if (workload.selftest != selftest) continue;
+    rows.push_back({{"id", workload.id},
+                    {"summary", workload.summary},
+                    {"default", workload.by_default},
+                    {"kind", id_of(workload.contest)},
+                    {"touches", workload.touches}});
+  }
+  return rows;
+}
+
+nlohmann::json touch_rows() {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const TouchRow& touch : touches()) {
+    rows.push_back({{"id", touch.id},
+                    {"summary", std::string(touch.workload) + ": " + touch.summary},
+                    {"workload", touch.workload},
+                    {"default", true}});
+  }
+  return rows;
+}
+
+nlohmann::json probe_set_rows() {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const ProbeSetRow& set : kProbeSets) {
+    if (set.selftest) continue;
+    rows.push_back({{"id", set.id},
+                    {"summary", set.summary},
+                    {"default", set.by_default},
+                    {"twin", set.parts == 0}});
+  }
+  return rows;
+}
+
+// `first` alone is measured where the user names none; with kAll all are.
+enum class Default { kAll, kFirst, kNone };
+nlohmann::json named_rows(std::span<const Named> table, Default by_default) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Named& row : table) {
+    rows.push_back({{"id", row.id},
+                    {"summary", row.summary},
+                    {"default", by_default == Default::kAll ||
+                                    (by_default == Default::kFirst && &row == table.data())}});
+  }
+  return rows;
+}
+
+constexpr Named kEvents[] = {
+#define PROBE(id_, what) {.id = #id_, .summary = what},
+#include "bpf/probes.def"
+#undef PROBE
+};
+constexpr Named kPhases[] = {
+#define PHASE(id_, what) {.id = #id_, .summary = what},
+#include "bpf/phases.def"
+#undef PHASE
+};
+
+}  // namespace
+
+nlohmann::json tables_json() {
+  return {{"axes", axis_rows()},
+          {"fs", file_system_rows()},
+          {"strategy", strategy_rows()},
+          {"workload", workload_rows(false)},
+          {"selftest", workload_rows(true)},
+          {"touch", touch_rows()},
+          {"state", named_rows(kStateTable, Default::kAll)},
+          {"order", named_rows(kOrderTable, Default::kFirst)},
+          {"setting", named_rows(kSettingTable, Default::kFirst)},
+          {"vary", named_rows(kAccidentTable, Default::kAll)},
+          {"probes", probe_set_rows()},
+          {"probe", named_rows(kEvents, Default::kAll)},
+          {"phase", named_rows(kPhases, Default::kNone)},
+          {"fault_result",
+           {
+#define VM_FAULT(id, bit) {{"id", #id}, {"bit", bit}},
+#include "bpf/vm_fault.def"
+#undef VM_FAULT
+           }}};
+}
+
+}  // namespace faultline

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cell/words.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace faultline {
+namespace {
+
+// Levenshtein's distance: single letters put in, left out or exchanged.
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+std::vector<std::string> near_names(const std::string& name,
+                                    const std::vector<std::string>& known) {
+  std::vector<std::pair<std::size_t, std::string>> ranked;
+  for (const std::string& candidate : known) {
+    const std::size_t distance = edit_distance(name, candidate);
+    const bool inside = name.size() > 2 && candidate.find(name) != std::string::npos;
+    if (inside || distance <= std::max<std::size_t>(2, candidate.size() / 3)) {
+      ranked.emplace_back(inside ? 0 : distance, candidate);
+    }
+  }
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> near;
+  for (const auto& [distance, candidate] : ranked) {
+    if (near.size() < 3) near.push_back(candidate);
+  }
+  return near;
+}
+
+std::string unknown_name(const std::string& option, const std::string& name,
+                         const std::vector<std::string>& known) {
+  const std::vector<std::string> near = near_names(name, known);
+  return near.empty() ? fmt::format("{}: nothing is called '{}'; there is: {}", option, name,
+                                    fmt::join(known, ", "))
+                      : fmt::format("{}: nothing is called '{}'; did you mean {}?", option, name,
+                                    fmt::join(near, " or "));
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+}  // namespace faultline

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Words and numbers that both sides take apart or put together the same way.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace faultline {
+
+// "a,b,c" to its parts; empty parts are left out.
+std::vector<std::string> split_list(const std::string& list);
+
+// Names of `known` that are near to `name`, best first, at most three: for "did you mean".
+std::vector<std::string> near_names(const std::string& name, const std::vector<std::string>& known);
+
+// One line that says that nothing is called `name`, with the near names, or all if none is near.
+// `option` is named first, as in "--fs: nothing is called 'etx4'; did you mean ext4?".
+std::string unknown_name(const std::string& option, const std::string& name,
+                         const std::vector<std::string>& known);
+
+// The middle value, of an even count the mean of the middle two. `values` must not be empty.
+double median(std::vector<double> values);
+
+// Where the sample stands that represents `count` sorted ones: the middle one, of an even count the
+// lower of the middle two, since a sample that was measured is wanted and not a mean of two.
+constexpr std::size_t middle_sample(std::size_t count) { return (count - 1) / 2; }
+
+}  // namespace faultline
