@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/context.h"
+#include "campaign/context.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <sstream>
-
 #include "harness/failure.h"
 #include "revision.h"
-#include "vm/command.h"
 #include "vm/saved_state.h"
 
 namespace faultline {
@@ -38,29 +35,6 @@ CommandContext make_context(int argc, char** argv, const std::atomic<bool>& inte
   return context;
 }
 
-nlohmann::json ask_guest_binary(const CommandContext& context,
-                                const std::vector<std::string>& arguments) {
-  std::error_code error;
-  if (!fs::exists(context.guest_binary, error)) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is missing; run `make build`", context.guest_binary.string()));
-  }
-  std::vector<std::string> argv{context.guest_binary.string()};
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
-  const CommandOutput output = run_command(argv);
-  if (output.status != 0) {
-    std::string complaint = output.error;
-    while (!complaint.empty() && complaint.back() == '\n') complaint.pop_back();
-    throw Failure(ExitCode::kUsage, complaint.empty()
-                                        ? fmt::format("faultline-guest: exit {}", output.status)
-                                        : complaint);
-  }
-  nlohmann::json json = nlohmann::json::parse(output.out, nullptr, false);
-  if (json.is_discarded())
-    throw Failure(ExitCode::kUsage, "faultline-guest: no JSON; run `make build`");
-  return json;
-}
-
 fs::path find_tool(const std::string& name) {
   fs::path found = find_program(name);
   std::error_code error;
@@ -68,15 +42,6 @@ fs::path find_tool(const std::string& name) {
     if (found.empty() && fs::exists(fs::path(place) / name, error)) found = fs::path(place) / name;
   }
   return found;
-}
-
-std::vector<std::string> split_list(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream in(list);
-  for (std::string part; std::getline(in, part, ',');) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
 }
 
 const char* build_revision() { return FAULTLINE_REVISION; }

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/context.h"
+#include "campaign/context.h"
 #include "vm/files.h"
 #include "vm/guest.h"
 
@@ -19,18 +19,14 @@ namespace faultline {
 // What a row's `kernel` says, and --on.
 inline constexpr char kHostKernel[] = "host";
 
-class Host {
+class HostProcess {
  public:
   // Makes the folder in `dir`, which must be there; it goes with this object and all that is in it.
   // Failure(kUsage) when that cannot be.
-  Host(const CommandContext& context, const std::string& dir);
-  ~Host();
-  Host(const Host&) = delete;
-  Host& operator=(const Host&) = delete;
-
-  // The cells of a selection (arguments of `faultline-guest plan`). Failure(kUsage) when the folder
-  // is not on DAX, unless `page_cache`.
-  nlohmann::json plan(std::vector<std::string> arguments, bool page_cache) const;
+  HostProcess(const CommandContext& context, const std::string& dir);
+  ~HostProcess();
+  HostProcess(const HostProcess&) = delete;
+  HostProcess& operator=(const HostProcess&) = delete;
 
   // Runs one cell (JSON; empty: only looks) to its end, which is told as a guest's is: a crash is a
   // failure of the cell. `on_frame` gets the frames when it has ended. No process is left.

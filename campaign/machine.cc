@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/machine.h"
+#include "campaign/machine.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
+#include "cell/file_system.h"
+#include "cell/words.h"
 #include "harness/wire.h"
 #include "vm/accel.h"
 #include "vm/command.h"
@@ -70,9 +72,9 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
   return kernels;
 }
 
-GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
-                            const FetchedKernel& kernel, const fs::path& cache,
-                            const fs::path& strategy_module, const ImageExtras& more) {
+GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
+                            const fs::path& cache, const fs::path& strategy_module,
+                            const ImageExtras& more) {
   ImageSpec spec;
   spec.files = more.files;
   spec.executables = more.executables;
@@ -83,13 +85,12 @@ GuestImage make_guest_image(const CommandContext& context, const nlohmann::json&
                                       {"nd_e820", false},     {"crc32c", true}};
   wanted.insert(wanted.end(), more.modules.begin(), more.modules.end());
   std::set<std::string> tools;
-  for (const nlohmann::json& row : tables.at("fs")) {
-    const auto module = row.at("module").get<std::string>();
+  for (const FileSystem& row : file_systems()) {
     if (std::none_of(wanted.begin(), wanted.end(),
-                     [&](const WantedModule& m) { return m.name == module; })) {
-      wanted.push_back({module, false});
+                     [&](const WantedModule& m) { return m.name == row.module; })) {
+      wanted.push_back({row.module, false});
     }
-    tools.insert(row.at("tool").get<std::string>());
+    tools.insert(row.tool);
   }
   for (const std::string& tool : tools) {
     const fs::path file = find_tool(tool);
@@ -122,20 +123,12 @@ GuestImage make_guest_image(const CommandContext& context, const nlohmann::json&
   return image;
 }
 
-std::set<std::string> module_strategies(const nlohmann::json& tables) {
-  std::set<std::string> ids;
-  for (const nlohmann::json& strategy : tables.at("strategy")) {
-    if (strategy.value("module", false)) ids.insert(strategy.at("id").get<std::string>());
-  }
-  return ids;
-}
-
-ModuleImage make_module_image(const CommandContext& context, const nlohmann::json& tables,
-                              const FetchedKernel& kernel, const fs::path& cache, const Say& say) {
+ModuleImage make_module_image(const CommandContext& context, const FetchedKernel& kernel,
+                              const fs::path& cache, const Say& say) {
   ModuleImage made;
   try {
     const BuiltModule module = build_strategy_module(kernel, context.kmod, cache, say);
-    made.image = make_guest_image(context, tables, kernel, cache, module.path);
+    made.image = make_guest_image(context, kernel, cache, module.path);
     made.context = {{"sha256", module.sha256},
                     {"compiler", module.compiler},
                     {"image_sha256", made.image.sha256}};
@@ -146,12 +139,15 @@ ModuleImage make_module_image(const CommandContext& context, const nlohmann::jso
   return made;
 }
 
+void require_qemu() {
+  if (!find_program(VmSpec{}.qemu).empty()) return;
+  throw Failure(ExitCode::kUsage,
+                "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
+}
+
 nlohmann::json qemu_context() {
+  require_qemu();
   const fs::path qemu = find_program(VmSpec{}.qemu);
-  if (qemu.empty()) {
-    throw Failure(ExitCode::kUsage,
-                  "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
-  }
   const std::string version = run_command({qemu.string(), "--version"}).out;
   return {{"version", version.substr(0, version.find('\n'))},
           {"binary_sha256", sha256_of_file(qemu)},

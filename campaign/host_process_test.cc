@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `faultline run --on host` on this machine's own disk, through the page cache.
-#include "cli/host.h"
+#include "campaign/host_process.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "cell/plan.h"
 #include "cli/testing.h"
 
 namespace faultline {
@@ -164,15 +165,17 @@ TEST_F(OnTheHost, AHangEndsAtItsDeadline) {
 
 // Planned and not run: on the machine that runs the tests these would be the end of it.
 TEST_F(OnTheHost, WhatHarmsTheMachineIsSkipped) {
-  CommandContext context;
-  context.guest_binary = fs::path(FAULTLINE_COMMAND).parent_path() / "faultline-guest";
-  const nlohmann::json cells = ask_guest_binary(
-      context, {"plan", "--wall", "--dir", dir_, "--allow-page-cache", "--kernel", "host",
-                "--strategy", "volatile", "--state", "written", "--probes", "off", "--workload",
-                "selftest_panic,selftest_oom,bystander", "--touch", "freeze"});
+  const std::vector<PlannedCell> cells =
+      plan_cells({.patterns = {{"fs", {"ext4-nodax"}},
+                               {"strategy", {"volatile"}},
+                               {"state", {"written"}},
+                               {"workload", {"selftest_panic", "selftest_oom", "bystander"}},
+                               {"touch", {"freeze"}}},
+                  .wall = true},
+                 {}, {.place = HostPlace{.where = "/"}});
   ASSERT_EQ(cells.size(), 4U) << "a contest has two settings";
-  for (const nlohmann::json& cell : cells) {
-    const auto skip = cell["skip"].get<std::string>();
+  for (const PlannedCell& cell : cells) {
+    const std::string& skip = cell.skip;
     EXPECT_TRUE(skip.find("brings the kernel down") != std::string::npos ||
                 skip.find("stops the whole file system") != std::string::npos ||
                 skip == "needs --accel tcg-icount")

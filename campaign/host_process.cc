@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/host.h"
+#include "campaign/host_process.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -58,7 +58,8 @@ const char* hint(int signal) {
 
 }  // namespace
 
-Host::Host(const CommandContext& context, const std::string& dir) : context_(context) {
+HostProcess::HostProcess(const CommandContext& context, const std::string& dir)
+    : context_(context) {
   std::error_code error;
   dir_ = fs::canonical(dir, error);
   if (error || !fs::is_directory(dir_, error)) {
@@ -72,7 +73,7 @@ Host::Host(const CommandContext& context, const std::string& dir) : context_(con
   }
 }
 
-Host::~Host() {
+HostProcess::~HostProcess() {
   const fs::path folder = folder_->path();
   folder_.reset();
   std::error_code error;
@@ -81,18 +82,9 @@ Host::~Host() {
   }
 }
 
-nlohmann::json Host::plan(std::vector<std::string> arguments, bool page_cache) const {
-  arguments.insert(arguments.end(), {"--dir", folder_->path().string()});
-  if (page_cache) arguments.emplace_back("--allow-page-cache");
-  try {
-    return ask_guest_binary(context_, arguments);
-  } catch (const Failure& failure) {
-    throw Failure(failure.code(), fmt::format("{}: {}", dir_.string(), failure.what()));
-  }
-}
-
-GuestOutcome Host::run(const std::string& cell, double deadline_s, const FrameCallback& on_frame,
-                       const std::atomic<bool>& cancel) const {
+GuestOutcome HostProcess::run(const std::string& cell, double deadline_s,
+                              const FrameCallback& on_frame,
+                              const std::atomic<bool>& cancel) const {
   const auto begin = steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(steady_clock::now() - begin).count();

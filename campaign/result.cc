@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/result.h"
+#include "campaign/result.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -13,8 +15,9 @@
 #include <thread>
 #include <tuple>
 
-#include "cli/context.h"
-#include "harness/failure.h"
+#include "campaign/context.h"
+#include "cell/failure.h"
+#include "cell/schema.h"
 #include "vm/files.h"
 
 namespace faultline {
@@ -39,17 +42,15 @@ bool cpu_scaling() {
   return in >> governor && governor != "performance";
 }
 
-// What a row and its twin share: the name without the last part, and which sample it is.
-std::tuple<std::string, uint64_t, uint64_t> sample_of(const nlohmann::json& row) {
-  const auto name = row.at("name").get<std::string>();
-  return {name.substr(0, name.rfind('/')), row.at("seed").get<uint64_t>(),
-          row.at("repetition_index").get<uint64_t>()};
+// What a row and its twin share: the cell, and which sample it is.
+std::tuple<std::string, Count, Count> sample_of(const Row& row) {
+  return {*row.cell, row.seed, row.repetition_index};
 }
 
 }  // namespace
 
-nlohmann::json host_context(const std::vector<std::string>& command_line, const std::string& on,
-                            const TimeBase& time) {
+nlohmann::json result_context(const std::vector<std::string>& command_line, bool on_host,
+                              const TimeBase& time) {
   utsname name{};
   uname(&name);
   const std::time_t now = std::time(nullptr);
@@ -78,67 +79,96 @@ nlohmann::json host_context(const std::vector<std::string>& command_line, const 
        {{"cpu_model", cpu_info("model name")},
         {"kernel", name.release},
         {"memory_bytes", pages * sysconf(_SC_PAGE_SIZE)}}},
-      {"on", on},
+      {"on", on_host ? "host" : "vm"},
       {"accel", time.accel},
       {"time_domain", time.time_domain},
       {"unit", time.unit},
       {"qemu", nullptr},
       {"kernels", nlohmann::json::object()},
       {"file_systems", nlohmann::json::object()},
+      {"tables", tables_json()},
       {"elapsed_s", 0.0}};
   return context;
 }
 
+namespace {
+
 // What of the tax falls on each phase, so that they add up to it. The marks' share is known by
 // their number. A fault that waits meets other programs too, most of them in those that it waits
 // for: what the marks do not account for is the waiting's, if that is where most of the time goes.
-void share_tax(nlohmann::json& phases, double tax) {
-  nlohmann::json* waiting = nullptr;
+void share_tax(std::vector<PhaseFigures>& phases, double tax) {
+  PhaseFigures* waiting = nullptr;
   double marks = 0;
   double whole = 0;
-  for (nlohmann::json& phase : phases) {
-    marks += phase.at("marks_cost").get<double>();
-    whole += phase.at("mean").get<double>();
-    const auto id = phase.at("id").get<std::string>();
-    if (id == "commit_wait" || (id == "log_wait" && waiting == nullptr)) waiting = &phase;
+  for (PhaseFigures& phase : phases) {
+    marks += phase.marks_cost;
+    whole += phase.mean.value;
+    if (phase.id == "commit_wait" || (phase.id == "log_wait" && waiting == nullptr)) {
+      waiting = &phase;
+    }
   }
   if (marks <= 0) return;
-  if (waiting != nullptr && (tax < marks || waiting->at("mean").get<double>() < whole / 10)) {
-    waiting = nullptr;
-  }
+  if (waiting != nullptr && (tax < marks || waiting->mean.value < whole / 10)) waiting = nullptr;
   const double scale = waiting == nullptr ? tax / marks : 1;
-  for (nlohmann::json& phase : phases) {
-    const double share =
-        scale * phase.at("marks_cost").get<double>() + (&phase == waiting ? tax - marks : 0);
-    phase["tax"] = share;
-    phase["net"] = phase.at("mean").get<double>() - share;
+  for (PhaseFigures& phase : phases) {
+    const double share = scale * phase.marks_cost + (&phase == waiting ? tax - marks : 0);
+    phase.tax = share;
+    phase.net = phase.mean.value - share;
   }
 }
 
-void add_tax(std::vector<nlohmann::json>& rows) {
-  std::map<decltype(sample_of({})), const nlohmann::json*> twins;
-  for (const nlohmann::json& row : rows) {
-    if (row.at("probes") == "off" && row.at("status") == "ok") twins[sample_of(row)] = &row;
+}  // namespace
+
+void note_elapsed(nlohmann::json& context, double seconds) {
+  context["elapsed_s"] = std::round(seconds * 10) / 10;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  context["peak_rss_kib"] = usage.ru_maxrss;
+}
+
+void add_tax(std::vector<Row>& rows) {
+  std::map<std::tuple<std::string, Count, Count>, const Row*> twins;
+  for (const Row& row : rows) {
+    if (row.probes == Probes::k_off && is_ok(row)) twins[sample_of(row)] = &row;
   }
-  for (nlohmann::json& row : rows) {
-    if (row.at("probes") == "off" || row.at("status") != "ok") continue;
+  for (Row& row : rows) {
+    // A set that sees no faults costs a fault nothing that would be worth a figure.
+    if (!sees(row.probes, kSeesFaults) || !is_ok(row)) continue;
     const auto twin = twins.find(sample_of(row));
-    if (twin == twins.end() || row.at("probes") == "interruptions") continue;
-    const double tax =
-        row.at("per_fault").get<double>() - twin->second->at("per_fault").get<double>();
-    row["tax"] = tax;
-    row["tax_page"] = row.at("per_page").get<double>() - twin->second->at("per_page").get<double>();
-    if (!row.contains("phases") || !row["phases"].is_array()) continue;
-    share_tax(row["phases"], tax);
+    if (twin == twins.end()) continue;
+    const double tax = *row.per_fault - *twin->second->per_fault;
+    row.tax = tax;
+    row.tax_page = *row.per_page - *twin->second->per_page;
+    if (row.phases) share_tax(*row.phases, tax);
   }
 }
 
 void write_result(const fs::path& dir, const nlohmann::json& context,
-                  const std::vector<nlohmann::json>& rows) {
-  nlohmann::json result = {{"context", context}, {"benchmarks", rows}};
+                  const std::vector<Row>& rows) {
+  nlohmann::json written = nlohmann::json::array();
+  for (const Row& row : rows) written.push_back(json_of(row));
+  const nlohmann::json result = {{"context", context}, {"benchmarks", std::move(written)}};
   // A console line may hold any byte.
   write_file(dir / kResultName,
              result.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+ReadResult read_result(const fs::path& dir) {
+  std::ifstream in(dir / kResultName);
+  const nlohmann::json result = nlohmann::json::parse(in, nullptr, false);
+  if (!result.is_object() || !result.contains("context") || !result.contains("benchmarks") ||
+      !result["benchmarks"].is_array()) {
+    return {};
+  }
+  ReadResult read{.context = result["context"]};
+  try {
+    for (const nlohmann::json& row : result["benchmarks"]) {
+      read.rows.push_back(earlier_row_from_json(row));
+    }
+  } catch (const Failure&) {
+    return {};
+  }
+  return read;
 }
 
 void claim_output(const fs::path& dir, bool replace) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/progress.h"
+#include "campaign/progress.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -24,15 +23,8 @@ struct CommandContext {
 // there.
 CommandContext make_context(int argc, char** argv, const std::atomic<bool>& interrupted);
 
-// What faultline-guest answers to `arguments`, as JSON. Its complaint becomes the Failure.
-nlohmann::json ask_guest_binary(const CommandContext& context,
-                                const std::vector<std::string>& arguments);
-
 // The file systems' tools and what else an image needs is looked for here.
 std::filesystem::path find_tool(const std::string& name);
-
-// "a,b,c" to its parts; empty parts are left out.
-std::vector<std::string> split_list(const std::string& list);
 
 // The git revision that the command was built from.
 const char* build_revision();

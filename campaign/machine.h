@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/context.h"
+#include "campaign/context.h"
 #include "vm/image.h"
 #include "vm/kernels.h"
 #include "vm/modules.h"
@@ -40,8 +40,8 @@ struct ImageExtras {
   std::vector<ImageFile> files = {};
   std::vector<ImageExecutable> executables = {};
 };
-GuestImage make_guest_image(const CommandContext& context, const nlohmann::json& tables,
-                            const FetchedKernel& kernel, const std::filesystem::path& cache,
+GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
+                            const std::filesystem::path& cache,
                             const std::filesystem::path& strategy_module = {},
                             const ImageExtras& more = {});
 
@@ -53,12 +53,11 @@ struct ModuleImage {
   std::string reason;
   nlohmann::json context;
 };
-ModuleImage make_module_image(const CommandContext& context, const nlohmann::json& tables,
-                              const FetchedKernel& kernel, const std::filesystem::path& cache,
-                              const Say& say);
+ModuleImage make_module_image(const CommandContext& context, const FetchedKernel& kernel,
+                              const std::filesystem::path& cache, const Say& say);
 
-// The strategies that stock kernels lack, by the guest's tables.
-std::set<std::string> module_strategies(const nlohmann::json& tables);
+// Failure(kUsage) when QEMU is not installed.
+void require_qemu();
 
 // What a result's context says of QEMU, and of a kernel; `arguments` and what only a guest knows
 // are empty. Failure(kUsage) when QEMU is not installed.

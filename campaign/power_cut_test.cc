@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/crash.h"
+#include "campaign/power_cut.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/watch.h"
+#include "campaign/watch.h"
 
 #include <chrono>
 #include <csignal>
