@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "harness/clock.h"
+#include "harness/complaints.h"
 #include "harness/contest.h"
 #include "harness/failure.h"
 #include "harness/files.h"
@@ -565,6 +566,10 @@ void fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
                      {"recursion", recursion},
                      {"slots", reading.state.lost}};
     lost = reading.state.dropped + reading.state.lost + recursion;
+    // It comes first: a fault that failed is the cause of counts that do not agree.
+    if (reading.state.errors != 0) {
+      complaint = complaint_of_errors(reading.state.errors, reading.state.error_bits);
+    }
     if (complaint.empty() && fault.count != expected) {
       complaint = fmt::format("{} touches, {} faults, but {} samples by {}", cell.touches,
                               totals.sum.faults, fault.count, probes->find("fault.end")->target);
