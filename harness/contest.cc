@@ -31,7 +31,6 @@ namespace {
 
 constexpr uint64_t kWarmup = 16;  // stores on pages of their own, before the start
 constexpr uint64_t kRoomPages = 4096;
-constexpr uint64_t kTouchesKept = 4096;  // per toucher
 // All runs start at the same phase of the clock tick (HZ=250).
 constexpr uint64_t kTickNs = 4'000'000;
 constexpr uint64_t kStartNs = 1'000'000;
@@ -93,6 +92,9 @@ struct Shared {
     std::array<uint64_t, kTouchesKept> ticks;
   };
   std::array<Party, kMaxTouchers> party;
+  // Of each party, the touches that `ticks` has no room for. The parent reads it while the party
+  // may be touching still, so of one touch in thousands it may see a part.
+  std::array<Distribution, kMaxTouchers> beyond;
 };
 
 // Memory that outlives a party that is killed.
@@ -312,7 +314,11 @@ void ContestRun::touch(Toucher& toucher) {
     } else {
       const uint64_t ticks = read_ticks() - begin;
       const uint64_t count = party.count.load(std::memory_order_relaxed);
-      if (count < kTouchesKept) party.ticks.at(count) = ticks;
+      if (count < kTouchesKept) {
+        party.ticks.at(count) = ticks;
+      } else {
+        shared_.beyond.at(toucher.index).add(ticks);
+      }
       party.sum.fetch_add(ticks, std::memory_order_relaxed);
       if (ticks > party.longest) party.longest = ticks;
       party.count.store(count + 1, std::memory_order_relaxed);
@@ -486,6 +492,7 @@ ContestFigures ContestRun::run() {
     if (figures.refusal == 0) figures.refusal = party.refusal;
     figures.touch_ticks.insert(figures.touch_ticks.end(), party.ticks.begin(),
                                party.ticks.begin() + std::min(count, kTouchesKept));
+    figures.touches_beyond.add(shared_.beyond.at(i));
     figures.touch_sum += party.sum;
     figures.touch_longest = std::max<uint64_t>(figures.touch_longest, party.longest);
     const uint64_t began = party.begin;
@@ -527,14 +534,6 @@ ContestFigures run_contest(const ContestSpec& spec) { return ContestRun(spec).ru
 
 bool truncate_up_and_down(Toucher& toucher, uint64_t n) {
   return ftruncate(toucher.fd, toucher.end + (n % 2 == 0 ? static_cast<off_t>(kPageSize) : 0)) == 0;
-}
-
-uint64_t quantile_of(std::span<const uint64_t> sorted, double q) {
-  if (sorted.empty()) return 0;
-  const double rank = q * static_cast<double>(sorted.size());
-  auto index = static_cast<size_t>(rank);
-  if (static_cast<double>(index) == rank && index > 0) --index;
-  return sorted[std::min(index, sorted.size() - 1)];
 }
 
 namespace {
@@ -727,7 +726,9 @@ void fill_contest(const Cell& cell, const RunContext& context, nlohmann::json& r
     runs.push_back(run_json(run, measure, scale, slowdown));
   }
 
-  std::vector<uint64_t> times;  // of all that ended, and of those that were open at the end
+  // Of all that ended, and of those that were open at the end.
+  std::vector<uint64_t> times;
+  Distribution beyond;
   fl_kmod_stats stats{};
   uint64_t stores = 0;
   uint64_t kernel_faults = 0;
@@ -746,6 +747,7 @@ void fill_contest(const Cell& cell, const RunContext& context, nlohmann::json& r
     const std::vector<uint64_t>& measured = measure.victim ? f.faults : f.touch_ticks;
     times.insert(times.end(), measured.begin(), measured.end());
     if (measure.victim && f.open != 0) times.push_back(f.open);
+    if (!measure.victim) beyond.add(f.touches_beyond);
     stores += f.faults.size();
     for (const uint64_t fault : f.faults) busy += static_cast<double>(fault);
     if (f.kernel_faults) kernel_faults += *f.kernel_faults;
@@ -764,7 +766,7 @@ void fill_contest(const Cell& cell, const RunContext& context, nlohmann::json& r
   for (const auto& [name, q] :
        {std::pair{"p50", 0.5}, std::pair{"p90", 0.9}, std::pair{"p99", 0.99},
         std::pair{"p99_9", 0.999}, std::pair{"max", 1.0}}) {
-    row[name] = scale * static_cast<double>(quantile_of(times, q));
+    row[name] = scale * static_cast<double>(quantile_of(times, beyond, q));
   }
   row["per_fault"] = scale * ratio(busy, static_cast<double>(stores));
   row["per_page"] = scale * ratio(static_cast<double>(elapsed), static_cast<double>(stores));

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/histogram.h"
 #include "harness/module.h"
 #include "harness/run.h"
 
@@ -21,6 +22,8 @@ namespace faultline {
 // The kind that stands in a cell nobody touches.
 inline constexpr char kNoTouch[] = "none";
 inline constexpr unsigned kMaxTouchers = 4;
+// Of each toucher, the touches whose time is kept to the tick.
+inline constexpr uint64_t kTouchesKept = 4096;
 
 // Who touches: an attacker process, or a bystander. It has a part of the file of its own, beyond
 // the pages that the victim faults on.
@@ -89,10 +92,13 @@ struct ContestFigures {
   bool dax = false;      // by statx
   uint64_t touches = 0;  // by all touchers
   uint64_t refused = 0;
-  int refusal = 0;                         // errno of the first
-  std::vector<uint64_t> touch_ticks = {};  // each touch, as far as they are kept
-  uint64_t touch_sum = 0;                  // of all
-  uint64_t touch_longest = 0;              // one that was open at the end included
+  int refusal = 0;  // errno of the first
+  // Each touch: of every toucher the first kTouchesKept to the tick, and those after them by the
+  // bucket that they fall into.
+  std::vector<uint64_t> touch_ticks = {};
+  Distribution touches_beyond = {};
+  uint64_t touch_sum = 0;      // of all
+  uint64_t touch_longest = 0;  // one that was open at the end included
   fl_kmod_stats module = {};
 
   // The victim's time per store; one that is open counts, so for a starved victim this is the least
@@ -103,9 +109,6 @@ struct ContestFigures {
 
 // Throws Failure when a party cannot start, or dies.
 ContestFigures run_contest(const ContestSpec& spec);
-
-// The value below or at which the share q of `sorted` lies; 0 for none.
-uint64_t quantile_of(std::span<const uint64_t> sorted, double q);
 
 // The whole cell: its row's figures. Throws Failure as a cell without touches does.
 void fill_contest(const Cell& cell, const RunContext& context, nlohmann::json& row);

@@ -17,6 +17,7 @@
 #include "bpf/sample.h"
 #include "harness/attach.h"
 #include "harness/filesystem.h"
+#include "harness/histogram.h"
 #include "harness/interruptions.h"
 
 namespace faultline {
@@ -35,17 +36,6 @@ struct PointStatus {
   std::string target = {};  // kernel function or tracepoint; several by commas
   std::string means = {};   // means_name(), or "" when there is no way
   std::string error = {};   // why not, or why not by the means that was tried before
-};
-
-// The durations of one probe's events.
-struct Distribution {
-  uint64_t count = 0;
-  uint64_t sum = 0;
-  uint64_t max = 0;
-  std::array<uint64_t, FL_BUCKETS> buckets = {};
-
-  void add(uint64_t duration);
-  void add(const fl_overflow& more);
 };
 
 // All that a set of probes has seen since it was reset. Times in ns of the monotonic clock.
