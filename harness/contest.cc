@@ -601,10 +601,11 @@ nlohmann::json run_json(const Scanned& run, const Measure& measure, double scale
 
 double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
 
+// To be that of cell/words.h.
 double median(std::vector<double> values) {
-  if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
-  return values[(values.size() - 1) / 2];
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 // A ContestSpec with all that the runs of a cell share.
