@@ -23,6 +23,7 @@
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/probe.h"
+#include "harness/row.h"
 #include "harness/run.h"
 #include "harness/wire.h"
 

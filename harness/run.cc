@@ -20,7 +20,7 @@
 
 #include "harness/clock.h"
 #include "harness/complaints.h"
-#include "harness/contest.h"
+#include "harness/contest_scan.h"
 #include "harness/failure.h"
 #include "harness/files.h"
 #include "harness/histogram.h"
@@ -28,6 +28,7 @@
 #include "harness/journal.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
+#include "harness/row.h"
 #include "harness/seed.h"
 
 namespace faultline {
@@ -276,37 +277,6 @@ nlohmann::json locks_json(const ProbeReading& reading, pid_t leader) {
   return locks;
 }
 
-}  // namespace
-
-nlohmann::json module_json(const fl_kmod_stats& stats) {
-  nlohmann::json retries = nlohmann::json::array();
-  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
-    if (stats.retries_per_fault[i] != 0) retries.push_back({i, stats.retries_per_fault[i]});
-  }
-  return {{"attempts", stats.attempts},
-          {"faults", stats.faults},
-          {"syncs", stats.syncs},
-          {"syncs_dropped", stats.syncs_dropped},
-          {"retries", stats.retries},
-          {"passed_over", stats.passed_over},
-          {"not_droppable", stats.not_droppable},
-          {"mmap_locks", stats.mmap_locks},
-          {"vma_locks", stats.vma_locks},
-          {"errors", stats.errors},
-          {"retries_per_fault", retries}};
-}
-
-uint64_t retries_p50(const fl_kmod_stats& stats) {
-  uint64_t seen = 0;
-  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
-    seen += stats.retries_per_fault[i];
-    if (2 * seen >= stats.faults) return i;
-  }
-  return 0;
-}
-
-namespace {
-
 // A process that does something else on the file system for as long as this lives.
 class Beside {
  public:
@@ -517,9 +487,7 @@ void fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
   }
 
   if (module) {
-    row["module"] = module_json(stats);
-    row["retries_p50"] = retries_p50(stats);
-    row["retries_max"] = stats.max_retries;
+    put_module(stats, row);
     if (complaint.empty() && stats.faults != expected) {
       complaint =
           fmt::format("{} touches, but the module saw {} faults", cell.touches, stats.faults);
@@ -566,9 +534,12 @@ void fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
                      {"recursion", recursion},
                      {"slots", reading.state.lost}};
     lost = reading.state.dropped + reading.state.lost + recursion;
-    // It comes first: a fault that failed is the cause of counts that do not agree.
+    // It comes first: a fault that failed is why other counts do not agree.
     if (reading.state.errors != 0) {
-      complaint = complaint_of_errors(reading.state.errors, reading.state.error_bits);
+      CellCounts counts;
+      counts.probed = CellCounts::Probed{.errors = reading.state.errors,
+                                         .error_bits = reading.state.error_bits};
+      complaint = complaint_of(counts);
     }
     if (complaint.empty() && fault.count != expected) {
       complaint = fmt::format("{} touches, {} faults, but {} samples by {}", cell.touches,
@@ -605,48 +576,6 @@ void fill(const Cell& cell, const RunContext& context, nlohmann::json& row) {
 
 }  // namespace
 
-nlohmann::json empty_row(const Cell& cell, const std::string& status, const std::string& reason) {
-  const std::string name = cell.name();
-  nlohmann::json row = cell_to_json(cell);
-  row.erase("virtual_time");
-  row.erase("samples");
-  row.erase("delay");  // the kernel's name says it
-  row.erase("repetition");
-  if (cell.dirty_inodes == 0) row["dirty_inodes"] = nullptr;
-  if (cell.touch.empty()) {
-    for (const char* field : {"touch", "attackers", "setting"}) row[field] = nullptr;
-  }
-  row.update({{"name", name},
-              {"run_name", name},
-              {"run_type", "iteration"},
-              {"repetitions", 1},
-              {"repetition_index", cell.repetition},
-              {"family_index", 0},
-              {"per_family_instance_index", 0},
-              {"iterations", 0},
-              {"time_domain", cell.virtual_time ? "virtual" : "wall"},
-              {"unit", cell.virtual_time ? "instr" : "ns"},
-              {"time_unit", cell.virtual_time ? "instr" : "ns"},
-              {"status", status},
-              {"reason", reason},
-              {"life", nullptr}});
-  for (const char* field : {"real_time",     "cpu_time",     "per_fault",     "per_page",
-                            "loop_cost",     "pages",        "faults",        "syncs",
-                            "app_syncs",     "commits",      "fast_commits",  "fallbacks",
-                            "mtime_changes", "mapped_order", "dax",           "map_sync",
-                            "line_flush",    "samples",      "tax",           "tax_page",
-                            "p50",           "p90",          "p99",           "p99_9",
-                            "max",           "probe",        "losses",        "module",
-                            "retries_p50",   "retries_max",  "period_us",     "starved",
-                            "slowdown",      "slowdown_p50", "progress_max",  "attack_rate",
-                            "refused",       "reference",    "scan",          "journal",
-                            "phases",        "locks",        "sample_kinds",  "fallback_reasons",
-                            "counters",      "interrupts",   "interruptions", "outlier"}) {
-    row[field] = nullptr;
-  }
-  return row;
-}
-
 nlohmann::json run_cell(const Cell& cell, const RunContext& context) {
   nlohmann::json row = empty_row(cell, "failed", "");
   try {
@@ -654,7 +583,7 @@ nlohmann::json run_cell(const Cell& cell, const RunContext& context) {
     if (context.workload.contest == Contest::kNone) {
       fill(cell, context, row);
     } else {
-      fill_contest(cell, context, row);
+      put_contest(measure_contest(cell, context), row);
     }
   } catch (const Failure& failure) {
     row["status"] = failure.code() == ExitCode::kSkipped ? "skipped" : "failed";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/contest.h"
+#include "harness/contest_run.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
