@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What does not agree among the counts of a measured cell (rule 5 of DESIGN.md): N touches, N
+// What does not agree among the counts of a measured cell: N touches, N
 // faults, N samples. Pure: from counted facts to one line that says what is wrong, empty when
 // nothing is.
 #pragma once
@@ -63,7 +63,7 @@ struct ContestCounts {
 };
 std::string complaint_of(const ContestCounts& counts);
 
-// Events that were lost. One loss makes the cell incomplete (rule 4 of DESIGN.md).
+// Events that were lost. One loss makes the cell incomplete.
 struct Losses {
   uint64_t dropped = 0;    // records for which the ring buffer had no room
   uint64_t missed = 0;     // faults without a sample; a complaint tells of these

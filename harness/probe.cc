@@ -324,9 +324,9 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
 
 ProbeSet::~ProbeSet() = default;
 
-const PointStatus* ProbeSet::find(const std::string& point) const {
-  for (const PointStatus& status : status_) {
-    if (status.id == point && !status.means.empty()) return &status;
+const PointStatus* find_point(std::span<const PointStatus> points, const std::string& id) {
+  for (const PointStatus& status : points) {
+    if (status.id == id && !status.means.empty()) return &status;
   }
   return nullptr;
 }

@@ -56,6 +56,9 @@ struct ProbeReading {
   }
 };
 
+// nullptr when there is no such point among them, or no way to it.
+const PointStatus* find_point(std::span<const PointStatus> points, const std::string& id);
+
 class ProbeSet {
  public:
   // Loads what points_of() names. A point that no way leads to is left out and its status says why;
@@ -66,8 +69,6 @@ class ProbeSet {
   ProbeSet& operator=(const ProbeSet&) = delete;
 
   [[nodiscard]] std::span<const PointStatus> points() const { return status_; }
-  // nullptr when the set has no such point, or no way to it.
-  [[nodiscard]] const PointStatus* find(const std::string& point) const;
   // Why the set cannot count faults here; empty when it can.
   [[nodiscard]] std::string why_not() const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One cell: prepare, attach, warm up, measure, drain, write.
+// One cell, from its seed to its row.
 #pragma once
 
 #include <nlohmann/json.hpp>
