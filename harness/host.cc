@@ -22,6 +22,7 @@
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/probe.h"
+#include "harness/row.h"
 #include "harness/run.h"
 #include "harness/wire.h"
 
@@ -225,7 +226,7 @@ int host_main(const std::string& directory, const std::string& cell_file, int fr
     return static_cast<int>(code);
   };
   try {
-    writer.send_frame(wire::kHello, hello(read_ticks()));
+    writer.send_frame(wire::kHello, hello_payload(read_ticks()));
     const Place place = inspect(directory);
     nlohmann::json ready = {
         {"mkfs", ""},

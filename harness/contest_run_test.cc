@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/contest.h"
+#include "harness/contest_run.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -252,6 +252,20 @@ TEST(Contest, RefusedTouchesAreCounted) {
   EXPECT_EQ(figures.refusal, ETXTBSY);
 }
 
+TEST(Contest, EveryTouchIsKept) {
+  const TempFolder folder;
+  ContestSpec spec = small(folder);
+  spec.store = [](char* /*at*/, uint64_t /*value*/) { usleep(5'000); };
+  constexpr TouchKind kIdle = {
+      .id = "idle", .summary = "", .touch = [](Toucher&, uint64_t) { return true; }};
+  spec.kind = &kIdle;
+  spec.touchers = 1;
+  const ContestFigures figures = run_contest(spec);
+  ASSERT_GT(figures.touches, 4096U) << "in a tight loop of 40 ms";
+  EXPECT_EQ(figures.touch_ticks.size(), 4096U);
+  EXPECT_GE(figures.touches_beyond.count, figures.touches - 4096);
+}
+
 TEST(Contest, ThePartiesEndsAreSeen) {
   const TempFolder folder;
   ContestSpec spec = small(folder);
@@ -283,15 +297,6 @@ TEST(Contest, ABystandersTouches) {
     EXPECT_GT(figures.touch_sum, 0U) << id;
     EXPECT_GE(figures.touch_sum, figures.touch_longest) << id;
   }
-}
-
-TEST(Quantile, OfSortedValues) {
-  const std::vector<uint64_t> values = {1, 2, 3, 4, 100};
-  EXPECT_EQ(quantile_of(values, 0.5), 3U);
-  EXPECT_EQ(quantile_of(values, 0.8), 4U);
-  EXPECT_EQ(quantile_of(values, 0.81), 100U);
-  EXPECT_EQ(quantile_of(values, 1.0), 100U);
-  EXPECT_EQ(quantile_of({}, 0.5), 0U);
 }
 
 }  // namespace
