@@ -25,11 +25,6 @@ void make_dirs(const std::filesystem::path& dir);
 // Makes everything on the file system of `path` durable, for many files at once.
 void sync_file_system(const std::filesystem::path& path);
 
-// Puts the folder `made` where `place` is, durably; what was there goes to `scratch`. All three are
-// on one file system.
-void replace_folder(const std::filesystem::path& made, const std::filesystem::path& place,
-                    const std::filesystem::path& scratch);
-
 // Throws the Failure for `error` (an errno) met while doing `what` ("cannot write") to `path`.
 [[noreturn]] void throw_io_failure(std::string_view what, const std::filesystem::path& path,
                                    int error);
@@ -81,11 +76,15 @@ class FileLock {
  public:
   // Blocks; `on_wait`, if any, is called once before waiting for another holder.
   explicit FileLock(const std::filesystem::path& file, const std::function<void()>& on_wait = {});
+  // Does not block: null while another holder has it.
+  static std::unique_ptr<FileLock> try_lock(const std::filesystem::path& file);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
  private:
+  FileLock() = default;
+  void open(const std::filesystem::path& file);
   int fd_ = -1;
 };
 

@@ -10,9 +10,9 @@
 
 #include "harness/failure.h"
 #include "vm/apt.h"
+#include "vm/cache/entry.h"
 #include "vm/files.h"
 #include "vm/package.h"
-#include "vm/stamp.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -45,22 +45,20 @@ bool is_whole(const fs::path& build) {
   return true;
 }
 
-std::optional<KernelHeaders> load_headers(const FetchedKernel& kernel, const fs::path& folder) {
-  std::error_code ignored;
-  const nlohmann::json stamp = read_stamp(folder);
-  try {
-    const fs::path build = build_folder(folder, kernel.release);
-    if (stamp.at("version").get<std::string>() != kernel.version || !is_whole(build)) {
-      return std::nullopt;
-    }
-    KernelHeaders headers = headers_in(build);
-    headers.root = folder;
-    headers.version = kernel.version;
-    headers.libs = stamp.at("libs").get<std::vector<std::string>>();
-    return headers;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
-  }
+CacheEntry entry_of(const FetchedKernel& kernel, const fs::path& cache) {
+  return {cache,
+          {.kind = "headers", .name = kernel.release, .from = {{"version", kernel.version}}}};
+}
+
+std::optional<KernelHeaders> load_headers(const FetchedKernel& kernel, const fs::path& folder,
+                                          const nlohmann::json& stamp) {
+  const fs::path build = build_folder(folder, kernel.release);
+  if (!is_whole(build)) return std::nullopt;
+  KernelHeaders headers = headers_in(build);
+  headers.root = folder;
+  headers.version = kernel.version;
+  headers.libs = stamp.at("libs").get<std::vector<std::string>>();
+  return headers;
 }
 
 // The user's own kernel: what `make modules_install` leaves behind.
@@ -120,8 +118,9 @@ std::string place_of(const std::string& member, const std::string& release) {
   return member;
 }
 
-void unpack_headers(const FetchedKernel& kernel, const std::vector<AptPackage>& packages,
-                    const std::vector<fs::path>& debs, const fs::path& folder) {
+// Unpacks into `folder`, and returns what its stamp says of it.
+nlohmann::json unpack_headers(const FetchedKernel& kernel, const std::vector<AptPackage>& packages,
+                              const std::vector<fs::path>& debs, const fs::path& folder) {
   for (const fs::path& deb : debs) {
     unpack_deb(deb, folder,
                [&](const std::string& member) { return place_of(member, kernel.release); },
@@ -145,59 +144,49 @@ void unpack_headers(const FetchedKernel& kernel, const std::vector<AptPackage>& 
       if (name.starts_with("lib") || name.starts_with("zlib")) libs.push_back(name);
     }
   }
-  const nlohmann::json stamp = {{"version", kernel.version}, {"libs", libs}, {"deb_sha256", sums}};
-  write_stamp(folder, stamp);
+  return {{"libs", libs}, {"deb_sha256", sums}};
 }
 
 }  // namespace
 
 bool have_headers(const FetchedKernel& kernel, const fs::path& cache) {
   if (kernel.package.empty()) return is_whole(kernel.modules_dir / "build");
-  return load_headers(kernel, cache / "headers" / kernel.release).has_value();
+  const CacheEntry entry = entry_of(kernel, cache);
+  return entry
+      .find<KernelHeaders>(
+          [&](const nlohmann::json& stamp) { return load_headers(kernel, entry.folder(), stamp); })
+      .has_value();
 }
 
 KernelHeaders fetch_headers(const FetchedKernel& kernel, const fs::path& cache,
                             const Progress& progress, const FetchOptions& options) {
   if (kernel.package.empty()) return own_headers(kernel);
-  const fs::path folder = cache / "headers" / kernel.release;
-  std::optional<KernelHeaders> present = load_headers(kernel, folder);
-  if (present) return *present;
-
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("headers-" + kernel.release), [&] {
-    tell(progress, kernel, "waiting for another command that fetches them");
-  });
-  present = load_headers(kernel, folder);
-  if (present) return *present;
-  const fs::path unfinished = cache / "unfinished" / ("headers-" + kernel.release);
-  fs::remove_all(unfinished);  // of a fetch that was killed
-
-  const AptLists lists(cache, kernel.suites, options.etc_apt,
-                       [&](const std::string& what) { tell(progress, kernel, what); });
-  const std::vector<AptPackage> packages = resolve(kernel, lists.apt());
-  const TempDir scratch(unfinished);
-  const fs::path made = scratch.path() / "headers";
-  make_dirs(made);
-  tell(progress, kernel,
-       fmt::format("fetching {} {} ({})", packages.front().name, kernel.version,
-                   download_size(packages)));
-  std::vector<fs::path> debs;
-  debs.reserve(packages.size());
-  for (const AptPackage& package : packages) {
-    debs.push_back(apt_download(lists.apt(), package, scratch.path()));
-  }
-  tell(progress, kernel, "unpacking");
-  unpack_headers(kernel, packages, debs, made);
-  replace_folder(made, folder, scratch.path());
-
-  present = load_headers(kernel, folder);
-  if (!present) {
-    throw Failure(ExitCode::kVmFailed,
-                  fmt::format("headers {}: {} vanished while they were fetched; run the command "
-                              "again",
-                              kernel.id, folder.string()));
-  }
-  return *present;
+  const CacheEntry entry = entry_of(kernel, cache);
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    const AptLists lists(cache, kernel.suites, options.etc_apt,
+                         [&](const std::string& what) { tell(progress, kernel, what); });
+    const std::vector<AptPackage> packages = resolve(kernel, lists.apt());
+    tell(progress, kernel,
+         fmt::format("fetching {} {} ({})", packages.front().name, kernel.version,
+                     download_size(packages)));
+    std::vector<fs::path> debs;
+    debs.reserve(packages.size());
+    for (const AptPackage& package : packages) {
+      debs.push_back(apt_download(lists.apt(), package, making.scratch));
+    }
+    tell(progress, kernel, "unpacking");
+    return unpack_headers(kernel, packages, debs, making.folder);
+  };
+  return entry
+      .obtain<KernelHeaders>(
+          {.load =
+               [&](const nlohmann::json& stamp) {
+                 return load_headers(kernel, entry.folder(), stamp);
+               },
+           .make = make,
+           .on_wait =
+               [&] { tell(progress, kernel, "waiting for another command that fetches them"); }})
+      .value;
 }
 
 std::string relative_makefile(const std::string& text) {

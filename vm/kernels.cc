@@ -17,10 +17,10 @@
 
 #include "harness/failure.h"
 #include "vm/apt.h"
+#include "vm/cache/entry.h"
 #include "vm/files.h"
 #include "vm/modules.h"
 #include "vm/package.h"
-#include "vm/stamp.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -31,34 +31,40 @@ void tell(const Progress& progress, const KernelRow& row, std::string_view what)
   if (progress) progress(fmt::format("kernel {}: {}", row.id, what));
 }
 
-fs::path folder_of(const KernelRow& row, const fs::path& cache) {
-  return cache / "kernels" / (row.version.empty() ? row.id : row.version);
+CacheEntry entry_of(const KernelRow& row, const fs::path& cache) {
+  const bool newest = row.version.empty();
+  return {cache,
+          {.kind = "kernels",
+           .name = newest ? row.id : row.version,
+           .from = newest ? nlohmann::json::object() : nlohmann::json{{"version", row.version}}}};
 }
 
 // The kernel in `folder`, if the folder holds all that its stamp promises.
-std::optional<FetchedKernel> load_fetched(const KernelRow& row, const fs::path& folder) {
+std::optional<FetchedKernel> load_fetched(const KernelRow& row, const fs::path& folder,
+                                          const nlohmann::json& stamp) {
+  const auto release = stamp.at("release").get<std::string>();
+  FetchedKernel kernel = {.id = row.id,
+                          .release = release,
+                          .build = stamp.at("build").get<std::string>(),
+                          .package = stamp.at("package").get<std::string>(),
+                          .version = stamp.at("version").get<std::string>(),
+                          .vmlinuz = folder / "vmlinuz",
+                          .modules_dir = folder / "modules" / release,
+                          .config = folder / "config",
+                          .suites = row.suites};
   std::error_code ignored;
-  const nlohmann::json stamp = read_stamp(folder);
-  try {
-    FetchedKernel kernel = {
-        .id = row.id,
-        .release = stamp.at("release").get<std::string>(),
-        .build = stamp.at("build").get<std::string>(),
-        .package = stamp.at("package").get<std::string>(),
-        .version = stamp.at("version").get<std::string>(),
-        .vmlinuz = folder / "vmlinuz",
-        .modules_dir = folder / "modules" / stamp.at("release").get<std::string>(),
-        .config = folder / "config",
-        .suites = row.suites};
-    if (fs::file_size(kernel.vmlinuz, ignored) != stamp.at("vmlinuz_bytes").get<std::uint64_t>() ||
-        !fs::exists(kernel.modules_dir / "modules.dep", ignored) ||
-        !fs::exists(kernel.config, ignored)) {
-      return std::nullopt;
-    }
-    return kernel;
-  } catch (const nlohmann::json::exception&) {
+  if (fs::file_size(kernel.vmlinuz, ignored) != stamp.at("vmlinuz_bytes").get<std::uint64_t>() ||
+      !fs::exists(kernel.modules_dir / "modules.dep", ignored) ||
+      !fs::exists(kernel.config, ignored)) {
     return std::nullopt;
   }
+  return kernel;
+}
+
+std::optional<FetchedKernel> find_fetched(const KernelRow& row, const fs::path& cache) {
+  const CacheEntry entry = entry_of(row, cache);
+  return entry.find<FetchedKernel>(
+      [&](const nlohmann::json& stamp) { return load_fetched(row, entry.folder(), stamp); });
 }
 
 // What a row resolves to: the packages to fetch, the one that gives the name first.
@@ -164,9 +170,9 @@ std::string bzimage_version_of_file(const fs::path& bzimage) {
   return bzimage_version(bytes, bzimage.string());
 }
 
-// Unpacks into `folder`, and says in a stamp what it is.
-void unpack_kernel(const Resolved& resolved, const std::vector<fs::path>& debs,
-                   const fs::path& folder) {
+// Unpacks into `folder`, and returns what its stamp says of it.
+nlohmann::json unpack_kernel(const Resolved& resolved, const std::vector<fs::path>& debs,
+                             const fs::path& folder) {
   for (const fs::path& deb : debs) {
     unpack_deb(deb, folder,
                [&](const std::string& member) { return place_of(member, resolved.release); });
@@ -184,18 +190,12 @@ void unpack_kernel(const Resolved& resolved, const std::vector<fs::path>& debs,
   nlohmann::json sums = nlohmann::json::object();
   for (const AptPackage& package : resolved.packages) sums[package.name] = package.sha256;
   const std::string build = bzimage_version_of_file(folder / "vmlinuz");
-  const nlohmann::json stamp = {{"package", resolved.packages.front().name},
-                                {"version", resolved.packages.front().version},
-                                {"release", resolved.release},
-                                {"build", build},
-                                {"vmlinuz_bytes", fs::file_size(folder / "vmlinuz")},
-                                {"deb_sha256", sums}};
-  write_stamp(folder, stamp);
-}
-
-// Removes what a fetch that was killed has left. The caller holds the row's lock.
-bool remove_unfinished(const fs::path& unfinished) {
-  return fs::remove_all(unfinished) > 1;  // the folder itself counts
+  return {{"package", resolved.packages.front().name},
+          {"version", resolved.packages.front().version},
+          {"release", resolved.release},
+          {"build", build},
+          {"vmlinuz_bytes", fs::file_size(folder / "vmlinuz")},
+          {"deb_sha256", sums}};
 }
 
 // Those of `rows` whose id or an alias the glob matches.
@@ -355,21 +355,26 @@ std::vector<KernelRow> point_releases(const fs::path& cache, const Progress& pro
                                       const FetchOptions& options) {
   std::vector<KernelRow> all;
   for (const KernelRow& row : kernel_table()) {
-    const fs::path folder = cache / "releases" / row.id;
-    nlohmann::json stamp = read_stamp(folder);
-    if (options.refresh || !stamp.is_object() || !stamp.contains("versions")) {
-      const AptLists lists(cache, row.suites, options.etc_apt,
-                           [&](const std::string& what) { tell(progress, row, what); });
-      std::vector<std::string> versions;
-      for (const Resolved& one : on_offer(row, lists.apt())) {
-        versions.push_back(one.packages.front().version);
-      }
-      make_dirs(folder);
-      stamp = {{"versions", versions}};
-      write_stamp(folder, stamp);
+    using Versions = std::vector<std::string>;
+    const CacheEntry entry(cache, {.kind = "releases", .name = row.id});
+    const CacheEntry::Recipe<Versions> recipe = {
+        .load = [](const nlohmann::json& stamp) -> std::optional<Versions> {
+          return stamp.at("versions").get<Versions>();
+        },
+        .make = [&](const CacheEntry::Making&) -> std::optional<nlohmann::json> {
+          const AptLists lists(cache, row.suites, options.etc_apt,
+                               [&](const std::string& what) { tell(progress, row, what); });
+          Versions versions;
+          for (const Resolved& one : on_offer(row, lists.apt())) {
+            versions.push_back(one.packages.front().version);
+          }
+          return nlohmann::json{{"versions", versions}};
+        },
+        .on_wait = [&] { tell(progress, row, "waiting for another command that lists them"); },
+        .refresh = options.refresh};
+    for (KernelRow& release : releases_of(row, entry.obtain(recipe).value)) {
+      all.push_back(std::move(release));
     }
-    const auto versions = stamp.at("versions").get<std::vector<std::string>>();
-    for (KernelRow& release : releases_of(row, versions)) all.push_back(std::move(release));
   }
   std::stable_sort(all.begin(), all.end(), [](const KernelRow& left, const KernelRow& right) {
     return compare_versions(left.version, right.version) < 0;
@@ -435,51 +440,40 @@ std::string release_in(const std::string& package, const std::string& pattern) {
 
 FetchedKernel fetch_kernel(const KernelRow& row, const fs::path& cache, const Progress& progress,
                            const FetchOptions& options) {
-  const fs::path folder = folder_of(row, cache);
-  std::optional<FetchedKernel> present = load_fetched(row, folder);
-  if (present && !options.refresh) return *present;
-
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("kernel-" + row.id),
-                      [&] { tell(progress, row, "waiting for another command that fetches it"); });
-  present = load_fetched(row, folder);
-  if (present && !options.refresh) return *present;
-  const fs::path unfinished = cache / "unfinished" / row.id;
-  if (remove_unfinished(unfinished) || (!present && fs::exists(folder))) {
-    tell(progress, row, "an earlier fetch was interrupted or damaged; fetching it again");
-  }
-
-  const AptLists lists(cache, row.suites, options.etc_apt,
-                       [&](const std::string& what) { tell(progress, row, what); });
-  const Apt& apt = lists.apt();
-  const Resolved resolved = resolve(row, apt);
-  const AptPackage& image = resolved.packages.front();
-  if (present && present->package == image.name && present->version == image.version) {
-    tell(progress, row, "already the newest: " + image.name + " " + image.version);
-    return *present;
-  }
-
-  const TempDir scratch(unfinished);
-  const fs::path made = scratch.path() / "kernel";
-  make_dirs(made);
-  tell(progress, row,
-       fmt::format("fetching {} {} ({})", image.name, image.version,
-                   download_size(resolved.packages)));
-  std::vector<fs::path> debs;
-  for (const AptPackage& package : resolved.packages) {
-    debs.push_back(apt_download(apt, package, scratch.path()));
-  }
-  tell(progress, row, "unpacking");
-  unpack_kernel(resolved, debs, made);
-  replace_folder(made, folder, scratch.path());
-
-  present = load_fetched(row, folder);
-  if (!present) {
-    throw Failure(ExitCode::kVmFailed,
-                  fmt::format("kernel {}: {} vanished while it was fetched; run the command again",
-                              row.id, folder.string()));
-  }
-  return *present;
+  const CacheEntry entry = entry_of(row, cache);
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    if (making.again) {
+      tell(progress, row, "an earlier fetch was interrupted or damaged; fetching it again");
+    }
+    const AptLists lists(cache, row.suites, options.etc_apt,
+                         [&](const std::string& what) { tell(progress, row, what); });
+    const Resolved resolved = resolve(row, lists.apt());
+    const AptPackage& image = resolved.packages.front();
+    const std::optional<FetchedKernel> present = find_fetched(row, cache);
+    if (present && present->package == image.name && present->version == image.version) {
+      tell(progress, row, "already the newest: " + image.name + " " + image.version);
+      return std::nullopt;
+    }
+    tell(progress, row,
+         fmt::format("fetching {} {} ({})", image.name, image.version,
+                     download_size(resolved.packages)));
+    std::vector<fs::path> debs;
+    for (const AptPackage& package : resolved.packages) {
+      debs.push_back(apt_download(lists.apt(), package, making.scratch));
+    }
+    tell(progress, row, "unpacking");
+    return unpack_kernel(resolved, debs, making.folder);
+  };
+  return entry
+      .obtain<FetchedKernel>(
+          {.load =
+               [&](const nlohmann::json& stamp) {
+                 return load_fetched(row, entry.folder(), stamp);
+               },
+           .make = make,
+           .on_wait = [&] { tell(progress, row, "waiting for another command that fetches it"); },
+           .refresh = options.refresh})
+      .value;
 }
 
 FetchedKernel kernel_from_path(const fs::path& bzimage, const fs::path& modules_dir) {
@@ -535,7 +529,7 @@ std::string bzimage_version(std::string_view bytes, const std::string& where) {
 nlohmann::json kernels_json(const fs::path& cache, const std::vector<KernelRow>& of) {
   nlohmann::json rows = nlohmann::json::array();
   for (const KernelRow& row : of) {
-    const std::optional<FetchedKernel> kernel = load_fetched(row, folder_of(row, cache));
+    const std::optional<FetchedKernel> kernel = find_fetched(row, cache);
     const auto known = [&](std::string FetchedKernel::*member) {
       return kernel ? nlohmann::json(*kernel.*member) : nlohmann::json();
     };

@@ -10,7 +10,6 @@
 #include "harness/failure.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/stamp.h"
 #include "vm/test_mirror.h"
 #include "vm/test_support.h"
 
@@ -124,7 +123,7 @@ TEST(KernelsNamed, RowsFirstThenPointReleases) {
     Words versions;
     if (row.id == "bookworm") versions = {"6.1.9-1", "6.1.10-1", "6.1.10-2"};
     if (row.id == "bullseye") versions = {"5.10.200-1"};
-    write_stamp(folder, {{"versions", versions}});
+    write_file(folder / "stamp.json", nlohmann::json{{"versions", versions}}.dump());
   }
   const auto ids = [&](const std::string& name) {
     Words found;
@@ -359,7 +358,7 @@ TEST_F(FetchKernel, LeavesNothingOfAPackageThatIsNotTheIndexs) {
   write_file(deb, whole.substr(0, whole.size() / 2));
   EXPECT_NE(failure_of(row_), "");
   EXPECT_FALSE(fs::exists(cache() / "kernels" / "bookworm"));
-  EXPECT_TRUE(fs::is_empty(cache() / "unfinished" / "bookworm"));
+  EXPECT_TRUE(fs::is_empty(cache() / "unfinished" / "kernels-bookworm"));
 
   write_file(deb, whole);
   EXPECT_EQ(fetch(row_).version, "9.9.1-1");
@@ -376,10 +375,10 @@ TEST_F(FetchKernel, LeavesNothingOfAPackageThatIsDamaged) {
 TEST_F(FetchKernel, FetchesAnewAfterAnInterruptOrDamageAndSaysSo) {
   offer_kernel(1, "9.9.1-1");
   publish();
-  make_dirs(cache() / "unfinished" / "bookworm" / "tmp-killed" / "kernel");
+  make_dirs(cache() / "unfinished" / "kernels-bookworm" / "tmp-killed" / "kernel");
   const FetchedKernel kernel = fetch(row_);
   EXPECT_NE(told_.find("interrupted or damaged; fetching it again"), std::string::npos) << told_;
-  EXPECT_TRUE(fs::is_empty(cache() / "unfinished" / "bookworm"));
+  EXPECT_TRUE(fs::is_empty(cache() / "unfinished" / "kernels-bookworm"));
 
   for (const fs::path& damage : {kernel.vmlinuz, kernel.config, kernel.modules_dir / "modules.dep",
                                  kernel.vmlinuz.parent_path() / "stamp.json"}) {

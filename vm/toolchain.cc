@@ -10,10 +10,10 @@
 
 #include "harness/failure.h"
 #include "vm/apt.h"
+#include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/package.h"
-#include "vm/stamp.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -28,18 +28,6 @@ Toolchain toolchain_in(const fs::path& root, const std::string& compiler) {
           .loader = libraries / "ld-linux-x86-64.so.2",
           .libraries = libraries,
           .compiler = root / "usr" / "bin" / fmt::format("{}-{}", kTriplet, compiler)};
-}
-
-std::optional<Toolchain> load_toolchain(const fs::path& folder, const std::string& compiler,
-                                        const std::vector<std::string>& wanted) {
-  std::error_code ignored;
-  const nlohmann::json stamp = read_stamp(folder);
-  if (stamp.is_null() || stamp.value("wanted", nlohmann::json()) != wanted) return std::nullopt;
-  Toolchain toolchain = toolchain_in(folder, compiler);
-  if (!fs::exists(toolchain.loader, ignored) || !fs::exists(toolchain.compiler, ignored)) {
-    return std::nullopt;
-  }
-  return toolchain;
 }
 
 // Where a package's file goes: programs, what the compiler runs and includes, shared libraries.
@@ -85,43 +73,43 @@ Toolchain fetch_toolchain(const std::string& suite, const std::string& compiler,
   };
   std::vector<std::string> wanted = {compiler, "binutils", "libc6"};
   wanted.insert(wanted.end(), libs.begin(), libs.end());
-  const fs::path folder = cache / "toolchain" / name;
-  if (const auto present = load_toolchain(folder, compiler, wanted)) return *present;
-
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("toolchain-" + name),
-                      [&] { tell("waiting for another command that fetches it"); });
-  if (const auto present = load_toolchain(folder, compiler, wanted)) return *present;
-  const fs::path unfinished = cache / "unfinished" / ("toolchain-" + name);
-  fs::remove_all(unfinished);  // of a fetch that was killed
-
-  const AptLists lists(cache, {suite}, options.etc_apt, tell);
-  const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted);
-  const TempDir scratch(unfinished);
-  const fs::path made = scratch.path() / "toolchain";
-  make_dirs(made);
-  tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-  nlohmann::json sums = nlohmann::json::object();
-  for (const AptPackage& package : packages) {
-    const fs::path deb = apt_download(lists.apt(), package, scratch.path());
-    unpack_deb(deb, made, place_of, {.executables = true, .links = true});
-    fs::remove(deb);
-    sums[package.name] = {package.version, package.sha256};
-  }
-  const Toolchain toolchain = toolchain_in(made, compiler);
-  std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
-  version.emplace_back("--version");
-  std::error_code ignored;
-  if (!fs::exists(toolchain.loader, ignored) || run_command(version).status != 0) {
-    throw Failure(ExitCode::kSkipped,
-                  fmt::format("the {} that Debian's {} offers does not run here; choose another "
-                              "kernel",
-                              compiler, suite));
-  }
-  const nlohmann::json stamp = {{"wanted", wanted}, {"packages", sums}};
-  write_stamp(made, stamp);
-  replace_folder(made, folder, scratch.path());
-  return toolchain_in(folder, compiler);
+  const CacheEntry entry(cache, {.kind = "toolchain", .name = name, .from = {{"wanted", wanted}}});
+  const auto load = [&](const nlohmann::json&) -> std::optional<Toolchain> {
+    Toolchain toolchain = toolchain_in(entry.folder(), compiler);
+    std::error_code ignored;
+    if (!fs::exists(toolchain.loader, ignored) || !fs::exists(toolchain.compiler, ignored)) {
+      return std::nullopt;
+    }
+    return toolchain;
+  };
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    const AptLists lists(cache, {suite}, options.etc_apt, tell);
+    const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted);
+    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
+    nlohmann::json sums = nlohmann::json::object();
+    for (const AptPackage& package : packages) {
+      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
+      unpack_deb(deb, making.folder, place_of, {.executables = true, .links = true});
+      fs::remove(deb);
+      sums[package.name] = {package.version, package.sha256};
+    }
+    const Toolchain toolchain = toolchain_in(making.folder, compiler);
+    std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
+    version.emplace_back("--version");
+    std::error_code ignored;
+    if (!fs::exists(toolchain.loader, ignored) || run_command(version).status != 0) {
+      throw Failure(ExitCode::kSkipped,
+                    fmt::format("the {} that Debian's {} offers does not run here; choose another "
+                                "kernel",
+                                compiler, suite));
+    }
+    return nlohmann::json{{"packages", sums}};
+  };
+  return entry
+      .obtain<Toolchain>({.load = load,
+                          .make = make,
+                          .on_wait = [&] { tell("waiting for another command that fetches it"); }})
+      .value;
 }
 
 std::vector<std::string> command_of(const Toolchain& toolchain, const fs::path& program) {

@@ -14,12 +14,12 @@
 
 #include "harness/failure.h"
 #include "vm/apt.h"
+#include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/package.h"
 #include "vm/qemu.h"
 #include "vm/saved_state.h"
-#include "vm/stamp.h"
 #include "vm/toolchain.h"
 
 namespace faultline {
@@ -29,6 +29,7 @@ namespace {
 
 // Raised when the same packages shall give another image.
 constexpr int kLayout = 2;
+constexpr const char* kImage = "tools.squashfs";
 
 const std::vector<std::string>& wanted_packages() {
   static const std::vector<std::string> wanted = {
@@ -55,21 +56,6 @@ std::pair<unsigned, unsigned> version_of(const std::string& release) {
   const auto [dot, error] = std::from_chars(release.data(), end, version.first);
   if (error == std::errc() && dot != end) std::from_chars(dot + 1, end, version.second);
   return version;
-}
-
-std::optional<ToolsImage> load_image(const fs::path& folder, const std::string& suite) {
-  const nlohmann::json stamp = read_stamp(folder);
-  if (stamp.is_null() || stamp.value("layout", 0) != kLayout ||
-      stamp.value("wanted", nlohmann::json()) != wanted_packages()) {
-    return std::nullopt;
-  }
-  ToolsImage image = {
-      .file = folder / "tools.squashfs", .suite = suite, .sha256 = stamp.value("sha256", "")};
-  std::error_code error;
-  if (fs::file_size(image.file, error) != stamp.value("bytes", std::uintmax_t{0}) || error) {
-    return std::nullopt;
-  }
-  return image;
 }
 
 void link_to(const fs::path& place, const std::string& target) {
@@ -139,6 +125,12 @@ void settle_modes(const fs::path& root) {
   fs::permissions(root, static_cast<fs::perms>(0755));
 }
 
+void require_mksquashfs() {
+  if (!find_program("mksquashfs").empty()) return;
+  throw Failure(ExitCode::kUsage,
+                "mksquashfs is not installed; `make deps` installs what is missing");
+}
+
 // Uncompressed: the disk is in the host's page cache, and unpacking would be the guest's work.
 void make_squashfs(const std::vector<std::string>& from, const fs::path& image,
                    const std::vector<std::string>& more) {
@@ -150,10 +142,7 @@ void make_squashfs(const std::vector<std::string>& from, const fs::path& image,
     if (argument == std::string_view("-noappend")) argv.insert(argv.end() - 1, image.string());
   }
   argv.insert(argv.end(), more.begin(), more.end());
-  if (find_program(argv.front()).empty()) {
-    throw Failure(ExitCode::kUsage,
-                  "mksquashfs is not installed; `make deps` installs what is missing");
-  }
+  require_mksquashfs();
   const CommandOutput output = run_command(argv);
   if (output.status == 0) return;
   const std::string complaint = output.error.empty() ? output.out : output.error;
@@ -219,56 +208,48 @@ ToolsImage fetch_tools_image(const std::string& suite, const fs::path& cache,
   const auto tell = [&](const std::string& what) {
     if (progress) progress(fmt::format("tools of {}: {}", suite, what));
   };
-  const fs::path folder = cache / "tools" / suite;
-  if (!options.refresh) {
-    if (const auto present = load_image(folder, suite)) return *present;
-  }
-  if (find_program("mksquashfs").empty()) {
-    throw Failure(ExitCode::kUsage,
-                  "mksquashfs is not installed; `make deps` installs what is missing");
-  }
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("tools-" + suite),
-                      [&] { tell("waiting for another command that makes them"); });
-  if (!options.refresh) {
-    if (const auto present = load_image(folder, suite)) return *present;
-  }
-  const fs::path unfinished = cache / "unfinished" / ("tools-" + suite);
-  fs::remove_all(unfinished);  // of a command that was killed
-
-  const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
-  const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted_packages());
-  const TempDir scratch(unfinished);
-  const fs::path root = scratch.path() / "root";
-  const fs::path made = scratch.path() / "tools";
-  make_dirs(root);
-  make_dirs(made);
-  tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-  nlohmann::json sums = nlohmann::json::object();
-  for (const AptPackage& package : packages) {
-    const fs::path deb = apt_download(lists.apt(), package, scratch.path());
-    unpack_deb(deb, root, tools_place_of, {.executables = true, .links = true, .rooted = true});
-    fs::remove(deb);
-    sums[package.name] = {package.version, package.sha256};
-  }
-  tell("packing the image");
-  furnish(root);
-  if (suite == kSuites.front().name) teach_kernel_types(root);
-  settle_modes(root);
-  const fs::path file = made / "tools.squashfs";
-  make_squashfs({root.string()}, file,
-                {"-mkfs-time", "1577836800", "-all-time", "1577836800", "-processors", "1"});
-  const nlohmann::json stamp = {{"layout", kLayout},
-                                {"wanted", wanted_packages()},
-                                {"packages", sums},
-                                {"bytes", fs::file_size(file)},
-                                {"sha256", sha256_of_file(file)}};
-  write_stamp(made, stamp);
-  replace_folder(made, folder, scratch.path());
-  ToolsImage image = {.file = folder / "tools.squashfs",
-                      .suite = suite,
-                      .sha256 = stamp.at("sha256").get<std::string>(),
-                      .made_now = true};
+  const CacheEntry entry(cache, {.kind = "tools",
+                                 .name = suite,
+                                 .from = {{"layout", kLayout}, {"wanted", wanted_packages()}}});
+  const auto load = [&](const nlohmann::json& stamp) -> std::optional<ToolsImage> {
+    ToolsImage image = {.file = entry.folder() / kImage,
+                        .suite = suite,
+                        .sha256 = stamp.at("sha256").get<std::string>()};
+    std::error_code error;
+    const std::uintmax_t bytes = fs::file_size(image.file, error);
+    if (error || bytes != stamp.at("bytes").get<std::uintmax_t>()) return std::nullopt;
+    return image;
+  };
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    require_mksquashfs();
+    const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
+    const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted_packages());
+    const fs::path root = making.scratch / "root";
+    make_dirs(root);
+    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
+    nlohmann::json sums = nlohmann::json::object();
+    for (const AptPackage& package : packages) {
+      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
+      unpack_deb(deb, root, tools_place_of, {.executables = true, .links = true, .rooted = true});
+      fs::remove(deb);
+      sums[package.name] = {package.version, package.sha256};
+    }
+    tell("packing the image");
+    furnish(root);
+    if (suite == kSuites.front().name) teach_kernel_types(root);
+    settle_modes(root);
+    const fs::path file = making.folder / kImage;
+    make_squashfs({root.string()}, file,
+                  {"-mkfs-time", "1577836800", "-all-time", "1577836800", "-processors", "1"});
+    return nlohmann::json{
+        {"packages", sums}, {"bytes", fs::file_size(file)}, {"sha256", sha256_of_file(file)}};
+  };
+  auto [image, made_now] = entry.obtain<ToolsImage>(
+      {.load = load,
+       .make = make,
+       .on_wait = [&] { tell("waiting for another command that makes them"); },
+       .refresh = options.refresh});
+  image.made_now = made_now;
   return image;
 }
 
