@@ -13,10 +13,10 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "vm/command.h"
 #include "vm/files.h"
 #include "vm/guest.h"
 #include "vm/image.h"
-#include "vm/saved_state.h"
 
 namespace faultline {
 namespace {

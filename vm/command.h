@@ -23,4 +23,8 @@ struct CommandOptions {
 // Failure(kUsage) if the program cannot be started; its exit status is the caller's to judge.
 CommandOutput run_command(const std::vector<std::string>& argv, const CommandOptions& options = {});
 
+// A program as a path: `program` itself when it has a slash, else looked up in PATH and then in
+// /usr/sbin and /sbin, which are not in every user's PATH; empty when there is none.
+std::filesystem::path find_program(const std::string& program);
+
 }  // namespace faultline

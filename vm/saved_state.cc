@@ -10,15 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "vm/command.h"
 #include "vm/files.h"
 
 namespace faultline {
@@ -78,20 +75,6 @@ class Unfinished {
 };
 
 }  // namespace
-
-fs::path find_program(const std::string& program) {
-  if (program.find('/') != std::string::npos) return program;
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
-  std::istringstream folders(path != nullptr ? path : "/usr/bin:/bin");
-  for (std::string dir; std::getline(folders, dir, ':');) {
-    fs::path candidate = fs::path(dir.empty() ? "." : dir) / program;
-    std::error_code ignored;
-    if (::access(candidate.c_str(), X_OK) == 0 && fs::is_regular_file(candidate, ignored)) {
-      return candidate;
-    }
-  }
-  return {};
-}
 
 // Held by whoever opens, makes or drops the states of a key. There are 16 lock files and they are
 // never removed: a lock file that goes away would be two locks for a moment.

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 
+#include "vm/command.h"
 #include "vm/guest.h"
 #include "vm/qemu.h"
 
@@ -85,9 +86,5 @@ class StateCache {
   std::map<std::string, GuestOutcome> failures_;  // by key
   std::map<std::string, int> unusable_;           // by key: how often a restore has failed
 };
-
-// QEMU's program as a path: `program` itself when it has a slash, else looked up in PATH; empty
-// when there is none.
-std::filesystem::path find_program(const std::string& program);
 
 }  // namespace faultline

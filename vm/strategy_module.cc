@@ -20,7 +20,6 @@
 #include "vm/headers.h"
 #include "vm/image.h"
 #include "vm/modules.h"
-#include "vm/saved_state.h"
 #include "vm/toolchain.h"
 
 namespace faultline {
@@ -173,16 +172,14 @@ std::optional<BuiltModule> load_built(const FetchedKernel& kernel, const fs::pat
   return built;
 }
 
-// What the kernel compares before it takes a module; its first word is the release.
+// The kernel compares the vermagic before it takes a module; its first word is the release.
 void check_vermagic(const FetchedKernel& kernel, const fs::path& module) {
-  constexpr std::string_view kKey = "vermagic=";
-  for (const std::string& text : module_strings(read_file(module), module.string())) {
-    if (!text.starts_with(kKey)) continue;
-    const std::string release = text.substr(kKey.size(), text.find(' ') - kKey.size());
-    if (release == kernel.release) return;
+  const std::vector<std::string> vermagic = module_field(module, "vermagic");
+  if (vermagic.empty()) skip(kernel, fmt::format("{} says no vermagic", kModule));
+  const std::string release = vermagic.front().substr(0, vermagic.front().find(' '));
+  if (release != kernel.release) {
     skip(kernel, fmt::format("its headers make modules for {}", release));
   }
-  skip(kernel, fmt::format("{} says no vermagic", kModule));
 }
 
 // Nothing of the environment reaches the build, which a make that calls us fills with its own.

@@ -19,7 +19,6 @@
 #include "vm/files.h"
 #include "vm/package.h"
 #include "vm/qemu.h"
-#include "vm/saved_state.h"
 #include "vm/toolchain.h"
 
 namespace faultline {
