@@ -10,17 +10,18 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "harness/failure.h"
-#include "vm/apt.h"
 #include "vm/cache/entry.h"
 #include "vm/files.h"
 #include "vm/modules.h"
-#include "vm/package.h"
+#include "vm/packages/apt.h"
+#include "vm/packages/package.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -74,12 +75,9 @@ struct Resolved {
 };
 
 const AptPackage* newest(const std::vector<AptPackage>& packages, const std::string& name) {
-  const AptPackage* best = nullptr;
-  for (const AptPackage& package : packages) {
-    if (package.name != name) continue;
-    if (best == nullptr || compare_versions(package.version, best->version) > 0) best = &package;
-  }
-  return best;
+  const auto first = std::find_if(packages.begin(), packages.end(),
+                                  [&](const AptPackage& package) { return package.name == name; });
+  return first == packages.end() ? nullptr : &*first;
 }
 
 // Every version of the row that is on offer with all its parts.
@@ -112,16 +110,16 @@ std::vector<Resolved> on_offer(const KernelRow& row, const Apt& apt) {
 }
 
 Resolved resolve(const KernelRow& row, const Apt& apt) {
-  const Resolved* best = nullptr;
-  const std::vector<Resolved> all = on_offer(row, apt);
-  for (const Resolved& candidate : all) {
-    const std::string& version = candidate.packages.front().version;
-    if (!row.version.empty() && version != row.version) continue;
-    if (best == nullptr || compare_versions(version, best->packages.front().version) > 0) {
-      best = &candidate;
-    }
+  std::map<std::string, Resolved> by_version;
+  std::vector<std::string> versions;
+  for (Resolved& candidate : on_offer(row, apt)) {
+    const std::string version = candidate.packages.front().version;
+    versions.push_back(version);
+    by_version[version] = std::move(candidate);
   }
-  if (best != nullptr) return *best;
+  const std::string wanted =
+      !row.version.empty() || versions.empty() ? row.version : sorted_versions(versions).back();
+  if (const auto found = by_version.find(wanted); found != by_version.end()) return found->second;
   throw Failure(ExitCode::kVmFailed,
                 fmt::format("kernel {}: the Debian mirror offers no complete {} {}in {}; choose "
                             "another kernel, or give your own with --kernel",
@@ -196,6 +194,29 @@ nlohmann::json unpack_kernel(const Resolved& resolved, const std::vector<fs::pat
           {"build", build},
           {"vmlinuz_bytes", fs::file_size(folder / "vmlinuz")},
           {"deb_sha256", sums}};
+}
+
+// The versions that the mirrors hold of a row; read once, until asked to refresh.
+std::vector<std::string> versions_on_offer(const KernelRow& row, const fs::path& cache,
+                                           const Progress& progress, const FetchOptions& options) {
+  using Versions = std::vector<std::string>;
+  const CacheEntry entry(cache, {.kind = "releases", .name = row.id});
+  const CacheEntry::Recipe<Versions> recipe = {
+      .load = [](const nlohmann::json& stamp) -> std::optional<Versions> {
+        return stamp.at("versions").get<Versions>();
+      },
+      .make = [&](const CacheEntry::Making&) -> std::optional<nlohmann::json> {
+        const AptLists lists(cache, row.suites, options.etc_apt,
+                             [&](const std::string& what) { tell(progress, row, what); });
+        Versions versions;
+        for (const Resolved& one : on_offer(row, lists.apt())) {
+          versions.push_back(one.packages.front().version);
+        }
+        return nlohmann::json{{"versions", versions}};
+      },
+      .on_wait = [&] { tell(progress, row, "waiting for another command that lists them"); },
+      .refresh = options.refresh};
+  return entry.obtain(recipe).value;
 }
 
 // Those of `rows` whose id or an alias the glob matches.
@@ -332,9 +353,7 @@ PlantedName planted_name(const std::string& text) {
   return planted;
 }
 
-std::vector<KernelRow> releases_of(const KernelRow& row, std::vector<std::string> versions) {
-  std::sort(versions.begin(), versions.end(),
-            [](const auto& left, const auto& right) { return compare_versions(left, right) < 0; });
+std::vector<KernelRow> releases_of(const KernelRow& row, const std::vector<std::string>& versions) {
   const auto upstream = [](const std::string& version) {
     return version.substr(0, version.rfind('-'));
   };
@@ -353,32 +372,27 @@ std::vector<KernelRow> releases_of(const KernelRow& row, std::vector<std::string
 
 std::vector<KernelRow> point_releases(const fs::path& cache, const Progress& progress,
                                       const FetchOptions& options) {
-  std::vector<KernelRow> all;
+  std::map<std::string, const KernelRow*> row_of;  // by version
+  std::vector<std::string> versions;
   for (const KernelRow& row : kernel_table()) {
-    using Versions = std::vector<std::string>;
-    const CacheEntry entry(cache, {.kind = "releases", .name = row.id});
-    const CacheEntry::Recipe<Versions> recipe = {
-        .load = [](const nlohmann::json& stamp) -> std::optional<Versions> {
-          return stamp.at("versions").get<Versions>();
-        },
-        .make = [&](const CacheEntry::Making&) -> std::optional<nlohmann::json> {
-          const AptLists lists(cache, row.suites, options.etc_apt,
-                               [&](const std::string& what) { tell(progress, row, what); });
-          Versions versions;
-          for (const Resolved& one : on_offer(row, lists.apt())) {
-            versions.push_back(one.packages.front().version);
-          }
-          return nlohmann::json{{"versions", versions}};
-        },
-        .on_wait = [&] { tell(progress, row, "waiting for another command that lists them"); },
-        .refresh = options.refresh};
-    for (KernelRow& release : releases_of(row, entry.obtain(recipe).value)) {
-      all.push_back(std::move(release));
+    for (std::string& version : versions_on_offer(row, cache, progress, options)) {
+      row_of[version] = &row;
+      versions.push_back(std::move(version));
     }
   }
-  std::stable_sort(all.begin(), all.end(), [](const KernelRow& left, const KernelRow& right) {
-    return compare_versions(left.version, right.version) < 0;
-  });
+  // All at once, because each sort is a process. What is sorted together stays so by rows.
+  versions = sorted_versions(versions);
+  std::map<std::string, KernelRow> release_of;  // by version
+  for (const KernelRow& row : kernel_table()) {
+    std::vector<std::string> own;
+    std::copy_if(versions.begin(), versions.end(), std::back_inserter(own),
+                 [&](const std::string& version) { return row_of.at(version) == &row; });
+    for (KernelRow& release : releases_of(row, own)) {
+      release_of[release.version] = std::move(release);
+    }
+  }
+  std::vector<KernelRow> all;
+  for (const std::string& version : versions) all.push_back(std::move(release_of.at(version)));
   return all;
 }
 

@@ -72,10 +72,10 @@ struct PlantedName {
 };
 PlantedName planted_name(const std::string& text);
 
-// The point releases of a row that have these versions, in the order of the versions: called by
-// the kernel's own version (6.1.192), and where Debian has built that more than once, all but the
-// last by Debian's too (6.1.192-1). Pure.
-std::vector<KernelRow> releases_of(const KernelRow& row, std::vector<std::string> versions);
+// The point releases of a row that have these versions, which are sorted: called by the kernel's
+// own version (6.1.192), and where Debian has built that more than once, all but the last by
+// Debian's too (6.1.192-1). Pure.
+std::vector<KernelRow> releases_of(const KernelRow& row, const std::vector<std::string>& versions);
 
 // All point releases that the mirrors hold, oldest first. What was read once is kept in `cache`
 // until asked to refresh. Failure as fetch_kernel().

@@ -17,10 +17,10 @@
 #include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/headers.h"
 #include "vm/image.h"
 #include "vm/modules.h"
-#include "vm/toolchain.h"
+#include "vm/packages/headers.h"
+#include "vm/packages/toolchain.h"
 
 namespace faultline {
 namespace fs = std::filesystem;

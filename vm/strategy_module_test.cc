@@ -10,8 +10,8 @@
 
 #include "harness/failure.h"
 #include "vm/files.h"
+#include "vm/packages/toolchain.h"
 #include "vm/test_support.h"
-#include "vm/toolchain.h"
 
 namespace faultline {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/tools_image.h"
+#include "vm/packages/tools_image.h"
 
 #include <fmt/format.h>
 
@@ -13,13 +13,13 @@
 #include <utility>
 
 #include "harness/failure.h"
-#include "vm/apt.h"
 #include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/package.h"
+#include "vm/packages/apt.h"
+#include "vm/packages/package.h"
+#include "vm/packages/toolchain.h"
 #include "vm/qemu.h"
-#include "vm/toolchain.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
