@@ -9,14 +9,14 @@
 namespace faultline {
 
 struct CommandOutput {
-  int status = 0;  // exit status; 128 + signal number when a signal ended it
+  int status = 0;  // its exit status, or 128 + the number of the signal that ended it
   std::string out;
   std::string error;
 };
 
 struct CommandOptions {
-  std::filesystem::path directory = {};             // where it runs; empty: here
-  std::vector<std::string> unset_environment = {};  // names
+  std::filesystem::path directory = {};  // where it runs; empty for the folder that we are in
+  std::vector<std::string> unset_environment = {};  // names of variables
 };
 
 // Runs `argv` (no shell; found through PATH) with LC_ALL=C and no input.

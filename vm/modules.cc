@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <sstream>
 #include <utility>
 
 #include "harness/failure.h"
+#include "vm/archive_handles.h"
 #include "vm/command.h"
 #include "vm/files.h"
 
@@ -32,10 +32,6 @@ constexpr std::string_view kSoftdeps = "modules.softdep";
 
 // What depmod takes for a release; the folder itself may have any name.
 constexpr const char* kRelease = "0.0";
-
-struct FreeReader {
-  void operator()(archive* reader) const { archive_read_free(reader); }
-};
 
 // Runs a program of kmod.
 CommandOutput run_kmod(const std::string& program, const std::vector<std::string>& arguments) {
@@ -133,13 +129,13 @@ class ModuleTree {
   // With depmod's index files, if those of the modules folder were not there.
   [[nodiscard]] fs::path whole() const { return folder_of("whole"); }
 
-  struct Answer {
+  struct LoadList {
     bool found = false;
     std::vector<std::string> files = {};  // in load order, relative to the modules folder
   };
   // What to load for a module or alias; no files if it is built in.
-  [[nodiscard]] Answer ask(const std::string& name) const { return ask_in("whole", name); }
-  [[nodiscard]] Answer ask_without_softdeps(const std::string& name) const {
+  [[nodiscard]] LoadList ask(const std::string& name) const { return ask_in("whole", name); }
+  [[nodiscard]] LoadList ask_without_softdeps(const std::string& name) const {
     return ask_in("hard", name);
   }
 
@@ -151,7 +147,7 @@ class ModuleTree {
   // In place of this machine's modprobe.d.
   [[nodiscard]] fs::path no_configuration() const { return root_.path() / "conf"; }
 
-  [[nodiscard]] Answer ask_in(const char* tree, const std::string& name) const {
+  [[nodiscard]] LoadList ask_in(const char* tree, const std::string& name) const {
     const CommandOutput output =
         run_kmod("modprobe", {"--show-depends", "-C", no_configuration().string(), "-d",
                               (root_.path() / tree).string(), "-S", kRelease, name});
@@ -168,7 +164,7 @@ class ModuleTree {
                                 "are incomplete, install them again",
                                 name, complaint));
     }
-    Answer answer = {.found = true};
+    LoadList answer = {.found = true};
     const std::string start = fmt::format("insmod {}/", folder_of(tree).string());
     std::istringstream lines(output.out);
     for (std::string line; std::getline(lines, line);) {
@@ -203,7 +199,7 @@ std::string module_name(std::string_view file_or_name) {
 }
 
 std::string read_module(const fs::path& file) {
-  const std::unique_ptr<archive, FreeReader> reader(archive_read_new());
+  const ArchiveReader reader(archive_read_new());
   archive_read_support_filter_all(reader.get());
   archive_read_support_format_raw(reader.get());
   archive_entry* entry = nullptr;
@@ -259,7 +255,7 @@ std::vector<ModuleToLoad> load_order(const fs::path& modules_dir,
   };
   for (const WantedModule& wish : wanted) {
     const std::string name = module_name(wish.name);
-    const ModuleTree::Answer all = tree.ask(name);
+    const ModuleTree::LoadList all = tree.ask(name);
     if (!all.found) {
       if (wish.optional) continue;
       throw Failure(ExitCode::kUsage,
@@ -272,7 +268,7 @@ std::vector<ModuleToLoad> load_order(const fs::path& modules_dir,
       order.push_back({.name = module_name(file), .file = folder / file, .required = false});
     }
     if (wish.optional) continue;
-    const ModuleTree::Answer needed = tree.ask_without_softdeps(name);
+    const ModuleTree::LoadList needed = tree.ask_without_softdeps(name);
     // An alias gives modules of other names, of which it is enough that some load.
     if (needed.files.empty() || module_name(needed.files.back()) != name) continue;
     for (const std::string& file : needed.files) {

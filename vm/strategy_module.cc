@@ -191,9 +191,9 @@ std::vector<std::string> make_argv(const KernelHeaders& headers, const BuildTool
       "env", "-i", fmt::format("PATH={}", path != nullptr ? path : "/usr/bin:/bin"), "LC_ALL=C",
       "TMPDIR=" + (scratch / "tmp").string(), make.string(), "-C", headers.build.string(),
       "M=" + sources.string(), "KCFLAGS=" + compiler_flags(headers, tools, sources),
-      // Would need pahole, and the kernel's own.
+      // BTF of modules would need pahole, and that of the kernel itself.
       "CONFIG_DEBUG_INFO_BTF_MODULES=",
-      // Else a Makefile of Debian asks dpkg, or takes us for a cross build.
+      // Without these a Makefile of Debian asks dpkg, or takes this for a cross build.
       "DEB_BUILD_ARCH=amd64", "DEB_HOST_ARCH=amd64"};
   const std::vector<std::string> variables = variables_for(tools, headers, scratch / "tools");
   argv.insert(argv.end(), variables.begin(), variables.end());

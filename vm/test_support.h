@@ -5,6 +5,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <elf.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -14,7 +15,21 @@
 #include <string>
 #include <vector>
 
+#include "harness/failure.h"
+
 namespace faultline {
+
+// The words of the Failure(kUsage) that `body` throws; empty if it throws none.
+template <typename Body>
+std::string usage_message(Body body) {
+  try {
+    body();
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kUsage) << failure.what();
+    return failure.what();
+  }
+  return "";
+}
 
 struct Member {
   std::string path;

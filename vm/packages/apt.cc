@@ -158,7 +158,7 @@ std::vector<std::string> apt_argv(const Apt& apt, const std::string& program) {
           "Dir::Etc::sourcelist=" + dir + "/private.sources", "-o",
           "Dir::Etc::sourceparts=/dev/null", "-o", "Dir::Etc::preferences=/dev/null", "-o",
           "Dir::Etc::preferencesparts=/dev/null",
-          // As root apt would drop to a user who cannot enter the cache folder.
+          // Started as root, apt would become a user who may not enter the cache folder.
           "-o", "APT::Sandbox::User=root"};
 }
 
@@ -192,7 +192,7 @@ std::vector<std::string> names_in(const std::string& relation) {
   return names;
 }
 
-// What a source says beside where it is, and apt does not tell: the options of line `number` of a
+// What apt does not tell about a source beside its place: the options of line `number` of a
 // *.list file, or the fields of stanza `number` of a *.sources file, by lower-case names.
 Stanza options_of(const fs::path& file, std::size_t number) {
   const std::string text = read_file(file, 1 << 20);

@@ -76,7 +76,8 @@ std::vector<AptPackage> apt_closure(const Apt& apt, const std::vector<std::strin
 std::filesystem::path apt_download(const Apt& apt, const AptPackage& package,
                                    const std::filesystem::path& directory);
 
-// Names and versions in what `apt-get --simulate install` prints, in its order. Pure.
+// The names and versions that `apt-get --simulate install` says it would install, in its order.
+// Pure.
 std::vector<std::pair<std::string, std::string>> parse_simulation(const std::string& text);
 
 // The package lists of `suites`, read anew and locked for as long as the object lives. One folder

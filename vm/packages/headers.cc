@@ -35,7 +35,8 @@ KernelHeaders headers_in(const fs::path& build) {
   return headers;
 }
 
-// What a build needs first; through the links to kbuild's folder.
+// Whether the files are there that a build opens first, some of them through links to the folder of
+// linux-kbuild.
 bool is_whole(const fs::path& build) {
   std::error_code ignored;
   for (const char* file : {"Makefile", ".config", "Module.symvers", "include/generated/autoconf.h",
@@ -73,7 +74,8 @@ KernelHeaders own_headers(const FetchedKernel& kernel) {
   return headers_in(build);
 }
 
-// The packages: those of the release, those shared by all its flavours, the build's tools.
+// The packages to unpack: the headers of the release, those that all its flavours share, and the
+// tools of the build.
 std::vector<AptPackage> resolve(const FetchedKernel& kernel, const Apt& apt) {
   const std::string name = "linux-headers-" + kernel.release;
   const std::vector<AptPackage> offered = apt_show(apt, {name});
@@ -105,8 +107,8 @@ std::vector<AptPackage> resolve(const FetchedKernel& kernel, const Apt& apt) {
                             kernel.release, missing, kernel.version, kernel.id));
 }
 
-// Where a package's file goes. Left out: other machines' headers, and the BTF for that of modules,
-// which Debian calls vmlinux.
+// Where a package's file goes; empty for headers of other machines, and for the file vmlinux, which
+// holds the kernel's BTF and is needed for that of modules only.
 std::string place_of(const std::string& member, const std::string& release) {
   std::string_view rest = member;
   if (rest.starts_with("usr/lib/linux-kbuild-")) return member;
@@ -192,7 +194,7 @@ KernelHeaders fetch_headers(const FetchedKernel& kernel, const fs::path& cache,
 std::string relative_makefile(const std::string& text) {
   constexpr std::string_view kAbsolute = "/usr/src/";
   if (text.find(kAbsolute) == std::string::npos) return text;
-  // At once (:=): the list of makefiles grows with each one that is included.
+  // Assigned with := because MAKEFILE_LIST grows with each file that is included later.
   std::string relative =
       "faultline_src := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../\n" + text;
   for (std::size_t at = 0; (at = relative.find(kAbsolute, at)) != std::string::npos;) {
@@ -209,7 +211,7 @@ ConfiguredCompiler compiler_in(const std::string& config) {
     constexpr std::string_view kVersion = "CONFIG_GCC_VERSION=";  // 120200
     if (line.starts_with(kText)) {
       compiler.name = line.substr(kText.size(), line.find(' ') - kText.size());
-      // A cross compiler's name for the same.
+      // The same compiler under the name that it has as a cross compiler.
       constexpr std::string_view kTriplet = "x86_64-linux-gnu-";
       if (compiler.name.starts_with(kTriplet)) compiler.name.erase(0, kTriplet.size());
     } else if (line.starts_with(kVersion)) {

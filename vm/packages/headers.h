@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "vm/kernels.h"
+#include "vm/kernel.h"
+#include "vm/packages/fetch.h"
 
 namespace faultline {
 

@@ -30,14 +30,14 @@ Toolchain toolchain_in(const fs::path& root, const std::string& compiler) {
           .compiler = root / "usr" / "bin" / fmt::format("{}-{}", kTriplet, compiler)};
 }
 
-// Where a package's file goes: programs, what the compiler runs and includes, shared libraries.
-// Both layouts: /lib beside /usr/lib, and all in /usr.
+// Where a package's file goes; empty for all but programs, what the compiler runs and includes, and
+// shared libraries. Packages have /lib beside /usr/lib, or all in /usr.
 std::string place_of(const std::string& member) {
   const std::string path = member.starts_with("lib/") ? "usr/" + member : member;
   const std::string_view whole = path;
   const std::string_view name = whole.substr(whole.rfind('/') + 1);
   const std::string_view folder = whole.substr(0, whole.size() - name.size());
-  // Not what reads link-time optimised objects, the largest of all.
+  // lto-dump is left out: it is the largest program and no build needs it.
   const bool program =
       name.starts_with(kTriplet) && name.find("lto-dump") == std::string_view::npos;
   if (folder == "usr/bin/") return program ? path : "";
@@ -124,21 +124,25 @@ std::string front_script(const Toolchain& toolchain, const fs::path& program) {
 
 std::vector<std::string> write_fronts(const Toolchain& toolchain, const fs::path& folder) {
   const fs::path bin = toolchain.root / "usr" / "bin";
-  // -wrapper: what the compiler starts (cc1, as) goes through the same loader. -B: its as, not
-  // ours.
+  // With -wrapper, what the compiler starts (cc1, as) goes through the same loader. With -B it
+  // starts the assembler of the toolchain and not that of this machine.
   std::string compiler = front_script(toolchain, toolchain.compiler);
   compiler.insert(compiler.find(" \"$@\""),
                   fmt::format(" -wrapper {},--library-path,{} -B{}/{}-", quoted(toolchain.loader),
                               quoted(toolchain.libraries), quoted(bin), kTriplet));
   write_file(folder / "cc", compiler, 0755);
   std::vector<std::string> variables = {"CC=" + (folder / "cc").string()};
-  constexpr std::array<std::pair<const char*, const char*>, 7> kPrograms = {{{"LD", "ld"},
-                                                                             {"AR", "ar"},
-                                                                             {"NM", "nm"},
-                                                                             {"OBJCOPY", "objcopy"},
-                                                                             {"OBJDUMP", "objdump"},
-                                                                             {"READELF", "readelf"},
-                                                                             {"STRIP", "strip"}}};
+  struct Program {
+    const char* variable;  // the variable of make
+    const char* name;
+  };
+  constexpr std::array kPrograms = {Program{.variable = "LD", .name = "ld"},
+                                    Program{.variable = "AR", .name = "ar"},
+                                    Program{.variable = "NM", .name = "nm"},
+                                    Program{.variable = "OBJCOPY", .name = "objcopy"},
+                                    Program{.variable = "OBJDUMP", .name = "objdump"},
+                                    Program{.variable = "READELF", .name = "readelf"},
+                                    Program{.variable = "STRIP", .name = "strip"}};
   for (const auto& [variable, program] : kPrograms) {
     write_file(folder / program,
                front_script(toolchain, bin / fmt::format("{}-{}", kTriplet, program)), 0755);

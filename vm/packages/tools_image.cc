@@ -46,8 +46,9 @@ struct Suite {
   unsigned major;
   unsigned minor;
 };
-constexpr std::array kSuites = {Suite{"bullseye", 5, 10}, Suite{"bookworm", 6, 1},
-                                Suite{"trixie", 6, 12}};
+constexpr std::array kSuites = {Suite{.name = "bullseye", .major = 5, .minor = 10},
+                                Suite{.name = "bookworm", .major = 6, .minor = 1},
+                                Suite{.name = "trixie", .major = 6, .minor = 12}};
 
 std::pair<unsigned, unsigned> version_of(const std::string& release) {
   std::pair<unsigned, unsigned> version{0, 0};
@@ -84,7 +85,8 @@ typedef unsigned int gfp_t;
 )");
 }
 
-// What the packages' scripts would have made of an installed system; few programs miss more.
+// Makes the links, folders and files of /etc that the packages' scripts would have made, as far as
+// the programs need them: these scripts are not run.
 void furnish(const fs::path& root) {
   for (const char* merged : {"bin", "sbin", "lib", "lib64"}) {
     make_dirs(root / "usr" / merged);
@@ -93,7 +95,8 @@ void furnish(const fs::path& root) {
   link_to(root / "usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
   link_to(root / "usr/bin/awk", "gawk");
   link_to(root / "usr/bin/sh", "bash");
-  // Of bullseye: what chooses the perf for a kernel there, is in a package with much else.
+  // In bullseye the script that chooses the perf for a kernel is in a package with much else, which
+  // is not taken.
   for (const fs::directory_entry& entry : fs::directory_iterator(root / "usr/bin")) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("perf_")) link_to(root / "usr/bin/perf", name);
@@ -113,7 +116,7 @@ void furnish(const fs::path& root) {
   write_file(root / "etc/hosts", "127.0.0.1 localhost\n");
 }
 
-// Bytes must depend on the packages alone, not on the umask.
+// Sets every mode, so that the image's bytes do not depend on the umask of whoever makes it.
 void settle_modes(const fs::path& root) {
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
     if (entry.is_symlink()) continue;
@@ -130,7 +133,8 @@ void require_mksquashfs() {
                 "mksquashfs is not installed; `make deps` installs what is missing");
 }
 
-// Uncompressed: the disk is in the host's page cache, and unpacking would be the guest's work.
+// The image is not compressed: the host has it in its page cache, and to unpack it would be work of
+// the guest.
 void make_squashfs(const std::vector<std::string>& from, const fs::path& image,
                    const std::vector<std::string>& more) {
   std::vector<std::string> argv = {"mksquashfs"};
@@ -253,7 +257,7 @@ ToolsImage fetch_tools_image(const std::string& suite, const fs::path& cache,
 }
 
 std::vector<WantedModule> disk_modules() {
-  return {{"virtio_pci", false}, {"virtio_blk", false}, {"squashfs", false}};
+  return {{.name = "virtio_pci"}, {.name = "virtio_blk"}, {.name = "squashfs"}};
 }
 
 std::vector<std::string> disk_arguments(const std::string& id, const fs::path& file,

@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "vm/kernels.h"
+#include "vm/kernel.h"
 #include "vm/modules.h"
+#include "vm/packages/fetch.h"
 
 namespace faultline {
 
@@ -30,7 +31,7 @@ std::string tools_suite(const FetchedKernel& kernel);
 ToolsImage fetch_tools_image(const std::string& suite, const std::filesystem::path& cache,
                              const Progress& progress = {}, const FetchOptions& options = {});
 
-// What the guest needs to see and mount it (squashfs).
+// The modules that a guest needs to see such a disk and mount its squashfs.
 std::vector<WantedModule> disk_modules();
 // QEMU's arguments for one more disk. The guest names them vda, vdb, ... in the order given. Pure.
 std::vector<std::string> disk_arguments(const std::string& id, const std::filesystem::path& file,

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/kernels.h"
+#include "vm/packages/kernel.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <fnmatch.h>
-#include <regex.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <fstream>
+#include <iterator>
 #include <map>
-#include <numeric>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "harness/failure.h"
+#include "vm/bzimage.h"
 #include "vm/cache/entry.h"
 #include "vm/files.h"
 #include "vm/modules.h"
@@ -25,7 +20,6 @@
 
 namespace faultline {
 namespace fs = std::filesystem;
-
 namespace {
 
 void tell(const Progress& progress, const KernelRow& row, std::string_view what) {
@@ -127,8 +121,8 @@ Resolved resolve(const KernelRow& row, const Apt& apt) {
                             fmt::join(row.suites, ", ")));
 }
 
-// Where a package's file goes in the kernel's folder. Both layouts that Debian has used:
-// /boot/NAME-RELEASE, and everything in /usr/lib/modules/RELEASE.
+// Where a package's file goes in the kernel's folder; empty if it is left out. Debian has used two
+// layouts: /boot/NAME-RELEASE, and everything in /usr/lib/modules/RELEASE.
 std::string place_of(const std::string& member, const std::string& release) {
   std::string_view rest = member;
   if (rest.starts_with("boot/")) {
@@ -146,26 +140,6 @@ std::string place_of(const std::string& member, const std::string& release) {
     if (rest == name) return std::string(name);
   }
   return fmt::format("modules/{}/{}", release, rest);
-}
-
-std::string bzimage_version_of_file(const fs::path& bzimage) {
-  std::error_code error;
-  const fs::file_status status = fs::status(bzimage, error);
-  if (!fs::exists(status)) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("no such kernel file: {}; check --kernel", bzimage.string()));
-  }
-  if (!fs::is_regular_file(status)) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is no file; give --kernel a bzImage", bzimage.string()));
-  }
-  std::ifstream stream(bzimage, std::ios::binary);
-  if (!stream) throw_io_failure("cannot read", bzimage, EACCES);
-  // The setup code, at most 64 sectors and the header, holds the version string.
-  std::string bytes(1 << 17, '\0');
-  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(stream.gcount()));
-  return bzimage_version(bytes, bzimage.string());
 }
 
 // Unpacks into `folder`, and returns what its stamp says of it.
@@ -219,156 +193,7 @@ std::vector<std::string> versions_on_offer(const KernelRow& row, const fs::path&
   return entry.obtain(recipe).value;
 }
 
-// Those of `rows` whose id or an alias the glob matches.
-std::vector<KernelRow> rows_matching(const std::string& glob, const std::vector<KernelRow>& rows) {
-  std::vector<KernelRow> found;
-  for (const KernelRow& row : rows) {
-    std::vector<std::string> names = row.aliases;
-    names.push_back(row.id);
-    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-          return ::fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-        })) {
-      found.push_back(row);
-    }
-  }
-  return found;
-}
-
-std::vector<std::string> all_names() {
-  std::vector<std::string> names;
-  for (const KernelRow& row : kernel_table()) {
-    names.push_back(row.id);
-    names.insert(names.end(), row.aliases.begin(), row.aliases.end());
-  }
-  return names;
-}
-
-[[noreturn]] void throw_unknown(const std::string& name) {
-  std::vector<std::string> ids;
-  for (const KernelRow& row : kernel_table()) ids.push_back(row.id);
-  const std::vector<std::string> near = near_names(name, all_names());
-  throw Failure(ExitCode::kUsage,
-                near.empty() ? fmt::format("no kernel {}; there are {}", name, fmt::join(ids, ", "))
-                             : fmt::format("no kernel {}; did you mean {}? There are {}", name,
-                                           fmt::join(near, " or "), fmt::join(ids, ", ")));
-}
-
-std::size_t edit_distance(std::string_view left, std::string_view right) {
-  std::vector<std::size_t> row(right.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < right.size(); ++j) {
-      const std::size_t changed = diagonal + (left[i] == right[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-// The modules folder of `release` at or below what the user gave.
-fs::path find_modules(const fs::path& given, const std::string& release) {
-  std::error_code ignored;
-  if (!fs::is_directory(given, ignored)) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("no modules folder {}; check --modules", given.string()));
-  }
-  for (const fs::path& below : {fs::path("lib/modules"), fs::path("usr/lib/modules"), fs::path()}) {
-    if (fs::is_directory(given / below / release, ignored)) return given / below / release;
-  }
-  const bool holds_modules =
-      fs::exists(given / "modules.dep", ignored) || fs::exists(given / "modules.order", ignored);
-  fs::path plain = given.has_filename() ? given : given.parent_path();
-  const std::string name = plain.filename().string();
-  const bool named_by_release = !name.empty() && name.front() >= '0' && name.front() <= '9';
-  if (holds_modules && (!named_by_release || name == release)) return plain;
-  throw Failure(ExitCode::kUsage,
-                fmt::format("{} holds no modules of {}, the kernel given; give the folder that "
-                            "this kernel calls /lib/modules/{}",
-                            given.string(), release, release));
-}
-
 }  // namespace
-
-const std::vector<KernelRow>& kernel_table() {
-  static const std::vector<KernelRow> table = {
-      {.id = "bookworm",
-       .aliases = {"6.1"},
-       .suites = {"bookworm", "bookworm-security"},
-       .package = R"(linux-image-(6\.1\.0-[0-9]+-cloud-amd64))",
-       .parts = {},
-       .note = "Debian 12; the default"},
-      {.id = "bullseye",
-       .aliases = {"5.10"},
-       .suites = {"bullseye", "bullseye-security"},
-       .package = R"(linux-image-(5\.10\.0-[0-9]+-cloud-amd64))",
-       .parts = {},
-       .note = "Debian 11; no BTF for modules, so fewer probes"},
-      {.id = "bookworm-backports",
-       .aliases = {"6.12"},
-       .suites = {"bookworm-backports"},
-       .package = R"(linux-image-(6\.12\.[0-9]+\+deb12-cloud-amd64))",
-       .parts = {},
-       .note = "Debian 12 backports"},
-      {.id = "7.2",
-       .aliases = {"trixie-backports-7.2"},
-       .suites = {"trixie-backports"},
-       .package = R"(linux-image-(7\.2\.[0-9]+\+deb13-cloud-amd64))",
-       .parts = {"linux-base-", "linux-binary-", "linux-modules-"},
-       .note = "Debian 13 backports"},
-      {.id = "7.3",
-       .aliases = {"trixie-backports-7.3", "trixie-backports"},
-       .suites = {"trixie-backports"},
-       .package = R"(linux-image-(7\.3\.[0-9]+\+deb13-cloud-amd64))",
-       .parts = {"linux-base-", "linux-binary-", "linux-modules-"},
-       .note = "Debian 13 backports"},
-  };
-  return table;
-}
-
-const KernelRow& find_kernel(const std::string& name) {
-  for (const KernelRow& row : kernel_table()) {
-    if (row.id == name) return row;
-    if (std::find(row.aliases.begin(), row.aliases.end(), name) != row.aliases.end()) return row;
-  }
-  throw_unknown(name);
-}
-
-std::vector<KernelRow> find_kernels(const std::string& glob) {
-  const std::vector<KernelRow> rows = rows_matching(glob, kernel_table());
-  if (rows.empty()) throw_unknown(glob);
-  return rows;
-}
-
-PlantedName planted_name(const std::string& text) {
-  const std::size_t plus = text.rfind('+');
-  PlantedName planted = {text, 0};
-  if (plus == std::string::npos || plus == 0) return planted;
-  const char* const end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data() + plus + 1, end, planted.delay);
-  if (error != std::errc() || at != end) return {text, 0};
-  planted.name = text.substr(0, plus);
-  return planted;
-}
-
-std::vector<KernelRow> releases_of(const KernelRow& row, const std::vector<std::string>& versions) {
-  const auto upstream = [](const std::string& version) {
-    return version.substr(0, version.rfind('-'));
-  };
-  std::vector<KernelRow> releases;
-  for (std::size_t i = 0; i < versions.size(); ++i) {
-    const bool last =
-        i + 1 == versions.size() || upstream(versions[i + 1]) != upstream(versions[i]);
-    KernelRow release = row;
-    release.id = last ? upstream(versions[i]) : versions[i].substr(0, versions[i].find('~'));
-    release.aliases = {};
-    release.version = versions[i];
-    releases.push_back(std::move(release));
-  }
-  return releases;
-}
 
 std::vector<KernelRow> point_releases(const fs::path& cache, const Progress& progress,
                                       const FetchOptions& options) {
@@ -380,7 +205,8 @@ std::vector<KernelRow> point_releases(const fs::path& cache, const Progress& pro
       versions.push_back(std::move(version));
     }
   }
-  // All at once, because each sort is a process. What is sorted together stays so by rows.
+  // All are sorted at once, because each sort is a process; the versions of one row are then sorted
+  // too.
   versions = sorted_versions(versions);
   std::map<std::string, KernelRow> release_of;  // by version
   for (const KernelRow& row : kernel_table()) {
@@ -409,7 +235,7 @@ std::vector<KernelRow> kernels_named(const std::string& name, const fs::path& ca
   if (name == "releases") return rows;
   std::vector<KernelRow> found = rows_matching(name, rows);
   if (!found.empty()) return found;
-  std::vector<std::string> ids = all_names();
+  std::vector<std::string> ids = all_kernel_names();
   for (const KernelRow& row : rows) ids.push_back(row.id);
   const std::vector<std::string> near = near_names(name, ids);
   throw Failure(
@@ -418,38 +244,6 @@ std::vector<KernelRow> kernels_named(const std::string& name, const fs::path& ca
                   "mirrors hold, with --refresh what they hold now",
                   name,
                   near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or "))));
-}
-
-std::vector<std::string> near_names(std::string_view word,
-                                    const std::vector<std::string>& candidates) {
-  // Up to a third of the letters may be wrong.
-  const std::size_t limit = std::max<std::size_t>(1, word.size() / 3);
-  std::vector<std::pair<std::size_t, std::string>> near;
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance <= limit) near.emplace_back(distance, candidate);
-  }
-  std::stable_sort(near.begin(), near.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::string> names;
-  for (const auto& [distance, name] : near) {
-    if (names.size() < 3) names.push_back(name);
-  }
-  return names;
-}
-
-// Not std::regex: GCC 12 warns of the library's own code under the sanitizers.
-std::string release_in(const std::string& package, const std::string& pattern) {
-  regex_t compiled = {};
-  if (::regcomp(&compiled, ("^" + pattern + "$").c_str(), REG_EXTENDED) != 0) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is no regular expression; correct the kernel's row", pattern));
-  }
-  std::array<regmatch_t, 2> groups = {};
-  const bool found = ::regexec(&compiled, package.c_str(), groups.size(), groups.data(), 0) == 0;
-  ::regfree(&compiled);
-  if (!found || groups[1].rm_so < 0) return "";
-  return package.substr(groups[1].rm_so, groups[1].rm_eo - groups[1].rm_so);
 }
 
 FetchedKernel fetch_kernel(const KernelRow& row, const fs::path& cache, const Progress& progress,
@@ -488,56 +282,6 @@ FetchedKernel fetch_kernel(const KernelRow& row, const fs::path& cache, const Pr
            .on_wait = [&] { tell(progress, row, "waiting for another command that fetches it"); },
            .refresh = options.refresh})
       .value;
-}
-
-FetchedKernel kernel_from_path(const fs::path& bzimage, const fs::path& modules_dir) {
-  const std::string build = bzimage_version_of_file(bzimage);
-  const std::string release = build.substr(0, build.find(' '));
-  const fs::path modules = find_modules(modules_dir, release);
-  fs::path config;
-  std::error_code ignored;
-  for (const fs::path& candidate : {bzimage.parent_path() / ("config-" + release),
-                                    modules / "config", modules / "build" / ".config"}) {
-    if (config.empty() && fs::is_regular_file(candidate, ignored)) config = candidate;
-  }
-  return {.id = bzimage.string(),
-          .release = release,
-          .build = build,
-          .vmlinuz = bzimage,
-          .modules_dir = modules,
-          .config = config};
-}
-
-std::string bzimage_version(std::string_view bytes, const std::string& where) {
-  // Offsets: the kernel's Documentation/arch/x86/boot.rst.
-  constexpr std::size_t kBootFlag = 0x1fe;
-  constexpr std::size_t kMagic = 0x202;
-  constexpr std::size_t kVersionPointer = 0x20e;
-  const auto word = [&](std::size_t offset) {
-    return static_cast<unsigned char>(bytes[offset]) |
-           static_cast<unsigned>(static_cast<unsigned char>(bytes[offset + 1])) << 8;
-  };
-  if (bytes.starts_with("\x7f"
-                        "ELF")) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is an ELF file (a vmlinux?); give --kernel the bzImage, which "
-                              "the build leaves in arch/x86/boot",
-                              where));
-  }
-  if (bytes.size() < kVersionPointer + 2 || word(kBootFlag) != 0xaa55 ||
-      bytes.substr(kMagic, 4) != "HdrS") {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is no x86 kernel; give --kernel a bzImage", where));
-  }
-  const std::size_t start = word(kVersionPointer) + 0x200U;
-  const std::size_t end = start < bytes.size() ? bytes.find('\0', start) : std::string_view::npos;
-  if (start == 0x200 || end == std::string_view::npos || end == start || bytes[start] == ' ') {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is a kernel that does not say its version, or is cut short; "
-                              "give --kernel a whole bzImage",
-                              where));
-  }
-  return std::string(bytes.substr(start, end - start));
 }
 
 nlohmann::json kernels_json(const fs::path& cache, const std::vector<KernelRow>& of) {
