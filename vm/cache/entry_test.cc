@@ -143,10 +143,14 @@ TEST_F(CacheEntryTest, TwoProcessesThatWantItMakeItOnce) {
     return std::optional(fill(making, "text"));
   };
   const pid_t first = ::fork();
-  if (first == 0) ::_exit(obtain(entry(), make).made_now ? 0 : 1);
+  if (first == 0) {
+    ::alarm(60);  // so that a defect ends the test
+    ::_exit(obtain(entry(), make).made_now ? 0 : 1);
+  }
   ASSERT_EQ(::read(working[0], &byte, 1), 1);
   const pid_t second = ::fork();
   if (second == 0) {
+    ::alarm(60);
     const CacheEntry thing = entry();
     const auto got = thing.obtain<std::string>(
         {.load = [&](const json& stamp) { return load(thing, stamp); },
