@@ -15,20 +15,18 @@
 
 namespace faultline {
 
-// One `deb` source of the machine: a line of *.list, or a stanza of *.sources.
+// One component of one suite on one mirror that apt would read packages for amd64 from.
 struct AptSource {
-  std::vector<std::string> uris = {};
-  std::vector<std::string> suites = {};
-  std::vector<std::string> components = {};
+  std::string uri = {};
+  std::string suite = {};
+  std::string component = {};
   std::string signed_by = {};          // as written: a file, a fingerprint, or a key over lines
   std::string check_valid_until = {};  // as written; empty: apt's default
 };
 
-// The enabled `deb` sources in a file's text. What is not understood is left out.
-std::vector<AptSource> parse_list_sources(const std::string& text);
-std::vector<AptSource> parse_deb822_sources(const std::string& text);
-
-// All sources below `etc_apt`: sources.list, and *.list and *.sources of sources.list.d.
+// The sources that are configured below `etc_apt`, as apt itself understands them. The network and
+// the system's package lists are not touched. Failure(kUsage) if apt is not installed,
+// Failure(kVmFailed) with apt's complaint if it does not understand them.
 std::vector<AptSource> system_sources(const std::filesystem::path& etc_apt = "/etc/apt");
 
 // The text of a deb822 file that serves `wanted_suites` from the mirrors in `system` that serve
@@ -51,8 +49,10 @@ std::vector<AptPackage> parse_packages(const std::string& text);
 // apt's own complaint as one line: its errors, else its warnings, else "".
 std::string apt_complaint(const std::string& error_output);
 
-// Debian's order of versions: negative, 0 or positive. Pure.
-int compare_versions(const std::string& left, const std::string& right);
+// `versions` in Debian's order, oldest first; of several that Debian takes for the same one stays.
+// One process sorts them all. Failure(kUsage) if apt is not installed, Failure(kVmFailed) if it
+// cannot sort them.
+std::vector<std::string> sorted_versions(const std::vector<std::string>& versions);
 
 // A private configuration in `dir`: make_apt() writes it, the others use it. One process at a time
 // may use a folder (FileLock). Errors: Failure(kUsage) if apt is not installed,
@@ -64,7 +64,7 @@ Apt make_apt(const std::filesystem::path& dir, const std::vector<AptSource>& sys
              const std::vector<std::string>& wanted_suites);
 void apt_update(const Apt& apt);
 std::vector<std::string> apt_names(const Apt& apt, const std::string& prefix);
-// The versions of each of `names`; names that have none are simply absent.
+// The versions of each of `names`, of one name the newest first; names that have none are absent.
 std::vector<AptPackage> apt_show(const Apt& apt, const std::vector<std::string>& names);
 // The version `version` of `name` among `packages`; null if it is not there.
 const AptPackage* find_package(const std::vector<AptPackage>& packages, const std::string& name,
@@ -76,7 +76,8 @@ std::vector<AptPackage> apt_closure(const Apt& apt, const std::vector<std::strin
 std::filesystem::path apt_download(const Apt& apt, const AptPackage& package,
                                    const std::filesystem::path& directory);
 
-// Names and versions in what `apt-get --simulate install` prints, in its order. Pure.
+// The names and versions that `apt-get --simulate install` says it would install, in its order.
+// Pure.
 std::vector<std::pair<std::string, std::string>> parse_simulation(const std::string& text);
 
 // The package lists of `suites`, read anew and locked for as long as the object lives. One folder

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/apt.h"
+#include "vm/packages/apt.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -66,10 +66,6 @@ std::string trim(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-bool has(const std::vector<std::string>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 using Stanza = std::map<std::string, std::string>;  // lower-case field name to value
 
 // deb822: fields, continuation lines that start with a blank, stanzas parted by empty lines.
@@ -105,10 +101,9 @@ std::string field(const Stanza& stanza, const std::string& name) {
 int likeness_to_debian(const AptSource& source) {
   int points = 0;
   if (source.signed_by.find("debian-archive") != std::string::npos) points += 2;
-  const bool named = std::any_of(source.uris.begin(), source.uris.end(), [](std::string uri) {
-    while (uri.ends_with('/')) uri.pop_back();
-    return uri.substr(uri.find_last_of('/') + 1).starts_with("debian");
-  });
+  std::string_view uri = source.uri;
+  while (uri.ends_with('/')) uri.remove_suffix(1);
+  const bool named = uri.substr(uri.find_last_of('/') + 1).starts_with("debian");
   return points + (named ? 1 : 0);
 }
 
@@ -117,18 +112,14 @@ std::vector<AptSource> sources_for(const std::vector<AptSource>& system, Role ro
   std::vector<AptSource> best;
   int best_points = 0;
   for (const AptSource& source : system) {
-    const bool serves =
-        std::any_of(source.suites.begin(), source.suites.end(),
-                    [&](const std::string& suite) { return role_of(suite) == role; });
-    if (!serves || !has(source.components, "main")) continue;
+    if (role_of(source.suite) != role || source.component != "main") continue;
     const int points = likeness_to_debian(source);
     if (points > best_points) best.clear();
     if (points < best_points) continue;
     best_points = points;
-    // The same mirror in two lines (bookworm, bookworm-updates) is one mirror.
-    const bool known = std::any_of(best.begin(), best.end(), [&](const AptSource& other) {
-      return other.uris == source.uris;
-    });
+    // A mirror of several suites (bookworm, bookworm-updates) is one mirror.
+    const bool known = std::any_of(best.begin(), best.end(),
+                                   [&](const AptSource& other) { return other.uri == source.uri; });
     if (!known) best.push_back(source);
   }
   return best;
@@ -167,7 +158,7 @@ std::vector<std::string> apt_argv(const Apt& apt, const std::string& program) {
           "Dir::Etc::sourcelist=" + dir + "/private.sources", "-o",
           "Dir::Etc::sourceparts=/dev/null", "-o", "Dir::Etc::preferences=/dev/null", "-o",
           "Dir::Etc::preferencesparts=/dev/null",
-          // As root apt would drop to a user who cannot enter the cache folder.
+          // Started as root, apt would become a user who may not enter the cache folder.
           "-o", "APT::Sandbox::User=root"};
 }
 
@@ -188,43 +179,6 @@ CommandOutput run_apt(const Apt& apt, const std::string& program,
                             doing, complaint));
 }
 
-// Debian's order of characters within the non-digit parts: '~', end, letters, the rest.
-int weight(char c) {
-  if (c == '~') return -1;
-  if (c == '\0' || (c >= '0' && c <= '9')) return 0;
-  const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-  return letter ? c : c + 256;
-}
-
-int compare_parts(std::string_view left, std::string_view right) {
-  const auto at = [](std::string_view text) { return text.empty() ? '\0' : text.front(); };
-  const auto digit = [&](std::string_view text) {
-    return !text.empty() && text.front() >= '0' && text.front() <= '9';
-  };
-  const auto next = [](std::string_view& text) {
-    if (!text.empty()) text.remove_prefix(1);
-  };
-  while (!left.empty() || !right.empty()) {
-    while ((!left.empty() && !digit(left)) || (!right.empty() && !digit(right))) {
-      if (const int order = weight(at(left)) - weight(at(right)); order != 0) return order;
-      next(left);
-      next(right);
-    }
-    while (at(left) == '0') next(left);
-    while (at(right) == '0') next(right);
-    int first_difference = 0;
-    while (digit(left) && digit(right)) {
-      if (first_difference == 0) first_difference = left.front() - right.front();
-      next(left);
-      next(right);
-    }
-    if (digit(left)) return 1;
-    if (digit(right)) return -1;
-    if (first_difference != 0) return first_difference;
-  }
-  return 0;
-}
-
 // "libc6 (>= 2.38), gcc-12 | gcc, python3:any" -> libc6, gcc-12, python3
 std::vector<std::string> names_in(const std::string& relation) {
   std::vector<std::string> names;
@@ -238,87 +192,64 @@ std::vector<std::string> names_in(const std::string& relation) {
   return names;
 }
 
-struct Version {
-  std::string epoch;
-  std::string upstream;
-  std::string revision;
-};
-
-Version split_version(const std::string& text) {
-  Version version;
-  const std::size_t colon = text.find(':');
-  if (colon != std::string::npos) version.epoch = text.substr(0, colon);
-  const std::string rest = colon == std::string::npos ? text : text.substr(colon + 1);
-  const std::size_t dash = rest.rfind('-');
-  version.upstream = rest.substr(0, dash);
-  if (dash != std::string::npos) version.revision = rest.substr(dash + 1);
-  return version;
+// What apt does not tell about a source beside its place: the options of line `number` of a
+// *.list file, or the fields of stanza `number` of a *.sources file, by lower-case names.
+Stanza options_of(const fs::path& file, std::size_t number) {
+  const std::string text = read_file(file, 1 << 20);
+  if (file.extension() == ".sources") {
+    const std::vector<Stanza> stanzas = parse_stanzas(text);
+    return number <= stanzas.size() ? stanzas.at(number - 1) : Stanza();
+  }
+  std::istringstream lines(text);
+  std::string line;
+  for (std::size_t i = 0; i < number; ++i) std::getline(lines, line);
+  const std::size_t open = line.find('[');
+  const std::size_t close = line.find(']');
+  Stanza options;
+  if (open == std::string::npos || close == std::string::npos || close < open) return options;
+  for (const std::string& option : words_of(line.substr(open + 1, close - open - 1))) {
+    const std::size_t equals = option.find('=');
+    if (equals == std::string::npos) continue;
+    options[lower(option.substr(0, equals))] = option.substr(equals + 1);
+  }
+  return options;
 }
 
 }  // namespace
 
-std::vector<AptSource> parse_list_sources(const std::string& text) {
-  std::vector<AptSource> sources;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    line = trim(line.substr(0, line.find('#')));
-    if (words_of(line).empty() || words_of(line).front() != "deb") continue;
-    line = trim(line.substr(3));
-
-    AptSource source;
-    if (line.starts_with('[')) {
-      const std::size_t end = line.find(']');
-      if (end == std::string::npos) continue;
-      for (const std::string& option : words_of(line.substr(1, end - 1))) {
-        const std::string name = lower(option.substr(0, option.find('=')));
-        const std::string value = option.substr(std::min(option.size(), name.size() + 1));
-        if (name == "signed-by") source.signed_by = value;
-        if (name == "check-valid-until") source.check_valid_until = value;
-      }
-      line = line.substr(end + 1);
-    }
-    const std::vector<std::string> words = words_of(line);
-    if (words.size() < 3) continue;
-    source.uris = {words[0]};
-    source.suites = {words[1]};
-    source.components.assign(words.begin() + 2, words.end());
-    sources.push_back(std::move(source));
-  }
-  return sources;
-}
-
-std::vector<AptSource> parse_deb822_sources(const std::string& text) {
-  std::vector<AptSource> sources;
-  for (const Stanza& stanza : parse_stanzas(text)) {
-    const std::string enabled = lower(field(stanza, "enabled"));
-    if (enabled == "no" || enabled == "false" || enabled == "0") continue;
-    if (!has(words_of(field(stanza, "types")), "deb")) continue;
-    AptSource source = {.uris = words_of(field(stanza, "uris")),
-                        .suites = words_of(field(stanza, "suites")),
-                        .components = words_of(field(stanza, "components")),
-                        .signed_by = field(stanza, "signed-by"),
-                        .check_valid_until = field(stanza, "check-valid-until")};
-    if (!source.uris.empty() && !source.suites.empty()) sources.push_back(std::move(source));
-  }
-  return sources;
-}
-
 std::vector<AptSource> system_sources(const fs::path& etc_apt) {
-  std::vector<fs::path> files = {etc_apt / "sources.list"};
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(etc_apt / "sources.list.d", ignored)) {
-    files.push_back(entry.path());
-  }
-  std::sort(files.begin() + 1, files.end());
-
+  const TempDir scratch(fs::temp_directory_path());
+  const fs::path empty = scratch.path();
+  make_dirs(empty / "state" / "lists" / "partial");
+  write_file(empty / "apt.conf", kConfiguration);
+  const CommandOutput output = run_command(
+      {"apt-get", "-q", "-c", (empty / "apt.conf").string(), "-o",
+       "Dir::State=" + (empty / "state").string(), "-o", "Dir::State::status=/dev/null", "-o",
+       "Dir::Cache=" + (empty / "cache").string(), "-o",
+       "Dir::Etc::sourcelist=" + (etc_apt / "sources.list").string(), "-o",
+       "Dir::Etc::sourceparts=" + (etc_apt / "sources.list.d").string(), "indextargets",
+       // Without this apt tells only what it has read already.
+       "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(SOURCESENTRY)",
+       "Created-By: Packages", "Architecture: amd64"},
+      {.unset_environment = {"APT_CONFIG"}});
+  if (output.status != 0) throw_apt_failure("reading this machine's apt sources", output);
   std::vector<AptSource> sources;
-  for (const fs::path& file : files) {
-    const std::string extension = file.extension().string();
-    if ((extension != ".list" && extension != ".sources") || !fs::exists(file, ignored)) continue;
-    const std::string text = read_file(file, 1 << 20);
-    std::vector<AptSource> more =
-        extension == ".list" ? parse_list_sources(text) : parse_deb822_sources(text);
-    std::move(more.begin(), more.end(), std::back_inserter(sources));
+  std::istringstream lines(output.out);
+  for (std::string line; std::getline(lines, line);) {
+    AptSource source;
+    std::string entry;  // FILE:NUMBER
+    std::istringstream words(line);
+    words >> source.uri >> source.suite >> source.component >> std::ws;
+    std::getline(words, entry);
+    const std::size_t colon = entry.rfind(':');
+    std::size_t number = 0;
+    std::from_chars(entry.data() + std::min(entry.size(), colon + 1), entry.data() + entry.size(),
+                    number);
+    if (colon == std::string::npos || number == 0) continue;
+    const Stanza options = options_of(entry.substr(0, colon), number);
+    source.signed_by = field(options, "signed-by");
+    source.check_valid_until = field(options, "check-valid-until");
+    sources.push_back(std::move(source));
   }
   return sources;
 }
@@ -340,8 +271,8 @@ std::string private_sources(const std::vector<AptSource>& system,
                                 fmt::join(suites, ", ")));
     }
     for (const AptSource& mirror : mirrors) {
-      text += fmt::format("Types: deb\nURIs: {}\nSuites: {}\nComponents: main\n",
-                          fmt::join(mirror.uris, " "), fmt::join(suites, " "));
+      text += fmt::format("Types: deb\nURIs: {}\nSuites: {}\nComponents: main\n", mirror.uri,
+                          fmt::join(suites, " "));
       text += "Architectures: amd64\n";
       if (!mirror.check_valid_until.empty()) {
         text += fmt::format("Check-Valid-Until: {}\n", mirror.check_valid_until);
@@ -384,12 +315,29 @@ std::string apt_complaint(const std::string& error_output) {
   return "";
 }
 
-int compare_versions(const std::string& left, const std::string& right) {
-  const Version a = split_version(left);
-  const Version b = split_version(right);
-  if (const int order = compare_parts(a.epoch, b.epoch); order != 0) return order;
-  if (const int order = compare_parts(a.upstream, b.upstream); order != 0) return order;
-  return compare_parts(a.revision, b.revision);
+std::vector<std::string> sorted_versions(const std::vector<std::string>& versions) {
+  if (versions.size() < 2) return versions;
+  // One package of all these versions, which apt-cache shows the newest first.
+  const TempDir scratch(fs::temp_directory_path());
+  std::string index;
+  for (const std::string& version : versions) {
+    index += fmt::format("Package: sorted\nVersion: {}\nArchitecture: amd64\n\n", version);
+  }
+  const fs::path packages = scratch.path() / "Packages";
+  write_file(packages, index);
+  write_file(scratch.path() / "apt.conf", kConfiguration);
+  const std::string none = (scratch.path() / "none").string();
+  const CommandOutput output = run_command(
+      {"apt-cache", "-q", "-c", (scratch.path() / "apt.conf").string(), "-o", "Dir::State=" + none,
+       "-o", "Dir::State::status=/dev/null", "-o", "Dir::Cache=" + none, "-o",
+       "Dir::Etc::sourcelist=/dev/null", "-o", "Dir::Etc::sourceparts=/dev/null", "--with-source",
+       packages.string(), "show", "sorted"},
+      {.unset_environment = {"APT_CONFIG"}});
+  std::vector<std::string> sorted;
+  for (const Stanza& stanza : parse_stanzas(output.out)) sorted.push_back(field(stanza, "version"));
+  if (output.status != 0 || sorted.empty()) throw_apt_failure("sorting versions", output);
+  std::reverse(sorted.begin(), sorted.end());
+  return sorted;
 }
 
 Apt make_apt(const fs::path& dir, const std::vector<AptSource>& system,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/package.h"
+#include "vm/packages/package.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -11,17 +11,13 @@
 #include <vector>
 
 #include "harness/failure.h"
+#include "vm/archive_handles.h"
 #include "vm/files.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
 
 namespace {
-
-struct FreeReader {
-  void operator()(archive* reader) const { archive_read_free(reader); }
-};
-using Reader = std::unique_ptr<archive, FreeReader>;
 
 [[noreturn]] void damaged(const fs::path& deb, std::string_view why) {
   throw Failure(ExitCode::kVmFailed,
@@ -35,7 +31,8 @@ std::string_view error_of(archive* reader) {
   return text != nullptr ? text : "unknown error";
 }
 
-// The outer archive at its data member, read by the inner one.
+// A package is an archive (ar) with an archive in it (tar): the outer one, which stands at its data
+// member, and a buffer through which the inner one reads that member.
 struct DataMember {
   archive* outer;
   std::array<char, 1 << 16> buffer;
@@ -152,7 +149,7 @@ std::string clean_member_path(const std::string& path, const std::string& where)
 }
 
 void unpack_tar(const fs::path& archive, const fs::path& destination) {
-  const Reader reader(archive_read_new());
+  const ArchiveReader reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   const auto refuse = [&](struct archive* from) {
     throw Failure(ExitCode::kVmFailed,
@@ -161,10 +158,7 @@ void unpack_tar(const fs::path& archive, const fs::path& destination) {
   if (archive_read_open_filename(reader.get(), archive.c_str(), 1 << 16) != ARCHIVE_OK) {
     refuse(reader.get());
   }
-  struct FreeWriter {
-    void operator()(struct archive* writer) const { archive_write_free(writer); }
-  };
-  const std::unique_ptr<struct archive, FreeWriter> writer(archive_write_disk_new());
+  const ArchiveWriter writer(archive_write_disk_new());
   archive_write_disk_set_options(
       writer.get(), ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_UNLINK |
                         ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS);
@@ -198,14 +192,14 @@ void unpack_tar(const fs::path& archive, const fs::path& destination) {
 
 int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFilter& filter,
                const UnpackOptions& options) {
-  const Reader outer(archive_read_new());
+  const ArchiveReader outer(archive_read_new());
   archive_read_support_format_ar(outer.get());
   if (archive_read_open_filename(outer.get(), deb.c_str(), 1 << 16) != ARCHIVE_OK) {
     damaged(deb, error_of(outer.get()));
   }
   find_data_member(outer.get(), deb);
 
-  const Reader inner(archive_read_new());
+  const ArchiveReader inner(archive_read_new());
   archive_read_support_format_tar(inner.get());
   archive_read_support_filter_all(inner.get());
   const auto member = std::make_unique<DataMember>();

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/guest.h"
+#include "vm/verdict.h"
 
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace faultline {
@@ -149,7 +147,7 @@ TEST(Judge, EveryFailureHasItsName) {
        with(running_cell(), [](Evidence& e) { e.shutdown_reason = "host-signal"; }),
        Verdict::kQemuKilled, "QEMU killed (cell): somebody on the host told QEMU to end"},
       {"bad state",
-       {.mode = Mode::kRestore,
+       {.mode = GuestMode::kRestore,
         .stage = Stage::kRestore,
         .exit = ExitStatus{1, 0},
         .qemu_output = "qemu: load of migration failed: Invalid argument\n"},
@@ -157,7 +155,7 @@ TEST(Judge, EveryFailureHasItsName) {
        "state unusable (restore): QEMU cannot start from the saved state: qemu: load of migration "
        "failed: Invalid argument"},
       {"bad state, read before QEMU answers",
-       {.mode = Mode::kRestore,
+       {.mode = GuestMode::kRestore,
         .stage = Stage::kStart,
         .exit = ExitStatus{1, 0},
         .qemu_output = "qemu: load of migration failed: Invalid argument\n"},
@@ -165,14 +163,14 @@ TEST(Judge, EveryFailureHasItsName) {
        "state unusable (start): QEMU cannot start from the saved state: qemu: load of migration "
        "failed: Invalid argument"},
       {"QEMU's error at a restore",
-       {.mode = Mode::kRestore,
+       {.mode = GuestMode::kRestore,
         .stage = Stage::kStart,
         .exit = ExitStatus{1, 0},
         .qemu_output = "qemu: -foo: invalid option\n"},
        Verdict::kQemuFailed,
        "QEMU failed (start): QEMU ended with status 1: qemu: -foo: invalid option"},
       {"QEMU aborts on a state",
-       {.mode = Mode::kRestore, .stage = Stage::kRestore, .exit = ExitStatus{0, SIGABRT}},
+       {.mode = GuestMode::kRestore, .stage = Stage::kRestore, .exit = ExitStatus{0, SIGABRT}},
        Verdict::kStateUnusable,
        "state unusable (restore): QEMU cannot start from the saved state: it gave no reason"},
       {"QEMU stops",
@@ -180,7 +178,7 @@ TEST(Judge, EveryFailureHasItsName) {
        Verdict::kQemuFailed,
        "QEMU failed (cell): QEMU stopped the guest: KVM internal error"},
       {"save",
-       {.mode = Mode::kBootAndPark, .stage = Stage::kSave, .qmp_error = "not migratable"},
+       {.mode = GuestMode::kBootAndPark, .stage = Stage::kSave, .qmp_error = "not migratable"},
        Verdict::kSaveFailed,
        "save failed (save): not migratable"},
   };
@@ -237,84 +235,6 @@ TEST(Judge, AFailureKeepsTheLastTwentyLines) {
 TEST(LastLines, AreCleanAndNeedNoNewline) {
   EXPECT_EQ(last_lines("a\r\n\x1b[0mb\n\nc", 2), (std::vector<std::string>{"[0mb", "c"}));
   EXPECT_TRUE(last_lines("", 2).empty());
-}
-
-TEST(RunGuest, QemuNotFound) {
-  GuestJob job;
-  job.spec.qemu = "no-such-qemu";
-  const std::atomic<bool> cancel = false;
-  const GuestOutcome outcome = run_guest(job, {}, cancel);
-  EXPECT_EQ(outcome.verdict, Verdict::kQemuNotFound);
-  EXPECT_EQ(outcome.exit_code, ExitCode::kVmFailed);
-}
-
-TEST(RunGuest, AQemuThatIsNone) {
-  // It ignores its arguments and says what no QEMU says.
-  GuestJob job;
-  job.spec.qemu = "true";
-  const std::atomic<bool> cancel = false;
-  EXPECT_EQ(run_guest(job, {}, cancel).verdict, Verdict::kNoDone);
-  job.spec.qemu = "false";
-  EXPECT_EQ(run_guest(job, {}, cancel).verdict, Verdict::kQemuFailed);
-}
-
-TEST(RunGuest, CellTooLong) {
-  GuestJob job;
-  job.cell.assign(wire::kCellSize + 1, 'x');
-  const std::atomic<bool> cancel = false;
-  EXPECT_THROW(run_guest(job, {}, cancel), Failure);
-}
-
-TEST(RunMany, RunsAllAndOnlySoManyAtOnce) {
-  std::atomic<bool> cancel = false;
-  std::atomic<int> at_once = 0;
-  std::atomic<int> most = 0;
-  std::vector<std::size_t> done;
-  run_many(
-      20, 3,
-      [&](std::size_t) {
-        const int now = ++at_once;
-        int seen = most;
-        while (now > seen && !most.compare_exchange_weak(seen, now)) {
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        --at_once;
-        return GuestOutcome{};
-      },
-      [&](std::size_t index, const GuestOutcome&) { done.push_back(index); }, cancel);
-  EXPECT_EQ(most, 3);
-  std::sort(done.begin(), done.end());
-  ASSERT_EQ(done.size(), 20U);
-  for (std::size_t i = 0; i < done.size(); ++i) EXPECT_EQ(done[i], i);
-}
-
-TEST(RunMany, StopsOnCancelAndOnAnException) {
-  std::atomic<bool> cancel = false;
-  int done = 0;
-  run_many(
-      100, 1, [](std::size_t) { return GuestOutcome{}; },
-      [&](std::size_t, const GuestOutcome&) { cancel = ++done == 3; }, cancel);
-  EXPECT_EQ(done, 3);
-
-  cancel = false;
-  std::atomic<int> started = 0;
-  EXPECT_THROW(run_many(
-                   100, 2,
-                   [&](std::size_t) -> GuestOutcome {
-                     ++started;
-                     throw std::runtime_error("no");
-                   },
-                   [](std::size_t, const GuestOutcome&) {}, cancel),
-               std::runtime_error);
-  EXPECT_TRUE(cancel);
-  EXPECT_LE(started, 2);
-  run_many(0, 4, {}, {}, cancel);
-}
-
-TEST(WorkersFor, WallTimeRunsAlone) {
-  EXPECT_EQ(workers_for(Accel::kTcg), 1U);
-  EXPECT_EQ(workers_for(Accel::kKvm), 1U);
-  EXPECT_GE(workers_for(Accel::kTcgIcount), 1U);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/package.h"
+#include "vm/packages/package.h"
 
 #include <gtest/gtest.h>
 

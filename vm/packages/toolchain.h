@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "vm/kernels.h"
+#include "vm/packages/fetch.h"
 
 namespace faultline {
 
@@ -29,11 +29,11 @@ Toolchain fetch_toolchain(const std::string& suite, const std::string& compiler,
 // The suite that a suite builds on: "trixie" for "trixie-backports". Pure.
 std::string base_suite(const std::string& suite);
 
-// `program` of another C library, as a command: its own loader before it.
+// The command that runs `program` of the toolchain: its own loader comes first.
 std::vector<std::string> command_of(const Toolchain& toolchain,
                                     const std::filesystem::path& program);
 
-// A shell script that runs `program` so, with the arguments that it gets itself. Pure.
+// A shell script that runs `program` in this way, with the script's own arguments. Pure.
 std::string front_script(const Toolchain& toolchain, const std::filesystem::path& program);
 
 // Writes into `folder` (which must exist) a script for the compiler and each program of binutils,

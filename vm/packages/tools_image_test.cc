@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/tools_image.h"
+#include "vm/packages/tools_image.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/apt.h"
+#include "vm/packages/apt.h"
 
 #include <gtest/gtest.h>
 
@@ -14,26 +14,53 @@ namespace {
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
-TEST(ListSources, TakesDebLinesWithOptions) {
-  const auto sources = parse_list_sources(R"(
+bool no_apt() { return !fs::exists("/usr/bin/apt-get"); }
+
+// "URI SUITE COMPONENT" of each.
+Words places_of(const std::vector<AptSource>& sources) {
+  Words places;
+  for (const AptSource& one : sources) {
+    places.push_back(one.uri + " " + one.suite + " " + one.component);
+  }
+  return places;
+}
+
+class SystemSources : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (no_apt()) GTEST_SKIP() << "no apt-get on this machine";
+    make_dirs(etc_.path() / "sources.list.d");
+  }
+  void write(const std::string& file, const std::string& text) const {
+    write_file(etc_.path() / file, text);
+  }
+  TempDir etc_{fs::temp_directory_path()};
+};
+
+TEST_F(SystemSources, AreLinesWithTheirOptions) {
+  write("sources.list", R"(
 # deb http://commented.example/debian bookworm main
 deb http://one.example/debian bookworm main contrib # why
 deb-src http://one.example/debian bookworm main
-  deb [arch=amd64 signed-by=/keys/debian-archive-keyring.gpg trusted=yes] http://two.example/debian-security bookworm-security main
-deb [broken http://three.example/debian bookworm main
-deb http://short.example/debian
+  deb [arch=amd64 Signed-By=/keys/debian-archive-keyring.gpg trusted=yes check-valid-until=no] http://two.example/debian-security bookworm-security main
+deb [arch=arm64] http://three.example/debian bookworm main
 )");
-  ASSERT_EQ(sources.size(), 2U);
-  EXPECT_EQ(sources[0].uris, Words{"http://one.example/debian"});
-  EXPECT_EQ(sources[0].suites, Words{"bookworm"});
-  EXPECT_EQ(sources[0].components, (Words{"main", "contrib"}));
+  const auto sources = system_sources(etc_.path());
+  EXPECT_EQ(places_of(sources),
+            (Words{"http://one.example/debian/ bookworm main",
+                   "http://one.example/debian/ bookworm contrib",
+                   "http://two.example/debian-security/ bookworm-security main"}));
+  ASSERT_EQ(sources.size(), 3U);
   EXPECT_EQ(sources[0].signed_by, "");
-  EXPECT_EQ(sources[1].uris, Words{"http://two.example/debian-security"});
-  EXPECT_EQ(sources[1].signed_by, "/keys/debian-archive-keyring.gpg");
+  EXPECT_EQ(sources[0].check_valid_until, "");
+  EXPECT_EQ(sources[2].signed_by, "/keys/debian-archive-keyring.gpg");
+  EXPECT_EQ(sources[2].check_valid_until, "no");
 }
 
-TEST(Deb822Sources, TakesEnabledDebStanzas) {
-  const auto sources = parse_deb822_sources(R"(Types: deb deb-src
+TEST_F(SystemSources, AreStanzasWithTheirFields) {
+  write("sources.list.d/a.sources", R"(# a comment before all
+
+Types: deb deb-src
 # a comment between fields
 URIs: http://one.example/debian http://two.example/debian
 Suites: bookworm
@@ -64,33 +91,46 @@ signed-by:
  .
  abc
 )");
-  ASSERT_EQ(sources.size(), 2U);
-  EXPECT_EQ(sources[0].uris.size(), 2U);
-  EXPECT_EQ(sources[0].suites, (Words{"bookworm", "bookworm-updates"}));
+  const auto sources = system_sources(etc_.path());
+  EXPECT_EQ(places_of(sources), (Words{"http://one.example/debian/ bookworm main",
+                                       "http://one.example/debian/ bookworm-updates main",
+                                       "http://two.example/debian/ bookworm main",
+                                       "http://two.example/debian/ bookworm-updates main",
+                                       "http://inline.example/debian/ trixie main"}));
+  ASSERT_EQ(sources.size(), 5U);
   EXPECT_EQ(sources[0].signed_by, "/keys/a.gpg");
-  EXPECT_EQ(sources[0].check_valid_until, "no");
-  EXPECT_EQ(sources[1].signed_by, "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc");
+  EXPECT_EQ(sources[3].check_valid_until, "no");
+  EXPECT_EQ(sources[4].signed_by, "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc");
+  EXPECT_EQ(sources[4].check_valid_until, "");
 }
 
-TEST(SystemSources, ReadsBothFormsAndNoOtherFiles) {
-  const TempDir etc(fs::temp_directory_path());
-  make_dirs(etc.path() / "sources.list.d");
-  write_file(etc.path() / "sources.list", "deb http://a.example/debian bookworm main\n");
-  write_file(etc.path() / "sources.list.d" / "b.list",
-             "deb http://b.example/debian bookworm main\n");
-  write_file(etc.path() / "sources.list.d" / "c.sources",
-             "Types: deb\nURIs: http://c.example/debian\nSuites: bookworm\nComponents: main\n");
-  write_file(etc.path() / "sources.list.d" / "d.list.disabled",
-             "deb http://d.example/debian bookworm main\n");
-  const auto sources = system_sources(etc.path());
-  ASSERT_EQ(sources.size(), 3U);
-  EXPECT_EQ(sources[0].uris.front(), "http://a.example/debian");
-  EXPECT_EQ(sources[2].uris.front(), "http://c.example/debian");
-  EXPECT_TRUE(system_sources(etc.path() / "none").empty());
+TEST_F(SystemSources, AreOfBothFormsAndOfNoOtherFiles) {
+  write("sources.list", "deb http://a.example/debian bookworm main\n");
+  write("sources.list.d/b.list", "deb http://b.example/debian bookworm main\n");
+  write("sources.list.d/c.sources",
+        "Types: deb\nURIs: http://c.example/debian\nSuites: bookworm\nComponents: main\n");
+  write("sources.list.d/d.list.disabled", "deb http://d.example/debian bookworm main\n");
+  EXPECT_EQ(
+      places_of(system_sources(etc_.path())),
+      (Words{"http://a.example/debian/ bookworm main", "http://b.example/debian/ bookworm main",
+             "http://c.example/debian/ bookworm main"}));
+  EXPECT_TRUE(system_sources(etc_.path() / "none").empty());
+}
+
+TEST_F(SystemSources, ThatAptDoesNotUnderstandAreItsComplaint) {
+  write("sources.list", "deb [broken http://three.example/debian bookworm main\n");
+  try {
+    system_sources(etc_.path());
+    FAIL() << "apt took it";
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kVmFailed);
+    EXPECT_NE(std::string(failure.what()).find("Malformed entry 1 in list file"), std::string::npos)
+        << failure.what();
+  }
 }
 
 AptSource source(const std::string& uri, const std::string& suite, const std::string& key = "") {
-  return {.uris = {uri}, .suites = {suite}, .components = {"main"}, .signed_by = key};
+  return {.uri = uri, .suite = suite, .component = "main", .signed_by = key};
 }
 
 TEST(PrivateSources, PutsEachSuiteOnItsOwnMirror) {
@@ -164,19 +204,16 @@ TEST(AptComplaint, IsOneLineOfErrorsElseWarnings) {
   EXPECT_LT(apt_complaint("E: " + std::string(5000, 'x')).size(), 500U);
 }
 
-TEST(CompareVersions, IsDebiansOrder) {
+TEST(SortedVersions, AreInDebiansOrder) {
+  if (no_apt()) GTEST_SKIP() << "no apt-cache on this machine";
   const Words ascending = {"1.0~rc1-1", "1.0-1~bpo12+1", "1.0-1",   "1.0-1+b1", "1.0-2",
                            "1.0-10",    "1.0a-1",        "1.0+x-1", "1.9-1",    "1.10-1",
                            "6.1.9-1",   "6.1.192-2",     "1:0.1-1"};
-  for (std::size_t i = 0; i < ascending.size(); ++i) {
-    for (std::size_t j = 0; j < ascending.size(); ++j) {
-      const int order = compare_versions(ascending[i], ascending[j]);
-      EXPECT_EQ(order < 0, i < j) << ascending[i] << " " << ascending[j];
-      EXPECT_EQ(order > 0, i > j) << ascending[i] << " " << ascending[j];
-    }
-  }
-  EXPECT_EQ(compare_versions("1.00-01", "1.0-1"), 0);
-  EXPECT_EQ(compare_versions("0:1.0-1", "1.0-1"), 0);
+  EXPECT_EQ(sorted_versions(Words(ascending.rbegin(), ascending.rend())), ascending);
+  EXPECT_EQ(sorted_versions(ascending), ascending);
+  EXPECT_EQ(sorted_versions({"1.0-1", "1.00-01", "0:1.0-1"}).size(), 1U);
+  EXPECT_EQ(sorted_versions({"2"}), Words{"2"});
+  EXPECT_EQ(sorted_versions({}), Words{});
 }
 
 TEST(ParsePackages, DependenciesAreNames) {
@@ -213,7 +250,7 @@ Conf libc6 (2.41-12+deb13u4 Debian:13.4/stable [amd64])
 
 // The index of this repository is right, but nobody signed it.
 TEST(Apt, RefusesARepositoryWithoutSignature) {
-  if (!fs::exists("/usr/bin/apt-get")) GTEST_SKIP() << "no apt-get on this machine";
+  if (no_apt()) GTEST_SKIP() << "no apt-get on this machine";
   const TempDir dir(fs::temp_directory_path());
   const fs::path suite = dir.path() / "debian" / "dists" / "bookworm";
   make_dirs(suite / "main" / "binary-amd64");

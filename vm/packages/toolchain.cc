@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/toolchain.h"
+#include "vm/packages/toolchain.h"
 
 #include <fmt/format.h>
 
@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "harness/failure.h"
-#include "vm/apt.h"
+#include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/package.h"
-#include "vm/stamp.h"
+#include "vm/packages/apt.h"
+#include "vm/packages/package.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -30,26 +30,14 @@ Toolchain toolchain_in(const fs::path& root, const std::string& compiler) {
           .compiler = root / "usr" / "bin" / fmt::format("{}-{}", kTriplet, compiler)};
 }
 
-std::optional<Toolchain> load_toolchain(const fs::path& folder, const std::string& compiler,
-                                        const std::vector<std::string>& wanted) {
-  std::error_code ignored;
-  const nlohmann::json stamp = read_stamp(folder);
-  if (stamp.is_null() || stamp.value("wanted", nlohmann::json()) != wanted) return std::nullopt;
-  Toolchain toolchain = toolchain_in(folder, compiler);
-  if (!fs::exists(toolchain.loader, ignored) || !fs::exists(toolchain.compiler, ignored)) {
-    return std::nullopt;
-  }
-  return toolchain;
-}
-
-// Where a package's file goes: programs, what the compiler runs and includes, shared libraries.
-// Both layouts: /lib beside /usr/lib, and all in /usr.
+// Where a package's file goes; empty for all but programs, what the compiler runs and includes, and
+// shared libraries. Packages have /lib beside /usr/lib, or all in /usr.
 std::string place_of(const std::string& member) {
   const std::string path = member.starts_with("lib/") ? "usr/" + member : member;
   const std::string_view whole = path;
   const std::string_view name = whole.substr(whole.rfind('/') + 1);
   const std::string_view folder = whole.substr(0, whole.size() - name.size());
-  // Not what reads link-time optimised objects, the largest of all.
+  // lto-dump is left out: it is the largest program and no build needs it.
   const bool program =
       name.starts_with(kTriplet) && name.find("lto-dump") == std::string_view::npos;
   if (folder == "usr/bin/") return program ? path : "";
@@ -85,43 +73,43 @@ Toolchain fetch_toolchain(const std::string& suite, const std::string& compiler,
   };
   std::vector<std::string> wanted = {compiler, "binutils", "libc6"};
   wanted.insert(wanted.end(), libs.begin(), libs.end());
-  const fs::path folder = cache / "toolchain" / name;
-  if (const auto present = load_toolchain(folder, compiler, wanted)) return *present;
-
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("toolchain-" + name),
-                      [&] { tell("waiting for another command that fetches it"); });
-  if (const auto present = load_toolchain(folder, compiler, wanted)) return *present;
-  const fs::path unfinished = cache / "unfinished" / ("toolchain-" + name);
-  fs::remove_all(unfinished);  // of a fetch that was killed
-
-  const AptLists lists(cache, {suite}, options.etc_apt, tell);
-  const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted);
-  const TempDir scratch(unfinished);
-  const fs::path made = scratch.path() / "toolchain";
-  make_dirs(made);
-  tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-  nlohmann::json sums = nlohmann::json::object();
-  for (const AptPackage& package : packages) {
-    const fs::path deb = apt_download(lists.apt(), package, scratch.path());
-    unpack_deb(deb, made, place_of, {.executables = true, .links = true});
-    fs::remove(deb);
-    sums[package.name] = {package.version, package.sha256};
-  }
-  const Toolchain toolchain = toolchain_in(made, compiler);
-  std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
-  version.emplace_back("--version");
-  std::error_code ignored;
-  if (!fs::exists(toolchain.loader, ignored) || run_command(version).status != 0) {
-    throw Failure(ExitCode::kSkipped,
-                  fmt::format("the {} that Debian's {} offers does not run here; choose another "
-                              "kernel",
-                              compiler, suite));
-  }
-  const nlohmann::json stamp = {{"wanted", wanted}, {"packages", sums}};
-  write_stamp(made, stamp);
-  replace_folder(made, folder, scratch.path());
-  return toolchain_in(folder, compiler);
+  const CacheEntry entry(cache, {.kind = "toolchain", .name = name, .from = {{"wanted", wanted}}});
+  const auto load = [&](const nlohmann::json&) -> std::optional<Toolchain> {
+    Toolchain toolchain = toolchain_in(entry.folder(), compiler);
+    std::error_code ignored;
+    if (!fs::exists(toolchain.loader, ignored) || !fs::exists(toolchain.compiler, ignored)) {
+      return std::nullopt;
+    }
+    return toolchain;
+  };
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    const AptLists lists(cache, {suite}, options.etc_apt, tell);
+    const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted);
+    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
+    nlohmann::json sums = nlohmann::json::object();
+    for (const AptPackage& package : packages) {
+      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
+      unpack_deb(deb, making.folder, place_of, {.executables = true, .links = true});
+      fs::remove(deb);
+      sums[package.name] = {package.version, package.sha256};
+    }
+    const Toolchain toolchain = toolchain_in(making.folder, compiler);
+    std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
+    version.emplace_back("--version");
+    std::error_code ignored;
+    if (!fs::exists(toolchain.loader, ignored) || run_command(version).status != 0) {
+      throw Failure(ExitCode::kSkipped,
+                    fmt::format("the {} that Debian's {} offers does not run here; choose another "
+                                "kernel",
+                                compiler, suite));
+    }
+    return nlohmann::json{{"packages", sums}};
+  };
+  return entry
+      .obtain<Toolchain>({.load = load,
+                          .make = make,
+                          .on_wait = [&] { tell("waiting for another command that fetches it"); }})
+      .value;
 }
 
 std::vector<std::string> command_of(const Toolchain& toolchain, const fs::path& program) {
@@ -136,21 +124,25 @@ std::string front_script(const Toolchain& toolchain, const fs::path& program) {
 
 std::vector<std::string> write_fronts(const Toolchain& toolchain, const fs::path& folder) {
   const fs::path bin = toolchain.root / "usr" / "bin";
-  // -wrapper: what the compiler starts (cc1, as) goes through the same loader. -B: its as, not
-  // ours.
+  // With -wrapper, what the compiler starts (cc1, as) goes through the same loader. With -B it
+  // starts the assembler of the toolchain and not that of this machine.
   std::string compiler = front_script(toolchain, toolchain.compiler);
   compiler.insert(compiler.find(" \"$@\""),
                   fmt::format(" -wrapper {},--library-path,{} -B{}/{}-", quoted(toolchain.loader),
                               quoted(toolchain.libraries), quoted(bin), kTriplet));
   write_file(folder / "cc", compiler, 0755);
   std::vector<std::string> variables = {"CC=" + (folder / "cc").string()};
-  constexpr std::array<std::pair<const char*, const char*>, 7> kPrograms = {{{"LD", "ld"},
-                                                                             {"AR", "ar"},
-                                                                             {"NM", "nm"},
-                                                                             {"OBJCOPY", "objcopy"},
-                                                                             {"OBJDUMP", "objdump"},
-                                                                             {"READELF", "readelf"},
-                                                                             {"STRIP", "strip"}}};
+  struct Program {
+    const char* variable;  // the variable of make
+    const char* name;
+  };
+  constexpr std::array kPrograms = {Program{.variable = "LD", .name = "ld"},
+                                    Program{.variable = "AR", .name = "ar"},
+                                    Program{.variable = "NM", .name = "nm"},
+                                    Program{.variable = "OBJCOPY", .name = "objcopy"},
+                                    Program{.variable = "OBJDUMP", .name = "objdump"},
+                                    Program{.variable = "READELF", .name = "readelf"},
+                                    Program{.variable = "STRIP", .name = "strip"}};
   for (const auto& [variable, program] : kPrograms) {
     write_file(folder / program,
                front_script(toolchain, bin / fmt::format("{}-{}", kTriplet, program)), 0755);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/headers.h"
+#include "vm/packages/headers.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "harness/failure.h"
 #include "vm/files.h"
-#include "vm/test_mirror.h"
+#include "vm/packages/test_mirror.h"
 
 namespace faultline {
 namespace {

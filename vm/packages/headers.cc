@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/headers.h"
+#include "vm/packages/headers.h"
 
 #include <fmt/format.h>
 
@@ -9,10 +9,10 @@
 #include <string_view>
 
 #include "harness/failure.h"
-#include "vm/apt.h"
+#include "vm/cache/entry.h"
 #include "vm/files.h"
-#include "vm/package.h"
-#include "vm/stamp.h"
+#include "vm/packages/apt.h"
+#include "vm/packages/package.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -35,7 +35,8 @@ KernelHeaders headers_in(const fs::path& build) {
   return headers;
 }
 
-// What a build needs first; through the links to kbuild's folder.
+// Whether the files are there that a build opens first, some of them through links to the folder of
+// linux-kbuild.
 bool is_whole(const fs::path& build) {
   std::error_code ignored;
   for (const char* file : {"Makefile", ".config", "Module.symvers", "include/generated/autoconf.h",
@@ -45,22 +46,20 @@ bool is_whole(const fs::path& build) {
   return true;
 }
 
-std::optional<KernelHeaders> load_headers(const FetchedKernel& kernel, const fs::path& folder) {
-  std::error_code ignored;
-  const nlohmann::json stamp = read_stamp(folder);
-  try {
-    const fs::path build = build_folder(folder, kernel.release);
-    if (stamp.at("version").get<std::string>() != kernel.version || !is_whole(build)) {
-      return std::nullopt;
-    }
-    KernelHeaders headers = headers_in(build);
-    headers.root = folder;
-    headers.version = kernel.version;
-    headers.libs = stamp.at("libs").get<std::vector<std::string>>();
-    return headers;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
-  }
+CacheEntry entry_of(const FetchedKernel& kernel, const fs::path& cache) {
+  return {cache,
+          {.kind = "headers", .name = kernel.release, .from = {{"version", kernel.version}}}};
+}
+
+std::optional<KernelHeaders> load_headers(const FetchedKernel& kernel, const fs::path& folder,
+                                          const nlohmann::json& stamp) {
+  const fs::path build = build_folder(folder, kernel.release);
+  if (!is_whole(build)) return std::nullopt;
+  KernelHeaders headers = headers_in(build);
+  headers.root = folder;
+  headers.version = kernel.version;
+  headers.libs = stamp.at("libs").get<std::vector<std::string>>();
+  return headers;
 }
 
 // The user's own kernel: what `make modules_install` leaves behind.
@@ -75,7 +74,8 @@ KernelHeaders own_headers(const FetchedKernel& kernel) {
   return headers_in(build);
 }
 
-// The packages: those of the release, those shared by all its flavours, the build's tools.
+// The packages to unpack: the headers of the release, those that all its flavours share, and the
+// tools of the build.
 std::vector<AptPackage> resolve(const FetchedKernel& kernel, const Apt& apt) {
   const std::string name = "linux-headers-" + kernel.release;
   const std::vector<AptPackage> offered = apt_show(apt, {name});
@@ -107,8 +107,8 @@ std::vector<AptPackage> resolve(const FetchedKernel& kernel, const Apt& apt) {
                             kernel.release, missing, kernel.version, kernel.id));
 }
 
-// Where a package's file goes. Left out: other machines' headers, and the BTF for that of modules,
-// which Debian calls vmlinux.
+// Where a package's file goes; empty for headers of other machines, and for the file vmlinux, which
+// holds the kernel's BTF and is needed for that of modules only.
 std::string place_of(const std::string& member, const std::string& release) {
   std::string_view rest = member;
   if (rest.starts_with("usr/lib/linux-kbuild-")) return member;
@@ -120,8 +120,9 @@ std::string place_of(const std::string& member, const std::string& release) {
   return member;
 }
 
-void unpack_headers(const FetchedKernel& kernel, const std::vector<AptPackage>& packages,
-                    const std::vector<fs::path>& debs, const fs::path& folder) {
+// Unpacks into `folder`, and returns what its stamp says of it.
+nlohmann::json unpack_headers(const FetchedKernel& kernel, const std::vector<AptPackage>& packages,
+                              const std::vector<fs::path>& debs, const fs::path& folder) {
   for (const fs::path& deb : debs) {
     unpack_deb(deb, folder,
                [&](const std::string& member) { return place_of(member, kernel.release); },
@@ -145,65 +146,55 @@ void unpack_headers(const FetchedKernel& kernel, const std::vector<AptPackage>& 
       if (name.starts_with("lib") || name.starts_with("zlib")) libs.push_back(name);
     }
   }
-  const nlohmann::json stamp = {{"version", kernel.version}, {"libs", libs}, {"deb_sha256", sums}};
-  write_stamp(folder, stamp);
+  return {{"libs", libs}, {"deb_sha256", sums}};
 }
 
 }  // namespace
 
 bool have_headers(const FetchedKernel& kernel, const fs::path& cache) {
   if (kernel.package.empty()) return is_whole(kernel.modules_dir / "build");
-  return load_headers(kernel, cache / "headers" / kernel.release).has_value();
+  const CacheEntry entry = entry_of(kernel, cache);
+  return entry
+      .find<KernelHeaders>(
+          [&](const nlohmann::json& stamp) { return load_headers(kernel, entry.folder(), stamp); })
+      .has_value();
 }
 
 KernelHeaders fetch_headers(const FetchedKernel& kernel, const fs::path& cache,
                             const Progress& progress, const FetchOptions& options) {
   if (kernel.package.empty()) return own_headers(kernel);
-  const fs::path folder = cache / "headers" / kernel.release;
-  std::optional<KernelHeaders> present = load_headers(kernel, folder);
-  if (present) return *present;
-
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("headers-" + kernel.release), [&] {
-    tell(progress, kernel, "waiting for another command that fetches them");
-  });
-  present = load_headers(kernel, folder);
-  if (present) return *present;
-  const fs::path unfinished = cache / "unfinished" / ("headers-" + kernel.release);
-  fs::remove_all(unfinished);  // of a fetch that was killed
-
-  const AptLists lists(cache, kernel.suites, options.etc_apt,
-                       [&](const std::string& what) { tell(progress, kernel, what); });
-  const std::vector<AptPackage> packages = resolve(kernel, lists.apt());
-  const TempDir scratch(unfinished);
-  const fs::path made = scratch.path() / "headers";
-  make_dirs(made);
-  tell(progress, kernel,
-       fmt::format("fetching {} {} ({})", packages.front().name, kernel.version,
-                   download_size(packages)));
-  std::vector<fs::path> debs;
-  debs.reserve(packages.size());
-  for (const AptPackage& package : packages) {
-    debs.push_back(apt_download(lists.apt(), package, scratch.path()));
-  }
-  tell(progress, kernel, "unpacking");
-  unpack_headers(kernel, packages, debs, made);
-  replace_folder(made, folder, scratch.path());
-
-  present = load_headers(kernel, folder);
-  if (!present) {
-    throw Failure(ExitCode::kVmFailed,
-                  fmt::format("headers {}: {} vanished while they were fetched; run the command "
-                              "again",
-                              kernel.id, folder.string()));
-  }
-  return *present;
+  const CacheEntry entry = entry_of(kernel, cache);
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    const AptLists lists(cache, kernel.suites, options.etc_apt,
+                         [&](const std::string& what) { tell(progress, kernel, what); });
+    const std::vector<AptPackage> packages = resolve(kernel, lists.apt());
+    tell(progress, kernel,
+         fmt::format("fetching {} {} ({})", packages.front().name, kernel.version,
+                     download_size(packages)));
+    std::vector<fs::path> debs;
+    debs.reserve(packages.size());
+    for (const AptPackage& package : packages) {
+      debs.push_back(apt_download(lists.apt(), package, making.scratch));
+    }
+    tell(progress, kernel, "unpacking");
+    return unpack_headers(kernel, packages, debs, making.folder);
+  };
+  return entry
+      .obtain<KernelHeaders>(
+          {.load =
+               [&](const nlohmann::json& stamp) {
+                 return load_headers(kernel, entry.folder(), stamp);
+               },
+           .make = make,
+           .on_wait =
+               [&] { tell(progress, kernel, "waiting for another command that fetches them"); }})
+      .value;
 }
 
 std::string relative_makefile(const std::string& text) {
   constexpr std::string_view kAbsolute = "/usr/src/";
   if (text.find(kAbsolute) == std::string::npos) return text;
-  // At once (:=): the list of makefiles grows with each one that is included.
+  // Assigned with := because MAKEFILE_LIST grows with each file that is included later.
   std::string relative =
       "faultline_src := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../\n" + text;
   for (std::size_t at = 0; (at = relative.find(kAbsolute, at)) != std::string::npos;) {
@@ -220,7 +211,7 @@ ConfiguredCompiler compiler_in(const std::string& config) {
     constexpr std::string_view kVersion = "CONFIG_GCC_VERSION=";  // 120200
     if (line.starts_with(kText)) {
       compiler.name = line.substr(kText.size(), line.find(' ') - kText.size());
-      // A cross compiler's name for the same.
+      // The same compiler under the name that it has as a cross compiler.
       constexpr std::string_view kTriplet = "x86_64-linux-gnu-";
       if (compiler.name.starts_with(kTriplet)) compiler.name.erase(0, kTriplet.size());
     } else if (line.starts_with(kVersion)) {

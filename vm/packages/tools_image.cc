@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vm/tools_image.h"
+#include "vm/packages/tools_image.h"
 
 #include <fmt/format.h>
 
@@ -13,14 +13,13 @@
 #include <utility>
 
 #include "harness/failure.h"
-#include "vm/apt.h"
+#include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/package.h"
+#include "vm/packages/apt.h"
+#include "vm/packages/package.h"
+#include "vm/packages/toolchain.h"
 #include "vm/qemu.h"
-#include "vm/saved_state.h"
-#include "vm/stamp.h"
-#include "vm/toolchain.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -29,6 +28,7 @@ namespace {
 
 // Raised when the same packages shall give another image.
 constexpr int kLayout = 2;
+constexpr const char* kImage = "tools.squashfs";
 
 const std::vector<std::string>& wanted_packages() {
   static const std::vector<std::string> wanted = {
@@ -46,8 +46,9 @@ struct Suite {
   unsigned major;
   unsigned minor;
 };
-constexpr std::array kSuites = {Suite{"bullseye", 5, 10}, Suite{"bookworm", 6, 1},
-                                Suite{"trixie", 6, 12}};
+constexpr std::array kSuites = {Suite{.name = "bullseye", .major = 5, .minor = 10},
+                                Suite{.name = "bookworm", .major = 6, .minor = 1},
+                                Suite{.name = "trixie", .major = 6, .minor = 12}};
 
 std::pair<unsigned, unsigned> version_of(const std::string& release) {
   std::pair<unsigned, unsigned> version{0, 0};
@@ -55,21 +56,6 @@ std::pair<unsigned, unsigned> version_of(const std::string& release) {
   const auto [dot, error] = std::from_chars(release.data(), end, version.first);
   if (error == std::errc() && dot != end) std::from_chars(dot + 1, end, version.second);
   return version;
-}
-
-std::optional<ToolsImage> load_image(const fs::path& folder, const std::string& suite) {
-  const nlohmann::json stamp = read_stamp(folder);
-  if (stamp.is_null() || stamp.value("layout", 0) != kLayout ||
-      stamp.value("wanted", nlohmann::json()) != wanted_packages()) {
-    return std::nullopt;
-  }
-  ToolsImage image = {
-      .file = folder / "tools.squashfs", .suite = suite, .sha256 = stamp.value("sha256", "")};
-  std::error_code error;
-  if (fs::file_size(image.file, error) != stamp.value("bytes", std::uintmax_t{0}) || error) {
-    return std::nullopt;
-  }
-  return image;
 }
 
 void link_to(const fs::path& place, const std::string& target) {
@@ -99,7 +85,8 @@ typedef unsigned int gfp_t;
 )");
 }
 
-// What the packages' scripts would have made of an installed system; few programs miss more.
+// Makes the links, folders and files of /etc that the packages' scripts would have made, as far as
+// the programs need them: these scripts are not run.
 void furnish(const fs::path& root) {
   for (const char* merged : {"bin", "sbin", "lib", "lib64"}) {
     make_dirs(root / "usr" / merged);
@@ -108,7 +95,8 @@ void furnish(const fs::path& root) {
   link_to(root / "usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
   link_to(root / "usr/bin/awk", "gawk");
   link_to(root / "usr/bin/sh", "bash");
-  // Of bullseye: what chooses the perf for a kernel there, is in a package with much else.
+  // In bullseye the script that chooses the perf for a kernel is in a package with much else, which
+  // is not taken.
   for (const fs::directory_entry& entry : fs::directory_iterator(root / "usr/bin")) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("perf_")) link_to(root / "usr/bin/perf", name);
@@ -128,7 +116,7 @@ void furnish(const fs::path& root) {
   write_file(root / "etc/hosts", "127.0.0.1 localhost\n");
 }
 
-// Bytes must depend on the packages alone, not on the umask.
+// Sets every mode, so that the image's bytes do not depend on the umask of whoever makes it.
 void settle_modes(const fs::path& root) {
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
     if (entry.is_symlink()) continue;
@@ -139,7 +127,14 @@ void settle_modes(const fs::path& root) {
   fs::permissions(root, static_cast<fs::perms>(0755));
 }
 
-// Uncompressed: the disk is in the host's page cache, and unpacking would be the guest's work.
+void require_mksquashfs() {
+  if (!find_program("mksquashfs").empty()) return;
+  throw Failure(ExitCode::kUsage,
+                "mksquashfs is not installed; `make deps` installs what is missing");
+}
+
+// The image is not compressed: the host has it in its page cache, and to unpack it would be work of
+// the guest.
 void make_squashfs(const std::vector<std::string>& from, const fs::path& image,
                    const std::vector<std::string>& more) {
   std::vector<std::string> argv = {"mksquashfs"};
@@ -150,10 +145,7 @@ void make_squashfs(const std::vector<std::string>& from, const fs::path& image,
     if (argument == std::string_view("-noappend")) argv.insert(argv.end() - 1, image.string());
   }
   argv.insert(argv.end(), more.begin(), more.end());
-  if (find_program(argv.front()).empty()) {
-    throw Failure(ExitCode::kUsage,
-                  "mksquashfs is not installed; `make deps` installs what is missing");
-  }
+  require_mksquashfs();
   const CommandOutput output = run_command(argv);
   if (output.status == 0) return;
   const std::string complaint = output.error.empty() ? output.out : output.error;
@@ -219,61 +211,53 @@ ToolsImage fetch_tools_image(const std::string& suite, const fs::path& cache,
   const auto tell = [&](const std::string& what) {
     if (progress) progress(fmt::format("tools of {}: {}", suite, what));
   };
-  const fs::path folder = cache / "tools" / suite;
-  if (!options.refresh) {
-    if (const auto present = load_image(folder, suite)) return *present;
-  }
-  if (find_program("mksquashfs").empty()) {
-    throw Failure(ExitCode::kUsage,
-                  "mksquashfs is not installed; `make deps` installs what is missing");
-  }
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("tools-" + suite),
-                      [&] { tell("waiting for another command that makes them"); });
-  if (!options.refresh) {
-    if (const auto present = load_image(folder, suite)) return *present;
-  }
-  const fs::path unfinished = cache / "unfinished" / ("tools-" + suite);
-  fs::remove_all(unfinished);  // of a command that was killed
-
-  const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
-  const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted_packages());
-  const TempDir scratch(unfinished);
-  const fs::path root = scratch.path() / "root";
-  const fs::path made = scratch.path() / "tools";
-  make_dirs(root);
-  make_dirs(made);
-  tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-  nlohmann::json sums = nlohmann::json::object();
-  for (const AptPackage& package : packages) {
-    const fs::path deb = apt_download(lists.apt(), package, scratch.path());
-    unpack_deb(deb, root, tools_place_of, {.executables = true, .links = true, .rooted = true});
-    fs::remove(deb);
-    sums[package.name] = {package.version, package.sha256};
-  }
-  tell("packing the image");
-  furnish(root);
-  if (suite == kSuites.front().name) teach_kernel_types(root);
-  settle_modes(root);
-  const fs::path file = made / "tools.squashfs";
-  make_squashfs({root.string()}, file,
-                {"-mkfs-time", "1577836800", "-all-time", "1577836800", "-processors", "1"});
-  const nlohmann::json stamp = {{"layout", kLayout},
-                                {"wanted", wanted_packages()},
-                                {"packages", sums},
-                                {"bytes", fs::file_size(file)},
-                                {"sha256", sha256_of_file(file)}};
-  write_stamp(made, stamp);
-  replace_folder(made, folder, scratch.path());
-  ToolsImage image = {.file = folder / "tools.squashfs",
-                      .suite = suite,
-                      .sha256 = stamp.at("sha256").get<std::string>(),
-                      .made_now = true};
+  const CacheEntry entry(cache, {.kind = "tools",
+                                 .name = suite,
+                                 .from = {{"layout", kLayout}, {"wanted", wanted_packages()}}});
+  const auto load = [&](const nlohmann::json& stamp) -> std::optional<ToolsImage> {
+    ToolsImage image = {.file = entry.folder() / kImage,
+                        .suite = suite,
+                        .sha256 = stamp.at("sha256").get<std::string>()};
+    std::error_code error;
+    const std::uintmax_t bytes = fs::file_size(image.file, error);
+    if (error || bytes != stamp.at("bytes").get<std::uintmax_t>()) return std::nullopt;
+    return image;
+  };
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    require_mksquashfs();
+    const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
+    const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted_packages());
+    const fs::path root = making.scratch / "root";
+    make_dirs(root);
+    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
+    nlohmann::json sums = nlohmann::json::object();
+    for (const AptPackage& package : packages) {
+      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
+      unpack_deb(deb, root, tools_place_of, {.executables = true, .links = true, .rooted = true});
+      fs::remove(deb);
+      sums[package.name] = {package.version, package.sha256};
+    }
+    tell("packing the image");
+    furnish(root);
+    if (suite == kSuites.front().name) teach_kernel_types(root);
+    settle_modes(root);
+    const fs::path file = making.folder / kImage;
+    make_squashfs({root.string()}, file,
+                  {"-mkfs-time", "1577836800", "-all-time", "1577836800", "-processors", "1"});
+    return nlohmann::json{
+        {"packages", sums}, {"bytes", fs::file_size(file)}, {"sha256", sha256_of_file(file)}};
+  };
+  auto [image, made_now] = entry.obtain<ToolsImage>(
+      {.load = load,
+       .make = make,
+       .on_wait = [&] { tell("waiting for another command that makes them"); },
+       .refresh = options.refresh});
+  image.made_now = made_now;
   return image;
 }
 
 std::vector<WantedModule> disk_modules() {
-  return {{"virtio_pci", false}, {"virtio_blk", false}, {"squashfs", false}};
+  return {{.name = "virtio_pci"}, {.name = "virtio_blk"}, {.name = "squashfs"}};
 }
 
 std::vector<std::string> disk_arguments(const std::string& id, const fs::path& file,
