@@ -6,6 +6,8 @@ import json
 import os
 from dataclasses import dataclass, field
 
+import infer
+
 SCHEMA_VERSION = 1
 RESULT_NAME = "result.json"
 NOT_COMPARABLE = 2  # exit code: usage, or a result that is incomplete or not comparable
@@ -120,19 +122,23 @@ def make_result(path, context, samples, parts, notes=()):
     return Result(path, context, _representatives(samples), parts, list(notes), samples)
 
 
+def _per_page(row):
+    return row["per_page"]
+
+
 def _representatives(samples):
     """{name: row}, as `Result.rows`."""
     chosen = {}
     for name, rows in samples.items():  # twins: the one without probes decides, wherever it stands in the file
         cell, _, probes = name.rpartition("/")
         if cell not in chosen or probes == "off":
-            by_cost = sorted((row for row in rows if row["per_page"] is not None), key=lambda row: row["per_page"])
-            chosen[cell] = sample_key(by_cost[(len(by_cost) - 1) // 2] if by_cost else rows[0])
+            measured = [row for row in rows if row["per_page"] is not None]
+            chosen[cell] = sample_key(infer.middle_sample(measured, _per_page) if measured else rows[0])
 
     def one(name, rows):
         bad = (row for row in rows if row["status"] != "ok")
         same = (row for row in rows if sample_key(row) == chosen[name.rpartition("/")[0]])
-        return next(bad, None) or next(same, rows[(len(rows) - 1) // 2])
+        return next(bad, None) or next(same, infer.middle_sample(rows, sample_key))
 
     return {name: one(name, rows) for name, rows in samples.items()}
 

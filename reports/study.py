@@ -19,6 +19,7 @@ import sys
 
 import compare
 import gate
+import infer
 import load
 import metrics
 
@@ -82,11 +83,9 @@ def merged(results):
 
 def interval(hits, count, confidence=0.95):
     """Clopper and Pearson's exact interval of a share, in percent."""
-    from scipy.stats import beta
-    tail = (1 - confidence) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, count - hits + 1))
-    high = 1.0 if hits == count else float(beta.ppf(1 - tail, hits + 1, count - hits))
-    return low * 100, high * 100
+    from scipy.stats import binomtest
+    found = binomtest(hits, count).proportion_ci(confidence, method="exact")
+    return float(found.low) * 100, float(found.high) * 100
 
 
 def tally(outcomes):
@@ -105,7 +104,7 @@ def _cell(result):
 def figure_of(result, kernel):
     """The median of the kernel's samples, of a Result of one cell."""
     [rows] = [rows for rows in result.samples.values() if rows[0]["kernel"] == kernel]
-    return compare.infer.median([row["per_page"] for row in rows])
+    return infer.median([row["per_page"] for row in rows])
 
 
 def false_alarms(results, base, comparisons=COMPARISONS):
