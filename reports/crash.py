@@ -5,14 +5,11 @@ import json
 import os
 
 import cells
+import schema
 from load import ReportError, plain
 
 CRASH_NAME = "crashtest.json"
-STATUSES = ("ok", "failed", "skipped", "incomplete")
 KINDS = ("pages", "size", "mtime")
-COUNTS = {"promised": KINDS, "lost": ("pages", "torn", "size", "mtime"),
-          "unpromised": ("pages", "survived", "size", "size_survived", "mtime", "mtime_survived"),
-          "recovery": ("replayed", "fsck_clean", "fsck_errors", "unmountable")}
 TEXTS = ("kernel", "fs", "strategy", "state", "status", "reason")
 SCHEMA_VERSION = 1
 
@@ -26,45 +23,16 @@ def load(path):
         raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise ReportError(f"{path}: is not JSON: run `faultline crashtest` again") from None
-    wrong = _wrong(document)
-    if wrong:
-        raise ReportError(f"{path}: {wrong}: not what `faultline crashtest` writes; run it again")
-    return document
-
-
-def _wrong(document):
     if not isinstance(document, dict) or not isinstance(document.get("tests"), list):
-        return "has no list of tests"
+        raise ReportError(f"{path}: has no list of tests: not what `faultline crashtest` writes; run it again")
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
-        return f"has schema version {version!r}, this faultline reads {SCHEMA_VERSION}"
-    if not isinstance(document.get("context", {}), dict):
-        return "context is no object"
-    for index, test in enumerate(document["tests"]):
-        place = f"tests[{index}]"
-        if not isinstance(test, dict):
-            return f"{place} is no object"
-        for key in TEXTS:
-            if not isinstance(test.get(key, "" if key == "reason" else None), str):
-                return f"{place}.{key} is no text"
-        if test["status"] not in STATUSES or test["state"] not in cells.STATES:
-            return f"{place} has a status or state that there is not"
-        for key in ("points", "checked"):
-            if not _is_count(test.get(key)):
-                return f"{place}.{key} is no count"
-        if test["status"] in ("ok", "failed"):
-            for group, names in COUNTS.items():
-                counts = test.get(group)
-                if not isinstance(counts, dict) or not all(_is_count(counts.get(name)) for name in names):
-                    return f"{place}.{group} has no counts {', '.join(names)}"
-        failures = test.get("failures", [])
-        if not isinstance(failures, list) or not all(isinstance(one, dict) for one in failures):
-            return f"{place}.failures is no list of objects"
-    return None
-
-
-def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+        raise ReportError(f"{path}: has schema version {version!r}, this faultline reads {SCHEMA_VERSION}: run "
+                          "`faultline crashtest` again")
+    problem = schema.problem("crashtest", document)
+    if problem:
+        raise ReportError(f"{path}: {problem}: not what `faultline crashtest` writes; run it again")
+    return document
 
 
 def find(folder):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Read result files: the one place where what a run wrote becomes data that the rest may trust."""
 
-import functools
 import json
 import os
 from dataclasses import dataclass, field
 
 import infer
+import schema
 
 SCHEMA_VERSION = 1
 RESULT_NAME = "result.json"
@@ -260,35 +260,6 @@ def _parse(path, data):
         raise ReportError(f"{path}: is not JSON: name a folder that `faultline run` wrote") from None
 
 
-def _schema():
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "result.schema.json"), encoding="utf-8") as file:
-        return json.load(file)
-
-
-@functools.lru_cache(maxsize=1)
-def _validator():
-    import jsonschema  # here, since `--help` needs none of it
-    return jsonschema.Draft7Validator(_schema())
-
-
-@functools.lru_cache(maxsize=1)
-def _is_valid():
-    """A function that says whether a document keeps to the schema: ten times as fast as _validator, which says why not."""
-    try:
-        import fastjsonschema
-    except ImportError:
-        return lambda document: _validator().is_valid(document)
-    check = fastjsonschema.compile(_schema())
-
-    def is_valid(document):
-        try:
-            check(document)
-        except fastjsonschema.JsonSchemaException:
-            return False
-        return True
-    return is_valid
-
-
 def _validate(path, document):
     context = document.get("context") if isinstance(document, dict) else None
     version = context.get("schema_version") if isinstance(context, dict) else None
@@ -297,25 +268,10 @@ def _validate(path, document):
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(f"{path}: has schema version {version}, this faultline reads up to {SCHEMA_VERSION}: "
                           "update faultline")
-    if _is_valid()(document):
-        return
-
-    def place(error):  # in the order of the file, as far as an object has one
-        return [(isinstance(part, str), part) for part in error.absolute_path]
-
-    errors = sorted(_validator().iter_errors(document), key=place)
-    if errors:
-        error = errors[0]
-        message = error.message if len(error.message) <= 160 else error.message[:157] + "..."
-        raise ReportError(f"{path}: {_json_path(error.absolute_path)}: {message}: not what docs/result-format.md says "
-                          "of version 1; the file was edited or is a defect of faultline")
-
-
-def _json_path(parts):
-    text = "$"
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text
+    problem = schema.problem("result", document)
+    if problem:
+        raise ReportError(f"{path}: {problem}: not what docs/result-format.md says of version 1; the file was edited or is "
+                          "a defect of faultline")
 
 
 def _without_run(row):
