@@ -6,6 +6,7 @@ import os
 
 import cells
 import schema
+import vocabulary
 from load import ReportError, plain
 
 CRASH_NAME = "crashtest.json"
@@ -45,7 +46,7 @@ def guarantees(documents, result):
     """One row per test of the documents, in reading order: {kernel, fs, strategy, state, status, reason, points, checked,
     kept: {kind: {promised, lost} or {written, survived}}, torn, recovery, failures, per_page, ratio, unit, cell}: what
     was kept, and what a page costs in the cell of first_touch with that strategy and state (null: not measured)."""
-    groups = cells.sections(result.rows)
+    words, groups = result.words, cells.sections(result)
     rows = []
     for document in documents:
         for test in document["tests"]:
@@ -53,13 +54,16 @@ def guarantees(documents, result):
                          "checked": test["checked"], "kept": _kept(test), "torn": (test.get("lost") or {}).get("torn"),
                          "recovery": test.get("recovery"), "failures": [_failure(one) for one in
                                                                         test.get("failures", [])],
-                         **_price(groups, test, result.context["unit"])})
+                         **_price(words, groups, test, result.context["unit"])})
+
+    # A test says its strategy and K in one word: it stands where the result has that, else where the tests have it.
+    measured = map(cells.label, sorted(result.rows.values(), key=words.strategy_rank))
+    orders = {field: vocabulary.merge_orders([list(known), *([test[field] for test in document["tests"]]
+                                                             for document in documents)])
+              for field, known in (("fs", words.ids("fs")), ("state", words.ids("state")), ("strategy", measured))}
 
     def order(row):
-        name, _, k = row["strategy"].partition(":")
-        k = int(k) if k.isascii() and k.isdigit() and len(k) < 10 else k or None
-        return (row["kernel"], row["fs"], cells.STATES.index(row["state"]),
-                cells.strategy_rank({"strategy": name, "writes_per_sync": k}))
+        return words.kernel_rank(row["kernel"]), *(found.index(row[field]) for field, found in orders.items())
     return sorted(rows, key=order)
 
 
@@ -79,13 +83,13 @@ def _failure(one):
     return {key: plain(one.get(key, "")) for key in ("point", "instant", "what", "command")}
 
 
-def _price(groups, test, unit):
+def _price(words, groups, test, unit):
     group = groups.get((test["kernel"], test["fs"], "first_touch", "pte", 1), [])
     cell = next((cell for cell in group if cell.label == test["strategy"] and cell.any["state"] == test["state"]
                  and cell.best), None)
     if cell is None:
         return {"per_page": None, "ratio": None, "unit": unit, "cell": None}
-    return {"per_page": cell.best["per_page"], "ratio": cells.baseline_ratio(group, cell), "unit": unit,
+    return {"per_page": cell.best["per_page"], "ratio": cells.baseline_ratio(words, group, cell), "unit": unit,
             "cell": cell.best["name"]}
 
 

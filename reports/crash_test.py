@@ -32,7 +32,7 @@ def save(folder, data, name="crashtest.json"):
 
 def test_beside_the_price(synthetic):
     result = synthetic.load(synthetic.pair("map_sync", None, "hole") + synthetic.pair("volatile", None, "hole"))
-    rows = crash.guarantees([document([outcome(strategy="fsync:64"), outcome(strategy="fsync:8"), outcome(),
+    rows = crash.guarantees([document([outcome(strategy="fsync:8"), outcome(strategy="fsync:64"), outcome(),
                                        outcome(fs="xfs"), outcome(state="written")])], result)
     assert [(row["fs"], row["strategy"], row["state"]) for row in rows] == [
         ("ext4", "fsync:8", "hole"), ("ext4", "fsync:64", "hole"), ("ext4", "map_sync", "hole"),

@@ -19,19 +19,18 @@ import claims
 import load
 import stats
 import table
-import trend
 from load import plain
-from plot import INK, STYLE, Sheet, grouped, linear, logarithmic, quiet_grid, slug_of, style_of
+from plot import INK, STYLE, Sheet, grouped, linear, logarithmic, quiet_grid, slug_of, styles
+from releases import short, version_key
 from table import QUANTILES
 
 # Of so few steps that the SVG needs no bitmap for its colour bar; grey alike to every eye.
 HEAT = matplotlib.colormaps["cividis"].resampled(32)
 STARVED = "#D55E00"
-PHASE_COLOUR = {  # the way to the block in blues and greys, the sync in reds
-    "entry": "#B8BCC2", "mtime": "#E69F00", "handle_start": "#9DB9D6", "map": "#5B8FC4", "zero": "#2F6AA6",
-    "insert": "#7FA89B", "handle_stop": "#C9D6A3", "sync": "#F2B8A0", "commit_wait": "#D55E00", "cil_push": "#E0812F",
-    "log_wait": "#A63A00", "flush": "#6E1F2E", "other": "#7F7F7F",
-}
+# Of the phases: the way to the block in blues and greys, from the sync on in reds.
+WAY_COLOURS = ("#B8BCC2", "#E69F00", "#9DB9D6", "#5B8FC4", "#2F6AA6", "#7FA89B", "#C9D6A3")
+SYNC_COLOURS = ("#F2B8A0", "#D55E00", "#E0812F", "#A63A00", "#6E1F2E")
+SYNC = "sync"  # the first phase of a sync
 QUANTILE_MARKER = dict(zip(QUANTILES, ("o", "s", "^", "D", "*")))
 QUANTILE_LABEL = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 QUANTILE_LEVEL = {"p50": 0.5, "p90": 0.1, "p99": 0.01, "p99_9": 0.001}
@@ -43,7 +42,7 @@ PARALLEL_FROM = 6  # figures: below, a second process costs more than it saves
 class Kind:
     """One row: id; title, caption; needs: what must be measured, in words; command: how, without kernel and file system;
     groups: function(result) -> {key: data}, one figure each; where: function(key) -> text that goes on the title; draw:
-    function(data, context) -> Sheet or None; contest: the workload whose section the figure stands in, or ""."""
+    function(data, result) -> Sheet or None; contest: the workload whose section the figure stands in, or ""."""
 
     id: str
     title: str
@@ -62,7 +61,7 @@ def figures(result, processes=None):
     for kind in KINDS:
         for key, data in sorted(kind.groups(result).items(), key=lambda group: MAIN not in group[0]):
             name = "-".join([kind.id, *(str(part) for part in key)])
-            jobs.append((kind, key, data, slug_of(name, slugs), f"f{len(jobs)}", result.context))
+            jobs.append((kind, key, data, slug_of(name, slugs), f"f{len(jobs)}", result))
     processes = processes or os.cpu_count() or 1
     if len(jobs) < PARALLEL_FROM or processes == 1:
         made = [_draw(job) for job in jobs]
@@ -83,10 +82,10 @@ def _draw_nth(index):
 
 
 def _draw(job):
-    kind, key, data, slug, prefix, context = job
+    kind, key, data, slug, prefix, result = job
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name may be in any script
-        sheet = kind.draw(data, context)
+        sheet = kind.draw(data, result)
         if sheet is None:
             return None
         where = kind.where(key)
@@ -98,7 +97,7 @@ def missing(result, made):
     """What is left out: [{kind, title, needs, command}] of the kinds of which none of the figures `made` is."""
     there = {figure.kind for figure in made}
     rows = list(result.rows.values())
-    kernels = sorted({row["kernel"] for row in rows}) or ["bookworm"]
+    kernels = sorted({row["kernel"] for row in rows}, key=result.words.kernel_rank) or ["bookworm"]
     file_systems = [fs for fs in dict.fromkeys(row["fs"] for row in rows)] or ["ext4", "xfs"]
     where = shlex.join(claims.where(result.context, kernels))
     found = []
@@ -114,7 +113,7 @@ def missing(result, made):
 def _sections(result, wanted=lambda cell: True):
     """{(kernel, workload, order, threads): {fs: [Cell]}} of cells that were measured, one panel a file system."""
     groups = {}
-    for (kernel, fs, workload, order, threads), group in cells.sections(result.rows).items():
+    for (kernel, fs, workload, order, threads), group in cells.sections(result).items():
         if group[0].any["workload"] != claims.UNRELATED and any(cell.best and wanted(cell) for cell in group):
             groups.setdefault((kernel, workload, order, f"t{threads}"), {})[fs] = [
                 cell for cell in group if cell.best]
@@ -135,7 +134,7 @@ def _cost_groups(result):
 
 def _curves(result):
     return {key: group for key, group in _sections(result).items()
-            if any(len(_of_k(cells_, state)) > 1 for cells_ in group.values() for state in cells.STATES)}
+            if any(len(_of_k(cells_, state)) > 1 for cells_ in group.values() for state in result.words.ids("state"))}
 
 
 def _of_k(group, state, strategy="fsync"):
@@ -178,7 +177,7 @@ def _along(result, field, order=None):
     """{(what stays the same): {(fs, state): {strategy: [(x, Cell)]}}} of cells that differ by `field` alone and have at
     least two values of it."""
     groups = {}
-    for (kernel, fs, workload, order_, threads), group in cells.sections(result.rows).items():
+    for (kernel, fs, workload, order_, threads), group in cells.sections(result).items():
         section = {"kernel": kernel, "workload": workload, "order": order_, "threads": threads}
         x = section.pop(field)
         for cell in group:
@@ -204,7 +203,7 @@ def _kernels(result):
 def _beside(result):
     """{(kernel, state): {fs: {strategy: [(dirty inodes, Cell)]}}} of the workload unrelated."""
     groups = {}
-    for cell in cells.cells(result.rows):
+    for cell in cells.cells(result):
         row = cell.any
         if row["workload"] == claims.UNRELATED and cells.is_ok(cell.on) and cell.on["max"]:
             lines = groups.setdefault((row["kernel"], row["state"]), {}).setdefault(row["fs"], {})
@@ -216,7 +215,7 @@ def _beside(result):
 def _contests(result, workload, attackers=True):
     """{(kernel, state, setting): {fs: [Cell]}} of contests that someone took part in."""
     groups = {}
-    for (kernel, fs, its_workload, _, _, state, setting), group in cells.contests(result.rows).items():
+    for (kernel, fs, its_workload, _, _, state, setting), group in cells.contests(result).items():
         measured = [cell for cell in group if cell.best and (cell.best["attackers"] or not attackers)]
         if measured and its_workload == workload:
             groups.setdefault((kernel, state, setting), {}).setdefault(fs, []).extend(measured)
@@ -232,33 +231,40 @@ def _crowds(result):
 
 
 def _retried(result):
+    """As _contests of dos, of strategies that retry a fault; where the result does not say which do, of those that did."""
+    did = {row["strategy"] for row in result.rows.values() if row.get("retries_max")}
     found = {}
     for key, panels in _contests(result, "dos").items():
         kept = {fs: [cell for cell in group if cell.best["retries_max"] is not None and not cells.is_refused(cell.best)
-                     and cell.best["strategy"].startswith("sync_retry")] for fs, group in panels.items()}
+                     and _retries_faults(result.words, cell.best["strategy"], did)] for fs, group in panels.items()}
         kept = {fs: group for fs, group in kept.items() if group}
         if kept:
             found[key] = kept
     return found
 
 
+def _retries_faults(words, strategy, did):
+    family = words.family(strategy)
+    return strategy in did if family is None else family == "sync_retry"
+
+
 # Drawing.
 
-def _labels(panels, wanted=lambda cell: True):
+def _labels(result, panels):
     """Strategy labels that any panel shows, in reading order."""
-    found = {cell.label: cells.strategy_rank(cell.any) for group in panels.values() for cell in group if wanted(cell)}
+    found = {cell.label: result.words.strategy_rank(cell.any) for group in panels.values() for cell in group}
     return sorted(found, key=found.get)
 
 
-def _dots(names):
+def _dots(names, style_of):
     """A legend's entries for strategies that are drawn as dots."""
     return [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=5.5, ls="none", label=name)
             for name in names]
 
 
-def _states(panels):
+def _states(result, panels):
     found = {cell.any["state"] for group in panels.values() for cell in group}
-    return [state for state in cells.STATES if state in found]
+    return [state for state in result.words.ids("state") if state in found]
 
 
 def _unit(context, per):
@@ -281,10 +287,11 @@ def _tax_patch():
     return Patch(facecolor="none", edgecolor=INK, hatch="/////", label="tax of the probes")
 
 
-def _cost(data, context):
+def _cost(data, result):
     """Cost of a durable page: bars from 0; a row of panels a file system, a column a state."""
+    context, style_of = result.context, styles(result)
     panels, spread = data
-    names, states = _labels(panels), _states(panels)
+    names, states = _labels(result, panels), _states(result, panels)
     shown = [cell for group in panels.values() for cell in group]
     handles = [_tax_patch()]
     if any(len(spread.get(cell.best["name"], ())) > 1 for cell in shown):
@@ -300,7 +307,7 @@ def _cost(data, context):
             if cell.any["state"] != state:
                 continue
             y, value = names.index(cell.label), cell.best["per_page"]
-            ratio, tax = cells.baseline_ratio(panels[fs], cell), cell.tax("per_page")
+            ratio, tax = cells.baseline_ratio(result.words, panels[fs], cell), cell.tax("per_page")
             bar, = ax.barh(y, value, 0.74, color=style_of(cell.label)[0], edgecolor=INK if cell.probed_only else "none",
                            linestyle="--", linewidth=0.8)
             text = f"{table.number(value)} {context['unit']} per page"
@@ -331,9 +338,10 @@ def _cost(data, context):
 LEVELS = (("map_sync", (0, (6, 2))), ("sync_fault", (0, (3, 1.5))), ("volatile", (0, (1, 1.5))))
 
 
-def _curve(panels, context):
+def _curve(panels, result):
     """Cost of a page against K; map_sync, sync_fault and volatile as levels, the crossing marked."""
-    states = [state for state in cells.STATES if any(len(_of_k(group, state)) > 1 for group in panels.values())]
+    context, style_of = result.context, styles(result)
+    states = [state for state in result.words.ids("state") if any(len(_of_k(group, state)) > 1 for group in panels.values())]
     curved = ("fsync", "msync")
     ks = sorted({cell.any["writes_per_sync"] for group in panels.values() for cell in group
                  if cell.any["strategy"] in curved and isinstance(cell.any["writes_per_sync"], int)})
@@ -360,7 +368,7 @@ def _curve(panels, context):
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.tick_params(axis="x", which="minor", length=0)
         quiet_grid(ax, "y")
-        _curve_panel(sheet, ax, panels[fs], state, (curved, beyond), context)
+        _curve_panel(sheet, ax, panels[fs], state, (curved, beyond), result)
         ax.set_title(plain(f"{fs}, {state}"), loc="left")
         ax.tick_params(axis="y", labelleft=index % len(states) == 0)
         if index % len(states) == 0:
@@ -370,7 +378,8 @@ def _curve(panels, context):
     return sheet
 
 
-def _curve_panel(sheet, ax, group, state, curves, context):
+def _curve_panel(sheet, ax, group, state, curves, result):
+    context, style_of = result.context, styles(result)
     curved, beyond = curves
     unit = f"{context['unit']} per page"
     for name in curved:
@@ -397,14 +406,15 @@ def _curve_panel(sheet, ax, group, state, curves, context):
                         fontsize=7.5)
 
 
-def _distribution(panels, context):
+def _distribution(panels, result):
     """The share of faults slower than x, on log axes; a line a strategy (of those with a K the least one)."""
-    states = _states(panels)
+    context, style_of = result.context, styles(result)
+    states = _states(result, panels)
     chosen = {(fs, state): list({cell.any["strategy"]: cell for cell in reversed(group)
                                  if cell.any["state"] == state}.values())[::-1]
               for fs, group in panels.items() for state in states}
     names = list(dict.fromkeys(cell.label for group in chosen.values() for cell in group))
-    rank = {cell.label: cells.strategy_rank(cell.any) for group in chosen.values() for cell in group}
+    rank = {cell.label: result.words.strategy_rank(cell.any) for group in chosen.values() for cell in group}
     handles = [Line2D([], [], color=style_of(name)[0], lw=1.6, label=name) for name in sorted(names, key=rank.get)]
     handles += [Line2D([], [], color=INK, marker=marker, ls="none", ms=4.5, label=QUANTILE_LABEL[q])
                 for q, marker in QUANTILE_MARKER.items()]
@@ -423,7 +433,7 @@ def _distribution(panels, context):
         quiet_grid(ax, "both")
         marked = {q: [] for q in QUANTILES}
         for cell in chosen[fs, state]:
-            _survival(sheet, ax, cell, context, marked)
+            _survival(sheet, ax, cell, (context, style_of(cell.label)[0]), marked)
         for q, points in marked.items():
             if points:
                 xs, ys, colours = zip(*points)
@@ -438,9 +448,9 @@ def _distribution(panels, context):
     return sheet
 
 
-def _survival(sheet, ax, cell, context, marked):
-    """One line; its quantiles go into `marked`, {quantile: [(x, y, colour)]}."""
-    colour = style_of(cell.label)[0]
+def _survival(sheet, ax, cell, how, marked):
+    """One line; its quantiles go into `marked`, {quantile: [(x, y, colour)]}. how: (context, colour)."""
+    context, colour = how
     buckets = sorted(_histogram(cell))
     total = sum(count for _, _, count in buckets)
     xs, ys, above = [max(1, buckets[0][0])], [1.0], total
@@ -460,15 +470,17 @@ def _survival(sheet, ax, cell, context, marked):
     marked["max"].append((max(1, cell.on["max"]), 1 / total, colour))
 
 
-def _phases(panels, context):
+def _phases(panels, result):
     """Phases of a fault as stacked bars, what the probes cost taken off where there is a twin."""
-    bars = sorted({(cells.strategy_rank(cell.any), cell.label, cells.STATES.index(cell.any["state"]))
+    context = result.context
+    words = result.words
+    bars = sorted({(words.strategy_rank(cell.any), cell.label, words.rank("state", cell.any["state"]), cell.any["state"])
                    for group in panels.values() for cell in group})
-    names = [f"{label}, {cells.STATES[state]}" for _, label, state in bars]
-    phases = list(dict.fromkeys(phase["id"] for group in panels.values() for cell in group
-                                for phase in cell.phases["phases"]))
-    phases.sort(key=lambda name: list(PHASE_COLOUR).index(name) if name in PHASE_COLOUR else len(PHASE_COLOUR))
-    handles = [Patch(facecolor=PHASE_COLOUR.get(name, "#7F7F7F"), label=name) for name in phases]
+    names = [f"{label}, {state}" for _, label, _, state in bars]
+    phases = {phase["id"] for group in panels.values() for cell in group for phase in cell.phases["phases"]}
+    phases = sorted(phases, key=lambda name: (result.words.rank("phase", name), name))
+    colours = phase_colours(result.words.ids("phase"))
+    handles = [Patch(facecolor=colours[name], label=name) for name in phases]
     sheet = Sheet(len(panels), 1, (6.4, 0.24 * len(names) + 0.1), names, legend=handles, below=0.35)
     most = 1
     for ax, (fs, group) in zip(sheet.axes, panels.items()):
@@ -480,7 +492,7 @@ def _phases(panels, context):
             for name in phases:
                 value = max(0, of.get(name) or 0)
                 if value:
-                    bar, = ax.barh(y, value, 0.76, left=left, color=PHASE_COLOUR.get(name, "#7F7F7F"))
+                    bar, = ax.barh(y, value, 0.76, left=left, color=colours[name])
                     sheet.mark(bar, row, f"{name}: {table.number(value)} {context['unit']} of {table.number(total)}")
                     left += value
             ax.text(left, y, f" {grouped(round(left))}", va="center", fontsize=7)
@@ -496,13 +508,25 @@ def _phases(panels, context):
     return sheet
 
 
-STATE_MARKER = {"hole": "o", "unwritten": "s", "written": "^"}
+def phase_colours(phases):
+    """{phase: colour} of all phases of a result, in their order."""
+    after = phases.index(SYNC) if SYNC in phases else len(phases)
+    found = {}
+    for colours, part in ((WAY_COLOURS, phases[:after]), (SYNC_COLOURS, phases[after:])):
+        part = [name for name in part if name != load.REST]
+        found.update((name, colours[index % len(colours)]) for index, name in enumerate(part))
+    return {**found, load.REST: "#7F7F7F"}
 
 
-def _tax(panels, context):
+STATE_MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def _tax(panels, result):
     """What probes add to a fault, in percent of it: a mark a state."""
-    names, states = _labels(panels), _states(panels)
-    handles = [Line2D([], [], color=INK, marker=STATE_MARKER[state], ls="none", ms=5, label=state) for state in states]
+    context, style_of = result.context, styles(result)
+    names, states = _labels(result, panels), _states(result, panels)
+    markers = dict(zip(states, STATE_MARKERS * len(states)))
+    handles = [Line2D([], [], color=INK, marker=markers[state], ls="none", ms=5, label=state) for state in states]
     sheet = Sheet(1, len(panels), (2.6, 0.19 * len(names) + 0.1), names, legend=handles)
     shares = {}
     for fs, group in panels.items():
@@ -512,7 +536,7 @@ def _tax(panels, context):
     for index, (ax, (fs, group)) in enumerate(zip(sheet.axes, panels.items())):
         for cell in group:
             state, share = cell.any["state"], shares[fs, cell.label, cell.any["state"]]
-            dot, = ax.plot(share, names.index(cell.label), color=style_of(cell.label)[0], marker=STATE_MARKER[state],
+            dot, = ax.plot(share, names.index(cell.label), color=style_of(cell.label)[0], marker=markers[state],
                            ms=5, ls="none", mec=INK, mew=0.4)
             sheet.mark(dot, cell.on, f"{share:+.2f} %: {cell.tax():+.1f} on {table.number(cell.off['per_fault'])} "
                                      f"{context['unit']} per fault")
@@ -526,13 +550,16 @@ def _tax(panels, context):
     return sheet
 
 
-def _lines(panels, xs, ticks, context, xlabel, slant=False):
+def _lines(panels, xs, ticks, result, xlabel, slant=False):
     """per_page over something: a row of panels a file system, a column a state, a line a strategy."""
+    context, style_of = result.context, styles(result)
     file_systems = list(dict.fromkeys(fs for fs, _ in panels))
-    states = [state for state in cells.STATES if any(state == its for _, its in panels)]
-    labels = {name: cells.strategy_rank(points[0][1].any) for lines in panels.values() for name, points in lines.items()}
+    states = [state for state in result.words.ids("state") if any(state == its for _, its in panels)]
+    labels = {name: result.words.strategy_rank(points[0][1].any) for lines in panels.values()
+              for name, points in lines.items()}
     ordered = sorted(labels, key=labels.get)
-    dash = {name: _dash(name, ordered) for name in ordered}
+    ids = {name: points[0][1].any["strategy"] for lines in panels.values() for name, points in lines.items()}
+    dash = {name: _dash(name, [other for other in ordered if ids[other] == ids[name]]) for name in ordered}
     handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=4.5, lw=1.5, ls=dash[name],
                       label=name) for name in ordered]
     values = [cell.best["per_page"] for lines in panels.values() for points in lines.values() for _, cell in points
@@ -567,26 +594,26 @@ def _lines(panels, xs, ticks, context, xlabel, slant=False):
 DASHES = ("-", (0, (5, 1.5)), (0, (2, 1)), (0, (1, 1)), (0, (6, 1, 1, 1)))
 
 
-def _dash(name, names):
-    """A strategy's lines with several K have one colour: dashes tell them apart."""
-    alike = [other for other in names if other.partition(":")[0] == name.partition(":")[0]]
+def _dash(name, alike):
+    """A strategy's lines with several K, `alike`, have one colour: dashes tell them apart."""
     return DASHES[alike.index(name) % len(DASHES)]
 
 
-def _over_kernels(data, context):
-    panels, releases = data
+def _over_kernels(data, result):
+    panels, names = data
     found = {x for lines in panels.values() for points in lines.values() for x, _ in points}
-    xs = sorted(found, key=lambda kernel: trend.version_key(releases.get(kernel, kernel)))
-    return _lines(panels, xs, trend.short([releases.get(x, x) for x in xs]), context, "", slant=True)
+    xs = sorted(found, key=lambda kernel: version_key(names.get(kernel, kernel)))
+    return _lines(panels, xs, short([names.get(x, x) for x in xs]), result, "", slant=True)
 
 
-def _over_threads(panels, context):
+def _over_threads(panels, result):
     xs = sorted({x for lines in panels.values() for points in lines.values() for x, _ in points})
-    return _lines(panels, xs, [str(x) for x in xs], context, "threads")
+    return _lines(panels, xs, [str(x) for x in xs], result, "threads")
 
 
-def _dirt(panels, context):
+def _dirt(panels, result):
     """Median and longest fault against unrelated dirty inodes; a panel a file system, a line a strategy."""
+    context, style_of = result.context, styles(result)
     points_of = [points for lines in panels.values() for points in lines.values()]
     counts = sorted({n for points in points_of for n, _ in points})
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
@@ -624,15 +651,16 @@ def _orders(result):
 ORDER_HATCH = {"pte": "", "pmd": "////"}
 
 
-def _order(panels, context):
+def _order(panels, result):
     """Share of the touches that the kernel mapped as each size, and what a page costs so."""
+    context, style_of = result.context, styles(result)
     rows = {}
     for (fs, state), lines in panels.items():
         for name, points in lines.items():
             for order, cell in points:
-                rows[fs, cells.STATES.index(state), cells.strategy_rank(cell.any), name, order] = cell
+                rows[fs, result.words.rank("state", state), result.words.strategy_rank(cell.any), name, order] = cell
     keys = sorted(rows, key=lambda key: (*key[:4], key[4] != "pte"))
-    names = [f"{fs}, {name}, {cells.STATES[state]}, {order}" for fs, state, _, name, order in keys]
+    names = [f"{key[0]}, {key[3]}, {rows[key].any['state']}, {key[4]}" for key in keys]
     handles = [Patch(facecolor="#56B4E9", edgecolor=INK, linewidth=0.4, hatch=ORDER_HATCH[order], label=label)
                for order, label in (("pte", "mapped as pte, 4 KiB"), ("pmd", "mapped as pmd, 2 MiB"))]
     sheet = Sheet(1, 2, (3.0, 0.19 * len(names) + 0.1), names, legend=handles, right=0.5)
@@ -675,12 +703,13 @@ def mapped_shares(cell):
     return {"pte": 1 - huge, "pmd": huge}
 
 
-def _heat(panels, _context):
+def _heat(panels, result):
     """Worst slowdown of contests: touches down, strategies across; starved cells framed."""
-    names = _labels(panels)
+    names = _labels(result, panels)
     rows_of = {fs: [(cell.best, table.contest_row(cell)) for cell in group] for fs, group in panels.items()}
     rows = [row for group in rows_of.values() for _, row in group]
-    touches = sorted({(row["touch"], row["attackers"]) for row in rows})
+    touches = sorted({(row["touch"], row["attackers"]) for row in rows},
+                     key=lambda touch: (result.words.rank("touch", touch[0]), touch[1]))
     many = len({attackers for _, attackers in touches}) > 1
     scale = LogNorm(1, max([row["slowdown"] for row in rows if row["touched"]] + [2]))
     starved = any(row["at_least"] for row in rows)
@@ -741,9 +770,10 @@ CROWD_COLUMNS = (
     ("most retries of a fault", lambda row: row["retries_max"] or 0))
 
 
-def _crowd(panels, _context):
+def _crowd(panels, result):
     """Slowdown, starvation and retries against the number of attackers, the worst of the kinds of touch."""
-    names, counts = _labels(panels), sorted({cell.best["attackers"] for group in panels.values() for cell in group})
+    style_of = styles(result)
+    names, counts = _labels(result, panels), sorted({cell.best["attackers"] for group in panels.values() for cell in group})
     handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=4.5, lw=1.5, label=name)
                for name in names]
     sheet = Sheet(len(panels), 3, (2.3, 1.8), legend=handles, gap=0.6, between=0.4)
@@ -785,11 +815,13 @@ def _crowd(panels, _context):
     return sheet
 
 
-def _retries(panels, _context):
+def _retries(panels, result):
     """The most retries that a fault took, by kind of touch."""
-    touches = sorted({cell.best["touch"] for group in panels.values() for cell in group})
-    names = _labels(panels)
-    sheet = Sheet(1, len(panels), (3.0, 0.26 * len(touches) + 0.15), touches, legend=_dots(names))
+    style_of = styles(result)
+    touches = sorted({cell.best["touch"] for group in panels.values() for cell in group},
+                     key=lambda touch: result.words.rank("touch", touch))
+    names = _labels(result, panels)
+    sheet = Sheet(1, len(panels), (3.0, 0.26 * len(touches) + 0.15), touches, legend=_dots(names, style_of))
     most = max(cell.best["retries_max"] for group in panels.values() for cell in group)
     for index, (ax, (fs, group)) in enumerate(zip(sheet.axes, panels.items())):
         for cell in group:
@@ -811,15 +843,17 @@ def _retries(panels, _context):
     return sheet
 
 
-def _stalls(panels, context):
+def _stalls(panels, result):
     """The longest that a bystander had to wait for one touch."""
-    touches = sorted({cell.best["touch"] for group in panels.values() for cell in group})
-    names = _labels(panels)
+    context, style_of = result.context, styles(result)
+    touches = sorted({cell.best["touch"] for group in panels.values() for cell in group},
+                     key=lambda touch: result.words.rank("touch", touch))
+    names = _labels(result, panels)
     shown = [cell.best for group in panels.values() for cell in group
              if not cells.is_refused(cell.best) and cell.best["progress_max"]]
     if not shown:
         return None
-    sheet = Sheet(1, len(panels), (3.2, 0.34 * len(touches) + 0.15), touches, legend=_dots(names))
+    sheet = Sheet(1, len(panels), (3.2, 0.34 * len(touches) + 0.15), touches, legend=_dots(names, style_of))
     values = [row["progress_max"] for row in shown]
     for index, (ax, (fs, group)) in enumerate(zip(sheet.axes, panels.items())):
         for cell in group:
@@ -844,7 +878,7 @@ def _kara(result):
     return {(one["kernel"], one["fs"]): (one, result.rows) for one in result.kara}
 
 
-def _kara_bars(data, _context):
+def _kara_bars(data, result):
     """His ratios with MAP_SYNC to without beside ours: averages."""
     one, rows = data
     names = [row["name"] for row in one["rows"]]

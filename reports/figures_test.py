@@ -6,7 +6,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-import cells
+import conftest
 import figures
 import plot
 
@@ -83,7 +83,7 @@ def test_a_mark_for_each_row_with_value_and_name(some):
 
 def test_a_strategy_has_one_colour_everywhere(some):
     for name in ("map_sync", "fsync", "volatile"):
-        colour = plot.STRATEGY_STYLE[name][0].lower()
+        colour = plot.strategy_styles(conftest.TABLES["strategy"])[name][0].lower()
         assert all(colour in figure.svg.lower() for figure in some), name
 
 
@@ -197,10 +197,10 @@ def luminance(colour):
 
 
 def test_each_strategy_looks_different_on_white_and_on_dark():
-    assert set(plot.STRATEGY_STYLE) == set(cells.STRATEGIES)
-    assert len({colour for colour, _ in plot.STRATEGY_STYLE.values()}) == len(plot.STRATEGY_STYLE)
-    assert len({marker for _, marker in plot.STRATEGY_STYLE.values()}) == len(plot.STRATEGY_STYLE)
-    for colour, _ in plot.STRATEGY_STYLE.values():
+    by_family = [style for styles in plot.FAMILY_STYLES.values() for style in styles]
+    for styles in (by_family, plot.NEUTRAL_STYLES):
+        assert len({colour for colour, _ in styles}) == len({marker for _, marker in styles}) == len(styles) == 12
+    for colour, _ in [*by_family, *plot.NEUTRAL_STYLES]:
         assert 1.05 / (luminance(colour) + 0.05) >= 2.1, colour
         assert (luminance(colour) + 0.05) / (luminance("#13181d") + 0.05) >= 3, colour
 
@@ -210,8 +210,20 @@ def test_every_phase_has_a_colour():
     path = os.path.join(os.path.dirname(figures.__file__), "..", "bpf", "phases.def")
     with open(path, encoding="utf-8") as file:
         ids = re.findall(r"^PHASE\((\w+)", file.read(), re.M)
-    assert {*ids, "other"} == set(figures.PHASE_COLOUR)
-    assert len(set(figures.PHASE_COLOUR.values())) == len(figures.PHASE_COLOUR)
+    colours = figures.phase_colours(ids)
+    assert set(colours) == {*ids, "other"} and len(set(colours.values())) == len(colours)
+    assert colours["entry"] == figures.WAY_COLOURS[0] and colours["sync"] == figures.SYNC_COLOURS[0]
+    assert figures.phase_colours(["a", "b"]) == {"a": figures.WAY_COLOURS[0], "b": figures.WAY_COLOURS[1],
+                                                 "other": "#7F7F7F"}
+
+
+def test_strategies_of_a_family_are_of_its_hue():
+    found = plot.strategy_styles(conftest.TABLES["strategy"])
+    assert found["fsync"] == plot.FAMILY_STYLES["call"][0] and found["msync"] == plot.FAMILY_STYLES["call"][1]
+    assert found["pwrite"] == plot.FAMILY_STYLES["call"][2]
+    assert found["sync_retry_extent"] == plot.FAMILY_STYLES["sync_retry"][1]
+    unknown = plot.strategy_styles([{"id": "mine"}, {"id": "yours", "family": "unheard of"}])
+    assert unknown == {"mine": plot.NEUTRAL_STYLES[0], "yours": plot.NEUTRAL_STYLES[1]}
 
 
 def test_phases(synthetic):
@@ -236,11 +248,8 @@ def test_kernels_stand_in_the_order_of_their_versions(synthetic):
 
 
 def test_unrelated_dirt(synthetic):
-    import load
-    rows = [{**row, "dirty_inodes": n or None} for n in (0, 1000, 10000) for row in synthetic.pair(
-        "map_sync", None, "hole", workload="unrelated")]
-    for row in rows:
-        row["name"] = load.row_name(row)
+    rows = [row for n in (None, 1000, 10000) for row in synthetic.pair("map_sync", None, "hole", workload="unrelated",
+                                                                        dirty_inodes=n)]
     found = figures.figures(synthetic.load(rows))
     assert [figure.slug for figure in found] == ["unrelated-6.1-hole"] and len(found[0].rows) == 3
     for word in ("0", "1\u202f000", "10\u202f000", "dirty inodes of other files", "map_sync", "max", "p50"):

@@ -2,8 +2,8 @@
 """How all figures are drawn with matplotlib: SVG text to put into a page, PNG bytes to put beside it.
 
 The same result gives the same bytes. Colours are those of Okabe and Ito and near ones, each of which stands out from
-white and from the dark page; a strategy has one colour and one marker in all figures, so that print and an eye that sees
-colours differently can tell them apart. A Result is of one time domain, so no axis holds two.
+white and from the dark page; a strategy has one colour and one marker in all figures of a result, so that print and an eye that sees
+colours differently can tell them apart; strategies of one family are of one hue. A Result is of one time domain, so no axis holds two.
 """
 
 import io
@@ -17,18 +17,23 @@ import matplotlib.pyplot as pyplot
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+import cells
 from load import plain
 
 matplotlib.use("Agg")
 
-STATE_COLOUR = {"hole": "#0072B2", "unwritten": "#E69F00", "written": "#009E73"}
-STRATEGY_STYLE = {
-    "volatile": ("#7F7F7F", "o"), "fsync": ("#0072B2", "s"), "msync": ("#56B4E9", "v"), "map_sync": ("#D55E00", "D"),
-    "prealloc": ("#CC79A7", "^"), "pwrite": ("#E69F00", "<"), "sync_fault": ("#AA4499", "P"),
-    "sync_fault_data": ("#C47FB8", "p"), "sync_retry": ("#009E73", "X"), "sync_retry_extent": ("#7A9A01", "*"),
-    "daxfile": ("#7B6BD6", "h"), "map_sync_wrapped": ("#A0522D", "8"),
+# (colour, marker) of the strategies of a family, one hue a family, in the order of the result's table.
+FAMILY_STYLES = {
+    "floor": (("#7F7F7F", "o"),),
+    "call": (("#0072B2", "s"), ("#56B4E9", "v"), ("#3D8FA8", "<")),
+    "map_sync": (("#D55E00", "D"), ("#E69F00", "^"), ("#A0522D", "8")),
+    "sync_fault": (("#AA4499", "P"), ("#CC79A7", "p")),
+    "sync_retry": (("#009E73", "X"), ("#7A9A01", "*")),
+    "frozen": (("#7B6BD6", "h"),),
 }
-OTHER_STYLE = ("#7F7F7F", "x")
+# Of results that do not say which family a strategy is of, and of families that are not named here.
+NEUTRAL_STYLES = (("#7F7F7F", "o"), ("#0072B2", "s"), ("#D55E00", "D"), ("#AA4499", "P"), ("#009E73", "X"), ("#7A9A01", "*"),
+                  ("#7B6BD6", "h"), ("#56B4E9", "v"), ("#CC79A7", "^"), ("#E69F00", "<"), ("#3D8FA8", "p"), ("#A0522D", "8"))
 WIDE_INCHES = 8
 INK = "#1b2733"  # replaced by the page's own text colour in an SVG
 STYLE = {
@@ -63,9 +68,22 @@ class Figure:
     kernels: list = field(default_factory=list)
 
 
-def style_of(name):
-    """(colour, marker) of a strategy, with or without its K."""
-    return STRATEGY_STYLE.get(re.split(r"[: ]", name)[0], OTHER_STYLE)
+def strategy_styles(strategies):
+    """{id: (colour, marker)} of strategies, rows of a result's table with `id` and, where it is known, `family`."""
+    found, seen = {}, {}
+    for row in strategies:
+        family = row.get("family") if row.get("family") in FAMILY_STYLES else None
+        styles = FAMILY_STYLES.get(family, NEUTRAL_STYLES)
+        index = seen[family] = seen.get(family, -1) + 1
+        found[row["id"]] = styles[index % len(styles)]
+    return found
+
+
+def styles(result):
+    """A function that says (colour, marker) of a strategy of the Result, with or without its K."""
+    found = strategy_styles(result.tables.get("strategy", ()))
+    found.update({cells.label(row): found[row["strategy"]] for row in result.rows.values()})
+    return lambda name: found.get(name, NEUTRAL_STYLES[0])
 
 
 class Sheet:
@@ -169,17 +187,18 @@ TREND_CAPTION = "A ring: the level changed here. A dotted one: it may have, ther
 
 def _trend(panels, data, metric):
     """A metric over kernels: a panel for each file system and state, a line for each strategy."""
+    import releases
     import trend
     states = list(dict.fromkeys(trend.names(row)[1] for rows in panels.values() for row in rows))
-    kernels = trend.short(data["kernels"])
+    kernels = releases.short(data["kernels"])
     figure, axes = _panels(len(panels), len(states), width=max(5.0, 1.4 + max(2.9, 0.6 * len(kernels)) * len(states)),
                            height=2.6)
-    handles = {}
+    handles, style_of = {}, strategy_styles(data["strategies"])
     for index, ax in enumerate(axes):
         fs, state = list(panels)[index // len(states)], states[index % len(states)]
         for row in (row for row in panels[fs] if trend.names(row)[1] == state):
             name = trend.names(row)[0]
-            colour, marker = STRATEGY_STYLE.get(re.split(r"[: ]", name)[0], OTHER_STYLE)
+            colour, marker = style_of.get(row["fields"].get("strategy"), ("#7F7F7F", "x"))
             points = [(x, y, mark) for x, (y, mark) in enumerate(zip(row["figures"], row["marks"]))
                       if y is not None and y > 0]
             line, = ax.plot([x for x, _, _ in points], [y for _, y, _ in points], color=colour, marker=marker, ms=4.5,

@@ -98,7 +98,7 @@ def tally(outcomes):
 
 def _cell(result):
     """The name of the one cell of a Result, without the kernel."""
-    return min(name.partition("/")[2] for name in result.samples)
+    return min(load.beyond_kernel(name, rows[0]["kernel"]) for name, rows in result.samples.items())
 
 
 def figure_of(result, kernel):
@@ -124,8 +124,8 @@ def false_alarms(results, base, comparisons=COMPARISONS):
 def injections(result, base, instructions, comparisons=COMPARISONS):
     """One row per planted kernel of the Result, in order of its size. instructions: of a touch, in virtual time."""
     size = SIZES[result.context["time_domain"]]
-    figures = {name.partition("/")[0]: one.values
-               for (name, _), one in metrics.series(result, metrics.choose(["per_page"])).items()}
+    figures = {one.fields["kernel"]: one.values
+               for one in metrics.series(result, metrics.choose(["per_page"])).values()}
     judge = compare.judge_virtual if result.context["time_domain"] == "virtual" else compare.judge_wall
     found = []
     for kernel in sorted(figures, key=lambda name: int(name.rpartition("+")[2])):

@@ -50,15 +50,15 @@ def build(result):
         "note": VIRTUAL_NOTE if virtual else WALL_NOTE,
         "complete": context["complete"], "reason": "" if context["complete"] else context["reason"],
         "notes": result.notes,
-        "cells": cells.tally(result.rows),
+        "cells": cells.tally(result),
         "samples": _samples(result),
         "outliers": outliers.find(result),
-        "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
+        "sections": [_section(result, key, group) for key, group in cells.sections(result).items()
                      if any(cell.best for cell in group)],
-        "contests": [_contest_section(context, key, group) for key, group in cells.contests(result.rows).items()
+        "contests": [_contest_section(context, key, group) for key, group in cells.contests(result).items()
                      if any(cell.best for cell in group)],
         "kara2017": kara2017.compare(result),
-        "not_measured": cells.not_measured(result.rows),
+        "not_measured": cells.not_measured(result),
     }
 
 
@@ -153,11 +153,11 @@ def number(value, sign=False):
     return format(value, "+" + form if sign else form)
 
 
-def _section(context, key, group):
+def _section(result, key, group):
     kernel, fs, workload, order, threads = key
-    return {"kernel": kernel, "release": context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
+    return {"kernel": kernel, "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
             "workload": workload, "order": order, "threads": threads,
-            "rows": [_row(group, cell) for cell in group if cell.best],
+            "rows": [_row(result.words, group, cell) for cell in group if cell.best],
             "journal": [_journal_row(cell) for cell in group if _commits(cell)],
             "phases": [{"strategy": cell.label, "state": cell.any["state"], "phases": cell.phases["phases"]}
                        for cell in group if cells.is_ok(cell.phases) and cell.phases["phases"]],
@@ -175,12 +175,12 @@ def _journal_row(cell):
     return {"strategy": cell.label, "state": row["state"], "commits": row["commits"], **row["journal"]}
 
 
-def _row(group, cell):
+def _row(words, group, cell):
     shown, on = cell.best, cell.on if cells.is_ok(cell.on) else None
     return {
         "strategy": cell.label, "state": shown["state"], "probed_only": cell.probed_only,
         "per_fault": shown["per_fault"], "per_page": shown["per_page"], "loop_cost": shown["loop_cost"],
-        "ratio": cells.baseline_ratio(group, cell),
+        "ratio": cells.baseline_ratio(words, group, cell),
         "tax": cell.tax("per_fault"), "tax_page": cell.tax("per_page"),
         "probed_per_fault": on["per_fault"] if on else None, "probed_per_page": on["per_page"] if on else None,
         "syncs_per_fault": cell.syncs_per_fault,

@@ -87,7 +87,7 @@ def _names(results):
     lines = []
     for name, result in results.items():
         lines += [f"{name}: rows", *result.every, f"{name}: cells in reading order",
-                  *(cell.name for cell in cells.cells(result.rows))]
+                  *(cell.name for cell in cells.cells(result))]
     return "\n".join(lines) + "\n"
 
 
