@@ -339,10 +339,10 @@ def _trend(options):
     data = trend.build(points, chosen, _floors(options))
     written = []
     if options.out:
-        import plot
         import files
+        from figures.trend import trend_figures
         written = files.write_files(options.out, {f"{figure.slug}.png": figure.png
-                                                   for figure in plot.trend_figures(data)})
+                                                   for figure in trend_figures(data)})
     if options.json:
         _print_json({**data, "written": written})
         return PASS

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Figures: which there are, what stands in them, which rows they show, and that they are the same bytes each time."""
 
+import os
 import re
 import xml.etree.ElementTree
 
@@ -9,6 +10,7 @@ import pytest
 import conftest
 import figures
 import plot
+from figures import phases, slowdown
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -206,14 +208,13 @@ def test_each_strategy_looks_different_on_white_and_on_dark():
 
 
 def test_every_phase_has_a_colour():
-    import os
-    path = os.path.join(os.path.dirname(figures.__file__), "..", "bpf", "phases.def")
+    path = os.path.join(os.path.dirname(figures.__file__), "..", "..", "bpf", "phases.def")
     with open(path, encoding="utf-8") as file:
         ids = re.findall(r"^PHASE\((\w+)", file.read(), re.M)
-    colours = figures.phase_colours(ids)
+    colours = phases.phase_colours(ids)
     assert set(colours) == {*ids, "other"} and len(set(colours.values())) == len(colours)
-    assert colours["entry"] == figures.WAY_COLOURS[0] and colours["sync"] == figures.SYNC_COLOURS[0]
-    assert figures.phase_colours(["a", "b"]) == {"a": figures.WAY_COLOURS[0], "b": figures.WAY_COLOURS[1],
+    assert colours["entry"] == phases.WAY_COLOURS[0] and colours["sync"] == phases.SYNC_COLOURS[0]
+    assert phases.phase_colours(["a", "b"]) == {"a": phases.WAY_COLOURS[0], "b": phases.WAY_COLOURS[1],
                                                  "other": "#7F7F7F"}
 
 
@@ -301,7 +302,7 @@ def test_contests(contests):
         assert word in dos, word
     assert dos.count("1.50") == 8 and "none" not in dos and "never" not in dos
     # a frame for the cell, one for its legend
-    assert len(re.findall(f"stroke: {figures.STARVED.lower()}", found[0].svg)) == 2
+    assert len(re.findall(f"stroke: {slowdown.STARVED.lower()}", found[0].svg)) == 2
     assert "never" in bystander and "mmap" in bystander and "utimens" not in bystander
     assert "attackers" in crowd and "ext4: runs starved, percent" in crowd and len(found[1].rows) == 6
     assert "most retries of one fault" in retries and "map_sync" not in retries and len(found[2].rows) == 4
@@ -342,5 +343,17 @@ def test_words_on_a_heat_map_have_contrast_aa():
     from report_test import contrast
     import matplotlib.colors
     for step in range(32):
-        colour = figures.HEAT(step / 31)
-        assert contrast(figures._readable(colour), matplotlib.colors.to_hex(colour)) >= 4.5
+        colour = slowdown.HEAT(step / 31)
+        assert contrast(slowdown._readable(colour), matplotlib.colors.to_hex(colour)) >= 4.5
+
+
+def test_a_kind_of_figure_is_one_file():
+    """What is in the folder is drawn: no list beside it."""
+    folder = os.path.dirname(figures.__file__)
+    without = {"__init__", "kind", "drawing", "trend"}  # what several share, and what no report draws
+    files = {name[:-3] for name in os.listdir(folder) if name.endswith(".py")} - without
+    makers = {kind.draw.__module__.rpartition(".")[2] for kind in figures.KINDS}
+    assert makers == files
+    ids = [kind.id for kind in figures.KINDS]
+    assert len(set(ids)) == len(ids) == 15 and ids[0] == "cost"
+    assert [kind.place for kind in figures.KINDS] == sorted({kind.place for kind in figures.KINDS})

@@ -9,8 +9,8 @@ import pytest
 import history
 import load
 import metrics
-import plot
 import trend
+from figures.trend import trend_figures
 
 RELEASES = ["5.10.0-46-cloud-amd64", "6.1.0-9-cloud-amd64", "6.1.0-56-cloud-amd64", "6.12.95+deb13-cloud-amd64",
             "7.2.1-cloud-amd64", "7.3~rc4-cloud-amd64", "7.3.4-1~exp1-cloud-amd64"]
@@ -152,10 +152,10 @@ def test_hostile_names(synthetic):
 
 def test_figure(kernels):
     results = kernels([[1] * 5, None, [1.02] * 5, [1] * 5], strategies=("volatile", "map_sync"))
-    figures = plot.trend_figures(of(results))
+    figures = trend_figures(of(results))
     assert [figure.slug for figure in figures] == ["trend-first-touch-pte-t1-per-page"]
     assert figures[0].png.startswith(b"\x89PNG") and "map_sync" in figures[0].svg and "6.1.0-56" in figures[0].svg
-    assert figures[0].png == plot.trend_figures(of(results))[0].png
+    assert figures[0].png == trend_figures(of(results))[0].png
 
 
 def test_a_history_of_before_it_kept_fields(synthetic, tmp_path):
