@@ -125,8 +125,8 @@ def _flames(inputs):
 
 
 def environment_rows(context):
-    """Everything in a context as (dotted name, text), in the order of the file; argument lists as a shell takes
-    them."""
+    """Everything in a context but its words as (dotted name, text), in the order of the file; argument lists as a shell
+    takes them."""
     rows = []
 
     def walk(value, trail):
@@ -140,7 +140,7 @@ def environment_rows(context):
         else:
             rows.append((" / ".join(trail), "-" if value is None or value == {} else str(value)))
 
-    walk(context, [])
+    walk({key: value for key, value in context.items() if key != "tables"}, [])
     return rows
 
 

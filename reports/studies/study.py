@@ -14,14 +14,18 @@ side and asks the gate.
 
 import argparse
 import json
+import os
 import random
 import sys
 
-import compare
-import gate
-import infer
-import load
-import metrics
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # reports/
+
+# pylint: disable=wrong-import-position
+import compare  # noqa: E402
+import gate  # noqa: E402
+import infer  # noqa: E402
+import load  # noqa: E402
+import metrics  # noqa: E402
 
 GROWTHS = (0.1, 0.2, 0.5, 1, 2, 5)  # percent
 PLANTED = 200  # instructions in the kernel that is compared with: attaching alone costs up to 150 (docs/bisect.md)
