@@ -161,7 +161,7 @@ def test_everything_in_the_context_is_on_the_page(synthetic, tmp_path):
         elif isinstance(value, list) and all(isinstance(v, str) for v in value):
             yield from value
 
-    for leaf in leaves({**context, "tables": {}}):
+    for leaf in leaves({key: value for key, value in context.items() if key != "tables"}):
         assert leaf in page.words, leaf
     assert ("new / deep / flag", "yes") in report.environment_rows(context)
     assert ("new / deep / none", "-") in report.environment_rows(context)
