@@ -3,13 +3,16 @@
 functions, where `faultline perf` has sampled both."""
 
 import fnmatch
+import json
 import os
 
+import cells
 import compare
 import infer
 import metrics
 import table
 from compare_text import figures, percent
+from load import ReportError
 from table import number, wrap
 
 PHASE = next(metric for metric in metrics.METRICS if metric.id == "phase")
@@ -59,16 +62,41 @@ def grown(entries):
 FUNCTIONS = 10  # shown
 
 
+INDEX = "perf.json"  # of a folder of `faultline perf`: which file is of which cell
+OF_STACKS = ("fs", "strategy", "writes_per_sync", "workload", "state")  # beside the kernel, what stacks are of
+
+
 def folded_of(folder, row, kernel):
-    """(stacks, path) of the cell of a row, as `faultline perf` has written them into a folder; (None, path) without."""
+    """(stacks, path) of the cell of a row, as `faultline perf` has written them into a folder; (None, path) without. By
+    the folder's index where it has one, else by the name that the file of that cell has. kernel: its id there."""
     import flamegraph
-    strategy = row["strategy"] + (f":{row['writes_per_sync']}" if row["writes_per_sync"] is not None else "")
-    path = os.path.join(folder, f"{kernel}-{row['fs']}-{strategy}-{row['workload']}-{row['state']}.folded")
+    wanted = {"kernel": kernel, **{key: row[key] for key in OF_STACKS}}
+    name = "-".join([kernel, row["fs"], cells.label(row), row["workload"], row["state"]]) + ".folded"
+    entry = next((entry for entry in _index(folder) if all(entry.get(key) == value for key, value in wanted.items())), None)
+    path = os.path.join(folder, os.path.basename(entry["folded"]) if entry else name)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return flamegraph.parse_folded(file.read(), path), path
     except OSError:
         return None, path
+
+
+def _index(folder):
+    """The entries of a folder's index, none where it has none. ReportError for one that is none."""
+    path = os.path.join(folder, INDEX)
+    try:
+        with open(path, encoding="utf-8") as file:
+            entries = json.load(file)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list) or not all(isinstance(one, dict) and isinstance(one.get("folded"), str)
+                                                for one in entries):
+        raise ReportError(f"{path}: is not what `faultline perf` writes; sample again into an empty folder")
+    return entries
 
 
 def functions(stacks_a, stacks_b, cost_a, cost_b):
