@@ -310,13 +310,6 @@ def test_words_of_merged_results_keep_the_order_of_each(synthetic):
     assert load.load_all([*paths, new]).words.ids("strategy")[:3] == ["volatile", "fsync", "msync"]
 
 
-def test_orders_that_contradict_each_other():
-    import vocabulary
-    assert vocabulary.merge_orders([["a", "b"], ["b", "a"], ["c"]]) == ["a", "b", "c"]
-    assert vocabulary.merge_orders([["b", "c"], ["a", "c"]]) == ["b", "a", "c"]
-    assert vocabulary.merge_orders([]) == []
-
-
 @pytest.mark.parametrize("tables", [[], {"strategy": {}}, {"strategy": ["volatile"]}, {"strategy": [{"family": "floor"}]},
                                     {"probes": [{"id": "off", "twin": "yes"}]}, {"axes": [{"id": "fs"}]}])
 def test_tables_that_are_none_are_refused(synthetic, tables):
