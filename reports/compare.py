@@ -123,8 +123,9 @@ def of_kernel(result, kernels, side):
             samples[name] = [{**row, "kernel": new, "cell": cell, "name": name} for row in rows]
     context = dict(result.context)
     context["kernels"] = {new: context["kernels"][old]} if old in context["kernels"] else {}
-    arguments = context["qemu"]["arguments"]
-    context["qemu"] = {**context["qemu"], "arguments": {new: arguments[old]} if old in arguments else {}}
+    if context["qemu"] is not None:  # as on the host
+        arguments = context["qemu"]["arguments"]
+        context["qemu"] = {**context["qemu"], "arguments": {new: arguments[old]} if old in arguments else {}}
     return load.make_result(result.path, context, samples, result.parts, result.notes,
                             result.tables)
 

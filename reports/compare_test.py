@@ -404,3 +404,10 @@ def test_kernels_are_paired_by_fields_whatever_their_names(synthetic):
     data = compare.compare(old, other, kernels=("6.1", path))
     assert [row["verdict"] for row in data["rows"]] == ["identical"] * 4 and not data["only_a"] + data["only_b"]
     assert compare.compare(old, synthetic.load(synthetic.pair("fsync", 64)))["rows"] == []
+
+
+def test_two_kernels_of_the_host(synthetic):
+    """There is no QEMU whose arguments could be renamed."""
+    from conftest import to_host
+    result = load.load(synthetic.save(to_host(synthetic.document([synthetic.row(kernel="host")]))))
+    assert len(compare.compare(result, result, kernels=("host", "host"))["rows"]) == 2

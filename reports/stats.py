@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 # Fields of a row that are not figures of the cell: what it is called, where it stood in its run (which depends on
 # the other cells chosen), how its guest came up, text, and real seconds.
-NOT_FIGURES = frozenset(("name", "run_name", "run_type", "repetitions", "repetition_index", "family_index",
+NOT_FIGURES = frozenset(("name", "cell", "run_name", "run_type", "repetitions", "repetition_index", "family_index",
                          "per_family_instance_index", "reason", "life", "real_time"))
 # Derived from two rows: missing when the other row was not chosen, though nothing of this cell differs.
 DERIVED = frozenset(("tax", "tax_page"))
