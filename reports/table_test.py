@@ -193,7 +193,7 @@ def test_figures_of_a_contest(synthetic):
         "utimens    1  sync_retry    >=3849   20.00    0/981   1 of 3  20050000  50",
         "pwrite     1  daxfile      ETXTBSY       -        -        -         -   -"]
     words = " ".join(text.split())
-    assert table.CONTEST_NOTES["dos"].format(unit="instr") in words and table.REFUSED_NOTE in words
+    assert table.CONTEST_NOTES["victim"].format(workload="dos", unit="instr") in words and table.REFUSED_NOTE in words
     assert "bystander" not in words
 
 
@@ -308,3 +308,13 @@ def test_kernels_stand_by_version(synthetic):
     data = table.build(load.load(synthetic.save({"context": context, "benchmarks": rows})))
     assert [(section["kernel"], section["release"]) for section in data["sections"]] == [
         ("c", "6.2.0"), ("b", "6.12.1"), ("a", "7.3.4")]
+
+
+def test_a_new_workload_of_victims_is_explained_as_one(synthetic):
+    row = synthetic.contest(workload="dos")
+    other = {**row, "workload": "siege", **{key: row[key].replace("/dos/", "/siege/") for key in ("name", "cell")}}
+    context = synthetic.context()  # the schema has no such workload yet
+    data = table.build(load.make_result("made", context, {other["name"]: [other]}, [("made", context)]))
+    assert data["contests"][0]["kind"] == "victim"
+    assert "siege: slowdown is the victim's time per store" in " ".join(table.text(data).split())
+    assert list(table.contest_notes(data)) == ["siege"]
