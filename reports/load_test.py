@@ -231,6 +231,13 @@ def test_seeds_of_one_cell(synthetic):
     assert even.rows[name]["seed"] == 3  # the lower of the two in the middle
 
 
+def test_the_twin_decides_which_sample_stands_for_the_cell(synthetic):
+    off = synthetic.samples([synthetic.row()], [1.0, 1.1, 1.2])
+    on = synthetic.samples([synthetic.row(probes="on")], [1.5, 1.1, 1.2])
+    for rows in (off + on, on + off):
+        assert {row["seed"] for row in synthetic.load(rows).rows.values()} == {1}
+
+
 def test_a_seed_that_is_not_ok_stands_for_the_cell(synthetic):
     rows = synthetic.samples([synthetic.row()], [1, 2, 3])
     rows[2] = synthetic.skip(rows[2], "lost", "incomplete")
