@@ -7,10 +7,15 @@ one in 96, as was seen in trials; wall, normal with so many percent of standard 
 their own. Nothing here was measured: only the arithmetic is tried.
 """
 
+import os
 import random
+import sys
 
-import compare
-import infer
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # reports/
+
+# pylint: disable=wrong-import-position
+import compare  # noqa: E402
+import infer  # noqa: E402
 
 GROWTHS = (0, 0.1, 0.2, 0.5, 1, 2, 5)
 WALL_GROWTHS = (0, 1, 2, 5)

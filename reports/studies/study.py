@@ -14,13 +14,18 @@ side and asks the gate.
 
 import argparse
 import json
+import os
 import random
 import sys
 
-import compare
-import gate
-import load
-import metrics
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # reports/
+
+# pylint: disable=wrong-import-position
+import compare  # noqa: E402
+import gate  # noqa: E402
+import infer  # noqa: E402
+import load  # noqa: E402
+import metrics  # noqa: E402
 
 GROWTHS = (0.1, 0.2, 0.5, 1, 2, 5)  # percent
 PLANTED = 200  # instructions in the kernel that is compared with: attaching alone costs up to 150 (docs/bisect.md)
@@ -82,11 +87,9 @@ def merged(results):
 
 def interval(hits, count, confidence=0.95):
     """Clopper and Pearson's exact interval of a share, in percent."""
-    from scipy.stats import beta
-    tail = (1 - confidence) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, count - hits + 1))
-    high = 1.0 if hits == count else float(beta.ppf(1 - tail, hits + 1, count - hits))
-    return low * 100, high * 100
+    from scipy.stats import binomtest
+    found = binomtest(hits, count).proportion_ci(confidence, method="exact")
+    return float(found.low) * 100, float(found.high) * 100
 
 
 def tally(outcomes):
@@ -99,13 +102,13 @@ def tally(outcomes):
 
 def _cell(result):
     """The name of the one cell of a Result, without the kernel."""
-    return min(name.partition("/")[2] for name in result.samples)
+    return min(load.beyond_kernel(name, rows[0]["kernel"]) for name, rows in result.samples.items())
 
 
 def figure_of(result, kernel):
     """The median of the kernel's samples, of a Result of one cell."""
     [rows] = [rows for rows in result.samples.values() if rows[0]["kernel"] == kernel]
-    return compare.infer.median([row["per_page"] for row in rows])
+    return infer.median([row["per_page"] for row in rows])
 
 
 def false_alarms(results, base, comparisons=COMPARISONS):
@@ -125,8 +128,8 @@ def false_alarms(results, base, comparisons=COMPARISONS):
 def injections(result, base, instructions, comparisons=COMPARISONS):
     """One row per planted kernel of the Result, in order of its size. instructions: of a touch, in virtual time."""
     size = SIZES[result.context["time_domain"]]
-    figures = {name.partition("/")[0]: one.values
-               for (name, _), one in metrics.series(result, metrics.choose(["per_page"])).items()}
+    figures = {one.fields["kernel"]: one.values
+               for one in metrics.series(result, metrics.choose(["per_page"])).values()}
     judge = compare.judge_virtual if result.context["time_domain"] == "virtual" else compare.judge_wall
     found = []
     for kernel in sorted(figures, key=lambda name: int(name.rpartition("+")[2])):
