@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-#include "cli/machine.h"
+#include "campaign/machine.h"
 #include "cli/testing.h"
 #include "harness/wire.h"
 #include "vm/guest.h"

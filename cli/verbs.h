@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/context.h"
+#include "campaign/context.h"
 #include "harness/failure.h"
 
 namespace faultline {

@@ -48,8 +48,7 @@ void send_failure(const std::string& stage, const Failure& failure) {
   for (;;) pause();
 }
 
-// The value of `name=` on the kernel's command line.
-std::string parameter(const char* name) {
+std::string kernel_parameter(const char* name) {
   std::istringstream words(read_file("/proc/cmdline"));
   for (std::string word; words >> word;) {
     if (word.starts_with(name)) return word.substr(std::strlen(name));
@@ -122,7 +121,7 @@ void wait_for_device(const std::string& device) {
   }
 }
 
-nlohmann::json hello(uint64_t ticks) {
+nlohmann::json hello_payload(uint64_t ticks) {
   utsname name{};
   uname(&name);
   std::string cpu;
@@ -141,7 +140,7 @@ nlohmann::json hello(uint64_t ticks) {
 
 // Every read asks the device anew (drivers/firmware/qemu_fw_cfg.c), so what the restored machine
 // was given is what comes.
-nlohmann::json take_cell_text() {
+nlohmann::json take_request() {
   std::string text = read_file(wire::kCellSysfs);
   text.resize(std::strlen(text.c_str()));
   nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
@@ -179,8 +178,9 @@ void commit_once(const std::string& directory) {
 
 namespace {
 
-// Everything but what process 1 must do itself: a crash here is seen there.
-int serve(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {
+// Makes the file system, loads the probes, parks, and runs the cell that comes then. In a child of
+// process 1: a crash here is seen there.
+int serve_cell(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {
   std::string stage = "ready";
   try {
     const uint64_t modules = read_ticks();
@@ -205,12 +205,12 @@ int serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
     if (park) park_here();
 
     stage = "cell";
-    const nlohmann::json text = take_cell_text();
-    if (text.contains("crash")) {
-      run_crash(text["crash"], fs, kMountPoint);
+    const nlohmann::json request = take_request();
+    if (request.contains("crash")) {
+      run_crash(request["crash"], fs, kMountPoint);
       return 0;
     }
-    const Cell cell = cell_from_json(text);
+    const Cell cell = cell_from_json(request);
     const Workload* workload = nullptr;
     for (const Workload* candidate : workloads) {
       if (cell.workload == candidate->id) workload = candidate;
@@ -248,7 +248,7 @@ void send_bytes(std::string_view type, std::string_view payload) {
 
 void guest_main(std::span<const Workload* const> workloads) {
   run_guest([&](const FileSystem& fs) {
-    return serve(fs, parameter(wire::kParamPark) == "1", workloads);
+    return serve_cell(fs, kernel_parameter(wire::kParamPark) == "1", workloads);
   });
 }
 
@@ -270,10 +270,10 @@ void begin_guest() {
 void run_guest(const std::function<int(const FileSystem& fs)>& serve) {
   const uint64_t ticks = read_ticks();
   begin_guest();
-  if (parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
+  if (kernel_parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
   try {
-    send_frame(wire::kHello, hello(ticks));
-    const std::string fs_id = parameter(wire::kParamFs);
+    send_frame(wire::kHello, hello_payload(ticks));
+    const std::string fs_id = kernel_parameter(wire::kParamFs);
     if (fs_id != "none") {
       const FileSystem* fs = find_file_system(fs_id);
       if (fs == nullptr) {

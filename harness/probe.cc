@@ -18,7 +18,6 @@
 #include <optional>
 #include <tuple>
 
-#include "bpf/histogram.h"
 #include "harness/failure.h"
 
 namespace faultline {
@@ -121,20 +120,6 @@ bool prepare(bpf_object* object, const Attachment& way) {
 }
 
 }  // namespace
-
-void Distribution::add(uint64_t duration) {
-  ++count;
-  sum += duration;
-  max = std::max(max, duration);
-  ++buckets.at(bucket_of(duration));
-}
-
-void Distribution::add(const fl_overflow& more) {
-  count += more.count;
-  sum += more.sum;
-  max = std::max<uint64_t>(max, more.max);
-  for (size_t i = 0; i < buckets.size(); ++i) buckets.at(i) += more.buckets[i];
-}
 
 struct ProbeSet::Loaded {
   bpf_object* object = nullptr;
@@ -339,9 +324,9 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
 
 ProbeSet::~ProbeSet() = default;
 
-const PointStatus* ProbeSet::find(const std::string& point) const {
-  for (const PointStatus& status : status_) {
-    if (status.id == point && !status.means.empty()) return &status;
+const PointStatus* find_point(std::span<const PointStatus> points, const std::string& id) {
+  for (const PointStatus& status : points) {
+    if (status.id == id && !status.means.empty()) return &status;
   }
   return nullptr;
 }

@@ -6,8 +6,10 @@
 #include <sstream>
 
 #include "harness/failure.h"
+#include "vm/bzimage.h"
 #include "vm/files.h"
 #include "vm/modules.h"
+#include "vm/own_kernel.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
