@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "revision.h"
 #include "vm/saved_state.h"
 

@@ -223,7 +223,7 @@ GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
       "-plugin", fmt::format("{},ram={},low={},pmem={},out={}", option_value(plugin.string()),
                              option_value(memory.path()), test.spec.ram_mib, test.spec.pmem_mib,
                              option_value(folder.string()))};
-  job.mode = Mode::kRestore;
+  job.mode = GuestMode::kRestore;
   job.state = obtained.state->path;
   job.deadlines = deadlines;
   job.cell = nlohmann::json({{"crash",
@@ -333,7 +333,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Pmem
     GuestJob job;
     job.spec = test.spec;
     job.spec.memory_file = memory.path();
-    job.mode = Mode::kRestore;
+    job.mode = GuestMode::kRestore;
     job.state = obtained.state->path;
     job.deadlines = deadlines;
     job.cell =

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cell/plan.h"
-#include "cli/testing.h"
+#include "campaign/testing.h"
 
 namespace faultline {
 namespace {

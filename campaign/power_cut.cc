@@ -12,7 +12,7 @@
 #include <fstream>
 #include <random>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 #include "vm/files.h"
 

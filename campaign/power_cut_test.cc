@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <fstream>
 
-#include "cli/testing.h"
-#include "harness/failure.h"
+#include "campaign/testing.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 #include "vm/process.h"
 

@@ -59,10 +59,8 @@ std::optional<CellName> parse_cell_name(const std::string& text) {
   std::vector<std::pair<std::string, std::string>> backwards;
   const auto take = [&](const char* axis) {
     const std::string letter = find_axis(axis)->letter;
-    if (parts.empty() || !parts.back().starts_with(letter) ||
-        parts.back().size() == letter.size()) {
-      return false;
-    }
+    if (parts.empty() || parts.back().empty()) return false;
+    if (!letter.empty() && !is_count(parts.back(), letter)) return false;
     backwards.emplace_back(axis, parts.back().substr(letter.size()));
     parts.pop_back();
     return true;

@@ -104,7 +104,7 @@ SeedRange seeds_named(const std::string& text) {
   const bool two = bad == std::errc() && std::string_view(dots, end).starts_with("..");
   const auto last = two ? std::from_chars(dots + 2, end, range.last) : std::from_chars_result{};
   if (!two || last.ec != std::errc() || last.ptr != end || range.last < range.first ||
-      range.last - range.first >= kMaxSeeds) {
+      range.last - range.first >= kMaxSeeds || range.last > INT64_MAX) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("--seeds: '{}' is no number and no FIRST..LAST of at most {} seeds",
                               text, kMaxSeeds));

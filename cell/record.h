@@ -160,7 +160,11 @@ void read(const nlohmann::json& json, T& value, const std::string& place);
 template <typename T>
 nlohmann::json schema();
 
-[[noreturn]] void refuse(const std::string& place, const nlohmann::json& json, const char* wanted);
+// `place` is empty for the row as a whole.
+[[noreturn]] void refuse(const std::string& place, const nlohmann::json& json,
+                         const std::string& wanted);
+[[noreturn]] void refuse_missing(const std::string& place);
+[[noreturn]] void refuse_unknown(const std::string& place);
 
 // Whether a reader takes a record that lacks a field: the reader of results written earlier does.
 enum class Missing { kRefuse, kTake };
@@ -224,7 +228,7 @@ void read_record(const nlohmann::json& json, R& value, const std::string& place,
     const auto found = json.find(field.name);
     const std::string where = place.empty() ? field.name : place + "." + field.name;
     if (found == json.end()) {
-      if (!IsMaybe<T>::value && missing == Missing::kRefuse) refuse(where, nullptr, "a value");
+      if (!IsMaybe<T>::value && missing == Missing::kRefuse) refuse_missing(where);
       return;
     }
     ++known;
@@ -234,14 +238,16 @@ void read_record(const nlohmann::json& json, R& value, const std::string& place,
     for (const auto& [key, unused] : json.items()) {
       bool there = false;
       R::fields([&](const auto& field) { there = there || key == field.name; });
-      if (!there) refuse(place.empty() ? key : place + "." + key, nullptr, "no such field");
+      if (!there) refuse_unknown(place.empty() ? key : place + "." + key);
     }
   }
 }
 
 template <typename T>
 void read(const nlohmann::json& json, T& value, const std::string& place) {
-  if constexpr (IsOptional<T>::value || IsMaybe<T>::value) {
+  if constexpr (IsMaybe<T>::value) {
+    read(json, value.emplace(), place);
+  } else if constexpr (IsOptional<T>::value) {
     if (json.is_null()) {
       value.reset();
     } else {
@@ -252,7 +258,9 @@ void read(const nlohmann::json& json, T& value, const std::string& place) {
     value.clear();
     for (const nlohmann::json& item : json) read(item, value.emplace_back(), place + "[]");
   } else if constexpr (IsArray<T>::value) {
-    if (!json.is_array() || json.size() != value.size()) refuse(place, json, "an array");
+    if (!json.is_array() || json.size() != value.size()) {
+      refuse(place, json, "an array of " + std::to_string(value.size()));
+    }
     for (std::size_t i = 0; i < value.size(); ++i) read(json[i], value.at(i), place + "[]");
   } else if constexpr (IsMap<T>::value) {
     if (!json.is_object()) refuse(place, json, "an object");
@@ -264,7 +272,7 @@ void read(const nlohmann::json& json, T& value, const std::string& place) {
     if (!json.is_number()) refuse(place, json, "a number");
     value.value = json.get<double>();
   } else if constexpr (std::is_same_v<T, Cost>) {
-    if (!json.is_number()) refuse(place, json, "a number");
+    if (!json.is_number() || json < 0) refuse(place, json, "a number from 0 on");
     value = json.is_number_integer() ? Cost(json.get<std::uint64_t>()) : Cost(json.get<double>());
   } else if constexpr (std::is_same_v<T, WritesPerSync>) {
     if (json.is_null()) {
@@ -300,10 +308,12 @@ void read(const nlohmann::json& json, T& value, const std::string& place) {
     if (!json.is_boolean()) refuse(place, json, "true or false");
     value = json.get<bool>();
   } else if constexpr (std::is_floating_point_v<T>) {
-    if (!json.is_number()) refuse(place, json, "a number");
+    if (!json.is_number() || json < 0) refuse(place, json, "a number from 0 on");
     value = json.get<T>();
   } else if constexpr (std::is_unsigned_v<T>) {
-    if (!json.is_number_integer() || json < 0) refuse(place, json, "a count");
+    if (!json.is_number_integer() || json < 0 || json.get<std::uint64_t>() > INT64_MAX) {
+      refuse(place, json, "a count");
+    }
     value = json.get<T>();
   } else {
     if (!json.is_number_integer()) refuse(place, json, "an integer");

@@ -10,10 +10,19 @@ namespace faultline {
 
 namespace record {
 
-void refuse(const std::string& place, const nlohmann::json& json, const char* wanted) {
+void refuse(const std::string& place, const nlohmann::json& json, const std::string& wanted) {
   constexpr std::size_t kShown = 40;
-  throw Failure(ExitCode::kVmFailed, fmt::format("a row's {} is {} where it takes {}", place,
+  throw Failure(ExitCode::kVmFailed, fmt::format("{} is {} where it takes {}",
+                                                 place.empty() ? "a row" : "a row's " + place,
                                                  json.dump().substr(0, kShown), wanted));
+}
+
+void refuse_missing(const std::string& place) {
+  throw Failure(ExitCode::kVmFailed, fmt::format("a row's {} is missing", place));
+}
+
+void refuse_unknown(const std::string& place) {
+  throw Failure(ExitCode::kVmFailed, fmt::format("a row has no {}", place));
 }
 
 }  // namespace record

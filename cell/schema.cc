@@ -24,9 +24,7 @@ constexpr char kFrame[] = R"json(
  },
  "definitions": {
   "count": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807},
-  "count_or_null": {"type": ["integer", "null"], "minimum": 0, "maximum": 9223372036854775807},
   "cost": {"description": "in the row's unit", "type": "number", "minimum": 0, "maximum": 1e+100},
-  "cost_or_null": {"type": ["number", "null"], "minimum": 0, "maximum": 1e+100},
   "accel": {"enum": ["tcg-icount", "tcg", "kvm", "none"]},
   "time_domain": {"enum": ["virtual", "wall"]},
   "unit": {"enum": ["instr", "ns"]},

@@ -14,12 +14,20 @@ struct Case {
   const FileSystem& fs;
   const Strategy& strategy;
   const Workload& workload;
+  const TouchRow* touch;  // nullptr: none, or nobody's
   const Surroundings& around;
 };
 
 const FileSystem* file_system_of(const Cell& cell, const Sources& sources) {
   for (const FileSystem& fs : sources.file_systems) {
     if (cell.fs == fs.id) return &fs;
+  }
+  return nullptr;
+}
+
+const TouchRow* touch_of(const Cell& cell, const Sources& sources) {
+  for (const TouchRow& touch : sources.touches) {
+    if (cell.workload == touch.workload && cell.touch == touch.id) return &touch;
   }
   return nullptr;
 }
@@ -85,9 +93,8 @@ constexpr Rule kRules[] = {
       return fmt::format("{} brings the kernel down", of.workload.id);
     },
     [](const Case& of) -> std::string {
-      const TouchRow* touch = find_touch(of.cell.workload, of.cell.touch);
-      if (!of.around.place || touch == nullptr || !touch->whole_fs) return "";
-      return fmt::format("touch {} stops the whole file system, others' files too", touch->id);
+      if (!of.around.place || of.touch == nullptr || !of.touch->whole_fs) return "";
+      return fmt::format("touch {} stops the whole file system, others' files too", of.touch->id);
     },
     [](const Case& of) -> std::string {
       if (!of.around.place || !of.strategy.map_sync || of.around.place->map_sync.empty()) return "";
@@ -123,6 +130,7 @@ std::string why_not(const Cell& cell, const Sources& sources, const Surroundings
                 .fs = *file_system_of(cell, sources),
                 .strategy = *find_strategy(cell.strategy),
                 .workload = *sources.workload(cell.workload),
+                .touch = touch_of(cell, sources),
                 .around = around};
   for (const Rule rule : kRules) {
     if (std::string reason = rule(of); !reason.empty()) return reason;

@@ -89,15 +89,26 @@ nlohmann::json probe_set_rows() {
   return rows;
 }
 
-// `first` alone is measured where the user names none; with kAll all are.
-enum class Default { kAll, kFirst, kNone };
-nlohmann::json named_rows(std::span<const Named> table, Default by_default) {
+nlohmann::json named_rows(std::span<const Named> table, bool by_default) {
   nlohmann::json rows = nlohmann::json::array();
   for (const Named& row : table) {
-    rows.push_back({{"id", row.id},
-                    {"summary", row.summary},
-                    {"default", by_default == Default::kAll ||
-                                    (by_default == Default::kFirst && &row == table.data())}});
+    rows.push_back({{"id", row.id}, {"summary", row.summary}, {"default", by_default}});
+  }
+  return rows;
+}
+
+// What an axis of enumerators chooses where the user names none is for the axis to say.
+template <typename E>
+nlohmann::json enum_rows(const char* axis) {
+  nlohmann::json rows = named_rows(table_of(E{}), false);
+  Cell cell;
+  for (const Workload& workload : workloads()) {
+    if (workload.contest == Contest::kVictim) cell.workload = workload.id;  // it has all axes
+  }
+  for (const AxisValue& value : find_axis(axis)->offers(Sources{}, cell)) {
+    for (nlohmann::json& row : rows) {
+      if (row["id"] == value.name) row["default"] = value.by_default;
+    }
   }
   return rows;
 }
@@ -122,13 +133,13 @@ nlohmann::json tables_json() {
           {"workload", workload_rows(false)},
           {"selftest", workload_rows(true)},
           {"touch", touch_rows()},
-          {"state", named_rows(kStateTable, Default::kAll)},
-          {"order", named_rows(kOrderTable, Default::kFirst)},
-          {"setting", named_rows(kSettingTable, Default::kFirst)},
-          {"vary", named_rows(kAccidentTable, Default::kAll)},
+          {"state", enum_rows<State>("state")},
+          {"order", enum_rows<Order>("order")},
+          {"setting", enum_rows<Setting>("setting")},
+          {"vary", named_rows(kAccidentTable, true)},
           {"probes", probe_set_rows()},
-          {"probe", named_rows(kEvents, Default::kAll)},
-          {"phase", named_rows(kPhases, Default::kNone)},
+          {"probe", named_rows(kEvents, true)},
+          {"phase", named_rows(kPhases, false)},
           {"fault_result",
            {
 #define VM_FAULT(id, bit) {{"id", #id}, {"bit", bit}},

@@ -8,7 +8,7 @@
 
 #include "campaign/progress.h"
 #include "campaign/result.h"
-#include "cli/testing.h"
+#include "campaign/testing.h"
 
 namespace faultline {
 namespace {

@@ -8,9 +8,9 @@
 #include <protozero/pbf_reader.hpp>
 
 #include "cli/samples.h"
-#include "cli/testing.h"
+#include "campaign/testing.h"
 #include "cli/timeline.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

@@ -23,7 +23,7 @@
 #include "campaign/watch.h"
 #include "cell/file_system.h"
 #include "cli/terminal.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 #include "vm/files.h"
 #include "vm/package.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "campaign/context.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 

@@ -9,11 +9,11 @@
 #include <cstring>
 #include <filesystem>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/run.h"
-#include "harness/strategy.h"
+#include "cell/strategy.h"
 
 namespace faultline {
 namespace {
@@ -60,6 +60,7 @@ Row run_by_hand(const Cell& cell, const std::string& mounted, std::optional<uint
   return run_cell(cell, {.fs = *fs,
                          .strategy = *strategy,
                          .workload = *workload,
+                         .code = code_of(*workload),
                          .directory = folder.path(),
                          .probes = probes,
                          .warmup = warmup});

@@ -55,8 +55,8 @@ std::string complaint_of(const CellCounts& counts) {
     return fmt::format("{} touches took {} faults, not {}", counts.touches, counts.faults,
                        expected);
   }
-  if (counts.mapped && counts.order_mapped != order_name(counts.order_asked)) {
-    return fmt::format("asked for {} entries, the kernel mapped {}", order_name(counts.order_asked),
+  if (counts.mapped && counts.order_mapped != id_of(counts.order_asked)) {
+    return fmt::format("asked for {} entries, the kernel mapped {}", id_of(counts.order_asked),
                        counts.order_mapped);
   }
   if (counts.module_faults && *counts.module_faults != expected) {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "harness/cell.h"
+#include "cell/row.h"
 
 namespace faultline {
 
@@ -63,20 +63,13 @@ struct ContestCounts {
 };
 std::string complaint_of(const ContestCounts& counts);
 
-// Events that were lost. One loss makes the cell incomplete.
-struct Losses {
-  uint64_t dropped = 0;    // records for which the ring buffer had no room
-  uint64_t missed = 0;     // faults without a sample; a complaint tells of these
-  uint64_t recursion = 0;  // calls of probes that the kernel did not hand over
-  uint64_t slots = 0;      // events of threads that met in one slot
-};
-
 // How a row stands: `status` and `reason` of docs/result-format.md.
 struct Standing {
   std::string status = {};
   std::string reason = {};
 };
-// Of a cell that was measured: `ok`, `failed` with the complaint, or `incomplete` with the losses.
+// Of a cell that was measured: `ok`, `failed` with the complaint, or `incomplete` with the losses
+// (one loss makes the cell incomplete: rule 4 of DESIGN.md).
 Standing standing_of(const std::string& complaint, const Losses& losses);
 
 }  // namespace faultline

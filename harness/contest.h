@@ -14,8 +14,6 @@
 
 namespace faultline {
 
-// The kind that stands in a cell nobody touches.
-inline constexpr char kNoTouch[] = "none";
 inline constexpr unsigned kMaxTouchers = 4;
 
 // Who touches: an attacker process, or a bystander. It has a part of the file of its own, beyond
@@ -36,19 +34,23 @@ struct Toucher {
 };
 inline constexpr off_t kWrittenBytes = 16 * kPageSize;
 
-// One kind of touch: a row of a workload's table.
-struct TouchKind {
-  const char* id;
-  const char* summary;
+// What a kind of touch does: the code behind its row of cell/touches.def.
+struct TouchCode {
   // The n-th touch. False: it was refused, errno says why.
   bool (*touch)(Toucher& toucher, uint64_t n);
   bool (*prepare)(Toucher& toucher) = nullptr;            // before the start; false as above
-  bool in_process = false;                                // by a thread of the faulting process
   bool (*setup)(const std::string& directory) = nullptr;  // once per cell
-  void (*release)(const std::string& directory) =
-      nullptr;            // after each run: the touchers were killed
-  bool whole_fs = false;  // does something to the file system as a whole: in a VM only
+  // After each run: the touchers were killed.
+  void (*release)(const std::string& directory) = nullptr;
 };
+
+struct TouchKind : TouchCode {
+  const char* id = "";
+  bool in_process = false;  // by a thread of the faulting process
+};
+constexpr TouchKind touch_kind(const TouchRow& row, const TouchCode& code) {
+  return {code, row.id, row.in_process};
+}
 
 // A touch that both workloads have: a page more behind the file's end, and again without it.
 bool truncate_up_and_down(Toucher& toucher, uint64_t n);

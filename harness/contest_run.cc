@@ -22,7 +22,7 @@
 #include <thread>
 
 #include "harness/clock.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/mapping.h"
 
 namespace faultline {

@@ -11,7 +11,7 @@
 #include "harness/contest.h"
 #include "harness/histogram.h"
 #include "harness/module.h"
-#include "harness/strategy.h"
+#include "cell/strategy.h"
 
 namespace faultline {
 

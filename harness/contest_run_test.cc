@@ -17,8 +17,8 @@
 
 namespace faultline {
 
-extern const Workload k_dos;
-extern const Workload k_bystander;
+extern const WorkloadCode k_dos;
+extern const WorkloadCode k_bystander;
 
 namespace {
 
@@ -32,8 +32,8 @@ double host_ns_per_tick() {
   return ns.count() / static_cast<double>(read_ticks() - ticks);
 }
 
-const TouchKind& kind_named(const Workload& workload, const std::string& id) {
-  for (const TouchKind& kind : workload.kinds) {
+const TouchKind& kind_named(const WorkloadCode& code, const std::string& id) {
+  for (const TouchKind& kind : code.kinds) {
     if (id == kind.id) return kind;
   }
   throw std::runtime_error("no kind " + id);

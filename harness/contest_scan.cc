@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "harness/complaints.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/histogram.h"
 #include "harness/module.h"
 
@@ -200,12 +200,12 @@ ContestMeasurement summarise(const ContestAsked& asked, std::span<const ScannedR
 
 namespace {
 
-const TouchKind* find_kind(const Workload& workload, const std::string& id) {
-  for (const TouchKind& kind : workload.kinds) {
+const TouchKind* find_kind(const RunContext& context, const std::string& id) {
+  for (const TouchKind& kind : context.code.kinds) {
     if (id == kind.id) return &kind;
   }
   if (id == kNoTouch) return nullptr;
-  throw Failure(ExitCode::kUsage, fmt::format("{} has no touch '{}'", workload.id, id));
+  throw Failure(ExitCode::kUsage, fmt::format("{} has no touch '{}'", context.workload.id, id));
 }
 
 // What all runs of a cell share.
@@ -251,7 +251,7 @@ ContestFigures run_at(ContestSpec spec, const ScanPoint& at) {
 
 ContestMeasurement measure_contest(const Cell& cell, const RunContext& context) {
   const Contest contest = context.workload.contest;
-  const TouchKind* kind = find_kind(context.workload, cell.touch);
+  const TouchKind* kind = find_kind(context, cell.touch);
   if ((kind == nullptr) != (cell.attackers == 0) || cell.attackers > kMaxTouchers) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{} attackers cannot touch by '{}'", cell.attackers, cell.touch));

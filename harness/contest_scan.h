@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/cell.h"
+#include "cell/cell.h"
 #include "harness/contest_run.h"
 #include "harness/run_context.h"
 #include "harness/workload.h"

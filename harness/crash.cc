@@ -22,12 +22,12 @@
 #include <utility>
 #include <vector>
 
-#include "harness/cell.h"
+#include "cell/cell.h"
 #include "harness/crash_page.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/guest.h"
 #include "harness/module.h"
-#include "harness/strategy.h"
+#include "cell/strategy.h"
 #include "harness/wire.h"
 #include "harness/workload.h"
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "harness/cell.h"
+#include "cell/cell.h"
 
 namespace faultline {
 

@@ -27,7 +27,7 @@
 #include "harness/clock.h"
 #include "harness/crash.h"
 #include "harness/delay.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/files.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
@@ -180,7 +180,7 @@ namespace {
 
 // Makes the file system, loads the probes, parks, and runs the cell that comes then. In a child of
 // process 1: a crash here is seen there.
-int serve_cell(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {
+int serve_cell(const FileSystem& fs, bool park) {
   std::string stage = "ready";
   try {
     const uint64_t modules = read_ticks();
@@ -211,16 +211,23 @@ int serve_cell(const FileSystem& fs, bool park, std::span<const Workload* const>
       return 0;
     }
     const Cell cell = cell_from_json(request);
-    const Workload* workload = nullptr;
-    for (const Workload* candidate : workloads) {
-      if (cell.workload == candidate->id) workload = candidate;
-    }
+    const Workload* workload = find_workload(cell.workload);
     const Strategy* strategy = find_strategy(cell.strategy);
     if (workload == nullptr || strategy == nullptr || cell.fs != fs.id) {
       throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit this guest", cell.name()));
     }
     if (cell.delay != 0) delay.attach(cell.delay);
-    send_frame(wire::kResult, run_cell(cell, {fs, *strategy, *workload, kMountPoint, probes}));
+    std::string samples;
+    const Row row = run_cell(cell,
+                             {.fs = fs,
+                              .strategy = *strategy,
+                              .workload = *workload,
+                              .code = code_of(*workload),
+                              .directory = kMountPoint,
+                              .probes = probes},
+                             &samples);
+    if (!samples.empty()) send_bytes(wire::kSamples, samples);
+    send_frame(wire::kResult, json_of(row));
     // Taking this process down would take a sixth of the guest's life.
     send_frame(wire::kDone, nlohmann::json::object());
     power_off();
@@ -246,9 +253,9 @@ void send_bytes(std::string_view type, std::string_view payload) {
   asm volatile("rep outsb" : "+S"(at), "+c"(left) : "d"(wire::kResultPort) : "memory");
 }
 
-void guest_main(std::span<const Workload* const> workloads) {
+void guest_main() {
   run_guest([&](const FileSystem& fs) {
-    return serve_cell(fs, kernel_parameter(wire::kParamPark) == "1", workloads);
+    return serve_cell(fs, kernel_parameter(wire::kParamPark) == "1");
   });
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/workload.h"
@@ -18,7 +18,7 @@ namespace faultline {
 // Runs as process 1: mounts, loads the modules, makes the file system named on the kernel's command
 // line, loads the probes, parks, takes the cell, runs it, sends its row and powers off. Never
 // returns.
-[[noreturn]] void guest_main(std::span<const Workload* const> workloads);
+[[noreturn]] void guest_main();
 
 // Runs as process 1 whatever the guest is for: `serve` is called in a child, so that a crash of it
 // is seen and told, with the file system named on the kernel's command line, its modules loaded,

@@ -16,7 +16,7 @@
 #include "cell/row.h"
 #include "harness/clock.h"
 #include "harness/counters.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/files.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
@@ -121,6 +121,7 @@ Row run_here(const Place& place, const std::string& cell_file, ProbeSets& probes
                   {.fs = *place.fs,
                    .strategy = *strategy,
                    .workload = *workload,
+                   .code = code_of(*workload),
                    .directory = place.directory,
                    .probes = probes,
                    .counters = &counters},

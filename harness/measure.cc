@@ -13,7 +13,7 @@
 #include <memory>
 
 #include "harness/clock.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/files.h"
 #include "harness/prepare.h"
 
@@ -60,7 +60,7 @@ struct Totals {
 };
 
 // Runs one loop under Google Benchmark with fixed iterations, one lane per thread.
-Totals run_lanes(const Cell& cell, const Workload& workload, const std::vector<LaneSpec>& lanes) {
+Totals run_lanes(const Cell& cell, const WorkloadCode& workload, const std::vector<LaneSpec>& lanes) {
   std::vector<Lane::Counts> counts(lanes.size());
   const uint64_t per_lane = lanes.front().touches;
   benchmark::ClearRegisteredBenchmarks();
@@ -88,7 +88,7 @@ Totals run_lanes(const Cell& cell, const Workload& workload, const std::vector<L
 
 // What of the loop is counted with the touches, over memory that takes no fault and with no call to
 // sync: ticks per touch.
-double loop_cost(const Workload& workload, LaneSpec spec) {
+double loop_cost(const WorkloadCode& workload, LaneSpec spec) {
   const uint64_t span = spec.touches * kPageSize;
   const std::unique_ptr<char[]> memory(new char[span + kPageSize]);
   std::memset(memory.get(), 1, span + kPageSize);
@@ -168,7 +168,7 @@ CellCounts counts_of(const Cell& cell, const RunContext& context, const LoopFigu
                     .journal_commits = loop.journal.commits};
   if (loop.module) counts.module_faults = loop.module->faults;
   // A set that sees no faults counts none.
-  if (!loop.probes || cell.probes == Probes::kInterruptions) return counts;
+  if (!loop.probes || !sees(cell.probes, kSeesFaults)) return counts;
   const ProbeReading& reading = loop.probes->reading;
   const PointStatus* end = find_point(loop.probes->points, "fault.end");
   counts.probed = CellCounts::Probed{.faults = reading.of(ProbeId::k_fault).count,
@@ -214,7 +214,7 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   AttachedProbes probes(set, device);
   if (prepared.warmup() > 0) {
     Lane lane(prepared.warmup_lane(), nullptr);
-    context.workload.run(lane);
+    context.code.run(lane);
   }
   probes.begin(cell.samples);
   const JournalCounters journal_before = read_journal_counters(context.fs, device);
@@ -228,7 +228,7 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   if (context.counters != nullptr) context.counters->start();
   const uint64_t ns_before = monotonic_ns();
   const uint64_t ticks_before = read_ticks();
-  const Totals totals = run_lanes(cell, context.workload, prepared.lanes());
+  const Totals totals = run_lanes(cell, context.code, prepared.lanes());
   const uint64_t ns = monotonic_ns() - ns_before;
   const uint64_t ticks = read_ticks() - ticks_before;
   if (context.counters != nullptr) measurement.counters = context.counters->stop();
@@ -260,18 +260,18 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
                    static_cast<double>(cell.touches);
   loop.per_page = loop.unit_per_tick * busy / static_cast<double>(loop.pages);
   if (context.strategy.mapped) {
-    loop.loop_cost = loop.unit_per_tick * loop_cost(context.workload, lane);
+    loop.loop_cost = loop.unit_per_tick * loop_cost(context.code, lane);
   }
   loop.faults = totals.sum.faults;
   loop.app_syncs = totals.sum.app_syncs;
   if (paced) loop.mtime_changes = totals.sum.mtime_changes;
   if (lane.persist == Persist::kFlushLines) loop.line_flush = lane.flush;
   loop.mapped_order = prepared.mapped_order();
-  if (loop.probes && cell.probes == Probes::kInterruptions) {
+  if (loop.probes && sees(cell.probes, kSeesInterruptions)) {
     loop.probes->interruptions =
-        interruptions_json(loop.probes->reading.interruptions, read_file("/proc/kallsyms"));
+        interruption_figures(loop.probes->reading.interruptions, read_file("/proc/kallsyms"));
   }
-  if (loop.probes && cell.samples && cell.probes != Probes::kInterruptions) {
+  if (loop.probes && cell.samples && sees(cell.probes, kSeesFaults)) {
     loop.probes->samples = probes.drain_samples();
   }
   const CellCounts counts = counts_of(cell, context, loop);

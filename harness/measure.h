@@ -6,14 +6,14 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bpf/sample.h"
-#include "harness/cell.h"
+#include "cell/cell.h"
 #include "harness/complaints.h"
+#include "harness/counters.h"
 #include "harness/interruptions.h"
 #include "harness/journal.h"
 #include "harness/probe.h"
@@ -29,7 +29,7 @@ struct ProbesSeen {
   std::vector<PointStatus> points = {};  // of the set: what became of each on this kernel
   std::vector<fl_sample> samples = {};   // of a cell that keeps them
   // Of the set `interruptions`, and else null: what interrupted, by name.
-  nlohmann::json interruptions = nullptr;
+  std::optional<std::vector<InterruptionFigures>> interruptions = {};
 };
 
 // All that a loop which came to its end was counted for. Times are in the cell's unit.
@@ -57,7 +57,7 @@ struct LoopFigures {
 struct Measurement {
   std::optional<bool> dax = {};
   std::optional<bool> map_sync = {};
-  nlohmann::json counters = nullptr;     // of the CPU (Counters::stop()); on the host
+  std::optional<CountersRead> counters = {};  // of the CPU; on the host
   std::optional<LoopFigures> loop = {};  // empty: the loop was not run; in part where it failed
 };
 

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/seed.h"
 
 namespace faultline {
@@ -95,14 +95,14 @@ const char* PreparedCell::mapped_order() const {
 }
 
 ProcessBeside::ProcessBeside(const RunContext& context) {
-  if (context.workload.beside == nullptr) return;
+  if (context.code.beside == nullptr) return;
   child_ = fork();
   if (child_ < 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("fork: {}", std::strerror(errno)));
   }
   if (child_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    context.workload.beside(context.directory);
+    context.code.beside(context.directory);
     _exit(0);
   }
   // Until it is under way, and out of its first steps.

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "harness/cell.h"
+#include "cell/cell.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/run_context.h"

@@ -18,7 +18,7 @@
 #include <optional>
 #include <tuple>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {
@@ -238,8 +238,8 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
   libbpf_set_print(keep_warning);
   Constants constants;
   constants.sampling = choice.sampling;
-  constants.small_ring = choice.probes == Probes::kBallast;
-  if (choice.probes == Probes::kLocks) constants.lock_write_index = lock_write_index();
+  constants.small_ring = sees(choice.probes, kAddsBallast);
+  if (sees(choice.probes, kSeesLocks)) constants.lock_write_index = lock_write_index();
   for (const Point& point : table_) {
     status_.push_back({.id = point.id});
   }
@@ -389,7 +389,7 @@ ProbeReading ProbeSet::read() const {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot read the probes' counters: {}", std::strerror(errno)));
   }
-  if (choice_.probes == Probes::kInterruptions) {
+  if (sees(choice_.probes, kSeesInterruptions)) {
     reading.interruptions = read_interruptions(loaded_->map("interruptions"));
   }
   const auto of = [&](ProbeId id) -> Distribution& {
@@ -450,14 +450,14 @@ std::vector<fl_sample> ProbeSet::drain_samples() {
 ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
     : fs_(fs), one_process_(one_process) {
   if (loading == Loading::kWhenAsked) return;
-  for (const ProbesRow& row : kProbesRows) {
-    if (row.probes != Probes::kOff) set_for({.probes = row.probes, .one_process = one_process_});
+  for (size_t i = 0; i < std::size(kProbeSets); ++i) {
+    set_for({.probes = static_cast<Probes>(i), .one_process = one_process_});
   }
 }
 
 ProbeSet* ProbeSets::set_for(ProbeChoice choice) {
   choice.one_process = one_process_;
-  if (choice.probes == Probes::kOff) return nullptr;
+  if (choice.probes == Probes::k_off) return nullptr;
   auto& set = sets_[choice];
   if (!set) set = std::make_unique<ProbeSet>(choice, fs_);
   return set.get();
@@ -466,9 +466,9 @@ ProbeSet* ProbeSets::set_for(ProbeChoice choice) {
 nlohmann::json ProbeSets::report() const {
   nlohmann::json report = nlohmann::json::array();
   for (const auto& [choice, set] : sets_) {
-    if (choice.probes == Probes::kBallast) continue;  // the tests' own
+    if (row_of(choice.probes).selftest) continue;
     for (const PointStatus& status : set->points()) {
-      report.push_back({{"set", probes_name(choice.probes)},
+      report.push_back({{"set", id_of(choice.probes)},
                         {"id", status.id},
                         {"target", status.target},
                         {"means", status.means},

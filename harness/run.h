@@ -2,15 +2,16 @@
 // One cell, from its seed to its row.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <string>
 
-#include "harness/cell.h"
+#include "cell/row.h"
 #include "harness/run_context.h"
 
 namespace faultline {
 
-// The row of docs/result-format.md, less what only the host knows (accel, tax, life). A cell that
+// The row (cell/row.h), less what only the host knows (accel, tax, life). A cell that
 // fails is a row too: `status` and `reason` say so. Does not throw for what the kernel did.
-nlohmann::json run_cell(const Cell& cell, const RunContext& context);
+// The records of a cell that keeps them (cell/sample_file.h) go into `samples`.
+Row run_cell(const Cell& cell, const RunContext& context, std::string* samples = nullptr);
 
 }  // namespace faultline

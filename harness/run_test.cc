@@ -37,26 +37,24 @@ class RunCellTest : public testing::Test {
     cell_.vary = kVaryNone;
   }
 
-  nlohmann::json Run(const char* strategy, uint64_t k = kNoK) {
+  nlohmann::json run(const char* strategy, uint64_t k = kNoK) {
     cell_.strategy = strategy;
     cell_.writes_per_sync = k;
     ProbeSets probes(fs_);
-    return run_cell(cell_, {fs_, *find_strategy(strategy), workload_, folder_.path(), probes});
+    return json_of(run_cell(cell_, {.fs = fs_,
+                                    .strategy = *find_strategy(strategy),
+                                    .workload = workload_,
+                                    .code = code_,
+                                    .directory = folder_.path(),
+                                    .probes = probes}));
   }
 
   [[nodiscard]] bool on_tmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
 
   // No probe has a hook there.
   FileSystem fs_ = {.id = "ordinary"};
-  Workload workload_ = {.id = "every_page",
-                        .summary = "",
-                        .run = every_page,
-                        .touches = 23,
-                        .rewrite = false,
-                        .paced = false,
-                        .scattered = false,
-                        .by_default = false,
-                        .selftest = false};
+  Workload workload_ = {.id = "every_page", .summary = "", .touches = 23};
+  WorkloadCode code_ = {.run = every_page};
   Cell cell_;
   // On tmpfs if there is one: with large folios one fault may map several pages.
   TempFolder folder_{access("/dev/shm", W_OK) == 0 ? "/dev/shm"
@@ -72,7 +70,7 @@ class RunCellTest : public testing::Test {
 
 TEST_F(RunCellTest, TwentyThreeTouchesTakeTwentyThreeFaults) {
   NEEDS_EXACT_FAULTS();
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["status"], "ok");
   EXPECT_EQ(row["name"], "none/ordinary/volatile/every_page/hole/pte/t1/off");
@@ -99,7 +97,7 @@ TEST_F(RunCellTest, TwentyThreeTouchesTakeTwentyThreeFaults) {
 
 TEST_F(RunCellTest, SyncsAreInThePageAndNotInTheFault) {
   NEEDS_EXACT_FAULTS();
-  const nlohmann::json row = Run("fsync", 8);
+  const nlohmann::json row = run("fsync", 8);
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["app_syncs"], 3);
   EXPECT_GT(row["per_page"], row["per_fault"]);
@@ -109,7 +107,7 @@ TEST_F(RunCellTest, ThreadsHaveAPartEach) {
   NEEDS_EXACT_FAULTS();
   cell_.threads = 2;
   cell_.touches = 46;
-  const nlohmann::json row = Run("msync", 8);
+  const nlohmann::json row = run("msync", 8);
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["status"], "ok");
   EXPECT_EQ(row["iterations"], 46);
@@ -118,7 +116,7 @@ TEST_F(RunCellTest, ThreadsHaveAPartEach) {
 }
 
 TEST_F(RunCellTest, PwriteTakesNoFault) {
-  const nlohmann::json row = Run("pwrite", 1);
+  const nlohmann::json row = run("pwrite", 1);
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["status"], "ok");
   EXPECT_EQ(row["faults"], 0);
@@ -132,7 +130,7 @@ TEST_F(RunCellTest, RewriteMapsEveryPageBeforehand) {
   cell_.state = State::kWritten;
   workload_.rewrite = true;
   // tmpfs does not write-protect after an fsync, so none of them takes another fault.
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "23 touches took 0 faults, not 23");
 }
@@ -146,12 +144,12 @@ void one_page_a_stretch(Lane& lane) {
 }
 
 TEST_F(RunCellTest, TheLoopOfAPacedWorkloadIsPricedWhole) {
-  workload_.run = one_page_a_stretch;
+  code_.run = one_page_a_stretch;
   workload_.paced = true;
   cell_.touches = 5;
   for (const char* strategy : {"volatile", "fsync"}) {
     paced_touches = 0;
-    const nlohmann::json row = Run(strategy, kEveryAll);
+    const nlohmann::json row = run(strategy, kEveryAll);
     EXPECT_EQ(paced_touches, 36U) << strategy;  // 16 to warm up, 5 measured, 3 x 5 for the price
     EXPECT_EQ(row["app_syncs"], strategy == std::string("fsync") ? 1 : 0);
     EXPECT_TRUE(row["mtime_changes"].is_number());
@@ -160,8 +158,8 @@ TEST_F(RunCellTest, TheLoopOfAPacedWorkloadIsPricedWhole) {
 
 TEST_F(RunCellTest, CountsThatDoNotAgreeFail) {
   NEEDS_EXACT_FAULTS();
-  workload_.run = all_but_one;
-  const nlohmann::json row = Run("volatile");
+  code_.run = all_but_one;
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "23 touches took 22 faults, not 23");
   EXPECT_EQ(row["faults"], 22);
@@ -171,14 +169,14 @@ TEST_F(RunCellTest, SmallEntriesWhereHugeOnesWereAskedForFail) {
   NEEDS_EXACT_FAULTS();
   cell_.order = Order::kPmd;
   cell_.touches = 2;
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "asked for pmd entries, the kernel mapped pte");
   EXPECT_EQ(row["pages"], 1024);
 }
 
 TEST_F(RunCellTest, AKernelThatRefusesMapSyncIsARow) {
-  const nlohmann::json row = Run("map_sync");
+  const nlohmann::json row = run("map_sync");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "mmap with MAP_SYNC: Operation not supported");
   EXPECT_TRUE(row["per_fault"].is_null());
@@ -186,7 +184,7 @@ TEST_F(RunCellTest, AKernelThatRefusesMapSyncIsARow) {
 
 TEST_F(RunCellTest, DaxIsProvedNotBelieved) {
   fs_.dax = true;
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "statx says DAX is off on ordinary");
 }

@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "harness/clock.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/guest.h"
 #include "harness/wire.h"
 

@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/mapping.h"
 
 namespace faultline {

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <fstream>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 
 namespace faultline {

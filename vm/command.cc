@@ -17,7 +17,7 @@
 #include <system_error>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

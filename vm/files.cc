@@ -15,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace fs = std::filesystem;

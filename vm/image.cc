@@ -19,7 +19,7 @@
 #include <string_view>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/archive_handles.h"
 #include "vm/command.h"
 #include "vm/files.h"

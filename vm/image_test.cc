@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/archive_handles.h"
 #include "vm/files.h"
 #include "vm/test_support.h"

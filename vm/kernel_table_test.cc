@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/test_support.h"
 
 namespace faultline {

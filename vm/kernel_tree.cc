@@ -5,7 +5,7 @@
 
 #include <sstream>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/bzimage.h"
 #include "vm/files.h"
 #include "vm/modules.h"

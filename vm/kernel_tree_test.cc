@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 #include "vm/modules.h"
 #include "vm/test_support.h"

@@ -11,7 +11,7 @@
 #include <sstream>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/archive_handles.h"
 #include "vm/command.h"
 #include "vm/files.h"

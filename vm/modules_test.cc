@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 #include "vm/test_support.h"
 

@@ -5,7 +5,7 @@
 
 #include <system_error>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/bzimage.h"
 
 namespace faultline {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 

@@ -7,7 +7,7 @@
 #include <array>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 
 namespace faultline {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

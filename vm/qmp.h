@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/process.h"
 
 namespace faultline {

@@ -13,7 +13,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 #include "vm/packages/toolchain.h"
 #include "vm/test_support.h"

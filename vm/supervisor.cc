@@ -192,8 +192,8 @@ void Supervisor::take_frames() {
   while (results_open_) {
     const ssize_t n = ::read(results_.get(), buffer.data(), buffer.size());
     if (n > 0) {
-      decoder_.Feed({buffer.data(), static_cast<std::size_t>(n)});
-      while (auto frame = decoder_.Next()) on_frame(*frame);
+      decoder_.feed({buffer.data(), static_cast<std::size_t>(n)});
+      while (auto frame = decoder_.next()) on_frame(*frame);
       continue;
     }
     if (n < 0 && errno == EINTR) continue;

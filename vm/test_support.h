@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 

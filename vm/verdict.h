@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 #include "vm/process.h"
 

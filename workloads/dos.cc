@@ -99,7 +99,7 @@ constexpr TouchCode k_xattr = {.touch = touch_xattr};
 constexpr TouchCode k_others = {.touch = touch_others, .setup = make_others};
 
 constexpr TouchKind kKinds[] = {
-#define DOS_TOUCH(id, ...) touch_kind({.id = #id, __VA_ARGS__}, k_##id),
+#define DOS_TOUCH(id_, ...) touch_kind(TouchRow{.id = #id_, .workload = "", __VA_ARGS__}, k_##id_),
 #define BYSTANDER_TOUCH(id, ...)
 #include "cell/touches.def"
 #undef DOS_TOUCH

@@ -14,7 +14,7 @@
 #include <string>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 
 namespace faultline {

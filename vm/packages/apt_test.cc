@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 
 namespace faultline {

@@ -8,7 +8,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/cache/entry.h"
 #include "vm/files.h"
 #include "vm/packages/apt.h"

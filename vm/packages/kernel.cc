@@ -10,7 +10,7 @@
 #include <optional>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/bzimage.h"
 #include "vm/cache/entry.h"
 #include "vm/files.h"

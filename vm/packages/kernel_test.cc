@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/bzimage.h"
 #include "vm/command.h"
 #include "vm/files.h"

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/archive_handles.h"
 #include "vm/files.h"
 

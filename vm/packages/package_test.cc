@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 #include "vm/test_support.h"
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 #include "vm/image.h"
 #include "vm/packages/test_mirror.h"

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"

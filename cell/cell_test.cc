@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/cell.h"
+#include "cell/cell.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "harness/testing.h"
+#include "cell/testing.h"
 
 namespace faultline {
 namespace {
@@ -29,7 +29,7 @@ TEST(Cell, Names) {
   cell.state = State::kHole;
   cell.order = Order::kPte;
   cell.threads = 1;
-  cell.probes = Probes::kOff;
+  cell.probes = Probes::k_off;
   EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/hole/pte/t1/off");
   cell.state = State::kWritten;
   EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/off");
@@ -53,19 +53,25 @@ TEST(Cell, TakesEveryField) {
   EXPECT_EQ(cell.state, State::kUnwritten);
   EXPECT_EQ(cell.order, Order::kPmd);
   EXPECT_EQ(cell.threads, 2U);
-  EXPECT_EQ(cell.probes, Probes::kOn);
+  EXPECT_EQ(cell.probes, Probes::k_on);
   EXPECT_EQ(cell.seed, 7U);
   EXPECT_EQ(cell.vary, "tick");
   EXPECT_EQ(cell.repetition, 3U);
   EXPECT_EQ(cell.touches, 32U);
   EXPECT_FALSE(cell.virtual_time);
   EXPECT_TRUE(cell.samples);
+  EXPECT_EQ(cell.delay, 200U);
+  EXPECT_EQ(cell.dirty_inodes, 0U);
   EXPECT_EQ(cell.touch, "");
+  EXPECT_FALSE(cell.is_contest());
   json other = json::parse(kText);
   other["touch"] = "chmod";
   other["attackers"] = 4;
   other["setting"] = "concurrent";
+  other["dirty_inodes"] = 1000;
   EXPECT_EQ(cell_from_json(other).touch, "chmod");
+  EXPECT_TRUE(cell_from_json(other).is_contest());
+  EXPECT_EQ(cell_from_json(other).dirty_inodes, 1000U);
   EXPECT_EQ(cell_from_json(other).attackers, 4U);
   EXPECT_EQ(cell_from_json(other).setting, Setting::kConcurrent);
 }
@@ -75,12 +81,12 @@ TEST(Cell, ComesBackFromJsonAsItWas) {
   EXPECT_EQ(cell_to_json(cell_from_json(given)), given);
   for (const char* state : {"hole", "unwritten", "written"}) {
     for (const char* order : {"pte", "pmd"}) {
-      for (const char* probes : {"on", "off", "phases", "locks"}) {
+      for (const ProbeSetRow& probes : kProbeSets) {
         for (const json& k : {json(nullptr), json(1U), json(512U), json("all")}) {
           json other = given;
           other["state"] = state;
           other["order"] = order;
-          other["probes"] = probes;
+          other["probes"] = probes.id;
           other["writes_per_sync"] = k;
           EXPECT_EQ(cell_to_json(cell_from_json(other)), other);
         }
@@ -129,9 +135,10 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     refused(text, nullptr);
   }
   for (const char* number :
-       {"threads", "seed", "repetition", "dirty_inodes", "touches", "attackers"}) {
-    for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)})
+       {"threads", "seed", "repetition", "dirty_inodes", "touches", "delay", "attackers"}) {
+    for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)}) {
       refused(number, value);
+    }
   }
   for (const char* flag : {"virtual_time", "samples"}) {
     refused(flag, 1);
@@ -140,8 +147,10 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
   // 2^32 + 1 is no number of threads, and not 1 either.
   refused("threads", 4'294'967'297U);
   // A negative K would otherwise be that of `all`.
-  for (const json& value : {json("some"), json(-1), json(0), json(2.5), json(true)})
+  for (const json& value : {json("some"), json(-1), json(0), json(2.5), json(true)}) {
     refused("writes_per_sync", value);
+  }
+  EXPECT_EQ(refused("vary", "ticks"), "cell: no such vary: 'ticks'");
   EXPECT_EQ(refused("state", "holes"), "cell: no such state: 'holes'");
   EXPECT_EQ(refused("order", "pud"), "cell: no such order: 'pud'");
   EXPECT_EQ(refused("setting", "loose"), "cell: no such setting: 'loose'");
@@ -150,7 +159,7 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
 }
 
 TEST(Cell, SharesTouchesEqually) {
-  const auto refusal = [](uint64_t touches, uint64_t threads) {
+  const auto refusal = [](std::uint64_t touches, std::uint64_t threads) {
     json cell = json::parse(kText);
     cell["touches"] = touches;
     cell["threads"] = threads;
@@ -160,6 +169,55 @@ TEST(Cell, SharesTouchesEqually) {
   EXPECT_EQ(refusal(1, 2), "cell: 1 touches cannot be shared by 2 threads");
   EXPECT_EQ(refusal(0, 2), "cell: 0 touches cannot be shared by 2 threads");
   EXPECT_EQ(refusal(32, 0), "cell: 32 touches cannot be shared by 0 threads");
+}
+
+TEST(ProbeSets, AreTheseAndSeeTheirParts) {
+  struct Row {
+    Probes probes;
+    const char* id;
+    unsigned parts;
+    bool by_default;
+  };
+  const Row rows[] = {
+      {Probes::k_off, "off", 0, true},
+      {Probes::k_on, "on", kSeesFaults, true},
+      {Probes::k_phases, "phases", kSeesFaults | kSeesPhases, false},
+      {Probes::k_locks, "locks", kSeesFaults | kSeesLocks, false},
+      {Probes::k_interruptions, "interruptions", kSeesInterruptions, false},
+      {Probes::k_ballast, "ballast", kSeesFaults | kSeesPhases | kAddsBallast, false}};
+  ASSERT_EQ(std::size(kProbeSets), std::size(rows));
+  for (const Row& row : rows) {
+    EXPECT_STREQ(id_of(row.probes), row.id);
+    EXPECT_EQ(probes_named(row.id), row.probes);
+    EXPECT_EQ(row_of(row.probes).parts, row.parts) << row.id;
+    EXPECT_EQ(row_of(row.probes).by_default, row.by_default) << row.id;
+    EXPECT_EQ(row_of(row.probes).selftest, row.probes == Probes::k_ballast) << row.id;
+    EXPECT_STRNE(row_of(row.probes).summary, "") << row.id;
+  }
+  EXPECT_TRUE(sees(Probes::k_locks, kSeesLocks));
+  EXPECT_FALSE(sees(Probes::k_locks, kSeesPhases));
+  EXPECT_FALSE(sees(Probes::k_off, kSeesFaults));
+}
+
+TEST(Enumerators, HaveTheirIds) {
+  EXPECT_STREQ(id_of(State::kHole), "hole");
+  EXPECT_STREQ(id_of(State::kUnwritten), "unwritten");
+  EXPECT_STREQ(id_of(State::kWritten), "written");
+  EXPECT_STREQ(id_of(Order::kPte), "pte");
+  EXPECT_STREQ(id_of(Order::kPmd), "pmd");
+  EXPECT_STREQ(id_of(Setting::kDeterministic), "deterministic");
+  EXPECT_STREQ(id_of(Setting::kDeterministic2), "deterministic2");
+  EXPECT_STREQ(id_of(Setting::kConcurrent), "concurrent");
+  EXPECT_EQ(all_of_enum<State>(),
+            (std::vector<State>{State::kHole, State::kUnwritten, State::kWritten}));
+  EXPECT_EQ(all_of_enum<Order>(), (std::vector<Order>{Order::kPte, Order::kPmd}));
+}
+
+TEST(Accidents, AreTheseThree) {
+  EXPECT_STREQ(kVaryTick, "tick");
+  EXPECT_STREQ(kVaryPages, "pages");
+  EXPECT_STREQ(kVaryBlocks, "blocks");
+  EXPECT_EQ(std::size(kAccidentTable), 3U);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/strategy.h"
+#include "cell/strategy.h"
 
 #include <gtest/gtest.h>
 
@@ -29,8 +29,8 @@ TEST(Strategies, KRisesAndIsNeverZero) {
   }
   for (const char* id : {"fsync", "msync"}) {
     const auto ks = find_strategy(id)->writes_per_sync;
-    EXPECT_EQ(std::vector<uint64_t>(ks.begin(), ks.end()),
-              (std::vector<uint64_t>{1, 8, 64, 512, UINT64_MAX}));
+    EXPECT_EQ(std::vector<std::uint64_t>(ks.begin(), ks.end()),
+              (std::vector<std::uint64_t>{1, 8, 64, 512, UINT64_MAX}));
   }
 }
 
@@ -67,6 +67,44 @@ TEST(Strategies, DoWhatTheirNamesSay) {
               strategy.persist == Persist::kNothing || strategy.persist == Persist::kFlushLines)
         << id;
   }
+}
+
+TEST(Strategies, HaveTheirFamiliesAndRules) {
+  struct Row {
+    const char* id;
+    const char* family;
+    ModuleRule module;
+    unsigned flags;
+  };
+  const Row rows[] = {{"volatile", "floor", ModuleRule::kStock, 0},
+                      {"fsync", "call", ModuleRule::kStock, 0},
+                      {"msync", "call", ModuleRule::kStock, 0},
+                      {"map_sync", "map_sync", ModuleRule::kStock, 0},
+                      {"prealloc", "map_sync", ModuleRule::kStock, 0},
+                      {"pwrite", "call", ModuleRule::kStock, 0},
+                      {"map_sync_wrapped", "map_sync", ModuleRule::kWrapped, 0},
+                      {"sync_fault", "sync_fault", ModuleRule::kSyncFault, 0},
+                      {"sync_fault_data", "sync_fault", ModuleRule::kSyncFault, kModuleDatasync},
+                      {"sync_retry", "sync_retry", ModuleRule::kSyncRetry, 0},
+                      {"sync_retry_extent", "sync_retry", ModuleRule::kSyncRetryExtent, 0},
+                      {"daxfile", "frozen", ModuleRule::kDaxfile, 0}};
+  ASSERT_EQ(strategies().size(), std::size(rows));
+  for (std::size_t i = 0; i < std::size(rows); ++i) {
+    const Strategy& strategy = strategies()[i];
+    EXPECT_STREQ(strategy.id, rows[i].id);
+    EXPECT_STREQ(id_of(strategy.family), rows[i].family) << strategy.id;
+    EXPECT_EQ(strategy.module, rows[i].module) << strategy.id;
+    EXPECT_EQ(strategy.module_flags, rows[i].flags) << strategy.id;
+  }
+}
+
+TEST(Promises, InWords) {
+  EXPECT_STREQ(table_of(Promise{})[static_cast<int>(Promise::kNothing)].summary, "nothing");
+  EXPECT_STREQ(table_of(Promise{})[static_cast<int>(Promise::kAtCallMtime)].summary,
+               "data, size and mtime, after the call");
+  EXPECT_STREQ(id_of(Promise::kAtCall), "at_call");
+  EXPECT_STREQ(id_of(Promise::kAtStore), "at_store");
+  EXPECT_STREQ(id_of(Promise::kAtStoreMtime), "at_store_mtime");
 }
 
 }  // namespace

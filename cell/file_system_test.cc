@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/filesystem.h"
+#include "cell/file_system.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
-
-#include "harness/subprocess.h"
 
 namespace faultline {
 namespace {
@@ -23,7 +21,8 @@ TEST(FileSystems, HaveNamesOfTheirOwn) {
 
 TEST(FileSystems, AreMadeByTheirTool) {
   for (const FileSystem& fs : file_systems()) {
-    EXPECT_EQ(split_words(fs.mkfs).at(0), fs.tool) << fs.id;
+    const std::string mkfs = fs.mkfs;
+    EXPECT_EQ(mkfs.substr(0, mkfs.find(' ')), fs.tool) << fs.id;
     EXPECT_EQ(std::string(fs.tool), std::string("mkfs.") + fs.type) << fs.id;
     EXPECT_EQ(std::string(fs.mkfs).find("  "), std::string::npos) << fs.mkfs;
   }
@@ -39,7 +38,9 @@ TEST(FileSystems, AreCheckedByTheirTool) {
 TEST(FileSystems, AreMountedAsTheirRowSays) {
   for (const FileSystem& fs : file_systems()) {
     EXPECT_EQ(std::string(fs.options).find("dax") != std::string::npos, fs.dax) << fs.id;
-    EXPECT_TRUE(fs.dax || !fs.by_default) << fs.id;
+    EXPECT_EQ(fs.map_sync, fs.dax) << fs.id;
+    EXPECT_EQ(fs.by_default, fs.dax) << fs.id;
+    EXPECT_STREQ(fs.module, fs.type) << fs.id;
   }
 }
 
@@ -65,7 +66,44 @@ TEST(FileSystems, HooksCanBeAttached) {
     EXPECT_GE(check(fs.fault, id + " fault"), 1U);
     EXPECT_EQ(fs.fast_commit, id == "ext4-fc") << id;
     EXPECT_EQ(fs.map != nullptr, fs.dax) << id;
-    EXPECT_NE(fs.journal, Journal::kNone) << id;
+    EXPECT_EQ(fs.journal, id.starts_with("xfs") ? Journal::kXfsLog : Journal::kJbd2) << id;
+  }
+}
+
+TEST(HostFileSystem, IsTheRowThatFits) {
+  EXPECT_STREQ(host_file_system("ext4", true, false).id, "ext4");
+  EXPECT_STREQ(host_file_system("ext4", true, true).id, "ext4-fc");
+  EXPECT_STREQ(host_file_system("ext4", false, false).id, "ext4-nodax");
+  EXPECT_STREQ(host_file_system("xfs", true, false).id, "xfs");
+  EXPECT_STREQ(host_file_system("xfs", false, false).id, "xfs-nodax");
+}
+
+TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
+  const FileSystem& fast = host_file_system("ext4", false, true);
+  EXPECT_STREQ(fast.id, "ext4-fc-nodax");
+  EXPECT_STREQ(fast.fault.front().function, "ext4_page_mkwrite") << "as without fast_commit";
+  EXPECT_TRUE(fast.fast_commit);
+  EXPECT_EQ(fast.journal, Journal::kJbd2);
+  EXPECT_FALSE(fast.dax);
+  EXPECT_FALSE(fast.map_sync);
+  EXPECT_STREQ(fast.summary, "found on this machine");
+  EXPECT_STREQ(fast.type, "ext4");
+  const FileSystem& other = host_file_system("btrfs", false, false);
+  EXPECT_STREQ(other.id, "btrfs-nodax");
+  EXPECT_EQ(other.fault.front().function, nullptr) << "no probe is known";
+  EXPECT_EQ(other.journal, Journal::kNone);
+  const FileSystem& third = host_file_system("erofs", true, false);
+  EXPECT_STREQ(third.id, "erofs");
+  EXPECT_TRUE(third.dax);
+  EXPECT_TRUE(third.map_sync);
+  EXPECT_STREQ(other.id, "btrfs-nodax") << "still there";
+  EXPECT_STREQ(host_file_system("xfs", true, true).id, "xfs-fc");
+  for (const FileSystem* made : {&fast, &other, &third}) {
+    EXPECT_STREQ(made->mkfs, "") << made->id;
+    EXPECT_STREQ(made->options, "") << made->id;
+    EXPECT_STREQ(made->tool, "") << made->id;
+    EXPECT_STREQ(made->module, "") << made->id;
+    EXPECT_EQ(find_file_system(made->id), nullptr) << "in no table";
   }
 }
 
