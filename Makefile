@@ -7,7 +7,7 @@ PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
 .PHONY: help deps build bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
-  sanitize mutants clean
+  sanitize mutants docs clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -24,6 +24,12 @@ bench: build     ## everything once, in short, with a report: 10 minutes, writes
 
 test: build      ## all tests: C++, reports/, and real ones in the VM
 	@tools/test $(BUILD)
+
+docs: build      ## write anew what docs/ and README.md copy: figures, outputs, the commands' help
+	@tools/figures --update --build $(BUILD)
+	@tools/commands --update --build $(BUILD)
+	@$(FAULTLINE) list --schema >reports/result.schema.json
+	@tools/doc-commands --build $(BUILD)
 
 example: build   ## measure docs/example anew, and the report of it
 	@tools/example $(FAULTLINE) docs/example
