@@ -262,3 +262,18 @@ def test_paths_are_of_files_that_are_there(path):
     for place in PLACE.findall(text_of(path)):
         pattern = re.sub(r"\b[A-Z]{3,}\b", "*", place)
         assert glob.glob(os.path.join(ROOT, pattern)) or glob.glob(os.path.join(ROOT, pattern + ".*")), place
+
+
+def test_the_files_that_one_thing_touches_are_counted():
+    """In CONTRIBUTING's table a number is that of the files named beside it; a row `one ...` adds to the row above."""
+    table = text_of("CONTRIBUTING.md").partition("| add | files | edit |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    before, rows = set(), table.split("\n")
+    assert len(rows) > 20
+    for row in rows:
+        _, add, count, edit, _ = (cell.strip() for cell in row.split("|"))
+        named = set(PLACE.findall(re.sub(r"` or[^`]*`[^`]*`", "`", edit)))  # either of two is one
+        if add.startswith("one "):
+            named |= before
+        else:
+            before = named
+        assert str(len(named)) in count.split(" or "), row
