@@ -94,7 +94,6 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
     run_name = "/".join([kernel, fs, name, workload, state, order, f"t{threads}"])
     faults = TOUCHES if mapping else 0
     row = {
-        **dict.fromkeys(ROW_SCHEMA["required"]),  # what nothing below says is null, as in a real row
         "name": f"{run_name}/{probes}", "run_name": run_name, "run_type": "iteration", "repetitions": 1,
         "repetition_index": 0, "family_index": 0, "per_family_instance_index": 0, "threads": threads,
         "iterations": TOUCHES, "real_time": page, "cpu_time": fault, "time_unit": "instr",
@@ -110,6 +109,7 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
         "probe": None, "losses": {"dropped": 0, "missed": 0, "recursion": 0, "slots": 0}, "life": "restored",
         "vcpus": 1,
     }
+    row = {**dict.fromkeys(ROW_SCHEMA["required"]), **row}  # what is not said here is null, as in a real row
     quantiles = make_probe(fault, faults, "dax_iomap_fault") if on else {}
     row.update({q: quantiles.get(q) for q in ("p50", "p90", "p99", "p99_9", "max")})
     if on:
