@@ -79,9 +79,12 @@ static __always_inline fl_u32 fallback_reason(const struct vm_fault* vmf, fl_u64
 /* An attempt that is not the fault's end. Out of line: the way that each fault takes stays short.
  */
 static __noinline void attempt_failed(fl_u32 result, const struct vm_fault* vmf, fl_u64 max_pgoff) {
-  if (result & VM_FAULT_FAILED)
+  if (result & VM_FAULT_FAILED) {
     __sync_fetch_and_add(&state.errors, 1);
-  else if (result & VM_FAULT_FALLBACK)
+    /* Not atomic: kernels before 5.12 have no atomic OR. Two CPUs at once may lose the name of a
+     * bit, but not the error. */
+    state.error_bits |= result & VM_FAULT_FAILED;
+  } else if (result & VM_FAULT_FALLBACK)
     __sync_fetch_and_add(&state.fallbacks[fallback_reason(vmf, max_pgoff)], 1);
   else
     __sync_fetch_and_add(&state.retries, 1);

@@ -121,8 +121,8 @@ FL_ASSERT_SIZE(struct fl_thread,
                96 + 8 * FL_PHASES + 8 * FL_MARKS_END + 48 * FL_LOCKS + 16 * FL_LOG);
 
 struct fl_state {
-  fl_u32 tgid; /* only this process, where the programs were loaded to ask */
-  fl_u32 pad;
+  fl_u32 tgid;       /* only this process, where the programs were loaded to ask */
+  fl_u32 error_bits; /* VM_FAULT_* that the attempts counted in `errors` ended in, all together */
   fl_u64 device; /* dev_t in the kernel's own form; commits of other devices do not count; 0: any */
   fl_u64 retries; /* attempts that asked to be made again */
   fl_u64 errors;  /* attempts that ended in VM_FAULT_ERROR */

@@ -10,8 +10,10 @@
 #include <memory>
 #include <optional>
 
-#include "cli/measure.h"
-#include "cli/progress.h"
+#include "campaign/progress.h"
+#include "campaign/run_campaign.h"
+#include "cell/name.h"
+#include "cell/words.h"
 #include "cli/search.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -58,30 +60,27 @@ struct Tried {
   std::string unit = "";
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
 // The rows of a cell, whatever its kernel is called. One without a figure: none has.
-Tried figure_in(const Measured& measured, const std::string& ending, const std::string& metric) {
+Tried figure_in(const std::vector<Row>& rows, const std::string& ending,
+                const std::string& metric) {
   Tried tried;
   std::vector<double> values;
-  for (const nlohmann::json& row : measured.rows) {
-    const auto name = row.value("name", "");
-    if (!name.ends_with("/" + ending)) continue;
+  for (const Row& row : rows) {
+    if (!row.name.ends_with("/" + ending)) continue;
     ++tried.rows;
-    tried.unit = row.value("unit", "");
-    if (const auto status = row.value("status", ""); status != "ok") {
-      tried.reason = fmt::format("{}: {}", status, row.value("reason", ""));
+    tried.unit = row.unit;
+    if (!is_ok(row)) {
+      tried.reason = fmt::format("{}: {}", static_cast<const std::string&>(row.status), row.reason);
       return tried;
     }
-    if (!row.contains(metric) || !row.at(metric).is_number()) {
-      tried.reason = fmt::format("the row of {} has no {}", name, metric);
+    // Any field of a row may be asked for.
+    const nlohmann::json fields = json_of(row);
+    if (!fields.contains(metric) || !fields.at(metric).is_number()) {
+      tried.reason =
+          fmt::format("the row of {} has no {}", static_cast<const std::string&>(row.name), metric);
       return tried;
     }
-    values.push_back(row.at(metric).get<double>());
+    values.push_back(fields.at(metric).get<double>());
   }
   if (values.empty()) {
     tried.reason = fmt::format("no row of {}", ending);
@@ -92,12 +91,24 @@ Tried figure_in(const Measured& measured, const std::string& ending, const std::
 }
 
 // Where the rows' surroundings are, for the user.
-void add_kernel(Tried& tried, const Measured& measured) {
-  if (!measured.context.is_object() || !measured.context.contains("kernels")) return;
-  for (const nlohmann::json& kernel : measured.context.at("kernels")) {
+void add_kernel(Tried& tried, const nlohmann::json& context) {
+  if (!context.is_object() || !context.contains("kernels")) return;
+  for (const nlohmann::json& kernel : context.at("kernels")) {
     tried.release = kernel.value("release", nlohmann::json());
     tried.package = kernel.value("package", nlohmann::json());
   }
+}
+
+// `--cell`, taken apart. Failure(kUsage) if it is no cell's name.
+CellName cell_named(const std::string& text) {
+  const std::optional<CellName> name = parse_cell_name(text);
+  if (!name) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--cell: '{}' is no cell's name; it is a row's name without the "
+                              "kernel and the probes, as ext4/map_sync/first_touch/hole/pte/t1",
+                              text));
+  }
+  return *name;
 }
 
 class Bisection {
@@ -106,7 +117,7 @@ class Bisection {
       : options_(options),
         context_(context),
         progress_(options.quiet),
-        cell_(parse_cell_name(options.cell)) {
+        cell_(cell_named(options.cell)) {
     const bool twin = options.metric == "per_page" || options.metric == "per_fault";
     probes_ = !cell_.probes.empty() ? cell_.probes : twin ? "off" : "on";
     ending_ = cell_.cell + "/" + probes_;
@@ -155,25 +166,26 @@ Tried Bisection::try_kernel(const std::string& kernel, const std::string& module
   std::error_code error;
   const fs::path note = out / "asked.json";
   const bool remembered = remember && fs::exists(note, error) && read_file(note) == asked();
-  Measured measured = remembered ? read_measured(out.string()) : Measured{};
+  ReadResult measured = remembered ? read_result(out) : ReadResult{};
   if (!remembered) {
     fs::remove(note, error);
-    MeasureWish wish = {.kernel = kernel,
-                        .modules = modules,
-                        .probes = probes_,
-                        .accel = options_.accel,
-                        .touches = options_.touches,
-                        .seeds = options_.seeds,
-                        .repetitions = options_.repetitions,
-                        .boot_s = options_.boot_s,
-                        .out = out.string()};
-    for (const auto& [option, value] : cell_.lists) wish.lists[option] = value;
-    measured = measure(wish, context_);
+    RunWish wish{.probes = probes_,
+                 .touches = options_.touches,
+                 .seeds = options_.seeds,
+                 .repetitions = options_.repetitions,
+                 .out = out.string(),
+                 .force = true,
+                 .quiet = true};
+    wish.vm = {.kernel = kernel, .modules = modules, .accel = options_.accel};
+    wish.vm.deadlines.boot_s = options_.boot_s;
+    for (const auto& [axis, value] : cell_.axes) wish.lists[axis] = value;
+    RunEnd end = run_campaign(wish, context_);
+    measured = {.context = std::move(end.context), .rows = std::move(end.rows)};
   }
-  Tried tried = figure_in(measured, ending_, options_.metric);
+  Tried tried = figure_in(measured.rows, ending_, options_.metric);
   if (remember && !remembered && tried.figure) write_file(note, asked());
   tried.remembered = remembered;
-  add_kernel(tried, measured);
+  add_kernel(tried, measured.context);
   return tried;
 }
 
@@ -364,9 +376,9 @@ ExitCode Bisection::of_tree() {
   if (from_file) {
     std::error_code error;
     const fs::path file = options_.baseline;
-    const Measured baseline =
-        read_measured((fs::is_directory(file, error) ? file : file.parent_path()).string());
-    const Tried tried = figure_in(baseline, ending_, options_.metric);
+    const ReadResult baseline =
+        read_result(fs::is_directory(file, error) ? file : file.parent_path());
+    const Tried tried = figure_in(baseline.rows, ending_, options_.metric);
     if (!tried.figure) {
       throw Failure(ExitCode::kUsage,
                     fmt::format("--baseline {}: {}", options_.baseline, tried.reason));

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <map>
 
-#include "cli/testing.h"
+#include "campaign/testing.h"
 #include "vm/kernels.h"
 
 namespace faultline {

@@ -6,9 +6,9 @@
 
 #include <sstream>
 
-#include "cli/progress.h"
-#include "cli/result.h"
-#include "cli/testing.h"
+#include "campaign/progress.h"
+#include "campaign/result.h"
+#include "campaign/testing.h"
 
 namespace faultline {
 namespace {
@@ -260,72 +260,6 @@ TEST(Reports, RefuseWhatIsNoResult) {
       EXPECT_EQ(output.error.find("Traceback"), std::string::npos);
     }
   }
-}
-
-nlohmann::json row(const char* name, const char* probes, const char* status, double fault,
-                   double page) {
-  return {{"name", std::string(name) + "/" + probes},
-          {"probes", probes},
-          {"seed", 0},
-          {"repetition_index", 0},
-          {"status", status},
-          {"per_fault", fault},
-          {"per_page", page},
-          {"tax", nullptr},
-          {"tax_page", nullptr}};
-}
-
-TEST(Tax, IsTheProbedFigureLessTheTwins) {
-  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 5000, 7000),
-                                      row("a", "on", "ok", 5500, 7600),
-                                      row("b", "on", "ok", 100, 100),  // no twin
-                                      row("c", "off", "failed", 1, 1), row("c", "on", "ok", 9, 9)};
-  add_tax(rows);
-  EXPECT_EQ(rows[1]["tax"], 500.0);
-  EXPECT_EQ(rows[1]["tax_page"], 600.0);
-  EXPECT_TRUE(rows[0]["tax"].is_null());
-  EXPECT_TRUE(rows[2]["tax"].is_null());
-  EXPECT_TRUE(rows[4]["tax"].is_null());
-}
-
-TEST(Tax, IsOfTheTwinWithTheSameSeed) {
-  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 5000, 5000),
-                                      row("a", "off", "ok", 5600, 5600),
-                                      row("a", "on", "ok", 5900, 5900)};
-  rows[1]["seed"] = rows[2]["seed"] = 1;
-  add_tax(rows);
-  EXPECT_EQ(rows[2]["tax"], 300.0);
-}
-
-nlohmann::json phase(const char* id, double mean, double marks_cost) {
-  return {
-      {"id", id}, {"mean", mean}, {"marks_cost", marks_cost}, {"tax", nullptr}, {"net", nullptr}};
-}
-
-TEST(Tax, OfAFaultThatWaitsForNobodyIsSharedByMarks) {
-  nlohmann::json probed = row("a", "phases", "ok", 6400, 6400);
-  probed["phases"] = {phase("entry", 1200, 300), phase("other", 5200, 100)};
-  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 5000, 5000), probed};
-  add_tax(rows);
-  EXPECT_EQ(rows[1]["tax"], 1400.0);
-  // 1400 in the ratio of 300 to 100.
-  EXPECT_EQ(rows[1]["phases"][0]["tax"], 1050.0);
-  EXPECT_EQ(rows[1]["phases"][0]["net"], 150.0);
-  EXPECT_EQ(rows[1]["phases"][1]["tax"], 350.0);
-  EXPECT_EQ(rows[1]["phases"][1]["net"], 4850.0);
-}
-
-TEST(Tax, ThatNoMarkAccountsForIsTheWaitings) {
-  nlohmann::json probed = row("a", "phases", "ok", 77000, 77000);
-  probed["phases"] = {phase("entry", 1200, 300), phase("log_wait", 9000, 200),
-                      phase("commit_wait", 60000, 200), phase("other", 6800, 100)};
-  std::vector<nlohmann::json> rows = {row("a", "off", "ok", 73000, 73000), probed};
-  add_tax(rows);
-  EXPECT_EQ(rows[1]["phases"][0]["tax"], 300.0);
-  EXPECT_EQ(rows[1]["phases"][1]["tax"], 200.0);
-  // 200 of its marks, and 4000 - 800 that is left.
-  EXPECT_EQ(rows[1]["phases"][2]["tax"], 3400.0);
-  EXPECT_EQ(rows[1]["phases"][3]["tax"], 100.0);
 }
 
 TEST(Progress, ClockText) {

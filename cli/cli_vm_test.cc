@@ -10,7 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "cli/testing.h"
+#include "campaign/testing.h"
 #include "vm/kernels.h"
 
 namespace faultline {

@@ -6,8 +6,8 @@
 
 #include <sstream>
 
-#include "cli/testing.h"
-#include "harness/failure.h"
+#include "campaign/testing.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "cli/progress.h"
+#include "campaign/progress.h"
 #include "cli/verbs.h"
 #include "vm/accel.h"
 #include "vm/command.h"

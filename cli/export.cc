@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <memory>
 
-#include "cli/result.h"
+#include "campaign/result.h"
+#include "cell/schema.h"
+#include "cell/words.h"
 #include "cli/trace_format.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -50,10 +52,9 @@ fs::path result_file(const std::string& given) {
   return file;
 }
 
-FaultResults fault_results(const CommandContext& context) {
+FaultResults fault_results() {
   std::vector<std::pair<std::string, uint32_t>> names;
-  const nlohmann::json tables = ask_guest_binary(context, {"list"});
-  for (const nlohmann::json& row : tables.at("fault_result")) {
+  for (const nlohmann::json& row : tables_json().at("fault_result")) {
     names.emplace_back(row.at("id").get<std::string>(), row.at("bit").get<uint32_t>());
   }
   return FaultResults(std::move(names));
@@ -99,7 +100,7 @@ ExitCode export_samples(const ExportOptions& options, const CommandContext& cont
   if (patterns.empty() && !options.cells.empty()) {
     throw Failure(ExitCode::kUsage, fmt::format("--cell: '{}' names nothing", options.cells));
   }
-  const FaultResults results = fault_results(context);
+  const FaultResults results = fault_results();
   AtomicFile out(options.out);
   size_t bytes = 0;
   const Sink sink = [&](std::string_view piece) {

@@ -7,8 +7,8 @@
 
 #include <cstdlib>
 
-#include "cli/machine.h"
-#include "cli/testing.h"
+#include "campaign/machine.h"
+#include "campaign/testing.h"
 #include "harness/wire.h"
 #include "vm/guest.h"
 #include "vm/strategy_module.h"
@@ -91,8 +91,6 @@ void expect_result(const nlohmann::json& said, const std::string& file_system) {
 
 TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
   CommandContext context;
-  context.guest_binary = FAULTLINE_GUEST;
-  const nlohmann::json tables = ask_guest_binary(context, {"list"});
   context.guest_binary = FAULTLINE_HOST_GUEST_TEST;
   const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
@@ -102,7 +100,7 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
     const GuestImage image =
-        make_guest_image(context, tables, kernel, cache_dir(), module.path,
+        make_guest_image(context, kernel, cache_dir(), module.path,
                          {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND},
                                           {"/usr/bin/faultline-guest", FAULTLINE_GUEST}}});
     std::vector<std::string> file_systems = {"ext4", "xfs"};

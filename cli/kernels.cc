@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "cli/progress.h"
+#include "campaign/progress.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
 #include "vm/strategy_module.h"

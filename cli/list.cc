@@ -6,6 +6,7 @@
 #include <memory>
 #include <sstream>
 
+#include "cell/schema.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
 #include "vm/kernels.h"
@@ -45,14 +46,30 @@ void print_rows(const std::string& title, const nlohmann::json& rows) {
 }  // namespace
 
 Verb add_list(CLI::App& app) {
-  auto json = std::make_shared<bool>(false);
+  struct Options {
+    bool json = false;
+    bool schema = false;
+    bool fields = false;
+  };
+  auto options = std::make_shared<Options>();
   CLI::App* list = app.add_subcommand("list", "Print what there is to measure");
   list->footer(
       "A star marks what is measured where nothing is named.\n\n"
-      "Examples:\n  faultline list\n  faultline list --json | jq '.strategy[].id'");
-  list->add_flag("--json", *json, "as JSON");
-  return {list, [json](const CommandContext& context) {
-            nlohmann::json tables = ask_guest_binary(context, {"list"});
+      "Examples:\n  faultline list\n  faultline list --json | jq '.strategy[].id'\n"
+      "  faultline list --schema");
+  list->add_flag("--json", options->json, "as JSON");
+  list->add_flag("--schema", options->schema, "the JSON Schema of a result instead");
+  list->add_flag("--fields", options->fields, "the fields of a row, as a Markdown table, instead");
+  return {list, [options](const CommandContext& /*context*/) {
+            if (options->schema) {
+              fmt::print("{}\n", result_schema().dump(2));
+              return ExitCode::kPass;
+            }
+            if (options->fields) {
+              fmt::print("{}", row_reference());
+              return ExitCode::kPass;
+            }
+            nlohmann::json tables = tables_json();
             tables.erase("selftest");
             tables["kernel"] = kernels_json(cache_dir());
             for (const AccelInfo& accel : accels()) {
@@ -61,7 +78,7 @@ Verb add_list(CLI::App& app) {
                    {"summary", fmt::format("{} time, unit {}", accel.time_domain, accel.unit)},
                    {"default", accel.accel == Accel::kTcgIcount}});
             }
-            if (*json) {
+            if (options->json) {
               fmt::print("{}\n", tables.dump(1));
               return ExitCode::kPass;
             }

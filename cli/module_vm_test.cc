@@ -6,8 +6,8 @@
 
 #include <cstdlib>
 
-#include "cli/machine.h"
-#include "cli/testing.h"
+#include "campaign/machine.h"
+#include "campaign/testing.h"
 #include "harness/wire.h"
 #include "vm/guest.h"
 #include "vm/strategy_module.h"
@@ -17,8 +17,6 @@ namespace {
 
 TEST(ModuleInAGuest, DoesWhatItSays) {
   CommandContext context;
-  context.guest_binary = FAULTLINE_GUEST;
-  const nlohmann::json tables = ask_guest_binary(context, {"list"});
   context.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
   const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
@@ -27,7 +25,7 @@ TEST(ModuleInAGuest, DoesWhatItSays) {
        obtain_kernels(wanted != nullptr ? wanted : "bookworm", "", cache_dir(), say)) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
-    const GuestImage image = make_guest_image(context, tables, kernel, cache_dir(), module.path);
+    const GuestImage image = make_guest_image(context, kernel, cache_dir(), module.path);
     for (const char* file_system : {"ext4", "ext4-fc", "xfs"}) {
       SCOPED_TRACE(fmt::format("{} {}", kernel.release, file_system));
       GuestJob job;

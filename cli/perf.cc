@@ -3,9 +3,13 @@
 // graph.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
-#include "cli/progress.h"
+#include "campaign/progress.h"
+#include "cell/name.h"
+#include "cell/plan.h"
+#include "cell/words.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/command.h"
@@ -16,6 +20,8 @@ namespace faultline {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr char kPerfIndex[] = "perf.json";
 
 struct PerfOptions {
   SessionWishes wishes;
@@ -60,10 +66,82 @@ void draw(const CommandContext& context, const fs::path& stem, const std::string
   }
 }
 
-ExitCode record(PerfOptions& options, const CommandContext& context) {
-  const fs::path cache = cache_dir();
-  make_dirs(cache);
-  make_dirs(options.out);
+// The cells that the options name; a typing error should not cost a boot.
+std::vector<PlannedCell> cells_of(const PerfOptions& options) {
+  return plan_cells({.patterns = {{"fs", split_list(options.fs)},
+                                  {"strategy", split_list(options.strategy)},
+                                  {"workload", split_list(options.workload)},
+                                  {"state", split_list(options.state)}}});
+}
+
+// What a file of a cell is called, less its ending.
+std::string stem_of(const std::string& kernel, const Cell& cell) {
+  std::string name = fmt::format("{}-{}-{}-{}-{}", kernel, cell.fs,
+                                 strategy_name(cell.strategy, cell.writes_per_sync), cell.workload,
+                                 id_of(cell.state));
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
+}
+
+// The folder's index, by which `explain --perf` finds a cell's stacks: an entry a cell, one that is
+// there already replaced.
+void add_to_index(const fs::path& folder, const nlohmann::json& entry) {
+  const fs::path file = folder / kPerfIndex;
+  std::error_code error;
+  nlohmann::json index = nlohmann::json::array();
+  if (fs::exists(file, error)) index = nlohmann::json::parse(read_file(file), nullptr, false);
+  if (!index.is_array()) index = nlohmann::json::array();
+  nlohmann::json kept = nlohmann::json::array();
+  for (const nlohmann::json& one : index) {
+    if (!one.is_object() || one.value("folded", "") != entry.at("folded")) kept.push_back(one);
+  }
+  kept.push_back(entry);
+  write_file(file, kept.dump(1) + "\n");
+}
+
+// One cell in a guest: NAME.script in `folder`.
+void record_cell(const SessionSpec& session, const PerfOptions& options, const Cell& cell,
+                 const std::string& name, const Say& say, const CommandContext& context) {
+  SessionSpec spec = session;
+  spec.command = {"sh",
+                  "-c",
+                  kScript,
+                  "perf",
+                  std::to_string(options.period),
+                  "faultline-cell",
+                  "--fs",
+                  cell.fs,
+                  "--strategy",
+                  strategy_name(cell.strategy, cell.writes_per_sync),
+                  "--workload",
+                  cell.workload,
+                  "--state",
+                  id_of(cell.state),
+                  "--touches",
+                  std::to_string(options.touches)};
+  const TempDir got(options.out);
+  spec.out = got.path();
+  spec.keep_output = true;
+  say(fmt::format("recording {}", name));
+  const SessionEnd end = run_session(spec, *context.interrupted);
+  if (!end.guest.ok() || !end.code) {
+    for (const std::string& line : end.guest.console_tail) say("  | " + line);
+    throw Failure(
+        *context.interrupted ? ExitCode::kUsage : ExitCode::kVmFailed,
+        end.guest.message.empty() ? "the guest ended before its command" : end.guest.message);
+  }
+  if (*end.code != 0) {
+    throw Failure(ExitCode::kUsage, fmt::format("{}: perf or its cell failed: {}", name,
+                                                end.err.empty() ? end.out : end.err));
+  }
+  std::error_code error;
+  const fs::path script = fs::path(options.out) / (name + ".script");
+  fs::rename(got.path() / "script", script, error);
+  if (error) throw_io_failure("cannot write", script, error.value());
+}
+
+ExitCode record(const PerfOptions& options, const CommandContext& context) {
+  const std::vector<PlannedCell> cells = cells_of(options);
   std::error_code error;
   if (!options.diff.empty() && !fs::is_regular_file(options.diff, error)) {
     throw Failure(ExitCode::kUsage,
@@ -71,62 +149,43 @@ ExitCode record(PerfOptions& options, const CommandContext& context) {
                               "perf`",
                               options.diff));
   }
+  const fs::path cache = cache_dir();
+  make_dirs(cache);
+  make_dirs(options.out);
   ProgressLine progress(options.quiet);
   const Say say = [&](const std::string& line) { progress.say(line); };
   nlohmann::json written = nlohmann::json::array();
-  for (const std::string& file_system : split_list(options.fs)) {
-    for (const std::string& strategy : split_list(options.strategy)) {
-      const std::string name = fmt::format("{}-{}-{}-{}-{}", options.wishes.kernel, file_system,
-                                           strategy, options.workload, options.state);
-      const fs::path stem = fs::path(options.out) / name;
-      SessionWishes wishes = options.wishes;
-      wishes.fs = {file_system};
-      SessionSpec spec = make_session(context, wishes, cache, *context.interrupted, say);
-      spec.command = {"sh",
-                      "-c",
-                      kScript,
-                      "perf",
-                      std::to_string(options.period),
-                      "faultline-cell",
-                      "--fs",
-                      file_system,
-                      "--strategy",
-                      strategy,
-                      "--workload",
-                      options.workload,
-                      "--state",
-                      options.state,
-                      "--touches",
-                      std::to_string(options.touches)};
-      const TempDir got(options.out);
-      spec.out = got.path();
-      spec.keep_output = true;
-      say(fmt::format("recording {}", name));
-      const SessionEnd end = run_session(spec, *context.interrupted);
-      if (!end.guest.ok() || !end.code) {
-        for (const std::string& line : end.guest.console_tail) say("  | " + line);
-        throw Failure(
-            *context.interrupted ? ExitCode::kUsage : ExitCode::kVmFailed,
-            end.guest.message.empty() ? "the guest ended before its command" : end.guest.message);
-      }
-      if (*end.code != 0) {
-        throw Failure(ExitCode::kUsage, fmt::format("{}: perf or its cell failed: {}", name,
-                                                    end.err.empty() ? end.out : end.err));
-      }
-      fs::rename(got.path() / "script", stem.string() + ".script", error);
-      if (error) throw_io_failure("cannot write", stem.string() + ".script", error.value());
-      draw(context, stem, name, options.diff);
-      written.push_back(
-          {{"cell", name},
-           {"folded", stem.string() + ".folded"},
-           {"svg", stem.string() + ".svg"},
-           {"diff", options.diff.empty() ? nlohmann::json(nullptr)
-                                         : nlohmann::json(stem.string() + ".diff.svg")}});
-      if (!options.json) fmt::print("{}.svg\n", stem.string());
+  for (const PlannedCell& planned : cells) {
+    const Cell& cell = planned.cell;
+    if (!planned.skip.empty()) {
+      say(fmt::format("{}/{}: skipped: {}", cell.fs, cell.strategy, planned.skip));
+      continue;
     }
+    SessionWishes wishes = options.wishes;
+    wishes.fs = {cell.fs};
+    const SessionSpec session = make_session(context, wishes, cache, *context.interrupted, say);
+    const std::string name = stem_of(session.kernel, cell);
+    const fs::path stem = fs::path(options.out) / name;
+    record_cell(session, options, cell, name, say, context);
+    draw(context, stem, name, options.diff);
+    add_to_index(options.out, {{"kernel", session.kernel},
+                               {"fs", cell.fs},
+                               {"strategy", cell.strategy},
+                               {"writes_per_sync", writes_per_sync_json(cell.writes_per_sync)},
+                               {"workload", cell.workload},
+                               {"state", id_of(cell.state)},
+                               {"folded", name + ".folded"},
+                               {"svg", name + ".svg"}});
+    written.push_back(
+        {{"cell", name},
+         {"folded", stem.string() + ".folded"},
+         {"svg", stem.string() + ".svg"},
+         {"diff", options.diff.empty() ? nlohmann::json(nullptr)
+                                       : nlohmann::json(stem.string() + ".diff.svg")}});
+    if (!options.json) fmt::print("{}.svg\n", stem.string());
   }
   if (options.json) fmt::print("{}\n", written.dump(1));
-  return ExitCode::kPass;
+  return written.empty() ? ExitCode::kSkipped : ExitCode::kPass;
 }
 
 }  // namespace
@@ -141,7 +200,7 @@ Verb add_perf(CLI::App& app) {
       "their syncs. Writes NAME.script (perf script), NAME.folded and NAME.svg into --out.\n\n"
       "Examples:\n  faultline perf --strategy map_sync,fsync:1 --out perf\n"
       "  faultline perf --strategy volatile \\\n"
-      "      --diff perf/6.1-ext4-map_sync-first_touch-hole.folded");
+      "      --diff perf/bookworm-ext4-map_sync-first_touch-hole.folded");
   perf->add_option("--kernel", options->wishes.kernel, "name, or path of a bzImage")
       ->capture_default_str();
   perf->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");

@@ -4,8 +4,10 @@
 
 #include <memory>
 
-#include "cli/machine.h"
-#include "cli/progress.h"
+#include "campaign/machine.h"
+#include "campaign/progress.h"
+#include "cell/plan.h"
+#include "cell/words.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
 #include "vm/saved_state.h"
@@ -75,19 +77,17 @@ ExitCode show_probes(const ProbesOptions& options, const CommandContext& context
   const Say say = [&](const std::string& line) { progress.say(line); };
   const std::filesystem::path cache = cache_dir();
   make_dirs(cache);
-  const nlohmann::json tables = ask_guest_binary(context, {"list"});
   std::vector<std::string> file_systems;
-  for (const nlohmann::json& planned :
-       ask_guest_binary(context, {"plan", "--fs", options.fs, "--strategy", "volatile", "--state",
-                                  "hole", "--probes", "off"})) {
-    file_systems.push_back(planned.at("cell").at("fs").get<std::string>());
-  }
+  const Selection selection{.patterns = {{"fs", split_list(options.fs)},
+                                         {"strategy", {"volatile"}},
+                                         {"state", {id_of(State::kHole)}}}};
+  for (const PlannedCell& planned : plan_cells(selection)) file_systems.push_back(planned.cell.fs);
   StateCache states(cache, say);
   const Deadlines deadlines{.boot_s = 300};
   nlohmann::json all = nlohmann::json::object();
   ExitCode code = ExitCode::kPass;
   for (const FetchedKernel& kernel : obtain_kernels(options.kernel, options.modules, cache, say)) {
-    const GuestImage image = make_guest_image(context, tables, kernel, cache);
+    const GuestImage image = make_guest_image(context, kernel, cache);
     for (const std::string& fs : file_systems) {
       VmSpec spec = guest_spec(kernel, image.path, fs, Accel::kTcgIcount);
       const Answer answer = ask_guest(states, spec, deadlines, *context.interrupted, progress);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The samples of a result (docs/result-format.md), read as a stream: of a file of any size one
-// row's samples are in memory at a time.
+// The samples of a result (docs/result-format.md): the rows say which records of the side file are
+// theirs. One row's samples are in memory at a time.
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,8 @@
 #include <map>
 #include <string>
 #include <vector>
+
+#include "cell/sample_file.h"
 
 namespace faultline {
 
@@ -32,25 +34,13 @@ struct KindRow {
   const char* order_name;
   const char* link_name;
 };
-// The kinds that the export knows by name. Rows without `sample_kinds` count in the first
-// kOldKinds of them.
+// The kinds that the export knows by name.
 const std::vector<KindRow>& known_kinds();
-inline constexpr size_t kOldKinds = 4;
 // The row of a kind; for a name that is not known, one that nests in its thread.
 KindRow kind_named(const std::string& name);
 inline constexpr char kKindSync[] = "sync";
 
-struct Sample {
-  uint32_t kind = 0;  // an index into the row's kinds
-  uint32_t tid = 0;
-  uint64_t start = 0;
-  uint64_t duration = 0;
-  uint64_t address = 0;
-  uint32_t result = 0;
-  uint32_t order = 0;
-  uint64_t link = 0;
-  [[nodiscard]] uint64_t end() const { return start + duration; }
-};
+using Sample = SampleRecord;
 
 struct SampleRow {
   std::string name = {};
@@ -59,14 +49,16 @@ struct SampleRow {
   std::vector<Sample> samples = {};
 };
 
+// Not the records themselves, but what there is.
 struct SampleFile {
   std::vector<std::string> cells;              // with samples, wanted or not
   std::map<std::string, std::string> context;  // scalars of the result's context, by path
   size_t rows = 0;                             // in the file
 };
 
-// Reads the file and hands over each wanted row that has samples. Failure(kUsage) for a file that
-// is damaged or newer than this command; what was handed over before is then worth nothing.
+// Reads a result and hands over each wanted row that has samples. Failure(kUsage) for a file that
+// is damaged, newer than this command, or of before samples lay beside the result; what was handed
+// over before is then worth nothing.
 SampleFile read_samples(const std::filesystem::path& file,
                         const std::function<bool(const std::string& cell)>& wanted,
                         const std::function<void(const SampleRow&)>& take,

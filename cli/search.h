@@ -10,16 +10,6 @@
 
 namespace faultline {
 
-// A cell as a row's name has it, less kernel and probes.
-struct CellName {
-  std::string cell = {};    // ext4/map_sync/first_touch/hole/pte/t1
-  std::string probes = {};  // if the name said so
-  // Option of `run`, and what it is to be.
-  std::vector<std::pair<std::string, std::string>> lists = {};
-};
-// Takes a row's whole name too. Failure(kUsage) if it is no cell's name.
-CellName parse_cell_name(const std::string& text);
-
 // How far `figure` is above `good`, in percent.
 double percent_above(double good, double figure);
 

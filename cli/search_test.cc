@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {
@@ -65,46 +65,6 @@ TEST(Search, EndsWhenTheQuestionIsNotAnswered) {
 TEST(PercentAbove, OfTheGoodFigure) {
   EXPECT_DOUBLE_EQ(percent_above(200, 210), 5);
   EXPECT_DOUBLE_EQ(percent_above(200, 190), -5);
-}
-
-TEST(CellName, IsTakenApartIntoOptionsOfRun) {
-  using Lists = std::vector<std::pair<std::string, std::string>>;
-  const CellName plain = parse_cell_name("ext4/fsync:8/first_touch/hole/pte/t2");
-  EXPECT_EQ(plain.cell, "ext4/fsync:8/first_touch/hole/pte/t2");
-  EXPECT_EQ(plain.probes, "");
-  EXPECT_EQ(plain.lists, (Lists{{"fs", "ext4"},
-                                {"strategy", "fsync:8"},
-                                {"workload", "first_touch"},
-                                {"state", "hole"},
-                                {"order", "pte"},
-                                {"threads", "2"}}));
-  const CellName contest =
-      parse_cell_name("xfs/map_sync/dos/written/pte/t1/utimens/a4/deterministic/on");
-  EXPECT_EQ(contest.probes, "on");
-  EXPECT_EQ(contest.lists.at(7), (std::pair<std::string, std::string>{"attackers", "4"}));
-  EXPECT_EQ(contest.cell, "xfs/map_sync/dos/written/pte/t1/utimens/a4/deterministic");
-}
-
-TEST(CellName, ARowsWholeNameWillDo) {
-  EXPECT_EQ(parse_cell_name("bookworm/ext4/map_sync/first_touch/hole/pte/t1/off").cell,
-            "ext4/map_sync/first_touch/hole/pte/t1");
-}
-
-TEST(CellName, OfDirtyInodesHasThemBehindTheThreads) {
-  for (const char* text : {"ext4/map_sync/unrelated/hole/pte/t1/d1000",
-                           "6.1.176+200/ext4/map_sync/unrelated/hole/pte/t1/d1000/off"}) {
-    const CellName name = parse_cell_name(text);
-    EXPECT_EQ(name.cell, "ext4/map_sync/unrelated/hole/pte/t1/d1000");
-    EXPECT_EQ(name.lists.back(), (std::pair<std::string, std::string>{"dirty-inodes", "1000"}));
-  }
-}
-
-TEST(CellName, RefusesWhatIsNone) {
-  for (const char* bad : {"", "ext4", "ext4/map_sync/first_touch/hole/pte/1",
-                          "ext4/map_sync/first_touch/hole/pte/t", "ext4/*/first_touch/hole/pte/t1",
-                          "ext4//first_touch/hole/pte/t1", "a/b/ext4/map_sync/x/hole/pte/t1"}) {
-    EXPECT_THROW(parse_cell_name(bad), Failure) << bad;
-  }
 }
 
 }  // namespace

@@ -20,9 +20,10 @@
 #include <mutex>
 #include <thread>
 
+#include "campaign/watch.h"
+#include "cell/file_system.h"
 #include "cli/terminal.h"
-#include "cli/watch.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 #include "vm/files.h"
 #include "vm/package.h"
@@ -289,10 +290,9 @@ ImageExtras session_files(const CommandContext& context, const FetchedKernel& ke
 
 SessionSpec make_session(const CommandContext& context, const SessionWishes& wishes,
                          const fs::path& cache, const std::atomic<bool>& cancel, const Say& say) {
-  const nlohmann::json tables = ask_guest_binary(context, {"list"});
   for (const std::string& name : wishes.fs) {
     std::vector<std::string> known;
-    for (const nlohmann::json& row : tables.at("fs")) known.push_back(row.at("id"));
+    for (const FileSystem& row : file_systems()) known.emplace_back(row.id);
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       throw Failure(ExitCode::kUsage,
                     fmt::format("--fs: no file system is called {}; there are: {}", name,
@@ -303,15 +303,13 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
     }
   }
   if (wishes.fs.empty()) throw Failure(ExitCode::kUsage, "--fs names no file system");
-  if (find_program("qemu-system-x86_64").empty()) {
-    throw Failure(ExitCode::kUsage,
-                  "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
-  }
+  require_qemu();
   const std::vector<FetchedKernel> kernels =
       obtain_kernels(wishes.kernel, wishes.modules, cache, say);
   if (kernels.size() != 1) throw Failure(ExitCode::kUsage, "--kernel: a session takes one kernel");
   const FetchedKernel& kernel = kernels.front();
   SessionSpec spec;
+  spec.kernel = kernel.id;
   spec.fs = wishes.fs;
   spec.tools = fetch_tools_image(tools_suite(kernel), cache, say).file;
   spec.vm.accel = settle_accel(wishes.accel, kernel, cache, cancel, say);
@@ -319,7 +317,7 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
   spec.vm.ram_mib = 1024;
   spec.vm.kernel = kernel.vmlinuz;
   spec.vm.initrd =
-      make_guest_image(context, tables, kernel, cache, {},
+      make_guest_image(context, kernel, cache, {},
                        session_files(context, kernel, wishes, accel_info(spec.vm.accel)))
           .path;
   return spec;

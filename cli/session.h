@@ -9,14 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "cli/context.h"
-#include "cli/machine.h"
+#include "campaign/context.h"
+#include "campaign/machine.h"
 #include "vm/guest.h"
 #include "vm/qemu.h"
 
 namespace faultline {
 
 struct SessionSpec {
+  std::string kernel = {};                     // its id
   VmSpec vm = {};                              // kernel, initrd, accelerator, memory
   std::filesystem::path tools = {};            // disk of tools
   std::vector<std::string> fs = {};            // one pmem device each
@@ -36,7 +37,7 @@ struct SessionEnd {
 
 // What a session is made of, by the names that a user gives.
 struct SessionWishes {
-  std::string kernel = "6.1";
+  std::string kernel = "bookworm";
   std::string modules = {};  // of a kernel given by its path
   std::vector<std::string> fs = {"ext4", "ext4-fc", "xfs"};
   std::string accel = "tcg-icount";

@@ -5,7 +5,8 @@
 
 #include <memory>
 
-#include "cli/progress.h"
+#include "campaign/progress.h"
+#include "cell/words.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/files.h"

@@ -19,7 +19,7 @@
 #include <regex>
 #include <sstream>
 
-#include "cli/testing.h"
+#include "campaign/testing.h"
 #include "vm/kernels.h"
 
 namespace faultline {

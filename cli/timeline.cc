@@ -8,7 +8,7 @@
 #include <numeric>
 #include <tuple>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

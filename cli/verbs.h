@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/context.h"
-#include "harness/failure.h"
+#include "campaign/context.h"
+#include "cell/failure.h"
 
 namespace faultline {
 

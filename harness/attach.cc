@@ -4,6 +4,9 @@
 namespace faultline {
 namespace {
 
+// The strategy module's handler, around the file system's (kmod/faultline.c).
+constexpr Hooks kModuleFaultHooks = {{{.function = "fl_kmod_fault", .arguments = 3}}};
+
 Point raw_tracepoint(const std::string& id, const std::string& program,
                      std::vector<std::string> names, bool required = false) {
   return {id, {{program, Means::kRawTracepoint, std::move(names)}}, "", required};
@@ -43,7 +46,7 @@ void add_pair(std::vector<Point>& points, const std::string& enter, const std::s
 // The variants that FL_FAULT() in bpf/fault.bpf.h makes.
 std::string fault_suffix(const ProbeChoice& choice) {
   std::string suffix;
-  if (choice.probes == Probes::kPhases || choice.probes == Probes::kBallast) suffix += "_marked";
+  if (sees(choice.probes, kSeesPhases)) suffix += "_marked";
   if (choice.sampling) return suffix + "_recorded";
   return choice.one_process ? suffix + "_filtered" : suffix;
 }
@@ -235,15 +238,13 @@ const char* means_name(Means means) {
 
 std::vector<Point> points_of(const ProbeChoice& choice, const FileSystem& fs) {
   std::vector<Point> points;
-  const bool ballast = choice.probes == Probes::kBallast;
-  if (choice.probes == Probes::kOff) return points;
-  if (choice.probes == Probes::kInterruptions) {
-    add_interruptions(points);
-    return points;
+  if (sees(choice.probes, kSeesInterruptions)) add_interruptions(points);
+  if (!sees(choice.probes, kSeesFaults)) return points;
+  if (sees(choice.probes, kSeesLocks)) add_locks(points);
+  if (sees(choice.probes, kAddsBallast) && fs.map != nullptr) {
+    points.push_back(entry_point("ballast", "ballast", {fs.map}));
   }
-  if (choice.probes == Probes::kLocks) add_locks(points);
-  if (ballast && fs.map != nullptr) points.push_back(entry_point("ballast", "ballast", {fs.map}));
-  if (ballast || choice.probes == Probes::kPhases) add_phases(points, choice, fs);
+  if (sees(choice.probes, kSeesPhases)) add_phases(points, choice, fs);
   add_journal(points, fs);
   add_fault(points, choice, fs);
   return points;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bpf/sample.h"
-#include "harness/cell.h"
+#include "cell/cell.h"
 #include "harness/filesystem.h"
 
 namespace faultline {
@@ -35,7 +35,7 @@ struct Point {
 
 // What a cell asks of the probes.
 struct ProbeChoice {
-  Probes probes = Probes::kOff;
+  Probes probes = Probes::k_off;
   bool module = false;       // the fault ends where the strategy module's handler returns
   bool sampling = false;     // a record per event
   bool one_process = false;  // faults of other processes do not count

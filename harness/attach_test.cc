@@ -16,7 +16,7 @@ const Point* find(const std::vector<Point>& points, const std::string& id) {
 }
 
 TEST(Attach, AFaultThatDoesNotSyncMeetsTwoRawTracepoints) {
-  const std::vector<Point> points = points_of({.probes = Probes::kOn}, *find_file_system("ext4"));
+  const std::vector<Point> points = points_of({.probes = Probes::k_on}, *find_file_system("ext4"));
   for (const char* id : {"fault.begin", "fault.end"}) {
     const Point* point = find(points, id);
     ASSERT_NE(point, nullptr) << id;
@@ -35,18 +35,18 @@ TEST(Attach, TheVariantOfAProgramIsChosenByWhatTheCellAsks) {
   const auto program = [&](const ProbeChoice& choice) {
     return find(points_of(choice, xfs), "fault.end")->ways[0].program;
   };
-  EXPECT_EQ(program({.probes = Probes::kPhases}), "dax_pte_fault_done_marked");
-  EXPECT_EQ(program({.probes = Probes::kPhases, .sampling = true}),
+  EXPECT_EQ(program({.probes = Probes::k_phases}), "dax_pte_fault_done_marked");
+  EXPECT_EQ(program({.probes = Probes::k_phases, .sampling = true}),
             "dax_pte_fault_done_marked_recorded");
-  EXPECT_EQ(program({.probes = Probes::kOn, .one_process = true}), "dax_pte_fault_done_filtered");
-  EXPECT_EQ(program({.probes = Probes::kOn, .module = true}), "handler_fexit");
-  EXPECT_EQ(program({.probes = Probes::kLocks, .module = true, .sampling = true}),
+  EXPECT_EQ(program({.probes = Probes::k_on, .one_process = true}), "dax_pte_fault_done_filtered");
+  EXPECT_EQ(program({.probes = Probes::k_on, .module = true}), "handler_fexit");
+  EXPECT_EQ(program({.probes = Probes::k_locks, .module = true, .sampling = true}),
             "handler_recorded_fexit");
 }
 
 TEST(Attach, WithoutDaxTheFaultEndsWithItsHandler) {
   const std::vector<Point> points =
-      points_of({.probes = Probes::kOn}, *find_file_system("xfs-nodax"));
+      points_of({.probes = Probes::k_on}, *find_file_system("xfs-nodax"));
   const Point* end = find(points, "fault.end");
   ASSERT_EQ(end->ways.size(), 4U);
   EXPECT_EQ(end->ways[0].targets, std::vector<std::string>{"xfs_filemap_page_mkwrite"});
@@ -59,7 +59,7 @@ TEST(Attach, WithoutDaxTheFaultEndsWithItsHandler) {
 TEST(Attach, WithoutBtfOfXfsItsTracepointsEndTheMap) {
   const Point* map = nullptr;
   const std::vector<Point> points =
-      points_of({.probes = Probes::kPhases}, *find_file_system("xfs"));
+      points_of({.probes = Probes::k_phases}, *find_file_system("xfs"));
   map = find(points, "phase.map");
   ASSERT_EQ(map->ways.size(), 3U);
   EXPECT_EQ(map->ways[1].targets, (std::vector<std::string>{"xfs_iomap_found", "xfs_iomap_alloc"}));
@@ -70,7 +70,7 @@ TEST(Attach, WithoutBtfOfXfsItsTracepointsEndTheMap) {
 TEST(Attach, EveryMarkHasItsPoint) {
   std::set<std::string> ids;
   for (const char* fs : {"ext4", "xfs"}) {
-    for (const Point& point : points_of({.probes = Probes::kPhases}, *find_file_system(fs))) {
+    for (const Point& point : points_of({.probes = Probes::k_phases}, *find_file_system(fs))) {
       ids.insert(point.id);
     }
   }
@@ -85,7 +85,7 @@ TEST(Attach, NoProbesNoPoints) { EXPECT_TRUE(points_of({}, *find_file_system("ex
 
 TEST(Attach, TheSemaphoreStandsInForTheTracepoints) {
   const std::vector<Point> points =
-      points_of({.probes = Probes::kLocks}, *find_file_system("ext4"));
+      points_of({.probes = Probes::k_locks}, *find_file_system("ext4"));
   const Point* release = find(points, "mmap_write.release");
   ASSERT_NE(release, nullptr);
   EXPECT_EQ(release->instead, "mmap_lock.ask");

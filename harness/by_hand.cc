@@ -9,11 +9,11 @@
 #include <cstring>
 #include <filesystem>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/run.h"
-#include "harness/strategy.h"
+#include "cell/strategy.h"
 
 namespace faultline {
 namespace {
@@ -39,48 +39,51 @@ class Folder {
   std::string path_;
 };
 
-std::string figure(const nlohmann::json& value) {
-  if (!value.is_number()) return "-";
-  return value.is_number_integer() ? fmt::format("{}", value.get<int64_t>())
-                                   : fmt::format("{:.1f}", value.get<double>());
+template <typename T>
+std::string figure(const std::optional<T>& value) {
+  if (!value) return "-";
+  if constexpr (std::is_same_v<T, double>) return fmt::format("{:.1f}", *value);
+  if constexpr (!std::is_same_v<T, double>) return fmt::format("{}", *value);
 }
 
 }  // namespace
 
-nlohmann::json run_by_hand(const Cell& cell, const Workload& workload, const std::string& mounted,
-                           std::optional<uint64_t> warmup) {
+Row run_by_hand(const Cell& cell, const std::string& mounted, std::optional<uint64_t> warmup) {
   const FileSystem* fs = find_file_system(cell.fs);
   const Strategy* strategy = find_strategy(cell.strategy);
-  if (fs == nullptr || strategy == nullptr) {
-    throw Failure(ExitCode::kUsage, fmt::format("no file system or strategy of this name: {}, {}",
-                                                cell.fs, cell.strategy));
+  const Workload* workload = find_workload(cell.workload);
+  if (fs == nullptr || strategy == nullptr || workload == nullptr) {
+    throw Failure(ExitCode::kUsage, fmt::format("{} is not of the tables", cell.name()));
   }
   const Folder folder(fmt::format("{}/cell-{}", mounted, getpid()));
   ProbeSets probes(*fs, false, ProbeSets::Loading::kWhenAsked);
   return run_cell(cell, {.fs = *fs,
                          .strategy = *strategy,
-                         .workload = workload,
+                         .workload = *workload,
+                         .code = code_of(*workload),
                          .directory = folder.path(),
                          .probes = probes,
                          .warmup = warmup});
 }
 
-std::string tell_row(const nlohmann::json& row) {
-  const auto text = [&](const char* field) { return row.value(field, ""); };
-  std::string told = fmt::format("{}\n", text("name"));
-  if (text("status") != "ok") told += fmt::format("{}: {}\n", text("status"), text("reason"));
-  if (!row.contains("touches") || !row["faults"].is_number()) return told;
+std::string tell_row(const Row& row) {
+  std::string told = row.name + "\n";
+  if (!is_ok(row)) told += fmt::format("{}: {}\n", static_cast<const std::string&>(row.status), row.reason);
+  if (!row.touches || !row.faults) return told;
+  const std::string& unit = row.unit;
   told += fmt::format("touches {}   faults {}   order {}   application's syncs {}\n",
-                      figure(row["touches"]), figure(row["faults"]), text("mapped_order"),
-                      figure(row["app_syncs"]));
-  told += fmt::format("per_fault {} {}   per_page {} {}\n", figure(row["per_fault"]), text("unit"),
-                      figure(row["per_page"]), text("unit"));
-  if (!row.contains("probe") || !row["probe"].is_object()) return told;
-  for (const auto& [id, probe] : row["probe"].items()) {
-    if (!probe.is_object()) continue;
-    told += fmt::format("probe {:<12} count {:>8}   mean {:>10}   max {:>10}\n", id,
-                        figure(probe["count"]), figure(probe["mean"]), figure(probe["max"]));
-  }
+                      figure(row.touches), figure(row.faults),
+                      static_cast<const std::string&>(row.mapped_order.value_or("none")),
+                      figure(row.app_syncs));
+  told += fmt::format("per_fault {} {}   per_page {} {}\n", figure(row.per_fault), unit,
+                      figure(row.per_page), unit);
+  if (!row.probe) return told;
+  ProbeFigures::fields([&](const auto& field) {
+    const std::optional<ProbePart>& part = (*row.probe).*field.member;
+    if (!part) return;
+    told += fmt::format("probe {:<12} count {:>8}   mean {:>10}   max {:>10}\n", field.name,
+                        part->count, figure(part->mean), part->max);
+  });
   return told;
 }
 

@@ -3,22 +3,19 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
-#include "harness/cell.h"
-#include "harness/workload.h"
+#include "cell/row.h"
 
 namespace faultline {
 
 // Runs `cell` in a folder of its own below `mounted`, removed afterwards; the row of
 // docs/result-format.md. `warmup`: touches before the measured ones, of which the probes know
 // nothing, but whoever else traces does. Failure(kUsage) if nothing is mounted there.
-nlohmann::json run_by_hand(const Cell& cell, const Workload& workload, const std::string& mounted,
-                           std::optional<uint64_t> warmup);
+Row run_by_hand(const Cell& cell, const std::string& mounted, std::optional<uint64_t> warmup);
 
 // The row in a few lines for people. Pure.
-std::string tell_row(const nlohmann::json& row);
+std::string tell_row(const Row& row);
 
 }  // namespace faultline

@@ -91,10 +91,9 @@ void Counters::start() {
   if (!open_.empty()) ioctl(open_.front().fd, PERF_EVENT_IOC_ENABLE, PERF_IOC_FLAG_GROUP);
 }
 
-nlohmann::json Counters::stop() {
+CountersRead Counters::stop() {
   if (!open_.empty()) ioctl(open_.front().fd, PERF_EVENT_IOC_DISABLE, PERF_IOC_FLAG_GROUP);
-  nlohmann::json json = nlohmann::json::object();
-  for (const CounterRow& row : rows_) json[row.id] = nullptr;
+  CountersRead told;
   for (const Open& event : open_) {
     Reading reading{};
     if (read(event.fd, &reading, sizeof reading) != sizeof reading) {
@@ -105,12 +104,12 @@ nlohmann::json Counters::stop() {
           fmt::format("{}{}: on the CPU for {} of {} ns, others use the counters",
                       reason_.empty() ? "" : "; ", event.row->id, reading.running, reading.enabled);
     } else {
-      json[event.row->id] = reading.value;
+      told.counts[event.row->id] = reading.value;
     }
   }
-  json["reason"] = reason_;
+  told.reason = reason_;
   close_all();
-  return json;
+  return told;
 }
 
 }  // namespace faultline

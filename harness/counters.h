@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +23,11 @@ struct CounterRow {
 // Instructions, cycles and dTLB load misses, in the kernel alone.
 std::span<const CounterRow> kernel_counters();
 
+struct CountersRead {
+  std::map<std::string, uint64_t> counts = {};  // by id
+  std::string reason = {};
+};
+
 class Counters {
  public:
   explicit Counters(std::span<const CounterRow> rows = kernel_counters()) : rows_(rows) {}
@@ -33,8 +38,8 @@ class Counters {
   // Opens the events and lets them count. What is refused is told by stop(); throws nothing. A
   // process forked from here on is counted too, so fork those that do something else before.
   void start();
-  // {id: count or null, ..., "reason": why something is null, else ""}.
-  nlohmann::json stop();
+  // What each row counted; what was refused is not there, and the reason says why.
+  CountersRead stop();
 
  private:
   struct Open {

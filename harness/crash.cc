@@ -18,12 +18,16 @@
 #include <ctime>
 #include <memory>
 #include <random>
-#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "harness/failure.h"
+#include "cell/cell.h"
+#include "harness/crash_page.h"
+#include "cell/failure.h"
 #include "harness/guest.h"
 #include "harness/module.h"
-#include "harness/strategy.h"
+#include "cell/strategy.h"
 #include "harness/wire.h"
 #include "harness/workload.h"
 
@@ -34,8 +38,8 @@ using wire::CrashWord;
 
 // The file grows by as many pages at a time, unless it was made in full beforehand.
 constexpr uint64_t kGrowth = 16;
-// One page in so many is written after a pause, in which the clock that stamps mtime moves on (two
-// ticks of 4 ms and a bit).
+// One page in so many is written after a pause of two clock ticks (4 ms each) and a bit: the clock
+// that stamps mtime moves on in it.
 constexpr unsigned kPauseOneIn = 4;
 constexpr long kPauseNs = 9'000'000;
 
@@ -43,20 +47,14 @@ constexpr long kPauseNs = 9'000'000;
   throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-// splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators), one step.
-uint64_t mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-class File {
+// A descriptor that is closed when it goes; -1, with errno, when the file does not open.
+class Descriptor {
  public:
-  File(const std::string& path, int flags) : fd_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
-  ~File() { close(fd_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+  Descriptor(const std::string& path, int flags)
+      : fd_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+  ~Descriptor() { close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
   [[nodiscard]] int fd() const { return fd_; }
 
  private:
@@ -68,33 +66,38 @@ uint64_t mtime_since_epoch(const struct stat& info) {
                                info.st_mtim.tv_nsec);
 }
 
-// Tells what happens, by stores that QEMU's plugin sees.
-class Teller {
+// Tells the host what the writer does: each event is a store to one address, which QEMU's plugin
+// writes into its log among the stores to pmem, in the order in which they happen.
+class EventChannel {
  public:
-  Teller() {
+  // Throws Failure(kVmFailed) when the address is taken.
+  EventChannel() {
     void* at =
         mmap(reinterpret_cast<void*>(wire::kCrashWordAddress), kPageSize, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
     if (at == MAP_FAILED) fail("mmap of the crash test's word");
     word_ = static_cast<volatile uint64_t*>(at);
   }
-  void say(CrashWord word, uint64_t value = 0) const { *word_ = wire::crash_word_of(word, value); }
-  void say(CrashWord word, uint16_t page, uint16_t sequence) const {
-    say(word, static_cast<uint64_t>(page) << wire::kCrashPageShift | sequence);
+  void tell(CrashWord event, uint64_t value = 0) const {
+    *word_ = wire::crash_word_of(event, value);
+  }
+  void tell(CrashWord event, uint16_t page, uint16_t sequence) const {
+    tell(event, static_cast<uint64_t>(page) << wire::kCrashPageShift | sequence);
   }
 
  private:
   volatile uint64_t* word_ = nullptr;
 };
 
-class Writer {
+// Writes the file's pages, round after round, and tells what its strategy promises of each.
+class PageWriter {
  public:
-  Writer(const nlohmann::json& request, const std::string& directory)
+  PageWriter(const nlohmann::json& request, const std::string& directory)
       : cell_(cell_from_json(request.at("cell"))),
         pages_(request.at("pages").get<uint64_t>()),
         rounds_(request.at("rounds").get<uint16_t>()),
         bytes_(pages_ * kPageSize),
-        planted_(request.value("plant", "") == "skip_sync"),
+        skips_syncs_(request.value("plant", "") == "skip_sync"),
         file_(directory + "/" + wire::kCrashFile, O_RDWR | O_CREAT | O_TRUNC),
         random_(cell_.seed) {
     if (file_.fd() < 0) fail(wire::kCrashFile);
@@ -103,11 +106,11 @@ class Writer {
     strategy_ = *strategy;
     prepare(directory);
   }
-  ~Writer() {
+  ~PageWriter() {
     if (base_ != nullptr) munmap(base_, bytes_);
   }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
+  PageWriter(const PageWriter&) = delete;
+  PageWriter& operator=(const PageWriter&) = delete;
 
   void run();
 
@@ -124,19 +127,19 @@ class Writer {
   uint64_t pages_;
   uint16_t rounds_;
   uint64_t bytes_;
-  bool planted_;
-  File file_;
+  bool skips_syncs_;  // planted by a test: a strategy that promises and does not keep it
+  Descriptor file_;
   std::mt19937_64 random_;
-  Teller teller_;
+  EventChannel events_;
   std::unique_ptr<StrategyModule> module_;
   char* base_ = nullptr;
-  uint64_t size_ = 0;
+  uint64_t size_ = 0;                                   // of the file, bytes
   std::vector<std::pair<uint16_t, uint16_t>> pending_;  // pages and sequences not yet synced
   alignas(64) std::array<uint64_t, kCrashWordsPerPage> page_{};
 };
 
-// The file in its state, durable with its name.
-void Writer::prepare(const std::string& directory) {
+// Makes the file in its state, durable with its name, and what the strategy needs.
+void PageWriter::prepare(const std::string& directory) {
   if (cell_.state != State::kHole) {
     const int mode = cell_.state == State::kUnwritten ? FALLOC_FL_KEEP_SIZE : 0;
     if (fallocate(file_.fd(), mode, 0, static_cast<off_t>(bytes_)) != 0) fail("fallocate");
@@ -151,22 +154,24 @@ void Writer::prepare(const std::string& directory) {
     size_ = bytes_;
   }
   if (strategy_.mapped) {
-    const int flags = strategy_.map_sync && !planted_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+    const int flags =
+        strategy_.map_sync && !skips_syncs_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
     void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags, file_.fd(), 0);
     if (base == MAP_FAILED) fail("mmap");
     base_ = static_cast<char*>(base);
     if (madvise(base_, bytes_, MADV_NOHUGEPAGE) != 0) fail("madvise");
   }
-  if (strategy_.needs_module() && !planted_) {
+  if (strategy_.needs_module() && !skips_syncs_) {
     module_ = std::make_unique<StrategyModule>();
     module_->set(file_.fd(), strategy_);
   }
-  const File folder(directory, O_RDONLY | O_DIRECTORY);
+  const Descriptor folder(directory, O_RDONLY | O_DIRECTORY);
   if (fsync(file_.fd()) != 0 || fsync(folder.fd()) != 0) fail("fsync");
 }
 
-// First as the file grows, so in some order within each growth; then in any.
-std::vector<uint16_t> Writer::order_of(uint16_t round) {
+// The order in which a round writes the pages. In the first round the file grows, so pages are
+// shuffled within each growth alone; later rounds shuffle all.
+std::vector<uint16_t> PageWriter::order_of(uint16_t round) {
   std::vector<uint16_t> order(pages_);
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint16_t>(i);
   const size_t part = round == 0 ? kGrowth : order.size();
@@ -178,14 +183,14 @@ std::vector<uint16_t> Writer::order_of(uint16_t round) {
   return order;
 }
 
-void Writer::tell_mtime(bool promised) {
+void PageWriter::tell_mtime(bool promised) {
   struct stat info {};
   if (fstat(file_.fd(), &info) != 0) fail("fstat");
-  teller_.say(CrashWord::kMtime, mtime_since_epoch(info));
-  if (promised) teller_.say(CrashWord::kMtimePromised, mtime_since_epoch(info));
+  events_.tell(CrashWord::kMtime, mtime_since_epoch(info));
+  if (promised) events_.tell(CrashWord::kMtimePromised, mtime_since_epoch(info));
 }
 
-void Writer::write_page(uint16_t page, uint16_t sequence) {
+void PageWriter::write_page(uint16_t page, uint16_t sequence) {
   const uint64_t at = page * kPageSize;
   if (random_() % kPauseOneIn == 0) {
     const timespec pause{0, kPauseNs};
@@ -194,15 +199,15 @@ void Writer::write_page(uint16_t page, uint16_t sequence) {
   if (base_ != nullptr && size_ < at + kPageSize) {
     size_ = std::min((at / kPageSize / kGrowth + 1) * kGrowth * kPageSize, bytes_);
     if (ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) fail("ftruncate");
-    teller_.say(CrashWord::kSize, size_);
+    events_.tell(CrashWord::kSize, size_);
   }
   fill_crash_page(page_, page, sequence);
-  teller_.say(CrashWord::kWriting, page, sequence);
+  events_.tell(CrashWord::kWriting, page, sequence);
   if (base_ == nullptr) {
     if (pwrite(file_.fd(), page_.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
       fail("pwrite");
     }
-    if (size_ < at + kPageSize) teller_.say(CrashWord::kSize, size_ = at + kPageSize);
+    if (size_ < at + kPageSize) events_.tell(CrashWord::kSize, size_ = at + kPageSize);
   } else {
     std::memcpy(base_ + at, page_.data(), kPageSize);
     if (strategy_.persist == Persist::kFlushLines) {
@@ -211,46 +216,47 @@ void Writer::write_page(uint16_t page, uint16_t sequence) {
       }
     }
   }
-  teller_.say(CrashWord::kWritten, page, sequence);
+  events_.tell(CrashWord::kWritten, page, sequence);
 }
 
-void Writer::promise_after_store(uint16_t page, uint16_t sequence) {
+void PageWriter::promise_after_store(uint16_t page, uint16_t sequence) {
   const bool mtime = strategy_.promise == Promise::kAtStoreMtime;
   if (mtime || strategy_.promise == Promise::kAtStore) {
-    teller_.say(CrashWord::kPromised, page, sequence);
-    // What the fault has synced holds at least the page that it was for.
-    teller_.say(
+    events_.tell(CrashWord::kPromised, page, sequence);
+    // What the fault has synced holds the page that it was for, and all of a file that was written
+    // in full beforehand.
+    events_.tell(
         CrashWord::kSizePromised,
         std::max<uint64_t>((page + 1) * kPageSize, cell_.state == State::kWritten ? bytes_ : 0));
   }
   tell_mtime(mtime);
 }
 
-void Writer::sync_stores() {
+void PageWriter::sync_stores() {
   if (pending_.empty()) return;
   const auto [first, last] = std::minmax_element(pending_.begin(), pending_.end());
   const uint64_t from = first->first * kPageSize;
   const uint64_t to = (last->first + 1) * kPageSize;
   struct stat info {};
   if (fstat(file_.fd(), &info) != 0) fail("fstat");
-  if (!planted_) {
+  if (!skips_syncs_) {
     errno = sync_pages(strategy_.persist, file_.fd(), base_ == nullptr ? nullptr : base_ + from,
                        to - from);
     if (errno != 0) fail("sync");
   }
   for (const auto& [page, sequence] : pending_) {
-    teller_.say(CrashWord::kPromised, page, sequence);
+    events_.tell(CrashWord::kPromised, page, sequence);
   }
-  teller_.say(CrashWord::kSizePromised, size_);
+  events_.tell(CrashWord::kSizePromised, size_);
   if (strategy_.promise == Promise::kAtCallMtime) {
-    teller_.say(CrashWord::kMtimePromised, mtime_since_epoch(info));
+    events_.tell(CrashWord::kMtimePromised, mtime_since_epoch(info));
   }
   pending_.clear();
 }
 
-void Writer::run() {
-  teller_.say(CrashWord::kBegin);
-  teller_.say(CrashWord::kSize, size_);
+void PageWriter::run() {
+  events_.tell(CrashWord::kBegin);
+  events_.tell(CrashWord::kSize, size_);
   tell_mtime(false);
   const bool calls =
       strategy_.promise == Promise::kAtCall || strategy_.promise == Promise::kAtCallMtime;
@@ -266,22 +272,23 @@ void Writer::run() {
     }
     if (calls) sync_stores();
   }
-  teller_.say(CrashWord::kEnd);
+  events_.tell(CrashWord::kEnd);
 }
 
-const char* replay_mark(Journal journal) {
+// What the kernel's log says when a mount has replayed the journal.
+std::string_view replay_mark(Journal journal) {
   switch (journal) {
     case Journal::kJbd2:
       return "recovery complete";  // fs/ext4/super.c
     case Journal::kXfsLog:
       return "Ending recovery";  // fs/xfs/xfs_log.c
-    case Journal::kNone:
+    case Journal::kNone:         // nothing is replayed
       break;
   }
   return "";
 }
 
-// What the kernel says while this lives.
+// The lines that the kernel logs while this lives.
 class KernelLog {
  public:
   KernelLog() : file_("/dev/kmsg", O_RDONLY | O_NONBLOCK) { lseek(file_.fd(), 0, SEEK_END); }
@@ -294,7 +301,7 @@ class KernelLog {
     std::array<char, 8192> record;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     for (;;) {
       const ssize_t n = read(file_.fd(), record.data(), record.size());
-      if (n < 0 && errno == EPIPE) continue;  // records were overwritten
+      if (n < 0 && errno == EPIPE) continue;  // the kernel has overwritten records
       if (n <= 0) return lines;
       const std::string text(record.data(), static_cast<size_t>(n));
       const size_t start = text.find(';');
@@ -305,17 +312,18 @@ class KernelLog {
   }
 
  private:
-  File file_;
+  Descriptor file_;
 };
 
-// Nothing of the device in the page cache: it was changed behind the kernel's back.
+// Drops what the page cache has of the device: the host has changed it behind the kernel's back.
 void drop_cached(const char* device) {
-  const File file(device, O_RDONLY);
+  const Descriptor file(device, O_RDONLY);
   if (file.fd() < 0 || ioctl(file.fd(), BLKFLSBUF, 0) != 0) fail(device);
 }
 
+// What of the file was recovered: size, mtime, and of each page the versions that it holds.
 void read_back(const std::string& path, nlohmann::json& row) {
-  const File file(path, O_RDONLY);
+  const Descriptor file(path, O_RDONLY);
   struct stat info {};
   if (file.fd() < 0 || fstat(file.fd(), &info) != 0) {
     row["error"] = fmt::format("{}: {}", path, std::strerror(errno));
@@ -334,6 +342,7 @@ void read_back(const std::string& path, nlohmann::json& row) {
   }
 }
 
+// Mounts the image that the host has put onto the device, and tells what it holds.
 nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
   nlohmann::json row = {{"mounted", false},
                         {"replayed", false},
@@ -351,9 +360,10 @@ nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
   } else {
     row["error"] = fmt::format("mount: {}", std::strerror(errno));
   }
+  const std::string_view mark = replay_mark(fs.journal);
+  constexpr int kErrorLevel = 3;  // KERN_ERR and worse
   for (const KernelLog::Line& line : log.lines()) {
-    if (line.text.find(replay_mark(fs.journal)) != std::string::npos) row["replayed"] = true;
-    constexpr int kErrorLevel = 3;
+    if (!mark.empty() && line.text.find(mark) != std::string::npos) row["replayed"] = true;
     if (line.level <= kErrorLevel) row["kernel"].push_back(line.text);
   }
   return row;
@@ -361,35 +371,9 @@ nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
 
 }  // namespace
 
-uint64_t crash_page_word(uint16_t page, uint16_t sequence, size_t i) {
-  const uint64_t place = static_cast<uint64_t>(sequence) << 32 | static_cast<uint64_t>(page) << 16 |
-                         static_cast<uint64_t>(i);
-  // Never zero: the sequence is not.
-  return static_cast<uint64_t>(sequence) << 48 | (mix(place) & 0xffffffffffff);
-}
-
-void fill_crash_page(std::span<uint64_t> words, uint16_t page, uint16_t sequence) {
-  for (size_t i = 0; i < words.size(); ++i) words[i] = crash_page_word(page, sequence, i);
-}
-
-std::vector<int> crash_versions_in(std::span<const uint64_t> words, uint16_t page) {
-  std::set<int> found;
-  for (size_t i = 0; i < words.size(); ++i) {
-    const auto sequence = static_cast<uint16_t>(words[i] >> 48);
-    if (words[i] == 0) {
-      found.insert(kCrashZeroes);
-    } else if (sequence != 0 && words[i] == crash_page_word(page, sequence, i)) {
-      found.insert(sequence);
-    } else {
-      found.insert(kCrashForeign);
-    }
-  }
-  return {found.begin(), found.end()};
-}
-
 void run_crash(const nlohmann::json& request, const FileSystem& fs, const std::string& directory) {
   if (request.value("do", "") == "write") {
-    Writer writer(request, directory);
+    PageWriter writer(request, directory);
     writer.run();
     send_frame(wire::kResult, {{"written", true}});
     return;

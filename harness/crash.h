@@ -4,36 +4,18 @@
 // cli/crashtest.cc, docs/crashtest.md.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
-#include <vector>
 
-#include "harness/cell.h"
 #include "harness/filesystem.h"
 
 namespace faultline {
 
-inline constexpr size_t kCrashWordsPerPage = kPageSize / sizeof(uint64_t);
-
-// Word `i` of page `page` in its `sequence`-th version (from 1 on): all three, and a checksum, so
-// that every word of a page says for itself what it is.
-uint64_t crash_page_word(uint16_t page, uint16_t sequence, size_t i);
-void fill_crash_page(std::span<uint64_t> words, uint16_t page, uint16_t sequence);
-
-// The versions of which a page holds words, each once, rising. Of a page that is whole there is
-// one.
-inline constexpr int kCrashZeroes = 0;
-inline constexpr int kCrashForeign = -1;  // words that were never written to this place
-std::vector<int> crash_versions_in(std::span<const uint64_t> words, uint16_t page);
-
-// What a cell's text asks for with `crash`; the payload of the last `result` frame. Throws
-// Failure.
-//   {"do": "write", "cell": {...}, "pages": n, "rounds": n, "plant": "" or "skip_sync"}
-//   {"do": "check", "images": n}: a `wait` frame before each image and after the last, and a
-//   `result` frame of each.
+// Does what the host asks for by `crash` in wire::kCellFile. Throws Failure.
+//   {"do": "write", "cell": {...}, "pages": n, "rounds": n, "plant": "" or "skip_sync"}: the
+//   writer. Its result frame is {"written": true}.
+//   {"do": "check", "images": n}: the checker. It sends a `wait` frame before each image and after
+//   the last, and a `result` frame of each.
 void run_crash(const nlohmann::json& request, const FileSystem& fs, const std::string& directory);
 
 }  // namespace faultline

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

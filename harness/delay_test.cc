@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

@@ -27,7 +27,7 @@
 #include "harness/clock.h"
 #include "harness/crash.h"
 #include "harness/delay.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/files.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
@@ -48,8 +48,7 @@ void send_failure(const std::string& stage, const Failure& failure) {
   for (;;) pause();
 }
 
-// The value of `name=` on the kernel's command line.
-std::string parameter(const char* name) {
+std::string kernel_parameter(const char* name) {
   std::istringstream words(read_file("/proc/cmdline"));
   for (std::string word; words >> word;) {
     if (word.starts_with(name)) return word.substr(std::strlen(name));
@@ -122,7 +121,7 @@ void wait_for_device(const std::string& device) {
   }
 }
 
-nlohmann::json hello(uint64_t ticks) {
+nlohmann::json hello_payload(uint64_t ticks) {
   utsname name{};
   uname(&name);
   std::string cpu;
@@ -141,7 +140,7 @@ nlohmann::json hello(uint64_t ticks) {
 
 // Every read asks the device anew (drivers/firmware/qemu_fw_cfg.c), so what the restored machine
 // was given is what comes.
-nlohmann::json take_cell_text() {
+nlohmann::json take_request() {
   std::string text = read_file(wire::kCellSysfs);
   text.resize(std::strlen(text.c_str()));
   nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
@@ -179,8 +178,9 @@ void commit_once(const std::string& directory) {
 
 namespace {
 
-// Everything but what process 1 must do itself: a crash here is seen there.
-int serve(const FileSystem& fs, bool park, std::span<const Workload* const> workloads) {
+// Makes the file system, loads the probes, parks, and runs the cell that comes then. In a child of
+// process 1: a crash here is seen there.
+int serve_cell(const FileSystem& fs, bool park) {
   std::string stage = "ready";
   try {
     const uint64_t modules = read_ticks();
@@ -205,22 +205,29 @@ int serve(const FileSystem& fs, bool park, std::span<const Workload* const> work
     if (park) park_here();
 
     stage = "cell";
-    const nlohmann::json text = take_cell_text();
-    if (text.contains("crash")) {
-      run_crash(text["crash"], fs, kMountPoint);
+    const nlohmann::json request = take_request();
+    if (request.contains("crash")) {
+      run_crash(request["crash"], fs, kMountPoint);
       return 0;
     }
-    const Cell cell = cell_from_json(text);
-    const Workload* workload = nullptr;
-    for (const Workload* candidate : workloads) {
-      if (cell.workload == candidate->id) workload = candidate;
-    }
+    const Cell cell = cell_from_json(request);
+    const Workload* workload = find_workload(cell.workload);
     const Strategy* strategy = find_strategy(cell.strategy);
     if (workload == nullptr || strategy == nullptr || cell.fs != fs.id) {
       throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit this guest", cell.name()));
     }
     if (cell.delay != 0) delay.attach(cell.delay);
-    send_frame(wire::kResult, run_cell(cell, {fs, *strategy, *workload, kMountPoint, probes}));
+    std::string samples;
+    const Row row = run_cell(cell,
+                             {.fs = fs,
+                              .strategy = *strategy,
+                              .workload = *workload,
+                              .code = code_of(*workload),
+                              .directory = kMountPoint,
+                              .probes = probes},
+                             &samples);
+    if (!samples.empty()) send_bytes(wire::kSamples, samples);
+    send_frame(wire::kResult, json_of(row));
     // Taking this process down would take a sixth of the guest's life.
     send_frame(wire::kDone, nlohmann::json::object());
     power_off();
@@ -246,9 +253,9 @@ void send_bytes(std::string_view type, std::string_view payload) {
   asm volatile("rep outsb" : "+S"(at), "+c"(left) : "d"(wire::kResultPort) : "memory");
 }
 
-void guest_main(std::span<const Workload* const> workloads) {
+void guest_main() {
   run_guest([&](const FileSystem& fs) {
-    return serve(fs, parameter(wire::kParamPark) == "1", workloads);
+    return serve_cell(fs, kernel_parameter(wire::kParamPark) == "1");
   });
 }
 
@@ -270,10 +277,10 @@ void begin_guest() {
 void run_guest(const std::function<int(const FileSystem& fs)>& serve) {
   const uint64_t ticks = read_ticks();
   begin_guest();
-  if (parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
+  if (kernel_parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
   try {
-    send_frame(wire::kHello, hello(ticks));
-    const std::string fs_id = parameter(wire::kParamFs);
+    send_frame(wire::kHello, hello_payload(ticks));
+    const std::string fs_id = kernel_parameter(wire::kParamFs);
     if (fs_id != "none") {
       const FileSystem* fs = find_file_system(fs_id);
       if (fs == nullptr) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/workload.h"
@@ -18,11 +18,11 @@ namespace faultline {
 // Runs as process 1: mounts, loads the modules, makes the file system named on the kernel's command
 // line, loads the probes, parks, takes the cell, runs it, sends its row and powers off. Never
 // returns.
-[[noreturn]] void guest_main(std::span<const Workload* const> workloads);
+[[noreturn]] void guest_main();
 
-// What process 1 of a guest is to do, in a child so that a crash is seen and told: `serve` gets the
-// file system named on the kernel's command line, its modules loaded, its device there. Then the
-// guest powers off.
+// Runs as process 1 whatever the guest is for: `serve` is called in a child, so that a crash of it
+// is seen and told, with the file system named on the kernel's command line, its modules loaded,
+// its device there. Then the guest powers off.
 [[noreturn]] void run_guest(const std::function<int(const FileSystem& fs)>& serve);
 
 // The parts of process 1 that a session (harness/session.h) needs too.
@@ -30,15 +30,18 @@ namespace faultline {
 // cannot.
 void begin_guest();
 // The value of `name=` on the kernel's command line.
-std::string parameter(const char* name);
-// In the order of the image, those of file systems not in `wanted` left out. Failure(kVmFailed).
+std::string kernel_parameter(const char* name);
+// Loads the image's modules in their order, but for those of file systems not in `wanted`. Throws
+// Failure(kVmFailed) for a module that is required and does not load.
 void load_modules(std::span<const FileSystem* const> wanted);
+// Until the device is there, for up to 5 s. Throws Failure(kVmFailed).
 void wait_for_device(const std::string& device);
 [[noreturn]] void power_off();
-// {ticks, release, ...} of the `hello` frame.
-nlohmann::json hello(uint64_t ticks);
-// The cell's text, as the host handed it in.
-nlohmann::json take_cell_text();
+// The payload of the `hello` frame: {ticks, release, version, command_line, cpu_model, btf_crc32}.
+nlohmann::json hello_payload(uint64_t ticks);
+// What the host handed in (wire::kCellFile): a cell, a crash test or a session. Throws
+// Failure(kVmFailed) when it is no JSON.
+nlohmann::json take_request();
 void send_failure(const std::string& stage, const Failure& failure);
 // One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
 // (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell

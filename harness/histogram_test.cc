@@ -128,5 +128,53 @@ TEST(Quantile, IsNeverAboveTheGreatest) {
   EXPECT_EQ(quantile(buckets({{10, 1}, {128, 9}}), 0.9, 256), 256U);
 }
 
+TEST(Distribution, AddsEventsAndOthers) {
+  Distribution some;
+  some.add(10);
+  some.add(130);
+  Distribution more;
+  more.add(7);
+  more.add(some);
+  EXPECT_EQ(more.count, 3U);
+  EXPECT_EQ(more.sum, 147U);
+  EXPECT_EQ(more.max, 130U);
+  EXPECT_EQ(more.buckets.at(7), 1U);
+  EXPECT_EQ(more.buckets.at(10), 1U);
+  EXPECT_EQ(more.buckets.at(96), 1U);  // 128 to 131
+}
+
+TEST(QuantileOf, OfExactValuesAloneIsExact) {
+  const std::vector<uint64_t> values = {1, 2, 3, 4, 1000};
+  EXPECT_EQ(quantile_of(values, {}, 0.5), 3U);
+  EXPECT_EQ(quantile_of(values, {}, 0.8), 4U);
+  EXPECT_EQ(quantile_of(values, {}, 0.81), 1000U);
+  EXPECT_EQ(quantile_of(values, {}, 1.0), 1000U);
+  EXPECT_EQ(quantile_of(std::span<const uint64_t>(), Distribution(), 0.5), 0U);
+}
+
+TEST(QuantileOf, TakesAllByTheirOrder) {
+  Distribution beyond;
+  for (int i = 0; i < 5; ++i) beyond.add(50);
+  for (int i = 0; i < 4; ++i) beyond.add(257);  // counts as 257, for it is the greatest
+  const std::vector<uint64_t> values = {40, 50, 60};
+  EXPECT_EQ(quantile_of(values, beyond, 0.05), 40U);   // rank 1 of 12
+  EXPECT_EQ(quantile_of(values, beyond, 0.50), 50U);   // rank 6
+  EXPECT_EQ(quantile_of(values, beyond, 0.58), 50U);   // rank 7, the last of six
+  EXPECT_EQ(quantile_of(values, beyond, 0.66), 60U);   // rank 8
+  EXPECT_EQ(quantile_of(values, beyond, 0.75), 257U);  // rank 9
+  EXPECT_EQ(quantile_of(values, beyond, 1.0), 257U);
+  EXPECT_EQ(quantile_of(std::vector<uint64_t>{1, 2, 300, 400}, beyond, 0.99), 400U);
+  EXPECT_EQ(quantile_of(std::vector<uint64_t>{1, 2, 300, 400}, beyond, 0.90),
+            300U);  // rank 12 of 13
+}
+
+TEST(QuantileOf, TheGreatestIsExact) {
+  Distribution beyond;
+  beyond.add(256);
+  beyond.add(263);  // of the same bucket, whose middle is 259
+  EXPECT_EQ(quantile_of(std::vector<uint64_t>{1}, beyond, 0.5), 259U);
+  EXPECT_EQ(quantile_of(std::vector<uint64_t>{1}, beyond, 1.0), 263U);
+}
+
 }  // namespace
 }  // namespace faultline

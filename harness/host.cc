@@ -9,20 +9,20 @@
 
 #include <cerrno>
 #include <cstring>
-#include <list>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <vector>
 
+#include "cell/row.h"
 #include "harness/clock.h"
-#include "harness/contest.h"
 #include "harness/counters.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/files.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/probe.h"
+#include "harness/row.h"
 #include "harness/run.h"
 #include "harness/wire.h"
 
@@ -73,21 +73,14 @@ bool fast_commit_of(const MountEntry& mount, std::string& remark) {
   return has.value_or(false);
 }
 
-const FileSystem* find_row(const std::string& type, bool dax, bool fast_commit) {
-  for (const FileSystem& fs : file_systems()) {
-    if (type == fs.type && fs.dax == dax && fs.fast_commit == fast_commit) {
-      return &fs;
-    }
-  }
-  return nullptr;
-}
-
 class FrameWriter {
  public:
   explicit FrameWriter(int fd) : fd_(fd) {}
   void send_frame(std::string_view type, const nlohmann::json& payload) const {
-    const std::string frame =
-        wire::encode(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    send_bytes(type, payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  void send_bytes(std::string_view type, std::string_view payload) const {
+    const std::string frame = wire::encode(type, payload);
     for (size_t at = 0; at < frame.size();) {
       const ssize_t n = write(fd_, frame.data() + at, frame.size() - at);
       if (n < 0 && errno == EINTR) continue;
@@ -101,38 +94,41 @@ class FrameWriter {
   int fd_;
 };
 
-nlohmann::json run_here(const Place& place, const std::string& cell_file, ProbeSets& probes,
-                        std::span<const Workload* const> workloads) {
+Row run_here(const Place& place, const std::string& cell_file, ProbeSets& probes,
+             std::string& samples) {
   const nlohmann::json json = nlohmann::json::parse(read_file(cell_file), nullptr, false);
   if (json.is_discarded()) {
     throw Failure(ExitCode::kUsage, fmt::format("{} holds no cell", cell_file));
   }
   const Cell cell = cell_from_json(json);
-  const Workload* workload = find_workload(workloads, cell.workload);
+  const Workload* workload = find_workload(cell.workload);
   const Strategy* strategy = find_strategy(cell.strategy);
   if (workload == nullptr || strategy == nullptr || cell.fs != place.fs->id || cell.virtual_time) {
     throw Failure(ExitCode::kUsage, fmt::format("cell {} does not fit {}, which is {}", cell.name(),
                                                 place.directory, place.fs->id));
   }
-  if (const std::string skip = why_not_here(place, *strategy, *workload, cell); !skip.empty()) {
-    return empty_row(cell, "skipped", skip);
+  const Surroundings around{.place = host_place(place)};
+  if (const std::string skip = why_not(cell, {.file_systems = {place.fs, 1}}, around);
+      !skip.empty()) {
+    return empty_row(cell, kStatusSkipped, skip);
   }
   probes.set_for(
       {.probes = cell.probes, .module = strategy->needs_module(), .sampling = cell.samples});
   // As in a guest: no fault on program or libraries falls into a measurement.
   mlockall(MCL_CURRENT);
   Counters counters;
-  return run_cell(cell, {*place.fs, *strategy, *workload, place.directory, probes, &counters});
+  return run_cell(cell,
+                  {.fs = *place.fs,
+                   .strategy = *strategy,
+                   .workload = *workload,
+                   .code = code_of(*workload),
+                   .directory = place.directory,
+                   .probes = probes,
+                   .counters = &counters},
+                  &samples);
 }
 
 }  // namespace
-
-const Workload* find_workload(std::span<const Workload* const> workloads, const std::string& id) {
-  for (const Workload* workload : workloads) {
-    if (id == workload->id) return workload;
-  }
-  return nullptr;
-}
 
 std::optional<MountEntry> find_mount(const std::string& mountinfo, uint64_t id) {
   std::istringstream lines(mountinfo);
@@ -172,26 +168,6 @@ std::optional<bool> has_fast_commit(const std::string& superblock) {
   return (little_endian(superblock, kCompatAt, 4) & kFastCommit) != 0;
 }
 
-const FileSystem& host_file_system(const std::string& type, bool dax, bool fast_commit) {
-  if (const FileSystem* row = find_row(type, dax, fast_commit)) return *row;
-  // The rows are `const` arrays of plain pointers: what is made up here must outlive them.
-  static std::list<std::string> words;
-  static std::list<FileSystem> rows;
-  const auto keep = [](const std::string& word) { return words.emplace_back(word).c_str(); };
-  FileSystem row{};
-  if (const FileSystem* near = find_row(type, dax, false)) row = *near;
-  row.fast_commit = fast_commit;
-  row.id = keep(type + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
-  row.summary = "found on this machine";
-  row.type = keep(type);
-  row.mkfs = "";
-  row.options = "";
-  row.dax = dax;
-  row.module = "";
-  row.tool = "";
-  return rows.emplace_back(row);
-}
-
 Place inspect(const std::string& directory) {
   Place place;
   place.directory = directory;
@@ -225,8 +201,8 @@ Place inspect(const std::string& directory) {
   return place;
 }
 
-std::string refusal(const Place& place, bool page_cache) {
-  if (place.dax || page_cache) return "";
+std::string refusal(const Place& place) {
+  if (place.dax) return "";
   return fmt::format(
       "not on DAX: files there go through the page cache ({} of {} on {}; statx shows no "
       "STATX_ATTR_DAX, MAP_SYNC: {}); mount a pmem device with -o dax, or give "
@@ -235,29 +211,13 @@ std::string refusal(const Place& place, bool page_cache) {
       place.map_sync.empty() ? "granted" : place.map_sync);
 }
 
-std::string why_not_here(const Place& place, const Strategy& strategy, const Workload& workload,
-                         const Cell& cell) {
-  if (workload.vm_only) return fmt::format("{} brings the kernel down", workload.id);
-  for (const TouchKind& kind : workload.kinds) {
-    if (cell.touch == kind.id && kind.whole_fs) {
-      return fmt::format("touch {} stops the whole file system, others' files too", kind.id);
-    }
-  }
-  if (strategy.map_sync && !place.map_sync.empty()) {
-    return fmt::format("{} needs MAP_SYNC, which {} refuses: {}", strategy.id, place.mount.where,
-                       place.map_sync);
-  }
-  if (strategy.needs_module() && access("/dev/" FAULTLINE_DEVICE, F_OK) != 0) {
-    return fmt::format(
-        "{} needs the strategy module, which is not loaded: `make kmod`, then as root `insmod "
-        "build/kmod/faultline.ko`",
-        strategy.id);
-  }
-  return "";
+HostPlace host_place(const Place& place) {
+  return {.where = place.mount.where,
+          .map_sync = place.map_sync,
+          .module_loaded = access("/dev/" FAULTLINE_DEVICE, F_OK) == 0};
 }
 
-int host_main(const std::string& directory, const std::string& cell_file, int frames,
-              std::span<const Workload* const> workloads) {
+int host_main(const std::string& directory, const std::string& cell_file, int frames) {
   const FrameWriter writer(frames);
   std::string stage = "ready";
   const auto fail = [&](ExitCode code, const char* message) {
@@ -267,7 +227,7 @@ int host_main(const std::string& directory, const std::string& cell_file, int fr
     return static_cast<int>(code);
   };
   try {
-    writer.send_frame(wire::kHello, hello(read_ticks()));
+    writer.send_frame(wire::kHello, hello_payload(read_ticks()));
     const Place place = inspect(directory);
     nlohmann::json ready = {
         {"mkfs", ""},
@@ -275,8 +235,13 @@ int host_main(const std::string& directory, const std::string& cell_file, int fr
                               place.mount.source, place.mount.where)},
         {"tool_version", ""},
         {"fs", place.fs->id},
+        {"type", place.mount.type},
+        {"where", place.mount.where},
         {"dax", place.dax},
+        {"fast_commit", place.fs->fast_commit},
         {"map_sync", place.map_sync},
+        {"module_loaded", host_place(place).module_loaded},
+        {"refusal", refusal(place)},
         {"remark", place.remark}};
     // Others fault on this machine too (`true`): those of the cell alone count.
     if (cell_file.empty()) {
@@ -287,7 +252,10 @@ int host_main(const std::string& directory, const std::string& cell_file, int fr
       writer.send_frame(wire::kReady, ready);
       stage = "cell";
       ProbeSets probes(*place.fs, true, ProbeSets::Loading::kWhenAsked);
-      writer.send_frame(wire::kResult, run_here(place, cell_file, probes, workloads));
+      std::string samples;
+      const Row row = run_here(place, cell_file, probes, samples);
+      if (!samples.empty()) writer.send_bytes(wire::kSamples, samples);
+      writer.send_frame(wire::kResult, json_of(row));
     }
     writer.send_frame(wire::kDone, nlohmann::json::object());
     return 0;

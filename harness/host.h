@@ -4,13 +4,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 
-#include "harness/cell.h"
-#include "harness/filesystem.h"
-#include "harness/strategy.h"
-#include "harness/workload.h"
+#include "cell/file_system.h"
+#include "cell/skip.h"
 
 namespace faultline {
 
@@ -29,10 +26,6 @@ std::optional<MountEntry> find_mount(const std::string& mountinfo, uint64_t id);
 // nullopt when it is none.
 std::optional<bool> has_fast_commit(const std::string& superblock);
 
-// The row of the table for what is mounted; one made up where there is none: `TYPE`, or
-// `TYPE-nodax`, without mkfs. Its probes are those of the nearest row, or none.
-const FileSystem& host_file_system(const std::string& type, bool dax, bool fast_commit);
-
 // What a folder offers, found out by a file that is made in it and removed.
 struct Place {
   std::string directory;
@@ -45,20 +38,14 @@ struct Place {
 // Throws Failure(kUsage) when no file can be made there.
 Place inspect(const std::string& directory);
 
-// Why there is nothing to measure in `place`; empty when there is. `page_cache`: it need not be
-// DAX.
-std::string refusal(const Place& place, bool page_cache);
+// Why there is nothing to measure in `place` unless through the page cache; empty: it is on DAX.
+std::string refusal(const Place& place);
 
-// Why such a cell is not for this kernel and place, beside what why_not() says; empty when it is.
-std::string why_not_here(const Place& place, const Strategy& strategy, const Workload& workload,
-                         const Cell& cell);
-
-// nullptr when there is none of that id.
-const Workload* find_workload(std::span<const Workload* const> workloads, const std::string& id);
+// What of it decides which cells can be measured (cell/skip.h).
+HostPlace host_place(const Place& place);
 
 // Sends hello and ready as a guest does; with `cell_file` (JSON; empty: none) runs that cell and
 // sends its row; then done. Frames go to `frames`. The exit code of the process.
-int host_main(const std::string& directory, const std::string& cell_file, int frames,
-              std::span<const Workload* const> workloads);
+int host_main(const std::string& directory, const std::string& cell_file, int frames);
 
 }  // namespace faultline

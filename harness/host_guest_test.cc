@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/clock.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/guest.h"
 #include "harness/subprocess.h"
 #include "harness/wire.h"

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "harness/contest.h"
 #include "harness/testing.h"
 
 namespace faultline {
@@ -50,30 +49,6 @@ TEST(Superblock, HasFastCommitOrNotOrIsNone) {
   EXPECT_EQ(has_fast_commit(block), true);
 }
 
-TEST(HostFileSystem, IsTheRowThatFits) {
-  EXPECT_STREQ(host_file_system("ext4", true, false).id, "ext4");
-  EXPECT_STREQ(host_file_system("ext4", true, true).id, "ext4-fc");
-  EXPECT_STREQ(host_file_system("ext4", false, false).id, "ext4-nodax");
-  EXPECT_STREQ(host_file_system("xfs", true, false).id, "xfs");
-  EXPECT_STREQ(host_file_system("xfs", false, false).id, "xfs-nodax");
-}
-
-TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
-  const FileSystem& fast = host_file_system("ext4", false, true);
-  EXPECT_STREQ(fast.id, "ext4-fc-nodax");
-  EXPECT_STREQ(fast.fault.front().function, "ext4_page_mkwrite") << "as without fast_commit";
-  EXPECT_TRUE(fast.fast_commit);
-  EXPECT_EQ(fast.journal, Journal::kJbd2);
-  EXPECT_FALSE(fast.dax);
-  const FileSystem& other = host_file_system("btrfs", false, false);
-  EXPECT_STREQ(other.id, "btrfs-nodax");
-  EXPECT_EQ(other.fault.front().function, nullptr) << "no probe is known";
-  const FileSystem& third = host_file_system("erofs", true, false);
-  EXPECT_STREQ(third.id, "erofs");
-  EXPECT_TRUE(third.dax);
-  EXPECT_STREQ(other.id, "btrfs-nodax") << "still there";
-}
-
 Place place_on(bool dax, const char* map_sync) {
   Place place;
   place.mount = *find_mount(kMountinfo, 27);
@@ -83,52 +58,18 @@ Place place_on(bool dax, const char* map_sync) {
 }
 
 TEST(Refusal, SaysWhatIsThereAndWhatToDo) {
-  EXPECT_EQ(refusal(place_on(false, "Operation not supported"), false),
+  EXPECT_EQ(refusal(place_on(false, "Operation not supported")),
             "not on DAX: files there go through the page cache (ext4 of /dev/vda on /; statx shows "
             "no STATX_ATTR_DAX, MAP_SYNC: Operation not supported); mount a pmem device with -o "
             "dax, or give --allow-page-cache to measure it so");
-  EXPECT_EQ(refusal(place_on(false, "Operation not supported"), true), "");
-  EXPECT_EQ(refusal(place_on(true, ""), false), "");
+  EXPECT_EQ(refusal(place_on(true, "")), "");
 }
 
-Workload plain() {
-  return {.id = "w",
-          .summary = "",
-          .run = nullptr,
-          .touches = 1,
-          .rewrite = false,
-          .paced = false,
-          .scattered = false,
-          .by_default = false,
-          .selftest = false};
-}
-
-TEST(WhyNotHere, ModuleAndMapSyncAndWhatHarmsTheMachine) {
-  const Place dax = place_on(true, "");
-  const Cell cell;
-  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), plain(), cell), "");
-  EXPECT_EQ(why_not_here(dax, *find_strategy("map_sync"), plain(), cell), "");
-  EXPECT_EQ(
-      why_not_here(place_on(true, "Invalid argument"), *find_strategy("map_sync"), plain(), cell),
-      "map_sync needs MAP_SYNC, which / refuses: Invalid argument");
-  if (access("/dev/faultline", F_OK) != 0) {
-    EXPECT_EQ(why_not_here(dax, *find_strategy("sync_fault"), plain(), cell),
-              "sync_fault needs the strategy module, which is not loaded: `make kmod`, then as "
-              "root `insmod build/kmod/faultline.ko`");
-  }
-  Workload panic = plain();
-  panic.vm_only = true;
-  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), panic, cell), "w brings the kernel down");
-  const TouchKind kinds[] = {{.id = "gentle", .summary = "", .touch = nullptr},
-                             {.id = "freeze", .summary = "", .touch = nullptr, .whole_fs = true}};
-  Workload contest = plain();
-  contest.kinds = kinds;
-  Cell touched;
-  touched.touch = "gentle";
-  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), contest, touched), "");
-  touched.touch = "freeze";
-  EXPECT_EQ(why_not_here(dax, *find_strategy("volatile"), contest, touched),
-            "touch freeze stops the whole file system, others' files too");
+TEST(HostPlace, IsWhatDecidesWhichCellsThereAre) {
+  const HostPlace place = host_place(place_on(true, "Invalid argument"));
+  EXPECT_EQ(place.where, "/");
+  EXPECT_EQ(place.map_sync, "Invalid argument");
+  EXPECT_EQ(place.module_loaded, access("/dev/faultline", F_OK) == 0);
 }
 
 TEST(Inspect, LeavesTheFolderAsItWas) {

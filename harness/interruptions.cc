@@ -46,12 +46,12 @@ InterruptionCounts InterruptionCounts::since(const InterruptionCounts& before) c
   return since;
 }
 
-nlohmann::json InterruptionCounts::json() const {
-  return {{"ticks", ticks}, {"softirqs", softirqs}, {"switches", switches}};
+Interrupts InterruptionCounts::figures() const {
+  return {.ticks = ticks, .softirqs = softirqs, .switches = switches};
 }
 
-nlohmann::json interruptions_json(const std::vector<Interruption>& seen,
-                                  const std::string& symbols) {
+std::vector<InterruptionFigures> interruption_figures(const std::vector<Interruption>& seen,
+                                                      const std::string& symbols) {
   std::map<uint64_t, std::string> names;
   for (const Interruption& one : seen) {
     if (one.function != 0) names[one.function] = "";
@@ -68,18 +68,18 @@ nlohmann::json interruptions_json(const std::vector<Interruption>& seen,
   std::vector<Interruption> sorted = seen;
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const Interruption& a, const Interruption& b) { return a.sum > b.sum; });
-  nlohmann::json json = nlohmann::json::array();
+  std::vector<InterruptionFigures> figures;
   for (const Interruption& one : sorted) {
     std::string name = one.name;
     if (one.function != 0) name = names[one.function];
     if (name.empty()) name = fmt::format("{:#x}", one.function);
-    json.push_back({{"kind", one.kind},
-                    {"name", name},
-                    {"count", one.count},
-                    {"sum", one.sum},
-                    {"max", one.max}});
+    figures.push_back({.kind = one.kind,
+                       .name = name,
+                       .count = one.count,
+                       .sum = one.sum,
+                       .max = one.max});
   }
-  return json;
+  return figures;
 }
 
 }  // namespace faultline

@@ -5,11 +5,11 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "bpf/sample.h"
+#include "cell/row.h"
 
 namespace faultline {
 
@@ -22,7 +22,7 @@ struct InterruptionCounts {
   uint64_t switches = 0;  // of this process, getrusage(2)
 
   [[nodiscard]] InterruptionCounts since(const InterruptionCounts& before) const;
-  [[nodiscard]] nlohmann::json json() const;
+  [[nodiscard]] Interrupts figures() const;
 };
 InterruptionCounts read_interruption_counts();
 // The sum over the CPUs of each named line of /proc/interrupts or /proc/softirqs.
@@ -37,9 +37,9 @@ struct Interruption {
   uint64_t sum = 0;  // ns of the monotonic clock, other interruptions within it included
   uint64_t max = 0;
 };
-// [{kind, name, count, sum, max}], the largest sum first. Names of functions from `symbols`, the
+// As a row has them, the largest sum first. Names of functions from `symbols`, the
 // text of /proc/kallsyms; one that is not there stands as its address.
-nlohmann::json interruptions_json(const std::vector<Interruption>& seen,
-                                  const std::string& symbols);
+std::vector<InterruptionFigures> interruption_figures(const std::vector<Interruption>& seen,
+                                                      const std::string& symbols);
 
 }  // namespace faultline

@@ -25,11 +25,8 @@ JournalCounters JournalCounters::since(const JournalCounters& before) const {
           less(log_bytes, before.log_bytes)};
 }
 
-nlohmann::json JournalCounters::json() const {
-  const auto value = [](const std::optional<uint64_t>& count) {
-    return count ? nlohmann::json(*count) : nlohmann::json(nullptr);
-  };
-  return {{"commits", value(commits)}, {"forces", value(forces)}, {"log_bytes", value(log_bytes)}};
+JournalKernel JournalCounters::figures() const {
+  return {.commits = commits, .forces = forces, .log_bytes = log_bytes};
 }
 
 JournalCounters parse_jbd2_info(const std::string& text) {

@@ -5,10 +5,10 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "cell/row.h"
 #include "harness/filesystem.h"
 
 namespace faultline {
@@ -20,7 +20,7 @@ struct JournalCounters {
   std::optional<uint64_t> log_bytes = {};  // XFS: written to the log
 
   [[nodiscard]] JournalCounters since(const JournalCounters& before) const;
-  [[nodiscard]] nlohmann::json json() const;
+  [[nodiscard]] JournalKernel figures() const;
 };
 
 // /proc/fs/jbd2/DEVICE-INODE/info (fs/jbd2/journal.c, jbd2_seq_info_show), /proc/fs/xfs/stat

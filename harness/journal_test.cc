@@ -41,7 +41,7 @@ TEST(JournalCounters, SinceIsTheDifferenceOfWhatBothSay) {
   EXPECT_EQ(since.commits, 4U);
   EXPECT_FALSE(since.forces.has_value());
   EXPECT_EQ(since.log_bytes, 1536U);
-  EXPECT_TRUE(since.json()["forces"].is_null());
+  EXPECT_TRUE(json_of(since.figures())["forces"].is_null());
 }
 
 }  // namespace

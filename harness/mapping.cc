@@ -18,7 +18,7 @@
 #include <sstream>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 // linux/stat.h cannot be included beside sys/stat.h of this libc.
 #ifndef STATX_ATTR_DAX

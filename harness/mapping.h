@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "harness/cell.h"
+#include "cell/cell.h"
 
 namespace faultline {
 

@@ -10,11 +10,19 @@
 #include <cerrno>
 #include <cstring>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 
 namespace faultline {
 namespace {
+
+// The table of strategies (cell/strategy.h) knows nothing of the module's header.
+static_assert(static_cast<int>(ModuleRule::kWrapped) == FL_KMOD_NONE);
+static_assert(static_cast<int>(ModuleRule::kSyncFault) == FL_KMOD_SYNC_FAULT);
+static_assert(static_cast<int>(ModuleRule::kSyncRetry) == FL_KMOD_SYNC_RETRY);
+static_assert(static_cast<int>(ModuleRule::kSyncRetryExtent) == FL_KMOD_SYNC_RETRY_EXTENT);
+static_assert(static_cast<int>(ModuleRule::kDaxfile) == FL_KMOD_DAXFILE);
+static_assert(kModuleDatasync == FL_KMOD_DATASYNC);
 
 constexpr char kDevicePath[] = "/dev/" FAULTLINE_DEVICE;
 

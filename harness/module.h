@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "harness/strategy.h"
+#include "cell/strategy.h"
 #include "kmod/faultline_ioctl.h"
 
 namespace faultline {

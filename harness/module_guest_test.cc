@@ -24,7 +24,7 @@
 #include <sstream>
 
 #include "harness/clock.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
@@ -116,10 +116,10 @@ TEST(Module, AWrappedFaultSyncsAsMainlineDoes) {
     Subject subject(state, "map_sync_wrapped");
     subject.touch_all();
     const fl_kmod_stats stats = subject.stats();
-    EXPECT_EQ(stats.faults, kPages) << state_name(state);
+    EXPECT_EQ(stats.faults, kPages) << id_of(state);
     EXPECT_EQ(stats.attempts, kPages);
     EXPECT_EQ(stats.retries, 0U);
-    expect_count(stats.syncs, syncs, state_name(state));
+    expect_count(stats.syncs, syncs, id_of(state));
   }
 }
 
@@ -130,7 +130,7 @@ TEST(Module, SyncFaultSyncsOnEveryFault) {
       subject.touch_all();
       const fl_kmod_stats stats = subject.stats();
       EXPECT_EQ(stats.faults, kPages);
-      EXPECT_EQ(stats.syncs, kPages) << strategy << state_name(state);
+      EXPECT_EQ(stats.syncs, kPages) << strategy << id_of(state);
       EXPECT_EQ(stats.syncs_dropped, 0U);
       EXPECT_EQ(stats.errors, 0U);
       // Mapped, and not write-protected by its own sync: no second fault.
@@ -148,8 +148,8 @@ TEST(Module, SyncRetryRetriesOnceWhereTheBlockMapChanges) {
       Subject subject(state, strategy);
       subject.touch_all();
       const fl_kmod_stats stats = subject.stats();
-      EXPECT_EQ(stats.faults, kPages) << strategy << state_name(state);
-      expect_count(stats.retries, retries, fmt::format("{} {}", strategy, state_name(state)));
+      EXPECT_EQ(stats.faults, kPages) << strategy << id_of(state);
+      expect_count(stats.retries, retries, fmt::format("{} {}", strategy, id_of(state)));
       EXPECT_EQ(stats.attempts, kPages + stats.retries);
       EXPECT_EQ(stats.syncs_dropped, stats.retries);
       EXPECT_EQ(stats.syncs, 0U) << "no lock was held over a sync";

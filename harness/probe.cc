@@ -18,8 +18,7 @@
 #include <optional>
 #include <tuple>
 
-#include "bpf/histogram.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {
@@ -121,20 +120,6 @@ bool prepare(bpf_object* object, const Attachment& way) {
 }
 
 }  // namespace
-
-void Distribution::add(uint64_t duration) {
-  ++count;
-  sum += duration;
-  max = std::max(max, duration);
-  ++buckets.at(bucket_of(duration));
-}
-
-void Distribution::add(const fl_overflow& more) {
-  count += more.count;
-  sum += more.sum;
-  max = std::max<uint64_t>(max, more.max);
-  for (size_t i = 0; i < buckets.size(); ++i) buckets.at(i) += more.buckets[i];
-}
 
 struct ProbeSet::Loaded {
   bpf_object* object = nullptr;
@@ -253,8 +238,8 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
   libbpf_set_print(keep_warning);
   Constants constants;
   constants.sampling = choice.sampling;
-  constants.small_ring = choice.probes == Probes::kBallast;
-  if (choice.probes == Probes::kLocks) constants.lock_write_index = lock_write_index();
+  constants.small_ring = sees(choice.probes, kAddsBallast);
+  if (sees(choice.probes, kSeesLocks)) constants.lock_write_index = lock_write_index();
   for (const Point& point : table_) {
     status_.push_back({.id = point.id});
   }
@@ -339,9 +324,9 @@ ProbeSet::ProbeSet(const ProbeChoice& choice, const FileSystem& fs)
 
 ProbeSet::~ProbeSet() = default;
 
-const PointStatus* ProbeSet::find(const std::string& point) const {
-  for (const PointStatus& status : status_) {
-    if (status.id == point && !status.means.empty()) return &status;
+const PointStatus* find_point(std::span<const PointStatus> points, const std::string& id) {
+  for (const PointStatus& status : points) {
+    if (status.id == id && !status.means.empty()) return &status;
   }
   return nullptr;
 }
@@ -404,7 +389,7 @@ ProbeReading ProbeSet::read() const {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot read the probes' counters: {}", std::strerror(errno)));
   }
-  if (choice_.probes == Probes::kInterruptions) {
+  if (sees(choice_.probes, kSeesInterruptions)) {
     reading.interruptions = read_interruptions(loaded_->map("interruptions"));
   }
   const auto of = [&](ProbeId id) -> Distribution& {
@@ -465,14 +450,14 @@ std::vector<fl_sample> ProbeSet::drain_samples() {
 ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
     : fs_(fs), one_process_(one_process) {
   if (loading == Loading::kWhenAsked) return;
-  for (const ProbesRow& row : kProbesRows) {
-    if (row.probes != Probes::kOff) set_for({.probes = row.probes, .one_process = one_process_});
+  for (size_t i = 0; i < std::size(kProbeSets); ++i) {
+    set_for({.probes = static_cast<Probes>(i), .one_process = one_process_});
   }
 }
 
 ProbeSet* ProbeSets::set_for(ProbeChoice choice) {
   choice.one_process = one_process_;
-  if (choice.probes == Probes::kOff) return nullptr;
+  if (choice.probes == Probes::k_off) return nullptr;
   auto& set = sets_[choice];
   if (!set) set = std::make_unique<ProbeSet>(choice, fs_);
   return set.get();
@@ -481,9 +466,9 @@ ProbeSet* ProbeSets::set_for(ProbeChoice choice) {
 nlohmann::json ProbeSets::report() const {
   nlohmann::json report = nlohmann::json::array();
   for (const auto& [choice, set] : sets_) {
-    if (choice.probes == Probes::kBallast) continue;  // the tests' own
+    if (row_of(choice.probes).selftest) continue;
     for (const PointStatus& status : set->points()) {
-      report.push_back({{"set", probes_name(choice.probes)},
+      report.push_back({{"set", id_of(choice.probes)},
                         {"id", status.id},
                         {"target", status.target},
                         {"means", status.means},

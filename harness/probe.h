@@ -17,6 +17,7 @@
 #include "bpf/sample.h"
 #include "harness/attach.h"
 #include "harness/filesystem.h"
+#include "harness/histogram.h"
 #include "harness/interruptions.h"
 
 namespace faultline {
@@ -37,17 +38,6 @@ struct PointStatus {
   std::string error = {};   // why not, or why not by the means that was tried before
 };
 
-// The durations of one probe's events.
-struct Distribution {
-  uint64_t count = 0;
-  uint64_t sum = 0;
-  uint64_t max = 0;
-  std::array<uint64_t, FL_BUCKETS> buckets = {};
-
-  void add(uint64_t duration);
-  void add(const fl_overflow& more);
-};
-
 // All that a set of probes has seen since it was reset. Times in ns of the monotonic clock.
 struct ProbeReading {
   fl_state state = {};
@@ -66,6 +56,9 @@ struct ProbeReading {
   }
 };
 
+// nullptr when there is no such point among them, or no way to it.
+const PointStatus* find_point(std::span<const PointStatus> points, const std::string& id);
+
 class ProbeSet {
  public:
   // Loads what points_of() names. A point that no way leads to is left out and its status says why;
@@ -76,8 +69,6 @@ class ProbeSet {
   ProbeSet& operator=(const ProbeSet&) = delete;
 
   [[nodiscard]] std::span<const PointStatus> points() const { return status_; }
-  // nullptr when the set has no such point, or no way to it.
-  [[nodiscard]] const PointStatus* find(const std::string& point) const;
   // Why the set cannot count faults here; empty when it can.
   [[nodiscard]] std::string why_not() const;
 

@@ -1,92 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Rows, and whole cells on an ordinary file system without probes.
+// Whole cells on an ordinary file system without probes.
 #include "harness/run.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <regex>
-#include <set>
-#include <sstream>
 
 #include "harness/seed.h"
 #include "harness/testing.h"
 
 namespace faultline {
 namespace {
-
-using Names = std::set<std::string>;
-
-void add_quoted(const std::string& text, Names& names) {
-  static const std::regex quoted("`([a-z0-9_]+)`");
-  for (std::sregex_iterator it(text.begin(), text.end(), quoted), end; it != end; ++it) {
-    names.insert((*it)[1]);
-  }
-}
-
-// The fields of a row in docs/result-format.md: those in the text before the table, less what
-// stands in brackets, and those in the table's first column.
-Names documented_fields() {
-  std::ifstream in(FAULTLINE_SOURCE_DIR "/docs/result-format.md");
-  const std::string doc{std::istreambuf_iterator<char>(in), {}};
-  const std::string heading = "## A row of `benchmarks[]`";
-  const size_t start = doc.find(heading);
-  EXPECT_NE(start, std::string::npos);
-  if (start == std::string::npos) return {};
-  std::string section = doc.substr(start + heading.size());
-  section = section.substr(0, section.find("\n## "));
-  const size_t table = section.find("\n|");
-  Names names;
-  add_quoted(std::regex_replace(section.substr(0, table), std::regex("\\([^)]*\\)"), ""), names);
-  std::istringstream rows(section.substr(table));
-  for (std::string row; std::getline(rows, row);) {
-    if (row.starts_with("|")) add_quoted(row.substr(0, row.find('|', 1)), names);
-  }
-  return names;
-}
-
-TEST(Row, HasTheFieldsOfItsDocument) {
-  Names fields;
-  const nlohmann::json row = empty_row({}, "skipped", "why");
-  for (const auto& [field, value] : row.items()) fields.insert(field);
-  // What the host alone knows and adds.
-  EXPECT_TRUE(fields.insert("accel").second);
-  EXPECT_TRUE(fields.insert("vcpus").second);
-  EXPECT_EQ(fields, documented_fields());
-  EXPECT_EQ(fields.count("per_fault"), 1U);
-  EXPECT_EQ(fields.size(), 80U);
-}
-
-TEST(Row, WithoutFigures) {
-  Cell cell;
-  cell.kernel = "trixie";
-  cell.fs = "xfs";
-  cell.strategy = "msync";
-  cell.writes_per_sync = kEveryAll;
-  cell.workload = "first_touch";
-  cell.touches = 23;
-  nlohmann::json row = empty_row(cell, "skipped", "why");
-  EXPECT_EQ(row["name"], "trixie/xfs/msync:all/first_touch/hole/pte/t1/off");
-  EXPECT_EQ(row["run_name"], row["name"]);
-  EXPECT_EQ(row["status"], "skipped");
-  EXPECT_EQ(row["reason"], "why");
-  EXPECT_EQ(row["writes_per_sync"], "all");
-  EXPECT_EQ(row["iterations"], 0);
-  EXPECT_EQ(row["touches"], 23);
-  EXPECT_EQ(row["time_domain"], "virtual");
-  EXPECT_EQ(row["unit"], "instr");
-  EXPECT_EQ(row["time_unit"], "instr");
-  for (const char* field : {"per_fault", "per_page", "real_time", "cpu_time", "faults", "losses"})
-    EXPECT_TRUE(row[field].is_null()) << field;
-  cell.virtual_time = false;
-  row = empty_row(cell, "failed", "");
-  EXPECT_EQ(row["time_domain"], "wall");
-  EXPECT_EQ(row["unit"], "ns");
-  EXPECT_EQ(row["time_unit"], "ns");
-}
 
 void every_page(Lane& lane) {
   while (const Stretch s = lane.next()) {
@@ -112,26 +37,24 @@ class RunCellTest : public testing::Test {
     cell_.vary = kVaryNone;
   }
 
-  nlohmann::json Run(const char* strategy, uint64_t k = kNoK) {
+  nlohmann::json run(const char* strategy, uint64_t k = kNoK) {
     cell_.strategy = strategy;
     cell_.writes_per_sync = k;
     ProbeSets probes(fs_);
-    return run_cell(cell_, {fs_, *find_strategy(strategy), workload_, folder_.path(), probes});
+    return json_of(run_cell(cell_, {.fs = fs_,
+                                    .strategy = *find_strategy(strategy),
+                                    .workload = workload_,
+                                    .code = code_,
+                                    .directory = folder_.path(),
+                                    .probes = probes}));
   }
 
   [[nodiscard]] bool on_tmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
 
   // No probe has a hook there.
   FileSystem fs_ = {.id = "ordinary"};
-  Workload workload_ = {.id = "every_page",
-                        .summary = "",
-                        .run = every_page,
-                        .touches = 23,
-                        .rewrite = false,
-                        .paced = false,
-                        .scattered = false,
-                        .by_default = false,
-                        .selftest = false};
+  Workload workload_ = {.id = "every_page", .summary = "", .touches = 23};
+  WorkloadCode code_ = {.run = every_page};
   Cell cell_;
   // On tmpfs if there is one: with large folios one fault may map several pages.
   TempFolder folder_{access("/dev/shm", W_OK) == 0 ? "/dev/shm"
@@ -147,7 +70,7 @@ class RunCellTest : public testing::Test {
 
 TEST_F(RunCellTest, TwentyThreeTouchesTakeTwentyThreeFaults) {
   NEEDS_EXACT_FAULTS();
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["status"], "ok");
   EXPECT_EQ(row["name"], "none/ordinary/volatile/every_page/hole/pte/t1/off");
@@ -174,7 +97,7 @@ TEST_F(RunCellTest, TwentyThreeTouchesTakeTwentyThreeFaults) {
 
 TEST_F(RunCellTest, SyncsAreInThePageAndNotInTheFault) {
   NEEDS_EXACT_FAULTS();
-  const nlohmann::json row = Run("fsync", 8);
+  const nlohmann::json row = run("fsync", 8);
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["app_syncs"], 3);
   EXPECT_GT(row["per_page"], row["per_fault"]);
@@ -184,7 +107,7 @@ TEST_F(RunCellTest, ThreadsHaveAPartEach) {
   NEEDS_EXACT_FAULTS();
   cell_.threads = 2;
   cell_.touches = 46;
-  const nlohmann::json row = Run("msync", 8);
+  const nlohmann::json row = run("msync", 8);
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["status"], "ok");
   EXPECT_EQ(row["iterations"], 46);
@@ -193,7 +116,7 @@ TEST_F(RunCellTest, ThreadsHaveAPartEach) {
 }
 
 TEST_F(RunCellTest, PwriteTakesNoFault) {
-  const nlohmann::json row = Run("pwrite", 1);
+  const nlohmann::json row = run("pwrite", 1);
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["status"], "ok");
   EXPECT_EQ(row["faults"], 0);
@@ -207,7 +130,7 @@ TEST_F(RunCellTest, RewriteMapsEveryPageBeforehand) {
   cell_.state = State::kWritten;
   workload_.rewrite = true;
   // tmpfs does not write-protect after an fsync, so none of them takes another fault.
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "23 touches took 0 faults, not 23");
 }
@@ -221,12 +144,12 @@ void one_page_a_stretch(Lane& lane) {
 }
 
 TEST_F(RunCellTest, TheLoopOfAPacedWorkloadIsPricedWhole) {
-  workload_.run = one_page_a_stretch;
+  code_.run = one_page_a_stretch;
   workload_.paced = true;
   cell_.touches = 5;
   for (const char* strategy : {"volatile", "fsync"}) {
     paced_touches = 0;
-    const nlohmann::json row = Run(strategy, kEveryAll);
+    const nlohmann::json row = run(strategy, kEveryAll);
     EXPECT_EQ(paced_touches, 36U) << strategy;  // 16 to warm up, 5 measured, 3 x 5 for the price
     EXPECT_EQ(row["app_syncs"], strategy == std::string("fsync") ? 1 : 0);
     EXPECT_TRUE(row["mtime_changes"].is_number());
@@ -235,8 +158,8 @@ TEST_F(RunCellTest, TheLoopOfAPacedWorkloadIsPricedWhole) {
 
 TEST_F(RunCellTest, CountsThatDoNotAgreeFail) {
   NEEDS_EXACT_FAULTS();
-  workload_.run = all_but_one;
-  const nlohmann::json row = Run("volatile");
+  code_.run = all_but_one;
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "23 touches took 22 faults, not 23");
   EXPECT_EQ(row["faults"], 22);
@@ -246,14 +169,14 @@ TEST_F(RunCellTest, SmallEntriesWhereHugeOnesWereAskedForFail) {
   NEEDS_EXACT_FAULTS();
   cell_.order = Order::kPmd;
   cell_.touches = 2;
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "asked for pmd entries, the kernel mapped pte");
   EXPECT_EQ(row["pages"], 1024);
 }
 
 TEST_F(RunCellTest, AKernelThatRefusesMapSyncIsARow) {
-  const nlohmann::json row = Run("map_sync");
+  const nlohmann::json row = run("map_sync");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "mmap with MAP_SYNC: Operation not supported");
   EXPECT_TRUE(row["per_fault"].is_null());
@@ -261,7 +184,7 @@ TEST_F(RunCellTest, AKernelThatRefusesMapSyncIsARow) {
 
 TEST_F(RunCellTest, DaxIsProvedNotBelieved) {
   fs_.dax = true;
-  const nlohmann::json row = Run("volatile");
+  const nlohmann::json row = run("volatile");
   EXPECT_EQ(row["status"], "failed");
   EXPECT_EQ(row["reason"], "statx says DAX is off on ordinary");
 }

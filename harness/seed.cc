@@ -12,17 +12,11 @@
 #include <cstring>
 #include <iterator>
 
-#include "harness/cell.h"
-#include "harness/failure.h"
+#include "cell/cell.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {
-
-constexpr Accident kAccidents[] = {
-    {kVaryTick, "where the clock tick falls in the measured part"},
-    {kVaryPages, "which page frames are free, where page tables and extents begin"},
-    {kVaryBlocks, "where on the device the file and the journal's next blocks lie"},
-};
 
 constexpr uint64_t kTickNs = 4'000'000;
 constexpr uint64_t kMoreWarmup = 32;
@@ -58,14 +52,6 @@ void make_file(const std::string& path, uint64_t bytes, bool sync) {
 }
 
 }  // namespace
-
-std::span<const Accident> accidents() { return kAccidents; }
-
-bool is_varied(const std::string& id) {
-  return id == kVaryAll || id == kVaryNone ||
-         std::any_of(std::begin(kAccidents), std::end(kAccidents),
-                     [&](const Accident& accident) { return id == accident.id; });
-}
 
 uint64_t tick_phase_ns(const Cell& cell) {
   if (!varies(cell, kVaryTick)) return 0;

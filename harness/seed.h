@@ -6,26 +6,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <span>
 #include <string>
 
+#include "cell/cell.h"
+
 namespace faultline {
-
-struct Cell;
-
-// What a seed may vary. A cell varies all of them, or one alone to learn its size.
-struct Accident {
-  const char* id;
-  const char* summary;
-};
-inline constexpr const char* kVaryTick = "tick";
-inline constexpr const char* kVaryPages = "pages";
-inline constexpr const char* kVaryBlocks = "blocks";
-inline constexpr const char* kVaryAll = "all";
-inline constexpr const char* kVaryNone = "none";  // on the host, whose accidents are its own
-std::span<const Accident> accidents();
-// Whether it is the id of one of them, kVaryAll or kVaryNone.
-bool is_varied(const std::string& id);
 
 // Time by which the measured part starts later against the clock tick: below 4 ms, the longest
 // tick of a distribution kernel (CONFIG_HZ=250; 1000 divides it).

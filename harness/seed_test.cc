@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "harness/cell.h"
+#include "cell/cell.h"
 #include "harness/testing.h"
 
 namespace faultline {

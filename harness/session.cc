@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "harness/clock.h"
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/guest.h"
 #include "harness/wire.h"
 
@@ -33,38 +33,43 @@ namespace faultline {
 namespace {
 
 constexpr char kRoot[] = "/tools";
-constexpr int kDrainMs = 200;        // what a dead command has written comes at once
-constexpr int kGoodbyeUs = 100'000;  // for whoever wants to end well
+// How long to wait for more of what a command that has ended wrote: all of it is there already.
+constexpr int kDrainMs = 200;
+// What is left of the session has so long after SIGHUP and SIGTERM before SIGKILL comes.
+constexpr int kGraceUs = 100'000;
 
-struct Parameters {
+// What the host asks for: the text of wire::kCellFile.
+struct SessionRequest {
   std::vector<std::string> command;  // empty: a shell
-  bool tty = false;
+  bool tty = false;                  // the command has a terminal, not three pipes
   winsize window{};
-  std::string term;
+  std::string term;  // $TERM
   bool virtual_time = true;
-  std::vector<std::string> fs;
-  bool in = false;
-  bool out = false;
+  std::vector<std::string> fs;  // file systems to make and mount, by id
+  bool in = false;              // a disk with the user's files is there, to be read at /in
+  bool out = false;             // what lies in /out at the end goes onto a disk
 };
 
-Parameters parameters_of(const nlohmann::json& json) {
-  Parameters p;
-  p.command = json.at("command").get<std::vector<std::string>>();
-  p.tty = json.at("tty").get<bool>();
-  p.window.ws_row = json.at("rows").get<uint16_t>();
-  p.window.ws_col = json.at("columns").get<uint16_t>();
-  p.term = json.at("term").get<std::string>();
-  p.virtual_time = json.at("virtual").get<bool>();
-  p.fs = json.at("fs").get<std::vector<std::string>>();
-  p.in = json.at("in").get<bool>();
-  p.out = json.at("out").get<bool>();
-  return p;
+SessionRequest request_of(const nlohmann::json& json) {
+  SessionRequest request;
+  request.command = json.at("command").get<std::vector<std::string>>();
+  request.tty = json.at("tty").get<bool>();
+  request.window.ws_row = json.at("rows").get<uint16_t>();
+  request.window.ws_col = json.at("columns").get<uint16_t>();
+  request.term = json.at("term").get<std::string>();
+  request.virtual_time = json.at("virtual").get<bool>();
+  request.fs = json.at("fs").get<std::vector<std::string>>();
+  request.in = json.at("in").get<bool>();
+  request.out = json.at("out").get<bool>();
+  return request;
 }
 
-std::string Place(const std::string& path) { return kRoot + path; }
+// Where a path of the session is before the session's root is entered.
+std::string in_root(const std::string& path) { return kRoot + path; }
 
-void attach(const char* source, const std::string& where, const char* type, unsigned long flags,
-            const char* options = nullptr) {
+// Mounts at `where`, made if it is not there. Throws Failure(kVmFailed).
+void mount_at(const char* source, const std::string& where, const char* type, unsigned long flags,
+              const char* options = nullptr) {
   mkdir(where.c_str(), 0755);
   if (mount(source, where.c_str(), type, flags, options) != 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("mount {} ({}) on {}: {}", source, type, where,
@@ -72,14 +77,16 @@ void attach(const char* source, const std::string& where, const char* type, unsi
   }
 }
 
-// A disk of the host's appears when its driver has asked the device.
+// The host's disks are vda, vdb, ... in the order in which QEMU got them; each appears when its
+// driver has asked the device.
 std::string wait_for_disk(char letter) {
   std::string device = std::string("/dev/vd") + letter;
   wait_for_device(device);
   return device;
 }
 
-// In the session's root the image is not at /, so its links to libraries must not begin there.
+// In the session's root the guest's image lies at wire::kSessionImage and not at /, so the links to
+// its libraries must not begin with a slash.
 void make_links_relative() {
   namespace fs = std::filesystem;
   for (const char* folder : {"/lib", "/lib64", "/lib/x86_64-linux-gnu"}) {
@@ -97,34 +104,38 @@ void make_links_relative() {
   }
 }
 
-// The root of the session: the tools' disk, with folders to write to in memory.
-void make_root(const Parameters& p, std::string& out_device) {
+// The root of the session: the disk with the tools, with folders to write to in memory.
+// `out_device` becomes the disk that /out goes to.
+void make_root(const SessionRequest& request, std::string& out_device) {
   char disk = 'a';
-  attach(wait_for_disk(disk++).c_str(), kRoot, "squashfs", MS_RDONLY);
-  if (p.in) attach(wait_for_disk(disk++).c_str(), Place("/in"), "squashfs", MS_RDONLY);
-  if (p.out) out_device = wait_for_disk(disk++);
+  mount_at(wait_for_disk(disk++).c_str(), kRoot, "squashfs", MS_RDONLY);
+  if (request.in) mount_at(wait_for_disk(disk++).c_str(), in_root("/in"), "squashfs", MS_RDONLY);
+  if (request.out) out_device = wait_for_disk(disk++);
   for (const char* folder : {"/mnt", "/out", "/root", "/run", "/tmp"}) {
-    attach("tmpfs", Place(folder), "tmpfs", 0);
+    mount_at("tmpfs", in_root(folder), "tmpfs", 0);
   }
   mkdir("/dev/pts", 0755);
   mount("devpts", "/dev/pts", "devpts", 0, "ptmxmode=0666,mode=0620");
   mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr);
   for (const char* folder : {"/dev", "/proc", "/sys"}) {
-    attach(folder, Place(folder), nullptr, MS_BIND | MS_REC);
+    mount_at(folder, in_root(folder), nullptr, MS_BIND | MS_REC);
   }
   make_links_relative();
-  attach("/", Place(wire::kSessionImage), nullptr, MS_BIND);
+  mount_at("/", in_root(wire::kSessionImage), nullptr, MS_BIND);
 }
 
-struct Child {
+// The user's command: its process, and our ends of its streams. With a terminal `in` and `out` are
+// the one descriptor and `err` is none.
+struct Command {
   pid_t pid = -1;
   int in = -1;
   int out = -1;
   int err = -1;
 };
 
-// After fork.
-[[noreturn]] void become(const Parameters& p) {
+// In the child: enters the session's root and becomes the command. Exit codes as the shell's: 126
+// for what cannot be run, 127 for what is not there.
+[[noreturn]] void exec_command(const SessionRequest& request) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -138,10 +149,10 @@ struct Child {
   setenv("USER", "root", 1);
   setenv("SHELL", "/bin/bash", 1);
   setenv("LANG", "C.UTF-8", 1);
-  setenv("TERM", p.term.c_str(), 1);
-  setenv("FAULTLINE_TIME", p.virtual_time ? "virtual" : "wall", 1);
-  std::vector<std::string> words = p.command;
-  if (words.empty() && p.tty) {
+  setenv("TERM", request.term.c_str(), 1);
+  setenv("FAULTLINE_TIME", request.virtual_time ? "virtual" : "wall", 1);
+  std::vector<std::string> words = request.command;
+  if (words.empty() && request.tty) {
     words = {"bash", "--noprofile", "--rcfile", image + "/session/rc", "-i"};
   } else if (words.empty()) {
     words = {"bash"};
@@ -155,12 +166,12 @@ struct Child {
   _exit(error == ENOENT ? 127 : 126);
 }
 
-Child start(const Parameters& p) {
-  Child child;
-  if (p.tty) {
-    child.pid = forkpty(&child.in, nullptr, nullptr, &p.window);
-    if (child.pid == 0) become(p);
-    child.out = child.in;
+Command start_command(const SessionRequest& request) {
+  Command command;
+  if (request.tty) {
+    command.pid = forkpty(&command.in, nullptr, nullptr, &request.window);
+    if (command.pid == 0) exec_command(request);
+    command.out = command.in;
   } else {
     int in[2];
     int out[2];
@@ -168,30 +179,31 @@ Child start(const Parameters& p) {
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {
       throw Failure(ExitCode::kVmFailed, fmt::format("pipe: {}", std::strerror(errno)));
     }
-    child.pid = fork();
-    if (child.pid == 0) {
+    command.pid = fork();
+    if (command.pid == 0) {
       setsid();
       dup2(in[0], STDIN_FILENO);
       dup2(out[1], STDOUT_FILENO);
       dup2(err[1], STDERR_FILENO);
-      become(p);
+      exec_command(request);
     }
     close(in[0]);
     close(out[1]);
     close(err[1]);
-    child.in = in[1];
-    child.out = out[0];
-    child.err = err[0];
-    fcntl(child.err, F_SETFL, O_NONBLOCK);
+    command.in = in[1];
+    command.out = out[0];
+    command.err = err[0];
+    fcntl(command.err, F_SETFL, O_NONBLOCK);
   }
-  if (child.pid < 0) {
+  if (command.pid < 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("fork: {}", std::strerror(errno)));
   }
-  fcntl(child.in, F_SETFL, O_NONBLOCK);
-  fcntl(child.out, F_SETFL, O_NONBLOCK);
-  return child;
+  fcntl(command.in, F_SETFL, O_NONBLOCK);
+  fcntl(command.out, F_SETFL, O_NONBLOCK);
+  return command;
 }
 
+// The serial port by which the user's input comes, as it is typed.
 int open_port() {
   const int port = open(wire::kSessionPort, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   termios modes{};
@@ -206,10 +218,12 @@ int open_port() {
   return port;
 }
 
+// Carries bytes between the host and the command. What the command writes goes out in frames; what
+// comes in are messages (harness/wire.h), each answered once it is dealt with.
 class Relay {
  public:
-  Relay(const Parameters& p, int port, int signals)
-      : tty_(p.tty), port_(port), signals_(signals), child_(start(p)) {}
+  Relay(const SessionRequest& request, int port, int signals)
+      : tty_(request.tty), port_(port), signals_(signals), command_(start_command(request)) {}
 
   // Carries bytes until the command has ended and all that it wrote has gone out; its exit code.
   int run() {
@@ -217,35 +231,37 @@ class Relay {
     while (alive) {
       std::array<pollfd, 5> fds = {{{port_, POLLIN, 0},
                                     {signals_, POLLIN, 0},
-                                    {child_.out, POLLIN, 0},
-                                    {child_.err, POLLIN, 0},
-                                    {pending_.empty() ? -1 : child_.in, POLLOUT, 0}}};
+                                    {command_.out, POLLIN, 0},
+                                    {command_.err, POLLIN, 0},
+                                    {pending_.empty() ? -1 : command_.in, POLLOUT, 0}}};
       if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) break;
-      carry(child_.out, wire::kOut);
-      carry(child_.err, wire::kErr);
+      carry(command_.out, wire::kOut);
+      carry(command_.err, wire::kErr);
       take_input();
       alive = take_signals();
     }
     while (readable()) {
-      carry(child_.out, wire::kOut);
-      carry(child_.err, wire::kErr);
+      carry(command_.out, wire::kOut);
+      carry(command_.err, wire::kErr);
     }
     return code_;
   }
 
  private:
+  // Whether the command's streams have more, or will have within kDrainMs.
   bool readable() {
-    std::array<pollfd, 2> fds = {{{child_.out, POLLIN, 0}, {child_.err, POLLIN, 0}}};
-    return (child_.out >= 0 || child_.err >= 0) && poll(fds.data(), fds.size(), kDrainMs) > 0;
+    std::array<pollfd, 2> fds = {{{command_.out, POLLIN, 0}, {command_.err, POLLIN, 0}}};
+    return (command_.out >= 0 || command_.err >= 0) && poll(fds.data(), fds.size(), kDrainMs) > 0;
   }
 
+  // Sends what there is to read from `fd`, and forgets a stream that has ended.
   static void carry(int& fd, std::string_view type) {
     std::array<char, 1 << 14> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     const ssize_t n = fd < 0 ? -1 : read(fd, buffer.data(), buffer.size());
     if (n > 0) {
       send_bytes(type, {buffer.data(), static_cast<size_t>(n)});
     } else if (fd >= 0 && (n == 0 || (errno != EAGAIN && errno != EINTR))) {
-      fd = -1;  // nobody has its other end: EIO of a terminal
+      fd = -1;  // nobody holds its other end; read() says 0, of a terminal EIO
     }
   }
 
@@ -256,44 +272,44 @@ class Relay {
     InputMessages::Message message;
     while (messages_.next(message)) obey(message);
     if (pending_.empty()) return;
-    const ssize_t written = write(child_.in, pending_.data(), pending_.size());
+    const ssize_t written = write(command_.in, pending_.data(), pending_.size());
     if (written > 0) {
       pending_.erase(0, static_cast<size_t>(written));
     } else if (errno != EAGAIN && errno != EINTR) {
-      pending_.clear();  // nobody will read it
+      pending_.clear();  // the command reads no more
     }
-    if (pending_.empty()) took();
+    if (pending_.empty()) answer();
   }
 
-  static void took() { send_frame(wire::kTook, nlohmann::json::object()); }
+  static void answer() { send_frame(wire::kTook, nlohmann::json::object()); }
 
   void obey(const InputMessages::Message& message) {
     switch (message.type) {
       case wire::kInput:
         pending_ += message.bytes;
-        return;  // answered when it has been written
+        return;  // answered once all of it has been written
       case wire::kInputEnd:
-        if (!tty_ && child_.in >= 0) close(std::exchange(child_.in, -1));
+        if (!tty_ && command_.in >= 0) close(std::exchange(command_.in, -1));
         break;
-      case wire::kWindow:
+      case wire::kWindow:  // rows, then columns, each of two bytes, the higher first
         if (message.bytes.size() == 4 && tty_) {
           const auto at = [&](size_t i) { return static_cast<unsigned char>(message.bytes[i]); };
           winsize window{};
           window.ws_row = static_cast<uint16_t>(at(0) << 8 | at(1));
           window.ws_col = static_cast<uint16_t>(at(2) << 8 | at(3));
-          ioctl(child_.in, TIOCSWINSZ, &window);
+          ioctl(command_.in, TIOCSWINSZ, &window);
         }
         break;
       case wire::kInterrupt:
-        kill(-child_.pid, SIGINT);
+        kill(-command_.pid, SIGINT);
         break;
       default:
         break;
     }
-    took();
+    answer();
   }
 
-  // False once the command has ended, or somebody in the guest powers it off.
+  // False once the command has ended, or the session's poweroff has sent SIGUSR1.
   bool take_signals() {
     bool alive = true;
     signalfd_siginfo info{};
@@ -302,7 +318,7 @@ class Relay {
     }
     int status = 0;
     for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-      if (pid != child_.pid) continue;
+      if (pid != command_.pid) continue;
       code_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       alive = false;
     }
@@ -312,19 +328,20 @@ class Relay {
   const bool tty_;
   const int port_;
   const int signals_;
-  Child child_;
+  Command command_;
   InputMessages messages_;
-  std::string pending_;
+  std::string pending_;  // input that the command has not taken yet
   int code_ = 0;
 };
 
+// Runs a program of the session's root and waits for it; its exit code, 128 if it died.
 int run_tool(const std::vector<std::string>& words) {
   const pid_t pid = fork();
   if (pid == 0) {
-    Parameters p;
-    p.command = words;
-    p.term = "dumb";
-    become(p);
+    SessionRequest request;
+    request.command = words;
+    request.term = "dumb";
+    exec_command(request);
   }
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -332,25 +349,27 @@ int run_tool(const std::vector<std::string>& words) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-void end_all() {
+// Ends every process but this one.
+void end_all_processes() {
   kill(-1, SIGHUP);
   kill(-1, SIGTERM);
   kill(-1, SIGCONT);
-  usleep(kGoodbyeUs);
+  usleep(kGraceUs);
   kill(-1, SIGKILL);
 }
 
-void serve() {
-  const Parameters p = parameters_of(take_cell_text());
+// Sets the session up, runs the command, and tells how it ended.
+void serve_session() {
+  const SessionRequest request = request_of(take_request());
   std::string out_device;
-  make_root(p, out_device);
-  for (size_t i = 0; i < p.fs.size(); ++i) {
+  make_root(request, out_device);
+  for (size_t i = 0; i < request.fs.size(); ++i) {
     const std::string device = fmt::format("/dev/pmem{}", i);
-    const std::string where = Place("/mnt/" + p.fs[i]);
+    const std::string where = in_root("/mnt/" + request.fs[i]);
     wait_for_device(device);
-    const FileSystem* fs = find_file_system(p.fs[i]);
+    const FileSystem* fs = find_file_system(request.fs[i]);
     if (fs == nullptr) {
-      throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", p.fs[i]));
+      throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", request.fs[i]));
     }
     make_and_mount(*fs, device, where);
     commit_once(where);
@@ -363,9 +382,9 @@ void serve() {
   std::signal(SIGPIPE, SIG_IGN);
   const int port = open_port();
   send_frame(wire::kReady, {{"ticks", read_ticks()}});
-  const int code = Relay(p, port, signals).run();
-  end_all();
-  if (p.out && run_tool({"tar", "-C", "/out", "-cf", out_device, "."}) != 0) {
+  const int code = Relay(request, port, signals).run();
+  end_all_processes();
+  if (request.out && run_tool({"tar", "-C", "/out", "-cf", out_device, "."}) != 0) {
     send_bytes(wire::kErr, "faultline: the guest's tar could not write all of /out\n");
   }
   send_frame(wire::kExit, {{"code", code}});
@@ -386,12 +405,12 @@ bool InputMessages::next(Message& message) {
 
 void session_main(uint64_t ticks) {
   try {
-    send_frame(wire::kHello, hello(ticks));
+    send_frame(wire::kHello, hello_payload(ticks));
     // Of all file systems: the scripts name functions of each.
     std::vector<const FileSystem*> all;
     for (const FileSystem& fs : file_systems()) all.push_back(&fs);
     load_modules(all);
-    serve();
+    serve_session();
   } catch (const Failure& failure) {
     send_failure("session", failure);
   } catch (const std::exception& e) {

@@ -9,9 +9,9 @@
 
 namespace faultline {
 
-// Runs as process 1 after begin_guest(); `ticks` are those of its start. The parameters are in
-// wire::kCellFile: {command, tty, rows, columns, term, virtual, fs, in, out}. Powers off when the
-// command ends. Never returns.
+// Runs as process 1 after begin_guest(); `ticks` are those of its start. What the host asks for is
+// in wire::kCellFile: {command, tty, rows, columns, term, virtual, fs, in, out}. Powers off when
+// the command ends. Never returns.
 [[noreturn]] void session_main(uint64_t ticks);
 
 // Messages from the host (harness/wire.h), taken as their bytes come.
@@ -22,7 +22,7 @@ class InputMessages {
     std::string bytes;
   };
   void feed(std::string_view bytes) { buffer_.append(bytes); }
-  // False: not whole yet.
+  // Takes the next message. False when none is whole yet.
   bool next(Message& message);
 
  private:

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <sstream>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 

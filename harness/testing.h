@@ -9,7 +9,7 @@
 #include <functional>
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 

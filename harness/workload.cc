@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/mapping.h"
 
 namespace faultline {
@@ -233,20 +233,8 @@ void Lane::call_sync() {
   synced_ = last_;
 }
 
-std::string why_not(const Workload& workload, const Cell& cell, const Strategy& strategy) {
-  if (workload.rewrite && cell.state != State::kWritten) {
-    return fmt::format("{} touches pages that were written before: there is no {} state",
-                       workload.id, state_name(cell.state));
-  }
-  if (workload.contest == Contest::kNone) return "";
-  if (!strategy.mapped) return fmt::format("{} maps nothing: it takes no fault", strategy.id);
-  if (cell.order != Order::kPte) return fmt::format("{} touches 4 KiB pages", workload.id);
-  if (cell.threads != 1) return fmt::format("{} has one thread that faults", workload.id);
-  if (cell.virtual_time && cell.setting == Setting::kConcurrent) return "needs --accel tcg or kvm";
-  if (!cell.virtual_time && cell.setting != Setting::kConcurrent) {
-    return "needs --accel tcg-icount";
-  }
-  return "";
+const WorkloadCode& code_of(const Workload& workload) {
+  return *workload_codes()[static_cast<size_t>(&workload - workloads().data())];
 }
 
 }  // namespace faultline

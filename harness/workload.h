@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The contract between a workload and the harness. A workload is a plain loop:
 //
-//   static void Run(Lane& lane) {
+//   void run_loop(Lane& lane) {
 //     while (const Stretch s = lane.next()) {
 //       for (uint64_t i = s.first; i < s.last; ++i) lane.touch(i);
 //     }
@@ -20,9 +20,10 @@
 #include <string>
 #include <vector>
 
-#include "harness/cell.h"
+#include "cell/cell.h"
+#include "cell/strategy.h"
+#include "cell/workload.h"
 #include "harness/clock.h"
-#include "harness/strategy.h"
 
 namespace faultline {
 
@@ -141,37 +142,19 @@ class Lane {
 
 struct TouchKind;  // harness/contest.h
 
-// Whom a workload with touches measures.
-enum class Contest {
-  kNone,
-  kVictim,     // who faults, while attackers touch its file
-  kBystander,  // who touches, while another thread faults
-};
-
-// A row of workloads/workloads.def.
-struct Workload {
-  const char* id;
-  const char* summary;
-  void (*run)(Lane& lane);
-  uint64_t touches;  // by default, order pte
-  bool rewrite;      // every page stored to and fsynced beforehand: mapped, write-protected
-  bool paced;        // one touch per clock tick; only the touch is timed
-  bool scattered;    // touches come in no order
-  bool by_default;   // in the default matrix
-  bool selftest;     // misbehaves on purpose; chosen by its full name alone
+// What a workload does: the code behind its row of cell/workloads.def.
+struct WorkloadCode {
+  // The loop; nullptr for workloads with touches, whose loops are harness/contest.h's.
+  void (*run)(Lane& lane) = nullptr;
   // What a process of its own does beside the measured loop, in `directory` of the file system,
   // until it is killed.
   void (*beside)(const std::string& directory) = nullptr;
-  // Workloads with touches: `run` is nullptr, harness/contest.h has the loops.
-  Contest contest = Contest::kNone;
   std::span<const TouchKind> kinds = {};
-  std::span<const char* const> strategies = {};  // by default; empty: the matrix's own
-  bool unrelated = false;  // inodes of other files are dirtied before each touch; paced
-  bool vm_only = false;    // takes the kernel down with it
 };
-
-// Why this workload cannot be measured so; empty when it can.
-std::string why_not(const Workload& workload, const Cell& cell, const Strategy& strategy);
+// In the order of the rows; workloads/ defines it.
+std::span<const WorkloadCode* const> workload_codes();
+// The code of a row of the table.
+const WorkloadCode& code_of(const Workload& workload);
 
 inline void Lane::touch(uint64_t index) {
   char* const at = base_ + index * stride_;

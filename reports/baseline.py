@@ -84,4 +84,4 @@ def about(path):
             "time_domain": context["time_domain"], "unit": context["unit"], "rows": len(result.rows),
             "samples": max((len(rows) for rows in result.samples.values()), default=0), "seeds": seeds,
             "kernels": {name: kernel["release"] for name, kernel in context["kernels"].items()},
-            "qemu": context["qemu"]["version"], "complete": context["complete"]}
+            "qemu": context["qemu"]["version"] if context["qemu"] else "none, on the host", "complete": context["complete"]}

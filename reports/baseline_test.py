@@ -98,3 +98,9 @@ def test_no_folder(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(load.ReportError, match="HOME is not set"):
         baseline.folder()
+
+
+def test_a_baseline_of_the_host_has_no_qemu(synthetic):
+    from conftest import to_host
+    path = synthetic.save(to_host(synthetic.document([synthetic.row(kernel="host")])))
+    assert baseline.about(path)["qemu"] == "none, on the host"

@@ -6,29 +6,39 @@ from dataclasses import dataclass
 import load
 import stats
 
-STATES = ("hole", "unwritten", "written")
-# The order in which a reader meets them: the floor first. A strategy not named here comes after, by name.
-STRATEGIES = ("volatile", "fsync", "msync", "map_sync", "prealloc", "pwrite", "map_sync_wrapped",
-              "sync_fault", "sync_fault_data", "sync_retry", "sync_retry_extent", "daxfile")
-BASELINE = "volatile"
-
 
 @dataclass
 class Cell:
-    """A point of the matrix. off: its row without probes; on: its row with the default probes; phases, locks,
-    interruptions: its rows with those sets. Any may be None."""
+    """A point of the matrix. sets: {set of probes: its row}, the twin first, the others in the order of a reader; twin:
+    the set that is none."""
 
-    off: dict = None
-    on: dict = None
-    phases: dict = None
-    locks: dict = None
-    interruptions: dict = None
-    ballast: dict = None
+    sets: dict
+    twin: str = "off"
+
+    @property
+    def off(self):
+        """Its row without probes, or None."""
+        return self.sets.get(self.twin)
+
+    @property
+    def on(self):
+        """Its row with the default probes, or None."""
+        return self.sets.get("on")
+
+    @property
+    def phases(self):
+        """Its row with the probes of phases, or None."""
+        return self.sets.get("phases")
+
+    @property
+    def locks(self):
+        """Its row with the probes of locks, or None."""
+        return self.sets.get("locks")
 
     @property
     def rows(self):
         """Its rows, the twin first."""
-        return [row for row in (self.off, self.on, self.phases, self.locks, self.interruptions, self.ballast) if row is not None]
+        return list(self.sets.values())
 
     @property
     def any(self):
@@ -37,8 +47,8 @@ class Cell:
 
     @property
     def name(self):
-        """The rows' name without its last part."""
-        return self.any["name"].rpartition("/")[0]
+        """The rows' name without the set of probes."""
+        return self.any["cell"]
 
     @property
     def label(self):
@@ -85,21 +95,28 @@ def is_contest(row):
     return row.get("touch") is not None
 
 
-def strategy_rank(row):
-    """A sort key: strategies in reading order, then K ascending with `all` last."""
-    strategy, k = row["strategy"], row["writes_per_sync"]
-    known = STRATEGIES.index(strategy) if strategy in STRATEGIES else len(STRATEGIES)
-    return known, strategy, k is not None, k == "all", k if isinstance(k, int) else 0
+def cells(result):
+    """The cells of a Result, in reading order: section, state, strategy."""
+    words, found = result.words, {}
+    for row in result.rows.values():
+        found.setdefault(row["cell"], {})[row["probes"]] = row
+
+    def probes_rank(probes):
+        return probes != words.twin, words.rank("probes", probes), probes
+
+    def reading_order(cell):
+        row = cell.any
+        return (_section_rank(words, row), words.rank("state", row["state"]), _contest_rank(words, row),
+                words.strategy_rank(row))
+    made = [Cell({probes: sets[probes] for probes in sorted(sets, key=probes_rank)}, words.twin) for sets in
+            found.values()]
+    return sorted(made, key=reading_order)
 
 
-def cells(rows):
-    """The cells of a result's rows ({name: row}), in reading order: section, state, strategy."""
-    found = {}
-    for row in rows.values():
-        cell = found.setdefault(row["name"].rpartition("/")[0], Cell())
-        setattr(cell, row["probes"], row)
-    return sorted(found.values(), key=lambda c: (section_key(c.any), STATES.index(c.any["state"]),
-                                                 _contest_rank(c.any), strategy_rank(c.any)))
+def _section_rank(words, row):
+    """A sort key of section_key: kernels by version, the rest by the result's tables."""
+    return (words.kernel_rank(row["kernel"]), words.rank("fs", row["fs"]), words.rank("workload", row["workload"]),
+            load.unrelated(row), words.rank("order", row["order"]), row["threads"])
 
 
 def section_key(row):
@@ -110,23 +127,23 @@ def section_key(row):
     return row["kernel"], row["fs"], workload, row["order"], row["threads"]
 
 
-def sections(rows):
-    """{section_key: [Cell]} of ordinary cells, in reading order; contests have sections of their own."""
+def sections(result):
+    """{section_key: [Cell]} of a Result's ordinary cells, in reading order; contests have sections of their own."""
     found = {}
-    for cell in cells(rows):
+    for cell in cells(result):
         if not is_contest(cell.any):
             found.setdefault(section_key(cell.any), []).append(cell)
     return found
 
 
-NOBODY = "none"  # the touch of a contest with 0 attackers
+NOBODY = load.NOBODY
 
 
-def _contest_rank(row):
-    """A sort key: how a contest's parties touch, `none` first; how they are timed."""
+def _contest_rank(words, row):
+    """A sort key: how a contest's parties are timed; how they touch, nobody first."""
     if not is_contest(row):
         return ()
-    return row["setting"], row["touch"] != NOBODY, row["touch"]
+    return (words.rank("setting", row["setting"]), row["touch"] != NOBODY, words.rank("touch", row["touch"]))
 
 
 def contest_key(row):
@@ -134,14 +151,14 @@ def contest_key(row):
     return *section_key(row), row["state"], row["setting"]
 
 
-def contests(rows):
-    """{contest_key: [Cell]} in reading order: by touch, by strategy, by number of attackers."""
-    found = {}
-    for cell in cells(rows):
+def contests(result):
+    """{contest_key: [Cell]} of a Result in reading order: by touch, by strategy, by number of attackers."""
+    words, found = result.words, {}
+    for cell in cells(result):
         if is_contest(cell.any):
             found.setdefault(contest_key(cell.any), []).append(cell)
     for group in found.values():
-        group.sort(key=lambda c: (_contest_rank(c.any), strategy_rank(c.any), c.any["attackers"]))
+        group.sort(key=lambda c: (_contest_rank(words, c.any), words.strategy_rank(c.any), c.any["attackers"]))
     return found
 
 
@@ -159,16 +176,16 @@ def find(group, strategy, state, k=None):
     return None
 
 
-def baseline_ratio(group, cell, key="per_page"):
-    """A cell's figure over that of `volatile` with the same state in its section; None if either is missing.
+def baseline_ratio(words, group, cell, key="per_page"):
+    """A cell's figure over that of the floor with the same state in its section; None if either is missing. words: the
+    result's Vocabulary.
 
     Twins are compared with twins: a probed figure is never set against one without probes.
     """
-    base = find(group, BASELINE, cell.any["state"])
+    base = find(group, words.floor, cell.any["state"])
     if base is None or cell.best is None or base.best is None:
         return None
-    probes = cell.best["probes"]
-    row = getattr(base, probes)
+    row = base.sets.get(cell.best["probes"])
     return stats.ratio(cell.best[key], row[key]) if is_ok(row) else None
 
 
@@ -183,21 +200,21 @@ def status(cell):
     return min(counted or ["skipped"], key=STATUSES.index)
 
 
-def tally(rows):
+def tally(result):
     """How many cells have which status: {status: count}, `ok` first, zeros included."""
     counts = dict.fromkeys(reversed(STATUSES), 0)
-    for cell in cells(rows):
+    for cell in cells(result):
         counts[status(cell)] += 1
     return counts
 
 
-def not_measured(rows):
+def not_measured(result):
     """Rows that are not ok, by status and reason: [{status, reason, cells}], worst status first.
 
     cells: the cells' names; a name ends in /on or /off when only that one of its rows is meant.
     """
     found = {}
-    for cell in cells(rows):
+    for cell in cells(result):
         both = [row for row in cell.rows if row["status"] != "ok"]
         keys = {(row["status"], row["reason"]) for row in both}
         for row in both:

@@ -68,7 +68,7 @@ def check(result):
 
 def _places(result, file_systems=None, workload=None, order=None):
     """(name of the place, its cells) for each section that matches."""
-    for key, group in cells.sections(result.rows).items():
+    for key, group in cells.sections(result).items():
         _, fs, its_workload, its_order, threads = key
         if ((file_systems is None or fs in file_systems) and workload in (None, its_workload)
                 and order in (None, its_order)):
@@ -112,7 +112,7 @@ def _map_sync_costs(state):
 def _fsync_falls(result):
     found = []
     for place, group in _places(result):
-        for state in cells.STATES:
+        for state in result.words.ids("state"):
             rows = [cell.off for cell in group if cells.is_ok(cell.off) and cell.off["strategy"] == "fsync"
                     and cell.off["state"] == state and isinstance(cell.off["writes_per_sync"], int)]
             if len(rows) < 2:

@@ -33,6 +33,11 @@ HUGE = 10.0
 BLOCKS_TO_MAP = ("hole", "unwritten")  # states whose faults change the block map
 
 
+# What the mails speak of, in the order of a reader.
+STRATEGIES = ("volatile", "fsync", "map_sync", "sync_fault", "sync_retry", "sync_retry_extent", "daxfile")
+STATES = ("hole", "unwritten", "written")
+
+
 @dataclass(frozen=True)
 class Spec:
     """What tells a cell from others of a kernel and file system. attackers: 0, or 1 for any number above 0."""
@@ -423,7 +428,7 @@ CLAIMS = (
     Claim("C4", "A sync in the fault is substantially slower than dirty tracking and fsync when needed", MAIL,
           f"Cost of a durable page, by state. Supported: map_sync at least {MUCH:g} times fsync:{WHEN_NECESSARY}. "
           f"Contradicted: at most {LITTLE:g} times fsync:K at every K of {', '.join(map(str, SWEEP))}. The K from which on "
-          "fsync costs less is interpolated in 1/K.", _clean_api, cells.STATES),
+          "fsync costs less is interpolated in 1/K.", _clean_api, STATES),
     Claim("C5", "Preallocating and setting a flag makes the fault path free of metadata", MAIL,
           f"daxfile, one fault per clock tick. Supported: at most {NEVER:.0%} of its faults move mtime or sync, and in a "
           f"tight loop it costs at most {LITTLE:g} times volatile on written blocks. Contradicted: at least {ALWAYS:.0%} of "
@@ -490,8 +495,8 @@ def to_decide(context, verdicts, out):
 
 def spec_order(spec):
     """A sort key of Specs, so that cells asked for by two claims stand in one order."""
-    return (spec.workload, cells.strategy_rank({"strategy": spec.strategy, "writes_per_sync": spec.k}),
-            cells.STATES.index(spec.state), spec.touch or "", spec.unrelated)
+    return (spec.workload, STRATEGIES.index(spec.strategy), spec.k or 0, STATES.index(spec.state), spec.touch or "",
+            spec.unrelated)
 
 
 def words(figure):
@@ -516,7 +521,7 @@ def _name(view, spec):
 
 
 def _places(result):
-    """{(kernel, fs): {(Spec, probes): [[row]]}} of file systems that are mounted with DAX."""
+    """{(kernel, fs): {(Spec, probes): [[row]]}} of file systems that are mounted with DAX; kernels by version."""
     places = {}
     for name, rows in result.samples.items():
         row = result.rows[name]
@@ -529,7 +534,7 @@ def _places(result):
     dax = {key for key in places if any(row["dax"] is not False for row in result.rows.values()
                                         if (row["kernel"], row["fs"]) == key and row["status"] == "ok")
            or not any(row["status"] == "ok" for row in result.rows.values() if (row["kernel"], row["fs"]) == key)}
-    return {key: rows for key, rows in places.items() if key in dax}
+    return {key: places[key] for key in sorted(places, key=lambda key: result.words.kernel_rank(key[0])) if key in dax}
 
 
 def overall(verdicts):
@@ -571,7 +576,7 @@ def commands(context, wanted, out):
 
 def _states(spec, wanted):
     """The states of the wanted Specs that differ from this one by their state alone."""
-    return tuple(state for state in cells.STATES if replace(spec, state=state) in wanted)
+    return tuple(state for state in STATES if replace(spec, state=state) in wanted)
 
 
 def where(context, kernels):

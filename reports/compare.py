@@ -60,7 +60,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     domain = a.context["time_domain"]
     wanted = metrics.choose(chosen)
     if kernels:
-        a, b = _renamed(a, kernels, 0), _renamed(b, kernels, 1)
+        a, b = of_kernel(a, kernels, 0), of_kernel(b, kernels, 1)
     of_a, of_b = ({key: one for key, one in metrics.series(result, wanted).items()
                    if pattern is None or fnmatch.fnmatchcase(one.cell, pattern)} for result in (a, b))
     rows, apart, bad = [], [], {}
@@ -69,6 +69,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
         for one in found.values():
             if one.bad:
                 bad.setdefault((one.cell, side), one.bad)
+    bad_in_a = {cell for (cell, _), one in of_a.items() if one.bad}
     for key, one in of_a.items():
         other = of_b.get(key)
         if one.bad or (other is not None and other.bad):
@@ -82,10 +83,10 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
         if row:
             rows.append(row)
     for key, other in of_b.items():
-        if key not in of_a and not other.bad and other.cell not in only_b and not _is_bad(of_a, other.cell):
+        if key not in of_a and not other.bad and other.cell not in only_b and key[0] not in bad_in_a:
             apart.append({"cell": other.cell, "metric": other.label, "reason": f"{a.path} has no {other.label} there"})
     seen = {entry["cell"] for entry in rows + apart} | {cell for cell, _ in bad} | set(only_a) | set(only_b)
-    for cell in dict.fromkeys([*metrics.cells_of(a, wanted), *metrics.cells_of(b, wanted)]):
+    for cell in {**metrics.cells_of(b, wanted), **metrics.cells_of(a, wanted)}.values():
         if cell not in seen and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
             apart.append({"cell": cell, "metric": ", ".join(metric.id for metric in wanted),
                           "reason": "was not measured on either side"})
@@ -107,20 +108,26 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     }
 
 
-def _renamed(result, kernels, side):
-    """The Result's cells of one kernel, which is called by the pair's two names at once. ReportError when it has no
-    such kernel."""
+def of_kernel(result, kernels, side):
+    """The Result's cells of one of a pair of kernels, which is called by both names at once, so that the cells of both
+    have equal fields. ReportError when it has no such kernel."""
     old, new = kernels[side], "=".join(dict.fromkeys(kernels))
     if not any(row["kernel"] == old for row in result.rows.values()):
         raise ReportError(f"{result.path}: holds no cell of kernel {old!r}; it has "
                           f"{', '.join(sorted({row['kernel'] for row in result.rows.values()})) or 'none'}")
-    samples = {new + name[len(old):]: [{**row, "kernel": new, "name": new + name[len(old):]} for row in rows]
-               for name, rows in result.samples.items() if rows[0]["kernel"] == old}
+    samples = {}
+    for rows in result.samples.values():
+        if rows[0]["kernel"] == old:
+            cell = f"{new}/{load.beyond_kernel(rows[0]['cell'], old)}"
+            name = f"{cell}/{rows[0]['probes']}"
+            samples[name] = [{**row, "kernel": new, "cell": cell, "name": name} for row in rows]
     context = dict(result.context)
     context["kernels"] = {new: context["kernels"][old]} if old in context["kernels"] else {}
-    arguments = context["qemu"]["arguments"]
-    context["qemu"] = {**context["qemu"], "arguments": {new: arguments[old]} if old in arguments else {}}
-    return load.make_result(result.path, context, samples, result.parts, result.notes)
+    if context["qemu"] is not None:  # as on the host
+        arguments = context["qemu"]["arguments"]
+        context["qemu"] = {**context["qemu"], "arguments": {new: arguments[old]} if old in arguments else {}}
+    return load.make_result(result.path, context, samples, result.parts, result.notes,
+                            result.tables)
 
 
 def _hint(a, b, rows):
@@ -133,11 +140,7 @@ def _hint(a, b, rows):
 
 def _only(these, those):
     others = {cell for cell, _ in those}
-    return list(dict.fromkeys(cell for cell, _ in these if cell not in others))
-
-
-def _is_bad(found, cell):
-    return any(one.bad for (name, _), one in found.items() if name == cell)
+    return list(dict.fromkeys(one.cell for (cell, _), one in these.items() if cell not in others))
 
 
 def _row(one, other, domain, floors, apart):

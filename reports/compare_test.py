@@ -385,3 +385,29 @@ def test_regressions_come_worst_first(two, synthetic):
 def test_an_empty_result_compares_nothing(synthetic):
     data = compare.compare(synthetic.load([]), synthetic.load([synthetic.row()]))
     assert data["rows"] == [] and data["only_b"] == [CELL]
+
+
+def test_kernels_are_paired_by_fields_whatever_their_names(synthetic):
+    """A kernel given by its path has slashes in its name; a cell of the other side may be named by another grammar."""
+    path = "/boot/vmlinuz-6.1/t1"
+    context = synthetic.context()
+    context["kernels"][path] = context["kernels"]["6.1"]
+    old = synthetic.load(synthetic.pair("map_sync") + synthetic.pair("fsync", 8))
+    rows = synthetic.pair("map_sync", kernel=path) + synthetic.pair("fsync", 8, kernel=path)
+    new = load.load(synthetic.save({"context": context, "benchmarks": rows}))
+    data = compare.compare(old, new, kernels=("6.1", path))
+    assert [row["verdict"] for row in data["rows"]] == ["identical"] * 4 and not data["only_a"] + data["only_b"]
+    assert data["rows"][0]["cell"] == f"6.1={path}/ext4/fsync:8/first_touch/written/pte/t1"
+    renamed = [{**row, "cell": f"{path}/other words {row['strategy']}",
+                "name": f"{path}/other words {row['strategy']}/{row['probes']}"} for row in rows]
+    other = load.load(synthetic.save({"context": context, "benchmarks": renamed}))
+    data = compare.compare(old, other, kernels=("6.1", path))
+    assert [row["verdict"] for row in data["rows"]] == ["identical"] * 4 and not data["only_a"] + data["only_b"]
+    assert compare.compare(old, synthetic.load(synthetic.pair("fsync", 64)))["rows"] == []
+
+
+def test_two_kernels_of_the_host(synthetic):
+    """There is no QEMU whose arguments could be renamed."""
+    from conftest import to_host
+    result = load.load(synthetic.save(to_host(synthetic.document([synthetic.row(kernel="host")]))))
+    assert len(compare.compare(result, result, kernels=("host", "host"))["rows"]) == 2

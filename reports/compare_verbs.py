@@ -6,101 +6,125 @@ import json
 import os
 import sys
 
+import options
+
 PASS, UNUSABLE = 0, 2
 
 
 def add(verbs):
     """Add the verbs to argparse's subparsers."""
-    def verb(place, name, run, text):
-        sub = place.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
-        return sub
-
-    sub = verb(verbs, "compare", _compare, "Compare two results, cell by cell.")
+    sub = options.add_verb(verbs, "compare", _compare, epilog=COMPARE_EPILOG)
     sub.add_argument("a", metavar="A", help="folder or file of a result, or name of a baseline")
     sub.add_argument("b", metavar="B", help="the other")
     _add_selection(sub)
     sub.add_argument("--changed", action="store_true", help="leave out what is identical or the same")
     form = sub.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print as JSON")
+    options.add_json(form)
     form.add_argument("--ktap", action="store_true", help="print as KTAP")
     form.add_argument("--benchmark-json", metavar="DIR", help="write DIR/a.json and DIR/b.json for Google Benchmark's "
                       "compare.py")
 
-    sub = verb(verbs, "gate", _gate, "Compare a result with a baseline; the exit code is the verdict.")
+    sub = options.add_verb(verbs, "gate", _gate, epilog=GATE_EPILOG)
     sub.add_argument("result", metavar="RESULT", help="folder or file of a result")
     sub.add_argument("--baseline", metavar="FILE|NAME", required=True, help="what to compare with")
     _add_selection(sub)
     sub.add_argument("--across-environments", action="store_true", help="compare although QEMU or the like differ")
-    sub.add_argument("--subset", action="store_true", help="the result may lack cells of the baseline")
-    sub.add_argument("--single", metavar="PERCENT", type=_percent, help="with too few seeds or repetitions: growth by "
-                     "more is a regression, all else is none")
-    sub.add_argument("--json", action="store_true", help="print as JSON")
+    sub.add_argument("--subset", action="store_true", help="the result may lack cells of the baseline, which is refused "
+                     "otherwise")
+    sub.add_argument("--single", metavar="PERCENT", type=_percent, help="with too few seeds or repetitions for an "
+                     "interval: growth by more is a regression, all else is none (default: a difference above the floor "
+                     "is refused)")
+    options.add_json(sub)
 
-    sub = verb(verbs, "explain", _explain, "Show which phases account for a change.")
+    sub = options.add_verb(verbs, "explain", _explain, epilog=EXPLAIN_EPILOG)
     sub.add_argument("a", metavar="A", help="folder or file of a result, or name of a baseline")
     sub.add_argument("b", metavar="B", help="the other")
     sub.add_argument("--perf", metavar="DIR", nargs=2, help="folders of `faultline perf` of both: the functions too")
     _add_selection(sub)
-    sub.add_argument("--json", action="store_true", help="print as JSON")
+    options.add_json(sub)
 
-    sub = verb(verbs, "baseline", None, "Keep results to compare later ones with.")
+    sub = options.add_verb(verbs, "baseline", None, epilog="example:\n  faultline baseline save v6.12 out")
     parts = sub.add_subparsers(metavar="save|list|show", required=True)
-    part = verb(parts, "save", _baseline_save, "Keep a result under a name, or at a path.")
-    part.add_argument("name", metavar="NAME|PATH", help="a name, or a path with a slash")
+    part = options.add_verb(parts, "save", _baseline_save, "Keep a result under a name, or at a path")
+    part.add_argument("name", metavar="NAME|PATH", help="a name, kept in faultline's cache, or a path with a slash")
     part.add_argument("result", metavar="RESULT", help="folder or file of a result")
     part.add_argument("--replace", action="store_true", help="take the place of one that is there")
-    part = verb(parts, "list", _baseline_list, "List the baselines.")
-    part.add_argument("--json", action="store_true", help="print as JSON")
-    part = verb(parts, "show", _baseline_show, "Say what a baseline is.")
-    part.add_argument("name", metavar="NAME|PATH")
-    part.add_argument("--json", action="store_true", help="print as JSON")
+    options.add_json(options.add_verb(parts, "list", _baseline_list, "List the baselines"))
+    part = options.add_verb(parts, "show", _baseline_show, "Say what a baseline is")
+    part.add_argument("name", metavar="NAME|PATH", help="as it was saved")
+    options.add_json(part)
 
-    sub = verb(verbs, "history", None, "Keep figures of many results in one file.")
+    sub = options.add_verb(verbs, "history", None, epilog=HISTORY_EPILOG)
     parts = sub.add_subparsers(metavar="add|list|show|export", required=True)
-    part = verb(parts, "add", _history_add, "Add results.")
+    part = options.add_verb(parts, "add", _history_add, "Add results")
     part.add_argument("results", metavar="RESULT", nargs="+", help="folder or file of a result")
-    part.add_argument("--label", default="", help="what was measured, such as the commit under test")
+    part.add_argument("--label", default="", help="what was measured, such as the commit under test (default: "
+                      "faultline's own commit)")
     _add_file(part)
-    part = verb(parts, "list", _history_list, "List the results in it.")
+    part = options.add_verb(parts, "list", _history_list, "List the results in it")
     _add_file(part)
-    part.add_argument("--json", action="store_true", help="print as JSON")
-    part = verb(parts, "show", _history_show, "Show the figures of one result.")
+    options.add_json(part)
+    part = options.add_verb(parts, "show", _history_show, "Show the figures of one result")
     part.add_argument("id", metavar="ID", type=int, help="its number, as `list` says")
     _add_file(part)
-    part.add_argument("--json", action="store_true", help="print as JSON")
-    part = verb(parts, "export", _history_export, "Write a CSV file for tools that look for change points.")
+    options.add_json(part)
+    part = options.add_verb(parts, "export", _history_export, "Write a CSV file for tools that look for change points")
     part.add_argument("out", metavar="CSV", help="file to write; - is standard output")
     part.add_argument("--wall", action="store_true", help="the results of wall time, not those of virtual")
     _add_cells(part)
     _add_file(part)
 
-    sub = verb(verbs, "trend", _trend, "Show what cells cost over kernels, and where it changed.")
+    sub = options.add_verb(verbs, "trend", _trend, epilog="example:\n  faultline trend kernels --out kernels")
     sub.add_argument("results", metavar="RESULT", nargs="*", help="folder or file of a result")
-    sub.add_argument("--history", metavar="FILE", nargs="?", const="", help="the results of a history")
+    sub.add_argument("--history", metavar="FILE", nargs="?", const="", help="the results of a history, in place of RESULT "
+                     "(without FILE: history.sqlite in faultline's cache)")
     sub.add_argument("--wall", action="store_true", help="of a history: the results of wall time")
     sub.add_argument("--out", metavar="DIR", help="folder to write figures to, as PNG")
-    _add_cells(sub)
-    _add_floor(sub)
-    sub.add_argument("--json", action="store_true", help="print as JSON")
+    _add_cells(sub, "per_page")
+    _add_floor(sub, "1 %%, or the metric's own where that is more")
+    options.add_json(sub)
+
+
+COMPARE_EPILOG = """A and B are folders of results, or names of baselines. The gate is what judges.
+
+exit: 0 compared; 2 nothing to compare
+
+examples:
+  faultline compare before after --changed
+  faultline compare kernels kernels --kernels bookworm=7.3"""
+GATE_EPILOG = """exit: 0 no regression; 1 regression; 2 incomplete or not comparable
+
+example:
+  faultline gate --baseline v6.12 out"""
+EXPLAIN_EPILOG = """exit: 0 explained, or nothing changed; 2 nothing was measured that explains it
+
+example:
+  faultline explain before after --cell '*/map_sync/*'"""
+HISTORY_EPILOG = """examples:
+  faultline history add out --label "$(git rev-parse HEAD)"
+  faultline history export series.csv"""
 
 
 def _add_selection(parser):
+    import metrics
+    floors = ", ".join(f"{metric.id} {metric.floor['virtual']:g}/{metric.floor['wall']:g}" for metric in metrics.METRICS)
     _add_cells(parser)
-    _add_floor(parser)
+    _add_floor(parser, f"in virtual/wall time {floors}")
     parser.add_argument("--kernels", metavar="OLD=NEW", type=_pair, help="compare the cells of one kernel in A with "
                         "those of another in B")
 
 
-def _add_cells(parser):
-    parser.add_argument("--metric", action="append", metavar="NAME", type=lambda text: text.split(","),
-                        help="which figures; `all` for all of them")
-    parser.add_argument("--cell", metavar="PATTERN", help="only cells whose name matches, as a shell would")
+def _add_cells(parser, default=None):
+    import metrics
+    default = default or ",".join(metric.id for metric in metrics.METRICS if metric.default)
+    parser.add_argument("--metric", action="append", metavar="NAME,...", type=lambda text: text.split(","),
+                        help=f"which figures, of {', '.join(metrics.IDS)}; `all` for all of them (default: {default})")
+    parser.add_argument("--cell", metavar="PATTERN", help="only cells whose name matches, as a shell would (default: all)")
 
 
-def _add_floor(parser):
+def _add_floor(parser, default):
     parser.add_argument("--floor", action="append", metavar="[METRIC=]PERCENT", type=_floor,
-                        help="a smaller difference does not count")
+                        help=f"a smaller difference does not count (default: {default})")
 
 
 def _add_file(parser):
@@ -339,10 +363,10 @@ def _trend(options):
     data = trend.build(points, chosen, _floors(options))
     written = []
     if options.out:
-        import plot
         import files
+        from figures.trend import trend_figures
         written = files.write_files(options.out, {f"{figure.slug}.png": figure.png
-                                                   for figure in plot.trend_figures(data)})
+                                                   for figure in trend_figures(data)})
     if options.json:
         _print_json({**data, "written": written})
         return PASS

@@ -22,6 +22,42 @@ with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "result.schem
     ROW_SCHEMA = json.load(file)["definitions"]["row"]
 
 
+def _strategy(name, family, **changes):
+    return {"id": name, "summary": f"what {name} does", "family": family, "promises": ["pages"], "writes_per_sync": False,
+            "module": False, "mapped": True, "only_written": False, **changes}
+
+
+def _table(*names, **same):
+    return [{"id": name, "summary": f"what {name} is", **same} for name in names]
+
+
+TABLES = {  # as a result brings them, in the order of a reader
+    "axes": [{"id": name, "field": name, "help": f"which {name}"} for name in (
+        "kernel", "fs", "strategy", "workload", "state", "order", "threads", "dirty_inodes", "touch", "attackers",
+        "setting", "probes")],
+    "fs": _table("ext4", "ext4-fc", "xfs", dax=True),
+    "strategy": [
+        _strategy("volatile", "floor"), _strategy("fsync", "call", writes_per_sync=True),
+        _strategy("msync", "call", writes_per_sync=True), _strategy("map_sync", "map_sync"),
+        _strategy("prealloc", "map_sync", only_written=True),
+        _strategy("pwrite", "call", writes_per_sync=True, mapped=False),
+        _strategy("map_sync_wrapped", "map_sync", module=True), _strategy("sync_fault", "sync_fault", module=True),
+        _strategy("sync_fault_data", "sync_fault", module=True), _strategy("sync_retry", "sync_retry", module=True),
+        _strategy("sync_retry_extent", "sync_retry", module=True), _strategy("daxfile", "frozen", module=True)],
+    "workload": _table("first_touch", "random_touch", "rewrite", "paced", "copy_beside", "unrelated", kind="loop")
+    + _table("dos", kind="victim") + _table("bystander", kind="bystander"),
+    "state": _table("hole", "unwritten", "written"),
+    "order": _table("pte", "pmd"),
+    "probes": _table("off", twin=True) + _table("on", "phases", "locks", "interruptions", "ballast", twin=False),
+    "setting": _table("deterministic", "deterministic2", "concurrent"),
+    "touch": _table("none", "utimens", "append", "truncate", "chmod", "xattr", "pwrite", "others", "store", "mmap", "anon",
+                    "read_fault", "other_file", "resize", "freeze"),
+    "phase": _table("entry", "mtime", "handle_start", "map", "zero", "insert", "handle_stop", "sync", "commit_wait",
+                    "cil_push", "log_wait", "flush"),
+    "probe": _table("fault", "sync", "commit", "fast_commit"),
+}
+
+
 def make_context(**changes):
     """A context as of one virtual run of one kernel; keyword arguments replace fields."""
     context = {
@@ -39,7 +75,7 @@ def make_context(**changes):
                             "image_sha256": "e" * 64, "command_line": "console=ttyS0 nokaslr", "cpu_model": "TCG"}},
         "file_systems": {fs: {"mkfs": f"mkfs.{fs} /dev/pmem0", "mount": "mount -o dax=always /dev/pmem0 /mnt",
                               "tool_version": "1.0"} for fs in FILE_SYSTEMS},
-        "elapsed_s": 41.5,
+        "tables": copy.deepcopy(TABLES), "elapsed_s": 41.5,
     }
     context.update(changes)
     return context
@@ -94,7 +130,7 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
     run_name = "/".join([kernel, fs, name, workload, state, order, f"t{threads}"])
     faults = TOUCHES if mapping else 0
     row = {
-        "name": f"{run_name}/{probes}", "run_name": run_name, "run_type": "iteration", "repetitions": 1,
+        "name": f"{run_name}/{probes}", "cell": run_name, "run_name": f"{run_name}/{probes}", "run_type": "iteration", "repetitions": 1,
         "repetition_index": 0, "family_index": 0, "per_family_instance_index": 0, "threads": threads,
         "iterations": TOUCHES, "real_time": page, "cpu_time": fault, "time_unit": "instr",
         "kernel": kernel, "fs": fs, "strategy": strategy, "writes_per_sync": k, "workload": workload, "state": state,
@@ -117,7 +153,22 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
                         "commit": make_probe(31000, row["commits"], "jbd2_journal_commit_transaction"),
                         "fast_commit": None}
     row.update(changes)
+    if row.get("dirty_inodes"):
+        row = beside(row, row["dirty_inodes"])
     return row
+
+
+def beside(row, inodes):
+    """The row beside so many unrelated dirty inodes: its name says so."""
+    cell = "/".join([kernel_and_on(row), *([f"d{inodes}"] if inodes else [])])
+    return {**row, "dirty_inodes": inodes or None, "cell": cell, "name": f"{cell}/{row['probes']}"}
+
+
+def kernel_and_on(row):
+    """The name of a row's cell up to its threads."""
+    strategy = row["strategy"] + ("" if row["writes_per_sync"] is None else f":{row['writes_per_sync']}")
+    return "/".join([row["kernel"], row["fs"], strategy, row["workload"], row["state"], row["order"],
+                     f"t{row['threads']}"])
 
 
 def make_samples(rows, figures, repetitions=False):
@@ -164,9 +215,9 @@ def make_contest(strategy="map_sync", touch="utimens", attackers=1, setting="det
         runs = [make_run(period=10 if attackers else 0), make_run(1.2, period=50)][:2 if attackers else 1]
     slowdowns = sorted(run["slowdown"] for run in runs)
     row = make_row(strategy, k, probes="off", workload=workload, **changes)
-    run_name = f"{row['run_name']}/{touch}/a{attackers}/{setting}"
+    cell = f"{row['cell']}/{touch}/a{attackers}/{setting}"
     module = strategy.startswith("sync_")
-    row.update(name=run_name + "/off", run_name=run_name, loop_cost=None, touches=128, pages=128, faults=130,
+    row.update(name=cell + "/off", cell=cell, run_name=cell + "/off", loop_cost=None, touches=128, pages=128, faults=130,
                iterations=128, p50=5000, p90=6000, p99=7000, p99_9=40_000, max=40_000, touch=touch, attackers=attackers,
                setting=setting, period_us=runs[0]["period_us"] or None,
                starved={"n": sum(run["starved"] for run in runs), "of": len(runs)}, slowdown=runs[0]["slowdown"],

@@ -5,14 +5,12 @@ import json
 import os
 
 import cells
+import schema
+import vocabulary
 from load import ReportError, plain
 
 CRASH_NAME = "crashtest.json"
-STATUSES = ("ok", "failed", "skipped", "incomplete")
 KINDS = ("pages", "size", "mtime")
-COUNTS = {"promised": KINDS, "lost": ("pages", "torn", "size", "mtime"),
-          "unpromised": ("pages", "survived", "size", "size_survived", "mtime", "mtime_survived"),
-          "recovery": ("replayed", "fsck_clean", "fsck_errors", "unmountable")}
 TEXTS = ("kernel", "fs", "strategy", "state", "status", "reason")
 SCHEMA_VERSION = 1
 
@@ -26,45 +24,16 @@ def load(path):
         raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise ReportError(f"{path}: is not JSON: run `faultline crashtest` again") from None
-    wrong = _wrong(document)
-    if wrong:
-        raise ReportError(f"{path}: {wrong}: not what `faultline crashtest` writes; run it again")
-    return document
-
-
-def _wrong(document):
     if not isinstance(document, dict) or not isinstance(document.get("tests"), list):
-        return "has no list of tests"
+        raise ReportError(f"{path}: has no list of tests: not what `faultline crashtest` writes; run it again")
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
-        return f"has schema version {version!r}, this faultline reads {SCHEMA_VERSION}"
-    if not isinstance(document.get("context", {}), dict):
-        return "context is no object"
-    for index, test in enumerate(document["tests"]):
-        place = f"tests[{index}]"
-        if not isinstance(test, dict):
-            return f"{place} is no object"
-        for key in TEXTS:
-            if not isinstance(test.get(key, "" if key == "reason" else None), str):
-                return f"{place}.{key} is no text"
-        if test["status"] not in STATUSES or test["state"] not in cells.STATES:
-            return f"{place} has a status or state that there is not"
-        for key in ("points", "checked"):
-            if not _is_count(test.get(key)):
-                return f"{place}.{key} is no count"
-        if test["status"] in ("ok", "failed"):
-            for group, names in COUNTS.items():
-                counts = test.get(group)
-                if not isinstance(counts, dict) or not all(_is_count(counts.get(name)) for name in names):
-                    return f"{place}.{group} has no counts {', '.join(names)}"
-        failures = test.get("failures", [])
-        if not isinstance(failures, list) or not all(isinstance(one, dict) for one in failures):
-            return f"{place}.failures is no list of objects"
-    return None
-
-
-def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+        raise ReportError(f"{path}: has schema version {version!r}, this faultline reads {SCHEMA_VERSION}: run "
+                          "`faultline crashtest` again")
+    problem = schema.problem("crashtest", document)
+    if problem:
+        raise ReportError(f"{path}: {problem}: not what `faultline crashtest` writes; run it again")
+    return document
 
 
 def find(folder):
@@ -77,7 +46,7 @@ def guarantees(documents, result):
     """One row per test of the documents, in reading order: {kernel, fs, strategy, state, status, reason, points, checked,
     kept: {kind: {promised, lost} or {written, survived}}, torn, recovery, failures, per_page, ratio, unit, cell}: what
     was kept, and what a page costs in the cell of first_touch with that strategy and state (null: not measured)."""
-    groups = cells.sections(result.rows)
+    words, groups = result.words, cells.sections(result)
     rows = []
     for document in documents:
         for test in document["tests"]:
@@ -85,13 +54,16 @@ def guarantees(documents, result):
                          "checked": test["checked"], "kept": _kept(test), "torn": (test.get("lost") or {}).get("torn"),
                          "recovery": test.get("recovery"), "failures": [_failure(one) for one in
                                                                         test.get("failures", [])],
-                         **_price(groups, test, result.context["unit"])})
+                         **_price(words, groups, test, result.context["unit"])})
+
+    # A test says its strategy and K in one word: it stands where the result has that, else where the tests have it.
+    measured = map(cells.label, sorted(result.rows.values(), key=words.strategy_rank))
+    orders = {field: vocabulary.merge_orders([list(known), *([test[field] for test in document["tests"]]
+                                                             for document in documents)])
+              for field, known in (("fs", words.ids("fs")), ("state", words.ids("state")), ("strategy", measured))}
 
     def order(row):
-        name, _, k = row["strategy"].partition(":")
-        k = int(k) if k.isascii() and k.isdigit() and len(k) < 10 else k or None
-        return (row["kernel"], row["fs"], cells.STATES.index(row["state"]),
-                cells.strategy_rank({"strategy": name, "writes_per_sync": k}))
+        return words.kernel_rank(row["kernel"]), *(found.index(row[field]) for field, found in orders.items())
     return sorted(rows, key=order)
 
 
@@ -111,13 +83,13 @@ def _failure(one):
     return {key: plain(one.get(key, "")) for key in ("point", "instant", "what", "command")}
 
 
-def _price(groups, test, unit):
+def _price(words, groups, test, unit):
     group = groups.get((test["kernel"], test["fs"], "first_touch", "pte", 1), [])
     cell = next((cell for cell in group if cell.label == test["strategy"] and cell.any["state"] == test["state"]
                  and cell.best), None)
     if cell is None:
         return {"per_page": None, "ratio": None, "unit": unit, "cell": None}
-    return {"per_page": cell.best["per_page"], "ratio": cells.baseline_ratio(group, cell), "unit": unit,
+    return {"per_page": cell.best["per_page"], "ratio": cells.baseline_ratio(words, group, cell), "unit": unit,
             "cell": cell.best["name"]}
 
 

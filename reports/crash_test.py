@@ -32,7 +32,7 @@ def save(folder, data, name="crashtest.json"):
 
 def test_beside_the_price(synthetic):
     result = synthetic.load(synthetic.pair("map_sync", None, "hole") + synthetic.pair("volatile", None, "hole"))
-    rows = crash.guarantees([document([outcome(strategy="fsync:64"), outcome(strategy="fsync:8"), outcome(),
+    rows = crash.guarantees([document([outcome(strategy="fsync:8"), outcome(strategy="fsync:64"), outcome(),
                                        outcome(fs="xfs"), outcome(state="written")])], result)
     assert [(row["fs"], row["strategy"], row["state"]) for row in rows] == [
         ("ext4", "fsync:8", "hole"), ("ext4", "fsync:64", "hole"), ("ext4", "map_sync", "hole"),
@@ -71,15 +71,27 @@ def broken(change):
 @pytest.mark.parametrize("data, words", [
     ("{", "is not JSON"), ("[]", "has no list of tests"), ({"tests": []}, "has schema version None"),
     (broken(lambda d: d.update(schema_version=2)), "has schema version 2"),
-    (broken(lambda d: d["tests"].append(3)), r"tests\[1\] is no object"),
-    (broken(lambda d: d["tests"][0].update(status="fine")), "status or state that there is not"),
-    (broken(lambda d: d["tests"][0].update(fs=3)), r"tests\[0\].fs is no text"),
-    (broken(lambda d: d["tests"][0].update(points=-1)), r"tests\[0\].points is no count"),
-    (broken(lambda d: d["tests"][0]["lost"].pop("torn")), r"tests\[0\].lost has no counts pages, torn, size, mtime"),
-    (broken(lambda d: d["tests"][0].update(failures={})), "failures is no list")])
+    (broken(lambda d: d["tests"].append(3)), r"\$.tests\[1\]: 3 is not of type 'object'"),
+    (broken(lambda d: d["tests"][0].update(status="fine")), r"\$.tests\[0\].status: 'fine' is not one of"),
+    (broken(lambda d: d["tests"][0].update(state="gone")), r"\$.tests\[0\].state: 'gone' is not one of"),
+    (broken(lambda d: d["tests"][0].update(fs=3)), r"\$.tests\[0\].fs: 3 is not of type 'string'"),
+    (broken(lambda d: d["tests"][0].update(points=-1)), r"\$.tests\[0\].points: -1 is less than the minimum of 0"),
+    (broken(lambda d: d["tests"][0].update(checked=True)), r"\$.tests\[0\].checked: True is not of type 'integer'"),
+    (broken(lambda d: d["tests"][0].update(points=2**63)), r"\$.tests\[0\].points: .* is greater than the maximum"),
+    (broken(lambda d: d["tests"][0].update(tear="page")), r"\$.tests\[0\].tear: 'page' is not one of"),
+    (broken(lambda d: d["tests"][0].pop("kernel")), r"\$.tests\[0\]: 'kernel' is a required property"),
+    (broken(lambda d: d["tests"][0].pop("lost")), r"\$.tests\[0\]: 'lost' is a required property"),
+    (broken(lambda d: d["tests"][0]["lost"].pop("torn")), r"\$.tests\[0\].lost: 'torn' is a required property"),
+    (broken(lambda d: d["tests"][0].update(failures={})), r"\$.tests\[0\].failures: {} is not of type 'array'"),
+    (broken(lambda d: d.update(context=[])), r"\$.context: \[\] is not of type 'object'")])
 def test_what_is_no_crash_test_is_refused(tmp_path, data, words):
     with pytest.raises(load.ReportError, match=words):
         crash.load(save(tmp_path, data))
+
+
+def test_how_stores_are_torn_may_be_said(tmp_path):
+    tests = [outcome(), outcome(tear="sector"), outcome(tear="store")]
+    assert [test.get("tear") for test in crash.load(save(tmp_path, document(tests)))["tests"]] == [None, "sector", "store"]
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -3,31 +3,36 @@
 functions, where `faultline perf` has sampled both."""
 
 import fnmatch
+import json
 import os
 
+import cells
 import compare
 import infer
-import load
 import metrics
 import table
 from compare_text import figures, percent
+from load import ReportError
 from table import number, wrap
 
 PHASE = next(metric for metric in metrics.METRICS if metric.id == "phase")
 MISSING = "no phases in {path}: measure the cell there again with `faultline run ... --probes off,phases`"
 
 
-def phases_of(result, kernels=None):
-    """{cell: {phase: {sample_key: net cost}}} of a Result; two kernels are called by both names at once, as in
-    compare.compare."""
-    joined = "=".join(dict.fromkeys(kernels or ()))
+def phases_of(result):
+    """{cell: {phase: {sample_key: net cost}}} of a Result."""
     found = {}
     for one in metrics.series(result, [PHASE]).values():
-        kernel, slash, rest = one.cell.partition("/")
-        cell = (joined if kernel in (kernels or ()) else kernel) + slash + rest
         if one.values and not one.bad:
-            found.setdefault(cell, {})[one.label.partition(".")[2]] = one.values
+            found.setdefault(one.cell, {})[one.part] = one.values
     return found
+
+
+def sides(a, b, data):
+    """The two Results of a comparison `data`, with the names of cells that it has."""
+    if not data["kernels"]:
+        return a, b
+    return tuple(compare.of_kernel(result, data["kernels"], side) for side, result in enumerate((a, b)))
 
 
 def phases(of_a, of_b, paired):
@@ -57,16 +62,41 @@ def grown(entries):
 FUNCTIONS = 10  # shown
 
 
+INDEX = "perf.json"  # of a folder of `faultline perf`: which file is of which cell
+OF_STACKS = ("fs", "strategy", "writes_per_sync", "workload", "state")  # beside the kernel, what stacks are of
+
+
 def folded_of(folder, row, kernel):
-    """(stacks, path) of the cell of a row, as `faultline perf` has written them into a folder; (None, path) without."""
+    """(stacks, path) of the cell of a row, as `faultline perf` has written them into a folder; (None, path) without. By
+    the folder's index where it has one, else by the name that the file of that cell has. kernel: its id there."""
     import flamegraph
-    strategy = row["strategy"] + (f":{row['writes_per_sync']}" if row["writes_per_sync"] is not None else "")
-    path = os.path.join(folder, f"{kernel}-{row['fs']}-{strategy}-{row['workload']}-{row['state']}.folded")
+    wanted = {"kernel": kernel, **{key: row[key] for key in OF_STACKS}}
+    name = "-".join([kernel, row["fs"], cells.label(row), row["workload"], row["state"]]) + ".folded"
+    entry = next((entry for entry in _index(folder) if all(entry.get(key) == value for key, value in wanted.items())), None)
+    path = os.path.join(folder, os.path.basename(entry["folded"]) if entry else name)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return flamegraph.parse_folded(file.read(), path), path
     except OSError:
         return None, path
+
+
+def _index(folder):
+    """The entries of a folder's index, none where it has none. ReportError for one that is none."""
+    path = os.path.join(folder, INDEX)
+    try:
+        with open(path, encoding="utf-8") as file:
+            entries = json.load(file)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list) or not all(isinstance(one, dict) and isinstance(one.get("folded"), str)
+                                                for one in entries):
+        raise ReportError(f"{path}: is not what `faultline perf` writes; sample again into an empty folder")
+    return entries
 
 
 def functions(stacks_a, stacks_b, cost_a, cost_b):
@@ -89,17 +119,16 @@ def _add_functions(entry, rows, a, b, data, perf):
     entry["functions"], entry["missing_perf"] = [], []
     of_cell = {row["metric"]: row for row in rows}
     cost = of_cell.get("per_fault") or of_cell.get("per_page")
-    kernels = data["kernels"] or [entry["cell"].partition("/")[0]] * 2
-    rest = entry["cell"].partition("/")[2]
-    sides = []
-    for result, kernel, folder in zip((a, b), kernels, perf):
-        row = next((row for row in result.rows.values() if load.row_name(row).startswith(f"{kernel}/{rest}/")), None)
+    both = []
+    for side, (result, folder) in enumerate(zip((a, b), perf)):
+        row = next((row for row in result.rows.values() if row["cell"] == entry["cell"]), None)
+        kernel = data["kernels"][side] if data["kernels"] else row and row["kernel"]
         stacks, path = folded_of(folder, row, kernel) if row else (None, folder)
         if stacks is None:
             entry["missing_perf"].append(path)
-        sides.append(stacks)
-    if cost and None not in sides:
-        entry["functions"] = functions(*sides, cost["a"], cost["b"])
+        both.append(stacks)
+    if cost and None not in both:
+        entry["functions"] = functions(*both, cost["a"], cost["b"])
 
 
 def explain(a, b, data, pattern=None, perf=None):
@@ -114,7 +143,8 @@ def explain(a, b, data, pattern=None, perf=None):
                                                                                         compare.DIFFERS):
             wanted.setdefault(row["cell"], []).append(row)
     paired = data["time_domain"] == "virtual"
-    of_a, of_b = phases_of(a, data["kernels"]), phases_of(b, data["kernels"])
+    a, b = sides(a, b, data)
+    of_a, of_b = phases_of(a), phases_of(b)
     found = []
     for cell, rows in wanted.items():
         entries = phases(of_a.get(cell), of_b.get(cell), paired)

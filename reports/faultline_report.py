@@ -6,7 +6,6 @@ Exit codes: 0 pass, 1 a regression, a check that failed or figures that differ, 
 or compared.
 """
 
-import argparse
 import contextlib
 import errno
 import json
@@ -16,6 +15,7 @@ import sys
 import textwrap
 
 import compare_verbs
+import options
 
 PASS, FAILED, UNUSABLE = 0, 1, 2
 BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
@@ -25,8 +25,8 @@ SHOWN = 100  # differing figures printed as text; --json has all
 def main(arguments=None):
     """Run one verb with these arguments; returns the exit code. Prints errors as one line on stderr."""
     try:
-        options = _parser().parse_args(arguments)
-        code = options.run(options)
+        chosen = options.parse(_parser(), arguments)
+        code = chosen.run(chosen)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -63,37 +63,35 @@ def _silence_stdout():
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="faultline", description=__doc__.splitlines()[0])
+    parser = options.Parser(prog="faultline", description="The verbs that read results.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
-    def verb(name, run, text, many=True):
-        sub = verbs.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
+    def verb(name, run, epilog="", many=True):
+        sub = options.add_verb(verbs, name, run, epilog=epilog)
         if many:
             sub.add_argument("results", metavar="DIR", nargs="+", help="folder of a result; several are merged")
         return sub
 
-    sub = verb("table", _table, "Print a result as a table.")
-    _add_json(sub)
-    sub = verb("report", _report, "Write a result as one HTML page: verdicts, figures, tables.", many=False)
+    sub = verb("report", _report, REPORT_EPILOG, many=False)
     sub.add_argument("results", metavar="RESULT", nargs="*", help="folders of `run`, `crashtest` and `perf`, merged")
-    sub.add_argument("--out", metavar="DIR", help="folder to write report.html, claims.json and *.png to; default: the "
-                     "first RESULT's, or none with --text, --md or --csv")
+    sub.add_argument("--out", metavar="DIR", help="folder to write report.html, claims.json and the figures as PNG to "
+                     "(default: the first RESULT's, or none with --text, --md or --csv)")
     sub.add_argument("--before", metavar="RESULT", help="or name of a baseline; with --after: what changed stands first")
     sub.add_argument("--after", metavar="RESULT", help="the later one, which the report is of")
     form = sub.add_mutually_exclusive_group()
     form.add_argument("--text", action="store_true", help="print the report for a mail, 72 columns")
     form.add_argument("--md", action="store_true", help="print it as Markdown, for a comment")
     form.add_argument("--csv", action="store_true", help="print all rows as CSV")
-    _add_json(form)
-    sub = verb("identical", _identical, "Compare all figures of two results, to the last digit.", many=False)
+    options.add_json(form)
+    options.add_json(verb("table", _table, "example:\n  faultline table out"))
+    sub = verb("identical", _identical, IDENTICAL_EPILOG, many=False)
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
     sub.add_argument("b", metavar="DIR_B", help="folder of the other")
-    _add_json(sub)
-    sub = verb("check", _check, "Check a result against known answers.")
-    _add_json(sub)
+    options.add_json(sub)
+    options.add_json(verb("check", _check, "exit: 0 none failed; 1 some failed; 2 nothing to check\n\n"
+                          "example:\n  faultline check out"))
     compare_verbs.add(verbs)
-    sub = verb("flamegraph", _flamegraph, "Draw folded stacks as a flame graph.", many=False)
+    sub = verb("flamegraph", _flamegraph, many=False)
     sub.add_argument("stacks", metavar="IN", help="folded stacks, `frame;frame COUNT` a line; - for standard input")
     sub.add_argument("--out", metavar="FILE", required=True, help="SVG to write")
     sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red has a larger share in IN, blue in OTHER")
@@ -101,14 +99,23 @@ def _parser():
     sub.add_argument("--faults", action="store_true", help="with --perf-script: what write faults ran, and what threads of "
                      "the kernel ran for them")
     sub.add_argument("--folded", metavar="FILE", help="the folded stacks of IN, written too")
-    sub.add_argument("--title", help="what it is; default: the names of the files")
-    sub.add_argument("--unit", help="what is counted; default: perf script's event, or samples")
-    _add_json(sub)
+    sub.add_argument("--title", help="what it is (default: the names of the files)")
+    sub.add_argument("--unit", help="what is counted (default: perf script's event, or samples)")
+    options.add_json(sub)
     return parser
 
 
-def _add_json(parser):
-    parser.add_argument("--json", action="store_true", help="print as JSON")
+REPORT_EPILOG = """Writes report.html, claims.json and the figures as PNG.
+
+examples:
+  faultline report out
+  faultline report out dos paced crash perf --out page
+  faultline report --before v6.12 --after out
+  faultline report out --md"""
+IDENTICAL_EPILOG = """exit: 0 all common cells are identical; 1 some differ; 2 nothing to compare
+
+example:
+  faultline identical out again"""
 
 
 def _load(paths):

@@ -44,7 +44,8 @@ def one(synthetic):
     ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"), ("trend", "x", "--flor", "1")])
 def test_usage_is_exit_2(arguments):
     done = run(*arguments)
-    assert done.returncode == 2 and "usage: faultline" in done.stderr and done.stdout == ""
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("faultline: ") and done.stderr.count("\n") == 1 and "--help` says more" in done.stderr
 
 
 def test_help_is_exit_0():

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Figures: which there are, what stands in them, which rows they show, and that they are the same bytes each time."""
 
+import os
 import re
 import xml.etree.ElementTree
 
 import pytest
 
-import cells
+import conftest
 import figures
 import plot
+from figures import phases, slowdown
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -83,7 +85,7 @@ def test_a_mark_for_each_row_with_value_and_name(some):
 
 def test_a_strategy_has_one_colour_everywhere(some):
     for name in ("map_sync", "fsync", "volatile"):
-        colour = plot.STRATEGY_STYLE[name][0].lower()
+        colour = plot.strategy_styles(conftest.TABLES["strategy"])[name][0].lower()
         assert all(colour in figure.svg.lower() for figure in some), name
 
 
@@ -197,21 +199,32 @@ def luminance(colour):
 
 
 def test_each_strategy_looks_different_on_white_and_on_dark():
-    assert set(plot.STRATEGY_STYLE) == set(cells.STRATEGIES)
-    assert len({colour for colour, _ in plot.STRATEGY_STYLE.values()}) == len(plot.STRATEGY_STYLE)
-    assert len({marker for _, marker in plot.STRATEGY_STYLE.values()}) == len(plot.STRATEGY_STYLE)
-    for colour, _ in plot.STRATEGY_STYLE.values():
+    by_family = [style for styles in plot.FAMILY_STYLES.values() for style in styles]
+    for styles in (by_family, plot.NEUTRAL_STYLES):
+        assert len({colour for colour, _ in styles}) == len({marker for _, marker in styles}) == len(styles) == 12
+    for colour, _ in [*by_family, *plot.NEUTRAL_STYLES]:
         assert 1.05 / (luminance(colour) + 0.05) >= 2.1, colour
         assert (luminance(colour) + 0.05) / (luminance("#13181d") + 0.05) >= 3, colour
 
 
 def test_every_phase_has_a_colour():
-    import os
-    path = os.path.join(os.path.dirname(figures.__file__), "..", "bpf", "phases.def")
+    path = os.path.join(os.path.dirname(figures.__file__), "..", "..", "bpf", "phases.def")
     with open(path, encoding="utf-8") as file:
         ids = re.findall(r"^PHASE\((\w+)", file.read(), re.M)
-    assert {*ids, "other"} == set(figures.PHASE_COLOUR)
-    assert len(set(figures.PHASE_COLOUR.values())) == len(figures.PHASE_COLOUR)
+    colours = phases.phase_colours(ids)
+    assert set(colours) == {*ids, "other"} and len(set(colours.values())) == len(colours)
+    assert colours["entry"] == phases.WAY_COLOURS[0] and colours["sync"] == phases.SYNC_COLOURS[0]
+    assert phases.phase_colours(["a", "b"]) == {"a": phases.WAY_COLOURS[0], "b": phases.WAY_COLOURS[1],
+                                                 "other": "#7F7F7F"}
+
+
+def test_strategies_of_a_family_are_of_its_hue():
+    found = plot.strategy_styles(conftest.TABLES["strategy"])
+    assert found["fsync"] == plot.FAMILY_STYLES["call"][0] and found["msync"] == plot.FAMILY_STYLES["call"][1]
+    assert found["pwrite"] == plot.FAMILY_STYLES["call"][2]
+    assert found["sync_retry_extent"] == plot.FAMILY_STYLES["sync_retry"][1]
+    unknown = plot.strategy_styles([{"id": "mine"}, {"id": "yours", "family": "unheard of"}])
+    assert unknown == {"mine": plot.NEUTRAL_STYLES[0], "yours": plot.NEUTRAL_STYLES[1]}
 
 
 def test_phases(synthetic):
@@ -236,11 +249,8 @@ def test_kernels_stand_in_the_order_of_their_versions(synthetic):
 
 
 def test_unrelated_dirt(synthetic):
-    import load
-    rows = [{**row, "dirty_inodes": n or None} for n in (0, 1000, 10000) for row in synthetic.pair(
-        "map_sync", None, "hole", workload="unrelated")]
-    for row in rows:
-        row["name"] = load.row_name(row)
+    rows = [row for n in (None, 1000, 10000) for row in synthetic.pair("map_sync", None, "hole", workload="unrelated",
+                                                                        dirty_inodes=n)]
     found = figures.figures(synthetic.load(rows))
     assert [figure.slug for figure in found] == ["unrelated-6.1-hole"] and len(found[0].rows) == 3
     for word in ("0", "1\u202f000", "10\u202f000", "dirty inodes of other files", "map_sync", "max", "p50"):
@@ -292,7 +302,7 @@ def test_contests(contests):
         assert word in dos, word
     assert dos.count("1.50") == 8 and "none" not in dos and "never" not in dos
     # a frame for the cell, one for its legend
-    assert len(re.findall(f"stroke: {figures.STARVED.lower()}", found[0].svg)) == 2
+    assert len(re.findall(f"stroke: {slowdown.STARVED.lower()}", found[0].svg)) == 2
     assert "never" in bystander and "mmap" in bystander and "utimens" not in bystander
     assert "attackers" in crowd and "ext4: runs starved, percent" in crowd and len(found[1].rows) == 6
     assert "most retries of one fault" in retries and "map_sync" not in retries and len(found[2].rows) == 4
@@ -333,5 +343,17 @@ def test_words_on_a_heat_map_have_contrast_aa():
     from report_test import contrast
     import matplotlib.colors
     for step in range(32):
-        colour = figures.HEAT(step / 31)
-        assert contrast(figures._readable(colour), matplotlib.colors.to_hex(colour)) >= 4.5
+        colour = slowdown.HEAT(step / 31)
+        assert contrast(slowdown._readable(colour), matplotlib.colors.to_hex(colour)) >= 4.5
+
+
+def test_a_kind_of_figure_is_one_file():
+    """What is in the folder is drawn: no list beside it."""
+    folder = os.path.dirname(figures.__file__)
+    without = {"__init__", "kind", "drawing", "trend"}  # what several share, and what no report draws
+    files = {name[:-3] for name in os.listdir(folder) if name.endswith(".py")} - without
+    makers = {kind.draw.__module__.rpartition(".")[2] for kind in figures.KINDS}
+    assert makers == files
+    ids = [kind.id for kind in figures.KINDS]
+    assert len(set(ids)) == len(ids) == 15 and ids[0] == "cost"
+    assert [kind.place for kind in figures.KINDS] == sorted({kind.place for kind in figures.KINDS})

@@ -28,7 +28,7 @@ def gate(baseline, result, data, across=False, subset=False, single=None):
     else:
         refused += _too_few(few)
     found, paired = [], data["time_domain"] == "virtual"
-    of_a, of_b = (explain.phases_of(side, data["kernels"]) if worse else {} for side in (baseline, result))
+    of_a, of_b = map(explain.phases_of, explain.sides(baseline, result, data)) if worse else ({}, {})
     for row in worse:
         phase = explain.grown(explain.phases(of_a.get(row["cell"]), of_b.get(row["cell"]), paired))
         found.append({"cell": row["cell"], "metric": row["metric"], "figures": compare_text.figures(row),

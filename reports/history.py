@@ -37,6 +37,8 @@ CREATE TABLE not_measured (
     result INTEGER NOT NULL REFERENCES results, cell TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (result, cell)) WITHOUT ROWID;
 """
+# What the cells are, by their fields (JSON), in the order in which results named them. The first histories have none.
+CELLS = "CREATE TABLE IF NOT EXISTS cells (id INTEGER PRIMARY KEY, cell TEXT NOT NULL UNIQUE, fields TEXT NOT NULL)"
 
 
 def default_path():
@@ -84,16 +86,21 @@ def _check_schema(connection, path, write):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(CELLS)
     elif application != APPLICATION_ID:
         raise ReportError(f"{path}: is an SQLite file, but no history of faultline: name another with --file")
     elif version > SCHEMA_VERSION:
         raise ReportError(f"{path}: has schema version {version}, this faultline reads up to {SCHEMA_VERSION}: "
                           "update faultline")
+    elif write:
+        connection.execute(CELLS)
 
 
 def digest(result):
     """What two results share that are the same measurement, wherever they lie."""
-    text = json.dumps([result.context, result.samples], sort_keys=True)
+    samples = {name: [{key: value for key, value in row.items() if key != "cell"} for row in rows]  # its name says it
+               for name, rows in result.samples.items()}
+    text = json.dumps([result.context, samples], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -101,12 +108,14 @@ def add(path, result, label=""):
     """Add a Result; returns (its id, whether it is new): one that is there already is not added again."""
     mark, context = digest(result), result.context
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    figures, bad = [], {}
+    figures, bad, fields = [], {}, {}
     for one in metrics.series(result, metrics.METRICS).values():
         if one.bad:
             bad[one.cell] = one.bad
+        fields[one.cell] = json.dumps(one.fields)
         figures += [(one.cell, one.label, *key, value) for key, value in one.values.items()]
-    environment = json.dumps({key: context[key] for key in load.ENVIRONMENT}, sort_keys=True)
+    tables = {name: result.tables[name] for name in ("strategy", "state")}  # what a trend is put in order and drawn by
+    environment = json.dumps({**{key: context[key] for key in load.ENVIRONMENT}, "tables": tables}, sort_keys=True)
     with open_history(path, write=True) as connection:
         there = connection.execute("SELECT id FROM results WHERE digest = ?", (mark,)).fetchone()
         if there:
@@ -121,6 +130,7 @@ def add(path, result, label=""):
         connection.executemany("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?)", [(number, *row) for row in figures])
         connection.executemany("INSERT INTO not_measured VALUES (?, ?, ?, ?)",
                                [(number, cell, *why) for cell, why in bad.items()])
+        connection.executemany("INSERT OR IGNORE INTO cells (cell, fields) VALUES (?, ?)", fields.items())
         return number, True
 
 
@@ -171,7 +181,8 @@ def one(path, number):
 
 def samples(path):
     """For a trend: [(entry as in `results`, {(cell, metric): {(seed, repetition): value}}, {cell: (status, reason)})]
-    by date."""
+    by date. entry["fields"]: {cell: {axis: value}}, the same of all; entry["tables"]: as
+    of the result, {} where the history does not say."""
     found = [(entry, {}, {}) for entry in results(path)]
     by_id = {entry["id"]: (values, bad) for entry, values, bad in found}
     with _selected(path) as connection:
@@ -182,7 +193,22 @@ def samples(path):
         for row in connection.execute("SELECT * FROM not_measured"):
             if row["result"] in by_id:
                 by_id[row["result"]][1][row["cell"]] = (row["status"], row["reason"])
+        fields = _fields(connection)
+        environments = {row["id"]: json.loads(row["environment"]) for row in
+                        connection.execute("SELECT id, environment FROM results")}
+    for entry, values, bad in found:
+        for cell in [*(cell for cell, _ in values), *bad]:
+            if cell not in fields:
+                fields[cell] = load.fields_of(cell, entry["kernels"])
+        entry["fields"], entry["tables"] = fields, environments[entry["id"]].get("tables", {})
     return found
+
+
+def _fields(connection):
+    """{cell: {axis: value}}, as far as the history says."""
+    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'cells'").fetchone()[0]:
+        return {}
+    return {row["cell"]: json.loads(row["fields"]) for row in connection.execute("SELECT cell, fields FROM cells ORDER BY id")}
 
 
 FIXED = ("time", "commit", "result", "kernels")
@@ -194,7 +220,7 @@ def export(path, chosen=None, pattern=None, domain="virtual"):
     left out and named. ReportError when nothing is left."""
     wanted = {metric.id for metric in metrics.choose(chosen)}
     rows = [(entry, {(cell, metric): infer.median(list(found.values())) for (cell, metric), found in values.items()
-                     if metric.partition(".")[0] in wanted and (pattern is None or fnmatch.fnmatchcase(cell, pattern))})
+                     if metrics.id_of(metric) in wanted and (pattern is None or fnmatch.fnmatchcase(cell, pattern))})
             for entry, values, _ in samples(path) if entry["time_domain"] == domain]
     rows = [(entry, values) for entry, values in rows if values]
     if not rows:

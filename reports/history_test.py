@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The history: what goes in comes out, once, also when many write at a time."""
 
+import hashlib
 import csv
 import io
 import json
@@ -210,3 +211,13 @@ def test_export_as_change_point_tools_read_it(synthetic, path):
 def test_default_path(monkeypatch):
     monkeypatch.setenv("FAULTLINE_CACHE", "/c")
     assert history.default_path() == os.path.join("/c", "history.sqlite")
+
+
+def test_an_older_result_is_known_again(synthetic):
+    """What load adds to the rows of a result is no part of what it is known by."""
+    row = {key: value for key, value in synthetic.row().items() if key != "cell"}
+    document = synthetic.document([row])
+    text = json.dumps([document["context"], {row["name"]: [row]}], sort_keys=True)
+    result = load.load(synthetic.save(document))
+    assert result.samples[row["name"]][0]["cell"]
+    assert history.digest(result) == hashlib.sha256(text.encode()).hexdigest()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Statistics of samples: pure functions on lists of numbers. What is judged by them, and why these, says
-docs/compare.md."""
+docs/compare.md. scipy and numpy do the work where they have it; they are imported late, since `--help` needs neither."""
 
-import math
+import functools
+import statistics
 
 CONFIDENCE = 0.95  # of every interval, where the number of samples allows it
 RESAMPLES = 4000
@@ -10,12 +11,18 @@ RESAMPLING_SEED = 20170619  # a constant: the same data give the same interval
 
 
 def median(values):
-    """The middle value, of an even number the mean of the two in the middle. ValueError for none."""
-    ordered = sorted(values)
+    """The median of every figure here: the middle value, of an even number the mean of the two in the middle. ValueError
+    for none."""
+    return statistics.median(values)
+
+
+def middle_sample(samples, key):
+    """The sample that stands for all: that whose key(sample) is in the middle, of an even number the lower of the two,
+    since a mean of two is no sample. ValueError for none."""
+    ordered = sorted(samples, key=key)
     if not ordered:
-        raise ValueError("the median of nothing")
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+        raise ValueError("the middle of nothing")
+    return ordered[(len(ordered) - 1) // 2]
 
 
 def median_interval(values, confidence=CONFIDENCE):
@@ -36,19 +43,24 @@ def median_interval(values, confidence=CONFIDENCE):
     return ordered[rank - 1], ordered[count - rank], _coverage(count, rank)
 
 
+@functools.lru_cache(maxsize=None)
 def _coverage(count, rank):
-    return 1 - 2 * _at_most(count, rank - 1)
-
-
-def _at_most(count, successes):
-    """P(B <= successes), B binomial (count, 1/2)."""
-    return sum(math.comb(count, k) for k in range(successes + 1)) / 2**count
+    """The confidence of the interval from the rank-th smallest of `count` values to the rank-th largest."""
+    from scipy import stats as scipy_stats
+    return 1 - 2 * float(scipy_stats.binom.cdf(rank - 1, count, 0.5))
 
 
 def sign_test(differences):
     """Two-sided p of the exact sign test that the median is 0; zeros are left out, as Dixon and Mood do."""
-    more, less = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-    return min(1.0, 2 * _at_most(more + less, min(more, less)))
+    return _sign_test(sum(d > 0 for d in differences), sum(d < 0 for d in differences))
+
+
+@functools.lru_cache(maxsize=None)
+def _sign_test(more, less):
+    if more + less == 0:
+        return 1.0  # scipy wants at least one
+    from scipy import stats as scipy_stats
+    return float(scipy_stats.binomtest(more, more + less, 0.5).pvalue)
 
 
 def mann_whitney(a, b):
@@ -81,7 +93,8 @@ def bootstrap_interval(a, b, confidence=CONFIDENCE, share=False):
 
 
 def benjamini_hochberg(p_values):
-    """The p values adjusted so that rejecting those at most q keeps the false discovery rate at q; in their order."""
+    """The p values adjusted so that rejecting those at most q keeps the false discovery rate at q; in their order. By
+    hand, since scipy has it from 1.11 on and Debian 12 has 1.10."""
     count = len(p_values)
     adjusted, least = [0.0] * count, 1.0
     for rank, index in zip(range(count, 0, -1), sorted(range(count), key=lambda i: p_values[i], reverse=True)):

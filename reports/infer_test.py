@@ -13,8 +13,16 @@ WEEKS_12 = [1.15, 0.88, 0.90, 0.74, 1.21]
 def test_median():
     assert infer.median([3, 1, 2]) == 2
     assert infer.median([4, 1, 2, 3]) == 2.5
+    assert infer.median([1, 2, 30, 40]) == 16
     with pytest.raises(ValueError):
         infer.median([])
+
+
+def test_middle_sample_is_a_sample():
+    assert infer.middle_sample(["ccc", "a", "bb"], len) == "bb"
+    assert infer.middle_sample(["dddd", "ccc", "a", "bb"], len) == "bb"  # not "ccc", and no mean of the two
+    with pytest.raises(ValueError):
+        infer.middle_sample([], len)
 
 
 @pytest.mark.parametrize("count, low, high, confidence", [
@@ -51,12 +59,12 @@ def test_median_interval_reaches_the_confidence_asked_for():
 
 def test_sign_test():
     # R: binom.test(k, n)$p.value; R's help of binom.test has 682 of 925 at 3/4, these are of p = 1/2
-    assert infer.sign_test([1] * 5) == 0.0625
-    assert infer.sign_test([-1] * 5) == 0.0625
+    assert infer.sign_test([1] * 5) == pytest.approx(0.0625, rel=1e-12)
+    assert infer.sign_test([-1] * 5) == pytest.approx(0.0625, rel=1e-12)
     assert infer.sign_test([1] * 9 + [-1]) == pytest.approx(0.02148438)  # binom.test(9, 10)
     assert infer.sign_test([1] * 2 + [-1] * 8) == pytest.approx(0.109375)  # binom.test(2, 10)
     assert infer.sign_test([1, -1]) == 1
-    assert infer.sign_test([0, 0, 1, 1, 1, 1, 1]) == 0.0625  # zeros left out
+    assert infer.sign_test([0, 0, 1, 1, 1, 1, 1]) == pytest.approx(0.0625, rel=1e-12)  # zeros left out
     assert infer.sign_test([0, 0]) == infer.sign_test([]) == 1
 
 

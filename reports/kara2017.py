@@ -25,7 +25,7 @@ def compare(result):
     `ratio` as [min, avg, max]. Ours: avg of the twin without probes; min (the lower end of its histogram's first
     bucket, at most 3.1 % wide) and max of the probed one."""
     found = {}
-    for key, group in cells.sections(result.rows).items():
+    for key, group in cells.sections(result).items():
         kernel, fs, workload, order, threads = key
         if order == "pte" and threads == 1:
             found.setdefault((kernel, fs), {})[workload] = group

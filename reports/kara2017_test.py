@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-from types import SimpleNamespace
 
 import kara2017
+import load
 import pytest
 import table
 from conftest import make_pair
@@ -30,7 +30,7 @@ def make_result():
                 if row["probes"] == "on":
                     row["probe"]["fault"].update(histogram=[[low, low + 1, touches]], max=high)
                 benchmarks[row["name"]] = row
-        return SimpleNamespace(context={"unit": "instr"}, rows=benchmarks)
+        return load.Result("made", {"unit": "instr"}, benchmarks)
     return make
 
 

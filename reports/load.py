@@ -6,6 +6,10 @@ import json
 import os
 from dataclasses import dataclass, field
 
+import infer
+import schema
+import vocabulary
+
 SCHEMA_VERSION = 1
 RESULT_NAME = "result.json"
 NOT_COMPARABLE = 2  # exit code: usage, or a result that is incomplete or not comparable
@@ -36,6 +40,7 @@ class Result:
         are of one sample: that whose per_page is the median (of an even number the lower of the two), or the first
         that is not ok.
     parts: [(path, context)] of each file read.
+    tables: of what there is, {strategy: [{id, ...}], state: ..., ...}, as tables_of returns them.
     kara: Kara's table of 2017 beside each of the results merged, as kara2017.compare returns it.
     notes: one line each, to be shown to the reader: how the environments of merged results differ.
     """
@@ -46,7 +51,19 @@ class Result:
     parts: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     samples: dict = field(default_factory=dict)
+    tables: dict = field(default_factory=dict)
     kara: list = field(default_factory=list)
+
+    @functools.cached_property
+    def words(self):
+        """The Vocabulary."""
+        return vocabulary.Vocabulary(self.tables or tables_of(self.context, self.rows.values()),
+                                     self.context.get("kernels", {}))
+
+    @functools.cached_property
+    def axes(self):
+        """The fields that tell cells apart."""
+        return axes_of(self.tables)
 
     @property
     def every(self):
@@ -72,15 +89,95 @@ def plain(text):
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def row_name(row):
-    """The name that the contract gives a row with these fields."""
-    strategy = row["strategy"]
-    if row["writes_per_sync"] is not None:
-        strategy += f":{row['writes_per_sync']}"
-    beside = [f"d{unrelated(row)}"] if unrelated(row) else []
-    contest = [] if row.get("touch") is None else [row["touch"], f"a{row['attackers']}", row["setting"]]
-    return "/".join([row["kernel"], row["fs"], strategy, row["workload"], row["state"], row["order"],
-                     f"t{row['threads']}", *beside, *contest, row["probes"]])
+# What tells one cell from another, in results that do not say it themselves. `probes`, `seed` and `repetition_index` tell
+# apart the rows of one cell.
+AXES = ("kernel", "fs", "strategy", "writes_per_sync", "workload", "state", "order", "threads", "dirty_inodes", "touch",
+        "attackers", "setting")
+OF_ROWS = ("probes", "seed", "repetition_index", "vary")
+
+
+def cell_of(row):
+    """The name of a row's cell where the row does not say it, as none did at first: its own less the set of probes. With
+    beyond_kernel this is all that reports/ knows of how names are made. ValueError for a name that does not end so."""
+    end = "/" + row["probes"]
+    if not row["name"].endswith(end):
+        raise ValueError(row["name"])
+    return row["name"][:-len(end)]
+
+
+def beyond_kernel(cell, kernel):
+    """The name of a cell of that kernel without it, by which cells of two kernels are shown side by side."""
+    return cell[len(kernel) + 1:] if cell.startswith(kernel + "/") else cell
+
+
+def fields_of(cell, kernels):
+    """The fields of a cell, of which there is no more than the name: in a history of before it kept fields. kernels: the
+    ids of the result's kernels."""
+    kernel = next((kernel for kernel in kernels if cell.startswith(kernel + "/")), None)
+    parts = beyond_kernel(cell, kernel).split("/") if kernel else []
+    if len(parts) < 6:
+        return {"kernel": kernel, "fs": parts[0] if parts else cell}
+    fs, strategy, workload, state, order, threads, *rest = parts
+    strategy, _, k = strategy.partition(":")
+    fields = {"kernel": kernel, "fs": fs, "strategy": strategy, "writes_per_sync": int(k) if k.isdigit() else k or None,
+              "workload": workload, "state": state, "order": order, "threads": int(threads[1:])}
+    if len(rest) == 1:
+        fields["dirty_inodes"] = int(rest[0][1:])
+    elif rest:
+        fields.update(touch=rest[-3], attackers=int(rest[-2][1:]), setting=rest[-1])
+    return fields
+
+
+def axes_of(tables):
+    """The fields that tell cells apart, by the tables of a result."""
+    said = [axis["field"] for axis in tables.get("axes", ()) if axis.get("field")]
+    return tuple(field for field in dict.fromkeys([*AXES, *said]) if field not in OF_ROWS)
+
+
+def identity(row, axes):
+    """What the cell of a row is, by its fields: equal for two rows of one cell, and of no two cells. A field that is not
+    there is one that is null, or 0."""
+    return frozenset((field, row[field]) for field in axes if row.get(field))
+
+
+def tables_of(context, rows):
+    """The tables of a result: those that it brings, and at the end of each what only its rows name.
+
+    A result of before there were any has them made from its rows: strategies, states, probes as they come up, the others
+    by name, as they always stood; what kind of workload it is is all that rows tell beyond that.
+    """
+    rows = list(rows)
+    given = context.get("tables") or {}
+    tables = {name: list(table) for name, table in given.items()}
+    for name, field_ in vocabulary.FIELDS.items():
+        table = tables.setdefault(name, [])
+        known = {row["id"] for row in table}
+        found = [value for value in dict.fromkeys(row.get(field_) for row in rows) if value and value not in known]
+        table += [{"id": value, **(_kind_of(value, rows) if name == "workload" else {})} for value in found]
+    phases = dict.fromkeys(tuple(phase["id"] for phase in row.get("phases") or ()) for row in rows)
+    table = tables.setdefault("phase", [])
+    known = [row["id"] for row in table]
+    found = vocabulary.merge_orders([known, *phases])
+    table += [{"id": value} for value in sorted(found, key=lambda value: value == REST) if value not in known]
+    return tables if given else _by_name(tables)
+
+
+def _by_name(tables):
+    """Tables that no result has put in order."""
+    return {name: sorted(table, key=lambda row: (row["id"] != NOBODY, row["id"])) if name in ORDERED_BY_NAME else table
+            for name, table in tables.items()}
+
+
+ORDERED_BY_NAME = ("fs", "workload", "order", "setting", "touch")
+
+
+NOBODY = "none"  # the touch of a contest with 0 attackers
+REST = "other"  # what of a fault no phase has: the last of its phases
+
+
+def _kind_of(workload, rows):
+    contest = any(row["workload"] == workload and row.get("touch") for row in rows)
+    return {"kind": "loop" if not contest else "bystander" if workload == "bystander" else "victim"}
 
 
 def unrelated(row):
@@ -94,12 +191,11 @@ def load(path):
     document = _parse(path, _read(path))
     _validate(path, document)
     context = document["context"]
-    samples, seen = {}, set()
+    samples, seen, named = {}, set(), {}
+    axes = axes_of(context.get("tables") or {})
     for index, row in enumerate(document["benchmarks"]):
         name = row["name"]
-        if name != row_name(row):
-            raise ReportError(f"{path}: benchmarks[{index}] is named {name!r}, but its fields say {row_name(row)!r}: "
-                              "the file was edited or damaged; run the measurement again")
+        _check_cell(path, index, row, axes, named)
         for key in ("time_domain", "accel"):
             if row[key] != context[key]:
                 raise ReportError(f"{path}: the row {name!r} has {key} {row[key]}, the run has {context[key]}: "
@@ -113,28 +209,56 @@ def load(path):
     return make_result(path, context, samples, [(path, context)])
 
 
-def make_result(path, context, samples, parts, notes=()):
-    """The Result of these rows, {name: [row]}, which are sorted."""
+def _check_cell(path, index, row, axes, named):
+    """ReportError when a row's name and its fields are not of one cell. named: {name of a cell: its identity}, and the
+    other way round, of the rows before; the row gains its `cell`."""
+    def refuse(what):
+        raise ReportError(f"{path}: benchmarks[{index}], {row['name']!r}, {what}: the file was edited or damaged; run the "
+                          "measurement again")
+
+    try:
+        cell = cell_of(row)
+    except ValueError:
+        refuse(f"is not named after its probes, {row['probes']!r}")
+    if row.setdefault("cell", cell) != cell:
+        refuse(f"says that its cell is {row['cell']!r}")
+    key = identity(row, axes)
+    if named.setdefault(cell, key) != key:
+        fields = sorted({field_ for field_, _ in key ^ named[cell]})
+        refuse(f"has another {' and '.join(fields)} than a row before it of the same cell")
+    if named.setdefault(key, cell) != cell:
+        refuse(f"has the same fields as a row before it of the cell {named[key]!r}")
+
+
+def make_result(path, context, samples, parts, notes=(), tables=None):
+    """The Result of these rows, {name: [row]}, which are sorted. tables: those of the results that they are from, where
+    these are more than context and rows tell."""
     for rows in samples.values():
         rows.sort(key=sample_key)
-    return Result(path, context, _representatives(samples), parts, list(notes), samples)
+    tables = tables or tables_of(context, (row for rows in samples.values() for row in rows))
+    twin = vocabulary.Vocabulary(tables, {}).twin
+    return Result(path, context, _representatives(samples, twin), parts, list(notes), samples, tables=tables)
 
 
-def _representatives(samples):
+def _per_page(row):
+    return row["per_page"]
+
+
+def _representatives(samples, twin):
     """{name: row}, as `Result.rows`."""
     chosen = {}
-    for name, rows in samples.items():  # twins: the one without probes decides, wherever it stands in the file
-        cell, _, probes = name.rpartition("/")
-        if cell not in chosen or probes == "off":
-            by_cost = sorted((row for row in rows if row["per_page"] is not None), key=lambda row: row["per_page"])
-            chosen[cell] = sample_key(by_cost[(len(by_cost) - 1) // 2] if by_cost else rows[0])
+    for rows in samples.values():  # twins: the one without probes decides, wherever it stands in the file
+        cell = rows[0]["cell"]
+        if cell not in chosen or rows[0]["probes"] == twin:
+            measured = [row for row in rows if row["per_page"] is not None]
+            chosen[cell] = sample_key(infer.middle_sample(measured, _per_page) if measured else rows[0])
 
-    def one(name, rows):
+    def one(rows):
         bad = (row for row in rows if row["status"] != "ok")
-        same = (row for row in rows if sample_key(row) == chosen[name.rpartition("/")[0]])
-        return next(bad, None) or next(same, rows[(len(rows) - 1) // 2])
+        same = (row for row in rows if sample_key(row) == chosen[row["cell"]])
+        return next(bad, None) or next(same, infer.middle_sample(rows, sample_key))
 
-    return {name: one(name, rows) for name, rows in samples.items()}
+    return {name: one(rows) for name, rows in samples.items()}
 
 
 def load_all(paths):
@@ -168,7 +292,12 @@ def merge(results):
         for what in environment_difference(first.context, result.context):
             notes.append(f"{first.path} and {result.path} differ in {what}: their rows are of different environments")
     return make_result(", ".join(r.path for r in results), _merged_context(results), samples,
-                       [(r.path, r.context) for r in results], notes)
+                       [(r.path, r.context) for r in results], notes, _merged_tables(results))
+
+
+def _merged_tables(results):
+    tables = vocabulary.merge_tables([r.tables for r in results])
+    return tables if any(r.context.get("tables") for r in results) else _by_name(tables)
 
 
 def same_clock(a, b):
@@ -254,35 +383,6 @@ def _parse(path, data):
         raise ReportError(f"{path}: is not JSON: name a folder that `faultline run` wrote") from None
 
 
-def _schema():
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "result.schema.json"), encoding="utf-8") as file:
-        return json.load(file)
-
-
-@functools.lru_cache(maxsize=1)
-def _validator():
-    import jsonschema  # here, since `--help` needs none of it
-    return jsonschema.Draft7Validator(_schema())
-
-
-@functools.lru_cache(maxsize=1)
-def _is_valid():
-    """A function that says whether a document keeps to the schema: ten times as fast as _validator, which says why not."""
-    try:
-        import fastjsonschema
-    except ImportError:
-        return lambda document: _validator().is_valid(document)
-    check = fastjsonschema.compile(_schema())
-
-    def is_valid(document):
-        try:
-            check(document)
-        except fastjsonschema.JsonSchemaException:
-            return False
-        return True
-    return is_valid
-
-
 def _validate(path, document):
     context = document.get("context") if isinstance(document, dict) else None
     version = context.get("schema_version") if isinstance(context, dict) else None
@@ -291,25 +391,10 @@ def _validate(path, document):
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(f"{path}: has schema version {version}, this faultline reads up to {SCHEMA_VERSION}: "
                           "update faultline")
-    if _is_valid()(document):
-        return
-
-    def place(error):  # in the order of the file, as far as an object has one
-        return [(isinstance(part, str), part) for part in error.absolute_path]
-
-    errors = sorted(_validator().iter_errors(document), key=place)
-    if errors:
-        error = errors[0]
-        message = error.message if len(error.message) <= 160 else error.message[:157] + "..."
-        raise ReportError(f"{path}: {_json_path(error.absolute_path)}: {message}: not what docs/result-format.md says "
-                          "of version 1; the file was edited or is a defect of faultline")
-
-
-def _json_path(parts):
-    text = "$"
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text
+    problem = schema.problem("result", document)
+    if problem:
+        raise ReportError(f"{path}: {problem}: not what docs/result-format.md says of version 1; the file was edited or is "
+                          "a defect of faultline")
 
 
 def _without_run(row):

@@ -214,8 +214,8 @@ def test_a_contest_without_its_fields_is_no_ordinary_row(synthetic, workload):
 
 @pytest.mark.parametrize("key, value", [("touch", "chmod"), ("attackers", 2), ("setting", "concurrent")])
 def test_the_name_of_a_contest_says_who_touches(synthetic, key, value):
-    document = synthetic.document([{**synthetic.contest(), key: value}])
-    assert "but its fields say" in refused(synthetic.save(document))
+    rows = [synthetic.contest(), {**synthetic.contest(), key: value, "seed": 2}]
+    assert f"has another {key} than a row before it of the same cell" in refused(synthetic.save(synthetic.document(rows)))
 
 
 def test_duplicate_rows_are_refused(synthetic):
@@ -234,6 +234,13 @@ def test_seeds_of_one_cell(synthetic):
     assert list(result.every)[5:7] == [name, name + " seed 1 repetition 1"] and len(result.every) == 10
     even = synthetic.load(synthetic.samples([synthetic.row()], [1.3, 1.0, 1.2, 1.1]))
     assert even.rows[name]["seed"] == 3  # the lower of the two in the middle
+
+
+def test_the_twin_decides_which_sample_stands_for_the_cell(synthetic):
+    off = synthetic.samples([synthetic.row()], [1.0, 1.1, 1.2])
+    on = synthetic.samples([synthetic.row(probes="on")], [1.5, 1.1, 1.2])
+    for rows in (off + on, on + off):
+        assert {row["seed"] for row in synthetic.load(rows).rows.values()} == {1}
 
 
 def test_a_seed_that_is_not_ok_stands_for_the_cell(synthetic):
@@ -262,9 +269,63 @@ def test_merging_results_of_other_seeds(synthetic):
 
 
 def test_a_name_that_its_fields_deny_is_refused(synthetic):
-    row = synthetic.row("fsync", 8, name="6.1/ext4/fsync:64/first_touch/written/pte/t1/off")
-    assert "its fields say '6.1/ext4/fsync:8/first_touch/written/pte/t1/off'" in refused(
-        synthetic.save(synthetic.document([row])))
+    off, on = synthetic.pair("fsync", 8)
+    for pair in ([off, {**on, "writes_per_sync": 64}], [{**off, "writes_per_sync": 64}, on]):
+        assert "benchmarks[1], '6.1/ext4/fsync:8/first_touch/written/pte/t1/on', has another writes_per_sync" in refused(
+            synthetic.save(synthetic.document(pair)))
+    cell = "6.1/ext4/fsync:64/first_touch/written/pte/t1"
+    renamed = {**on, "name": f"{cell}/on", "cell": cell}
+    assert "has the same fields as a row before it of the cell '6.1/ext4/fsync:8/first_touch/written/pte/t1'" in refused(
+        synthetic.save(synthetic.document([off, renamed])))
+    assert "is not named after its probes, 'on'" in refused(synthetic.save(synthetic.document([{**on, "name": off["name"]}])))
+    assert f"says that its cell is {cell!r}" in refused(synthetic.save(synthetic.document([{**off, "cell": cell}])))
+
+
+def without_tables(synthetic, rows):
+    """A document as results were before they brought their words."""
+    document = synthetic.document([{key: value for key, value in row.items() if key != "cell"} for row in rows])
+    del document["context"]["tables"]
+    return document
+
+
+def test_words_of_a_result_are_its_own(synthetic):
+    rows = synthetic.pair("mine", None, "written") + synthetic.pair("daxfile", None, "hole", fs="btrfs")
+    words = synthetic.load(rows).words
+    assert words.ids("strategy")[-2:] == ["daxfile", "mine"]  # what only rows name stands last
+    assert words.ids("fs") == ["ext4", "ext4-fc", "xfs", "btrfs"]
+    assert words.family("daxfile") == "frozen" and words.family("mine") is None
+    assert (words.floor, words.twin) == ("volatile", "off")
+    other = synthetic.context()
+    other["tables"].update(strategy=[{"id": "bare", "family": "floor"}], probes=[{"id": "none_at_all", "twin": True}])
+    result = load.load(synthetic.save({"context": other, "benchmarks": []}))
+    assert (result.words.floor, result.words.twin) == ("bare", "none_at_all")
+
+
+def test_words_of_an_older_result_are_those_of_its_rows(synthetic):
+    rows = (synthetic.pair("mine", None, "written") + synthetic.pair("daxfile", None, "hole", fs="btrfs")
+            + [synthetic.contest("daxfile", "utimens"), synthetic.contest("daxfile", "append")])
+    result = load.load(synthetic.save(without_tables(synthetic, rows)))
+    assert result.words.ids("strategy") == ["mine", "daxfile"] and result.words.ids("state") == ["written", "hole"]
+    assert result.words.ids("fs") == ["btrfs", "ext4"] and result.words.ids("touch") == ["append", "utimens"]
+    assert result.words.about("workload", "dos")["kind"] == "victim" and result.words.family("mine") is None
+    assert [row["cell"] for row in result.rows.values()][:2] == ["6.1/ext4/mine/first_touch/written/pte/t1"] * 2
+
+
+def test_words_of_merged_results_keep_the_order_of_each(synthetic):
+    parts = [["volatile", "fsync", "daxfile"], ["fsync", "sync_fault", "daxfile"], ["sync_fault", "sync_retry", "daxfile"]]
+    paths = [synthetic.save(without_tables(synthetic, [synthetic.row(name, state=state) for name in part]))
+             for part, state in zip(parts, ("hole", "unwritten", "written"))]
+    assert load.load_all(paths).words.ids("strategy") == ["volatile", "fsync", "sync_fault", "sync_retry", "daxfile"]
+    assert load.load_all(paths[::-1]).words.ids("state") == ["written", "unwritten", "hole"]
+    new = synthetic.save(synthetic.document([synthetic.row("map_sync")]))
+    assert load.load_all([*paths, new]).words.family("sync_fault") == "sync_fault"
+    assert load.load_all([*paths, new]).words.ids("strategy")[:3] == ["volatile", "fsync", "msync"]
+
+
+@pytest.mark.parametrize("tables", [[], {"strategy": {}}, {"strategy": ["volatile"]}, {"strategy": [{"family": "floor"}]},
+                                    {"probes": [{"id": "off", "twin": "yes"}]}, {"axes": [{"id": "fs"}]}])
+def test_tables_that_are_none_are_refused(synthetic, tables):
+    assert "$.context.tables" in refused(synthetic.save(synthetic.document([], tables=tables)))
 
 
 def test_a_row_of_the_other_clock_is_refused(synthetic):

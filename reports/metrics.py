@@ -32,7 +32,7 @@ class Metric:
 
 def _best(rows):
     """The twin without probes, else one with them."""
-    return cells.Cell(**rows).best
+    return cells.Cell(rows).best
 
 
 def _figure(key):
@@ -77,6 +77,11 @@ METRICS = (
 IDS = tuple(metric.id for metric in METRICS)
 
 
+def id_of(label):
+    """The id of the metric that a Series of this label is of."""
+    return label.partition(".")[0]
+
+
 def choose(names):
     """The metrics of these names, of none the default ones. ReportError for one that is not there."""
     for name in names or ():
@@ -89,8 +94,8 @@ def choose(names):
 class Series:
     """The samples that one metric has in one cell.
 
-    cell: its name, without the last part of a row's; label: the metric, of one in parts `phase.sync`; row: one of its
-    rows, to read the cell from (None: the metric is of a guest); values: {sample_key: number}; probes: from which
+    cell: its name; label: the metric, of one in parts `phase.sync`; part: that part; row: one of its
+    rows, to read the cell from (None: the metric is of a guest); fields: what tells the cell from others; values: {sample_key: number}; probes: from which
     rows; work: {field: values} of what makes two figures of the same work; bad: (status, reason) when a row of the cell
     is not ok: the figures are not to be used.
     """
@@ -103,6 +108,8 @@ class Series:
     probes: str = ""
     work: dict = field(default_factory=dict)
     bad: tuple = None
+    fields: dict = field(default_factory=dict)
+    part: str = ""
 
 
 # Figures are of the same work only where these agree. A contest is timed: how many stores end is its outcome.
@@ -111,28 +118,36 @@ OUTCOME_OF_CONTESTS = ("touches", "pages", "mapped_order", "line_flush")
 
 
 def series(result, chosen):
-    """{(cell, label): Series} of the metrics `chosen`, in reading order. A cell that is not ok has them too, marked."""
+    """{(identity of the cell, label): Series} of the metrics `chosen`, in reading order. A cell that is not ok has them
+    too, marked."""
     found = {}
-    for name, samples in _cells(result).items():
+    for cell, samples in _cells(result):
         first = _first(samples)
+        key = load.identity(first, result.axes)
         bad = _bad([row for rows in samples.values() for row in rows.values()])
         for metric in chosen:
             if metric.of == ("contest" if cells.is_contest(first) else "cell"):
-                for one in ([Series(name, metric.id, metric, first, bad=bad)] if bad
-                            else _of_cell(name, samples, metric)):
-                    found[one.cell, one.label] = one
+                for one in ([Series(cell.name, metric.id, metric, first, bad=bad)] if bad
+                            else _of_cell(cell.name, samples, metric)):
+                    one.fields = fields_of(first, result.axes)
+                    found[key, one.label] = one
     for metric in chosen:
         if metric.of == "guest":
             for one in _of_guests(result.context, metric):
-                found[one.cell, one.label] = one
+                found[frozenset([("guest", True), *one.fields.items()]), one.label] = one
     return found
 
 
+def fields_of(row, axes):
+    """What a row says of its cell: {axis: value}."""
+    return {field_: row.get(field_) for field_ in axes}
+
+
 def cells_of(result, chosen):
-    """The names of the cells that should have one of the metrics `chosen`, in reading order."""
+    """{identity: name} of the cells that should have one of the metrics `chosen`, in reading order."""
     kinds = {metric.of for metric in chosen}
-    return [name for name, samples in _cells(result).items()
-            if ("contest" if cells.is_contest(_first(samples)) else "cell") in kinds]
+    return {load.identity(cell.any, result.axes): cell.name for cell in cells.cells(result)
+            if ("contest" if cells.is_contest(cell.any) else "cell") in kinds}
 
 
 def _first(samples):
@@ -140,13 +155,15 @@ def _first(samples):
 
 
 def _cells(result):
-    """{cell's name: {sample_key: {probes: row}}} in reading order."""
-    found = {cell.name: {} for cell in cells.cells(result.rows)}
-    for name, rows in result.samples.items():
-        cell, _, probes = name.rpartition("/")
-        for row in rows:
-            found[cell].setdefault(load.sample_key(row), {})[probes] = row
-    return {name: dict(sorted(samples.items())) for name, samples in found.items()}
+    """[(Cell, {sample_key: {probes: row}})] in reading order; of each sample the twin's row comes first."""
+    found = []
+    for cell in cells.cells(result):
+        samples = {}
+        for row in cell.rows:
+            for sample in result.samples[row["name"]]:
+                samples.setdefault(load.sample_key(sample), {})[sample["probes"]] = sample
+        found.append((cell, dict(sorted(samples.items()))))
+    return found
 
 
 def _bad(rows):
@@ -166,7 +183,7 @@ def _of_cell(name, samples, metric):
             if number is None:
                 continue
             label = metric.id if part is None else f"{metric.id}.{part}"
-            one = parts.setdefault(label, Series(name, label, metric, row, probes=row["probes"]))
+            one = parts.setdefault(label, Series(name, label, metric, row, probes=row["probes"], part=part or ""))
             one.values[key] = number
             for work in SAME_WORK:
                 if not (cells.is_contest(row) and work in OUTCOME_OF_CONTESTS):
@@ -183,4 +200,5 @@ def _of_guests(context, metric):
         for fs, times in boot.items() if isinstance(boot, dict) else ():
             ready = times.get("ready") if isinstance(times, dict) else None
             if isinstance(ready, (int, float)) and not isinstance(ready, bool) and abs(ready) < LARGEST:
-                yield Series(f"{kernel}/{fs}/boot", metric.id, metric, values={(0, 0): ready})
+                yield Series(f"{kernel}/{fs}/boot", metric.id, metric, values={(0, 0): ready},
+                             fields={"kernel": kernel, "fs": fs})

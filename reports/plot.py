@@ -2,33 +2,36 @@
 """How all figures are drawn with matplotlib: SVG text to put into a page, PNG bytes to put beside it.
 
 The same result gives the same bytes. Colours are those of Okabe and Ito and near ones, each of which stands out from
-white and from the dark page; a strategy has one colour and one marker in all figures, so that print and an eye that sees
-colours differently can tell them apart. A Result is of one time domain, so no axis holds two.
+white and from the dark page; a strategy has one colour and one marker in all figures of a result, so that print and an eye that sees
+colours differently can tell them apart; strategies of one family are of one hue. A Result is of one time domain, so no axis holds two.
 """
 
 import io
 import math
 import re
-import warnings
 from dataclasses import dataclass, field
 
 import matplotlib
-import matplotlib.pyplot as pyplot
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+import cells
 from load import plain
 
 matplotlib.use("Agg")
 
-STATE_COLOUR = {"hole": "#0072B2", "unwritten": "#E69F00", "written": "#009E73"}
-STRATEGY_STYLE = {
-    "volatile": ("#7F7F7F", "o"), "fsync": ("#0072B2", "s"), "msync": ("#56B4E9", "v"), "map_sync": ("#D55E00", "D"),
-    "prealloc": ("#CC79A7", "^"), "pwrite": ("#E69F00", "<"), "sync_fault": ("#AA4499", "P"),
-    "sync_fault_data": ("#C47FB8", "p"), "sync_retry": ("#009E73", "X"), "sync_retry_extent": ("#7A9A01", "*"),
-    "daxfile": ("#7B6BD6", "h"), "map_sync_wrapped": ("#A0522D", "8"),
+# (colour, marker) of the strategies of a family, one hue a family, in the order of the result's table.
+FAMILY_STYLES = {
+    "floor": (("#7F7F7F", "o"),),
+    "call": (("#0072B2", "s"), ("#56B4E9", "v"), ("#3D8FA8", "<")),
+    "map_sync": (("#D55E00", "D"), ("#E69F00", "^"), ("#A0522D", "8")),
+    "sync_fault": (("#AA4499", "P"), ("#CC79A7", "p")),
+    "sync_retry": (("#009E73", "X"), ("#7A9A01", "*")),
+    "frozen": (("#7B6BD6", "h"),),
 }
-OTHER_STYLE = ("#7F7F7F", "x")
+# Of results that do not say which family a strategy is of, and of families that are not named here.
+NEUTRAL_STYLES = (("#7F7F7F", "o"), ("#0072B2", "s"), ("#D55E00", "D"), ("#AA4499", "P"), ("#009E73", "X"), ("#7A9A01", "*"),
+                  ("#7B6BD6", "h"), ("#56B4E9", "v"), ("#CC79A7", "^"), ("#E69F00", "<"), ("#3D8FA8", "p"), ("#A0522D", "8"))
 WIDE_INCHES = 8
 INK = "#1b2733"  # replaced by the page's own text colour in an SVG
 STYLE = {
@@ -63,9 +66,22 @@ class Figure:
     kernels: list = field(default_factory=list)
 
 
-def style_of(name):
-    """(colour, marker) of a strategy, with or without its K."""
-    return STRATEGY_STYLE.get(re.split(r"[: ]", name)[0], OTHER_STYLE)
+def strategy_styles(strategies):
+    """{id: (colour, marker)} of strategies, rows of a result's table with `id` and, where it is known, `family`."""
+    found, seen = {}, {}
+    for row in strategies:
+        family = row.get("family") if row.get("family") in FAMILY_STYLES else None
+        styles = FAMILY_STYLES.get(family, NEUTRAL_STYLES)
+        index = seen[family] = seen.get(family, -1) + 1
+        found[row["id"]] = styles[index % len(styles)]
+    return found
+
+
+def styles(result):
+    """A function that says (colour, marker) of a strategy of the Result, with or without its K."""
+    found = strategy_styles(result.tables.get("strategy", ()))
+    found.update({cells.label(row): found[row["strategy"]] for row in result.rows.values()})
+    return lambda name: found.get(name, NEUTRAL_STYLES[0])
 
 
 class Sheet:
@@ -143,107 +159,6 @@ def quiet_grid(ax, axis):
     ax.grid(axis=axis, color="#7F7F7F", alpha=0.3, lw=0.6)
 
 
-LEGEND_INCHES = 0.35
-
-
-def trend_figures(data):
-    """The figures of a trend, as trend.build returns it: one per workload, order, threads and metric."""
-    import trend
-    groups, made, slugs = {}, [], set()
-    for row in data["rows"]:
-        fs, *rest = trend.section(row)
-        groups.setdefault(tuple(rest), {}).setdefault(fs, []).append(row)
-    for key, panels in groups.items():
-        with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing")
-            figure = _trend(panels, data, key[-1])
-            title = f"{key[-1]} over kernels: {', '.join(filter(None, key[:-1])) or 'guests'}"
-            slug = slug_of(f"trend-{'-'.join(filter(None, key))}", slugs)
-            made.append(Figure(slug, title, TREND_CAPTION, "", figure.get_figwidth() > WIDE_INCHES,
-                               *_render_laid_out(figure, slug, title)))
-    return made
-
-
-TREND_CAPTION = "A ring: the level changed here. A dotted one: it may have, there are too few samples to say."
-
-
-def _trend(panels, data, metric):
-    """A metric over kernels: a panel for each file system and state, a line for each strategy."""
-    import trend
-    states = list(dict.fromkeys(trend.names(row)[1] for rows in panels.values() for row in rows))
-    kernels = trend.short(data["kernels"])
-    figure, axes = _panels(len(panels), len(states), width=max(5.0, 1.4 + max(2.9, 0.6 * len(kernels)) * len(states)),
-                           height=2.6)
-    handles = {}
-    for index, ax in enumerate(axes):
-        fs, state = list(panels)[index // len(states)], states[index % len(states)]
-        for row in (row for row in panels[fs] if trend.names(row)[1] == state):
-            name = trend.names(row)[0]
-            colour, marker = STRATEGY_STYLE.get(re.split(r"[: ]", name)[0], OTHER_STYLE)
-            points = [(x, y, mark) for x, (y, mark) in enumerate(zip(row["figures"], row["marks"]))
-                      if y is not None and y > 0]
-            line, = ax.plot([x for x, _, _ in points], [y for _, y, _ in points], color=colour, marker=marker, ms=4.5,
-                            lw=1.4, label=name)
-            handles.setdefault(name, line)
-            for style, marks in (("-", (trend.UP, trend.DOWN)), (":", (trend.UNSURE,))):
-                found = [(x, y) for x, y, mark in points if mark in marks]
-                ax.scatter([x for x, _ in found], [y for _, y in found], s=90, facecolor="none", edgecolor=INK,
-                           linewidth=1, linestyle=style, zorder=3)
-        ax.set_title(plain(", ".join(filter(None, (fs, state)))), loc="left")
-        ax.set_xticks(range(len(kernels)), [plain(kernel) for kernel in kernels], rotation=20, ha="right")
-        ax.set_xlim(-0.5, len(kernels) - 0.5)
-    if any(y for rows in panels.values() for row in rows for y in row["figures"]):
-        _log_axes(axes, len(states), f"{metric}, {data['unit']} ({data['time_domain']})", (1.15, 1.15))
-    _legend(figure, handles.values())
-    return figure
-
-
-def _panels(rows, columns, width, height):
-    figure, axes = pyplot.subplots(rows, columns, figsize=(width, height * rows + LEGEND_INCHES), squeeze=False,
-                                   sharey=True, constrained_layout=True)
-    return figure, list(axes.flat)
-
-
-def _log_axes(axes, columns, label, room):
-    """One log scale for all panels, with room (factors) below and above, numbers at 1, 2, 5, and a quiet grid."""
-    first = axes[0]
-    first.set_yscale("log")
-    low, high = first.get_ylim()
-    first.set_ylim(low / room[0], high * room[1])
-    few = first.get_ylim()[1] / first.get_ylim()[0] < 300
-
-    def form(value, _):
-        lead = f"{value:.0e}"[0]
-        return f"{value:,.10g}".replace(",", "\u202f") if lead == "1" or (few and lead in "25") else ""
-
-    for index, ax in enumerate(axes):
-        ax.yaxis.set_major_formatter(FuncFormatter(form))
-        ax.yaxis.set_minor_formatter(FuncFormatter(form))
-        ax.tick_params(axis="y", which="minor", labelsize=8)
-        ax.grid(axis="y", color="#7F7F7F", alpha=0.3, lw=0.6)
-        if index % columns == 0:
-            ax.set_ylabel(label)
-
-
-def _legend(figure, handles):
-    figure.legend(handles=list(handles), loc="upper left", bbox_to_anchor=(0, 1), ncol=8, frameon=False,
-                  fontsize=8.5, borderaxespad=0.2, handlelength=1.8, columnspacing=1.4)
-
-
-def _render_laid_out(figure, slug, title):
-    try:
-        png, svg = io.BytesIO(), io.StringIO()
-        figure.get_layout_engine().set(h_pad=0.08, rect=(0, 0, 1, 1 - LEGEND_INCHES / figure.get_figheight()))
-        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
-        figure.set_layout_engine("none")  # laid out once is enough
-        figure.text(0.01, 1.01, plain(title), va="bottom", fontsize=11)
-        figure.savefig(png, format="png", dpi=130, facecolor="white", bbox_inches="tight",
-                       metadata={"Software": None})
-        return _inline(svg.getvalue(), slug, title, []), png.getvalue()
-    finally:
-        pyplot.close(figure)
-
-
 def _render(sheet, slug, title):
     """(SVG as an element, PNG). The PNG has the title; from the SVG its strip is cut."""
     figure = sheet.figure
@@ -259,7 +174,7 @@ def _render(sheet, slug, title):
     text = re.sub(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', lambda m: f'viewBox="0 {strip:g} {m[1]} {float(m[2]) - strip:g}"',
                   text, count=1)
     text = re.sub(r'height="([\d.]+)pt"', lambda m: f'height="{float(m[1]) - strip:g}pt"', text, count=1)
-    return _inline(text, slug, title, sheet.marks), png.getvalue()
+    return inline(text, slug, title, sheet.marks), png.getvalue()
 
 
 PNG_DPI = 130
@@ -271,7 +186,7 @@ def _fitted(title, width):
     return title if len(title) <= room else title[:room - 1] + "\u2026"
 
 
-def _inline(svg, slug, title, marks):
+def inline(svg, slug, title, marks):
     """An SVG file as an element: in the page's text colour, with ids that no other figure has, named for readers
     who do not see it, each mark with its hover text."""
     from markupsafe import escape

@@ -15,6 +15,7 @@ import crash
 import rerun
 import stats
 import table
+from cells import label
 from files import write_files
 from load import plain
 
@@ -63,11 +64,11 @@ def page(inputs, made, verdicts, comparison=None):
         guarantees=crash.guarantees(inputs.crashes, result), crash_words=crash.words,
         crash_parts=[document.get("context", {}) for document in inputs.crashes],
         flames=[(name, Markup(svg)) for name, svg in _flames(inputs)],
-        filters=[("kernel", list(dict.fromkeys(row["kernel"] for row in rows))),
+        filters=[("kernel", sorted({row["kernel"] for row in rows}, key=result.words.kernel_rank)),
                  ("fs", list(dict.fromkeys(row["fs"] for row in rows))),
                  ("strategy", list(dict.fromkeys(row["strategy"] for row in
-                                                 sorted(rows, key=table.cells.strategy_rank))))],
-        comparison=comparison, script=Markup(script), digest=digest)
+                                                 sorted(rows, key=result.words.strategy_rank))))],
+        comparison=comparison, kernel_text=result.words.kernel_text, strategies={label(row): row["strategy"] for row in rows}, script=Markup(script), digest=digest)
 
 
 def _shown(result, figure, anchors):
@@ -124,8 +125,8 @@ def _flames(inputs):
 
 
 def environment_rows(context):
-    """Everything in a context as (dotted name, text), in the order of the file; argument lists as a shell takes
-    them."""
+    """Everything in a context but its words as (dotted name, text), in the order of the file; argument lists as a shell
+    takes them."""
     rows = []
 
     def walk(value, trail):
@@ -139,7 +140,7 @@ def environment_rows(context):
         else:
             rows.append((" / ".join(trail), "-" if value is None or value == {} else str(value)))
 
-    walk(context, [])
+    walk({key: value for key, value in context.items() if key != "tables"}, [])
     return rows
 
 

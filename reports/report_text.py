@@ -132,7 +132,7 @@ def markdown(inputs, verdicts, comparison=None):
     lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
     places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
     if places:
-        lines += _table(["claim", "", *(f"{kernel}, {fs}" for kernel, fs in places)],
+        lines += _table(["claim", "", *(f"{inputs.result.words.kernel_text(kernel)}, {fs}" for kernel, fs in places)],
                         [[claim.id + (f" {case}" if case else ""), claim.text, *(next(
                             one["verdict"] for one in verdicts if (one["id"], one["case"], one["kernel"], one["fs"]) == (
                                 claim.id, case, *place)) for place in places)]
@@ -150,14 +150,18 @@ def markdown(inputs, verdicts, comparison=None):
     if rows:
         lines += ["", "**Guarantee and price**", "", *_markdown_grid(GUARANTEE_COLUMNS, rows)]
     for section in data["sections"]:
-        title = f"{section['kernel']}, {section['fs']}, {section['workload']}, {section['order']}, threads {section['threads']}"
+        title = ", ".join([_where(section), section["workload"], section["order"], f"threads {section['threads']}"])
         lines += ["", f"<details><summary>{_cell(title)}</summary>", "", *_markdown_grid(COST_COLUMNS, section["rows"]), "",
                   "</details>"]
     for section in data["contests"]:
-        title = f"{section['kernel']}, {section['fs']}, {section['workload']}, {section['state']}, {section['setting']}"
+        title = ", ".join([_where(section), section["workload"], section["state"], section["setting"]])
         lines += ["", f"<details><summary>{_cell(title)}</summary>", "",
                   *_markdown_grid(CONTEST_COLUMNS, section["rows"]), "", "</details>"]
     return "\n".join(lines) + "\n"
+
+
+def _where(section):
+    return f"{section['kernel']} ({section['release']}), {section['fs']}"
 
 
 def _changed(comparison):
@@ -202,10 +206,10 @@ def csv_text(inputs):
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*CSV_FIELDS, "dirty_inodes", "starved", "ratio"])
     ratios = {}
-    for group in cells.sections(inputs.result.rows).values():
+    for group in cells.sections(inputs.result).values():
         for cell in group:
             if cell.best:
-                ratios[cell.best["name"]] = cells.baseline_ratio(group, cell)
+                ratios[cell.best["name"]] = cells.baseline_ratio(inputs.result.words, group, cell)
     for name, rows in inputs.result.samples.items():
         for row in rows:
             starved = row.get("starved")

@@ -41,9 +41,9 @@ def test_a_mail_is_72_columns_wide_and_says_it_all(given):
 
 def test_markdown(given):
     text = report_text.markdown(given, claims.judge(given.result))
-    for words in ("| claim |  | 6.1, ext4 |", "| C4 hole | A sync in the fault is substantially slower than dirty tracking "
+    for words in ("| claim |  | 6.1 (6.1.0-synthetic), ext4 |", "| C4 hole | A sync in the fault is substantially slower than dirty tracking "
                   "and fsync when needed | supported |", "| map\\_sync | hole | 69479 | 3.89 | +497 | 1.000 |",
-                  "<details><summary>6.1, ext4, first\\_touch, pte, threads 1</summary>",
+                  "<details><summary>6.1 (6.1.0-synthetic), ext4, first\\_touch, pte, threads 1</summary>",
                   "faultline run --kernel 6.1 --fs ext4 --workload paced"):
         assert words in text, words
     assert text.count("<details>") == text.count("</details>") == 3

@@ -7,30 +7,33 @@ import cells
 import load
 from claims import where
 
-ORDERS = ("pte", "pmd")
 
 def command(result, rows, out):
     """A command line that measures at least these rows of a Result. It measures what lies between as well: a selection
     is all combinations of its lists."""
-    rows = sorted(rows, key=cells.strategy_rank)
+    vocabulary = result.words
+    rows = sorted(rows, key=vocabulary.strategy_rank)
 
     def each(function, order=None):
         found = dict.fromkeys(function(row) for row in rows)
         return [str(value) for value in (sorted(found, key=order) if order else found)]
 
+    def rank(table):
+        return lambda value: vocabulary.rank(table, value)
+
     words = ["faultline", "run", *where(result.context, each(lambda row: row["kernel"])),
              "--fs", ",".join(each(lambda row: row["fs"])),
              "--strategy", ",".join(each(cells.label)), "--workload", ",".join(each(lambda row: row["workload"])),
-             "--state", ",".join(each(lambda row: row["state"], cells.STATES.index))]
+             "--state", ",".join(each(lambda row: row["state"], rank("state")))]
     contests = [row for row in rows if cells.is_contest(row)]
     touches = dict.fromkeys(row["touch"] for row in contests if row["touch"] != cells.NOBODY)
     for option, values, default in (
-            ("--order", each(lambda row: row["order"], ORDERS.index), ["pte"]),
+            ("--order", each(lambda row: row["order"], rank("order")), ["pte"]),
             ("--threads", each(lambda row: row["threads"], int), ["1"]),
             ("--touch", list(touches), []),
             ("--attackers", [str(n) for n in sorted({row["attackers"] for row in contests})], ["1"]),
             ("--setting", list(dict.fromkeys(row["setting"] for row in contests)), []),
-            ("--probes", sorted({row["probes"] for row in rows} - {"off"}), ["on"]),
+            ("--probes", sorted({row["probes"] for row in rows} - {vocabulary.twin}), ["on"]),
             ("--dirty-inodes", [str(n) for n in sorted({load.unrelated(row) for row in rows})], ["0"])):
         if values and values != default and not (option == "--attackers" and not contests):
             words += [option, ",".join(values)]

@@ -5,30 +5,10 @@ from dataclasses import dataclass, field
 
 # Fields of a row that are not figures of the cell: what it is called, where it stood in its run (which depends on
 # the other cells chosen), how its guest came up, text, and real seconds.
-NOT_FIGURES = frozenset(("name", "run_name", "run_type", "repetitions", "repetition_index", "family_index",
+NOT_FIGURES = frozenset(("name", "cell", "run_name", "run_type", "repetitions", "repetition_index", "family_index",
                          "per_family_instance_index", "reason", "life", "real_time"))
 # Derived from two rows: missing when the other row was not chosen, though nothing of this cell differs.
 DERIVED = frozenset(("tax", "tax_page"))
-
-
-def quantile(histogram, q):
-    """The value below which the share q (0 to 1) of the counts lies.
-
-    histogram: [[low, high, count], ...], low <= x < high; linear within a bucket. None when it holds nothing.
-    ValueError for a q outside 0 to 1.
-    """
-    if not 0 <= q <= 1:
-        raise ValueError(f"a quantile is between 0 and 1, not {q}")
-    buckets = sorted(bucket for bucket in histogram if bucket[2] > 0)
-    total = sum(count for _, _, count in buckets)
-    if total == 0:
-        return None
-    rank, below = q * total, 0
-    for low, high, count in buckets:
-        if rank <= below + count:
-            return low + (high - low) * (rank - below) / count
-        below += count
-    return buckets[-1][1]  # rank rounded up past the last bucket
 
 
 def ratio(value, base):

@@ -8,38 +8,6 @@ import pytest
 import stats
 
 
-def test_quantile_of_even_buckets():
-    # numpy.interp(numpy.array([.1, .25, .5, .9]) * 10, [0, 2, 7, 10], [0, 10, 20, 40]) = [5, 11, 16, 33.3333]
-    histogram = [[0, 10, 2], [10, 20, 5], [20, 40, 3]]
-    assert [stats.quantile(histogram, q) for q in (0.1, 0.25, 0.5)] == [5, 11, 16]
-    assert stats.quantile(histogram, 0.9) == pytest.approx(100 / 3)
-
-
-def test_quantile_ends_and_gaps():
-    # by hand: 3 counts in 0..4, a gap, 1 count in 100..104; rank 3 of 4 is the end of the first bucket
-    histogram = [[100, 104, 1], [0, 4, 3], [50, 60, 0]]
-    assert stats.quantile(histogram, 0) == 0
-    assert stats.quantile(histogram, 0.75) == 4
-    assert stats.quantile(histogram, 0.875) == 102
-    assert stats.quantile(histogram, 1) == 104
-
-
-def test_quantile_of_a_million_counts():
-    # by hand: rank 999 000 of 1 000 000; 998 000 lie below 5120, so half of the 2000 in 5120..5248 are below it
-    assert stats.quantile([[4096, 5120, 998000], [5120, 5248, 2000]], 0.999) == 5184
-
-
-def test_quantile_of_nothing():
-    assert stats.quantile([], 0.5) is None
-    assert stats.quantile([[0, 1, 0]], 0.5) is None
-
-
-@pytest.mark.parametrize("q", [-0.01, 1.01, 50])
-def test_quantile_refuses_percent(q):
-    with pytest.raises(ValueError):
-        stats.quantile([[0, 1, 1]], q)
-
-
 def test_ratio_tax_percent():  # by hand; the figures are those of the trials
     assert stats.ratio(69410, 17882) == pytest.approx(3.881557)
     assert stats.ratio(1, 0) is None and stats.ratio(None, 1) is None and stats.ratio(1, None) is None

@@ -18,10 +18,10 @@ WALL_NOTE = "wall time is real time on one machine: it varies with the machine a
 PROBED_NOTE = "* no twin without probes was measured: the figure contains what the probes cost"
 NO_TAX_NOTE = "- not measured; a tax needs the cell with probes and its twin without"
 CONTEST_NOTES = {
-    "dos": "dos: slowdown is the victim's time per store in the worst run (median: in the middle one), over that of "
+    "victim": "{workload}: slowdown is the victim's time per store in the worst run (median: in the middle one), over that of "
            "the victim alone; >= when a fault outlasted its deadline (starved), so that this is the least it can be. "
            "retries are median/most per fault, progress is the longest store in {unit}, P the worst run's timer in us.",
-    "bystander": "bystander: slowdown is the bystander's time per touch in the worst run (median: in the middle one), "
+    "bystander": "{workload}: slowdown is the bystander's time per touch in the worst run (median: in the middle one), "
                  "over that beside faults that sync nothing; never when not one touch ended (starved). retries are "
                  "median/most per fault, progress is the longest touch in {unit}, P the worst run's timer in us.",
 }
@@ -39,7 +39,7 @@ def build(result):
     cell has at most, and whose `per_page` are farthest apart, in percent of the median: {most, cell, spread}.
 
     `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
-    workload, state and setting; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
+    workload, state and setting; `kind`: who is measured, victim or bystander; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
     and slowdown_p50 are lower bounds; `touched`: false when each touch was refused.
     """
     context = result.context
@@ -50,15 +50,15 @@ def build(result):
         "note": VIRTUAL_NOTE if virtual else WALL_NOTE,
         "complete": context["complete"], "reason": "" if context["complete"] else context["reason"],
         "notes": result.notes,
-        "cells": cells.tally(result.rows),
+        "cells": cells.tally(result),
         "samples": _samples(result),
         "outliers": outliers.find(result),
-        "sections": [_section(context, key, group) for key, group in cells.sections(result.rows).items()
+        "sections": [_section(result, key, group) for key, group in cells.sections(result).items()
                      if any(cell.best for cell in group)],
-        "contests": [_contest_section(context, key, group) for key, group in cells.contests(result.rows).items()
+        "contests": [_contest_section(result, key, group) for key, group in cells.contests(result).items()
                      if any(cell.best for cell in group)],
         "kara2017": kara2017.compare(result),
-        "not_measured": cells.not_measured(result.rows),
+        "not_measured": cells.not_measured(result),
     }
 
 
@@ -153,11 +153,11 @@ def number(value, sign=False):
     return format(value, "+" + form if sign else form)
 
 
-def _section(context, key, group):
+def _section(result, key, group):
     kernel, fs, workload, order, threads = key
-    return {"kernel": kernel, "release": context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
+    return {"kernel": kernel, "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
             "workload": workload, "order": order, "threads": threads,
-            "rows": [_row(group, cell) for cell in group if cell.best],
+            "rows": [_row(result.words, group, cell) for cell in group if cell.best],
             "journal": [_journal_row(cell) for cell in group if _commits(cell)],
             "phases": [{"strategy": cell.label, "state": cell.any["state"], "phases": cell.phases["phases"]}
                        for cell in group if cells.is_ok(cell.phases) and cell.phases["phases"]],
@@ -175,12 +175,12 @@ def _journal_row(cell):
     return {"strategy": cell.label, "state": row["state"], "commits": row["commits"], **row["journal"]}
 
 
-def _row(group, cell):
+def _row(words, group, cell):
     shown, on = cell.best, cell.on if cells.is_ok(cell.on) else None
     return {
         "strategy": cell.label, "state": shown["state"], "probed_only": cell.probed_only,
         "per_fault": shown["per_fault"], "per_page": shown["per_page"], "loop_cost": shown["loop_cost"],
-        "ratio": cells.baseline_ratio(group, cell),
+        "ratio": cells.baseline_ratio(words, group, cell),
         "tax": cell.tax("per_fault"), "tax_page": cell.tax("per_page"),
         "probed_per_fault": on["per_fault"] if on else None, "probed_per_page": on["per_page"] if on else None,
         "syncs_per_fault": cell.syncs_per_fault,
@@ -224,9 +224,11 @@ def _locks_text(section):
             *grid(LOCK_COLUMNS, section["locks"])]
 
 
-def _contest_section(context, key, group):
+def _contest_section(result, key, group):
     kernel, fs, workload, order, threads, state, setting = key
-    return {"kernel": kernel, "release": context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
+    kind = result.words.about("workload", group[0].any["workload"]).get("kind")
+    return {"kind": kind if kind in CONTEST_NOTES else "victim", "kernel": kernel,
+            "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
             "workload": workload, "order": order, "threads": threads, "state": state, "setting": setting,
             "rows": [contest_row(cell) for cell in group if cell.best]}
 
@@ -255,8 +257,9 @@ def _contests_text(table):
 
 def contest_notes(table):
     """What the columns of the contests in a table mean: {workload: text}."""
-    there = {section["workload"] for section in table["contests"]}
-    return {workload: note.format(unit=table["unit"]) for workload, note in CONTEST_NOTES.items() if workload in there}
+    there = {section["workload"]: section["kind"] for section in table["contests"]}
+    return {workload: note.format(workload=workload, unit=table["unit"]) for kind, note in CONTEST_NOTES.items()
+            for workload, its in there.items() if its == kind}
 
 
 def refused_note(table):

@@ -10,6 +10,7 @@ import pytest
 
 import cells
 import conftest
+import load
 import table
 
 
@@ -146,8 +147,8 @@ def test_number_with_its_sign():
 
 def test_reading_order_of_strategies(synthetic):
     names = [("daxfile", None), ("fsync", "all"), ("fsync", 64), ("fsync", 8), ("a_new_one", None), ("volatile", None)]
-    rows = {row["name"]: row for row in (synthetic.row(*name) for name in names)}
-    assert [cell.label for cell in cells.cells(rows)] == [
+    result = synthetic.load([synthetic.row(*name) for name in names])
+    assert [cell.label for cell in cells.cells(result)] == [
         "volatile", "fsync:8", "fsync:64", "fsync:all", "daxfile", "a_new_one"]
 
 
@@ -161,11 +162,11 @@ def test_contests_have_a_table_of_their_own(synthetic):
     alone, both = built(synthetic, ordinary), built(synthetic, contests[:3] + ordinary + contests[3:])
     assert both["sections"] == alone["sections"] and alone["contests"] == []
     assert [(c["fs"], c["workload"], c["state"], c["setting"], len(c["rows"])) for c in both["contests"]] == [
-        ("ext4", "bystander", "written", "deterministic", 1), ("ext4", "dos", "hole", "deterministic", 1),
-        ("ext4", "dos", "written", "deterministic", 6), ("xfs", "dos", "written", "deterministic", 1)]
-    assert [(r["touch"], r["strategy"], r["attackers"]) for r in both["contests"][2]["rows"]] == [
-        ("none", "map_sync", 0), ("append", "map_sync", 1), ("append", "map_sync", 4), ("append", "sync_retry", 1),
-        ("utimens", "map_sync", 1), ("utimens", "sync_retry", 1)]
+        ("ext4", "dos", "hole", "deterministic", 1), ("ext4", "dos", "written", "deterministic", 6),
+        ("ext4", "bystander", "written", "deterministic", 1), ("xfs", "dos", "written", "deterministic", 1)]
+    assert [(r["touch"], r["strategy"], r["attackers"]) for r in both["contests"][1]["rows"]] == [
+        ("none", "map_sync", 0), ("utimens", "map_sync", 1), ("utimens", "sync_retry", 1), ("append", "map_sync", 1),
+        ("append", "map_sync", 4), ("append", "sync_retry", 1)]
     assert both["cells"] == {"ok": 11, "skipped": 1, "incomplete": 0, "failed": 0}
     assert both["not_measured"][0]["cells"] == [
         "6.1/ext4/map_sync/dos/written/pte/t1/utimens/a1/concurrent/off"]
@@ -179,7 +180,7 @@ def test_figures_of_a_contest(synthetic):
                              synthetic.contest(touch="none", attackers=0), synthetic.refused()])
     text = table.text(data)
     grid = text[text.index("6.1 (kernel"):]
-    assert data["contests"][0]["rows"][3] == {
+    assert data["contests"][0]["rows"][2] == {
         "touch": "utimens", "attackers": 1, "strategy": "sync_retry", "slowdown": 3849.1, "slowdown_p50": 20,
         "at_least": True, "p50_at_least": False, "retries_p50": 0, "retries_max": 981, "starved": {"n": 1, "of": 3},
         "progress_max": 20050000, "period_us": 50, "attack_rate": 20000.5, "touched": True,
@@ -188,11 +189,11 @@ def test_figures_of_a_contest(synthetic):
         "6.1 (kernel 6.1.0-synthetic), ext4, dos, written, deterministic; instr",
         "touch    att  strategy    slowdown  median  retries  starved  progress   P",
         "none       0  map_sync        1.50    1.50        -   0 of 1     40000   -",
-        "pwrite     1  daxfile      ETXTBSY       -        -        -         -   -",
         "utimens    1  map_sync       20.64   10.72        -   0 of 2     40000  10",
-        "utimens    1  sync_retry    >=3849   20.00    0/981   1 of 3  20050000  50"]
+        "utimens    1  sync_retry    >=3849   20.00    0/981   1 of 3  20050000  50",
+        "pwrite     1  daxfile      ETXTBSY       -        -        -         -   -"]
     words = " ".join(text.split())
-    assert table.CONTEST_NOTES["dos"].format(unit="instr") in words and table.REFUSED_NOTE in words
+    assert table.CONTEST_NOTES["victim"].format(workload="dos", unit="instr") in words and table.REFUSED_NOTE in words
     assert "bystander" not in words
 
 
@@ -296,3 +297,24 @@ def test_a_cell_whose_probes_cannot_be_is_its_twin(synthetic):
     assert built(synthetic, [off, skipped])["cells"] == {"ok": 1, "skipped": 0, "incomplete": 0, "failed": 0}
     both = [conftest.skip(off, "no room"), skipped]
     assert built(synthetic, both)["cells"] == {"ok": 0, "skipped": 1, "incomplete": 0, "failed": 0}
+
+
+def test_kernels_stand_by_version(synthetic):
+    context = synthetic.context()
+    about = context["kernels"]["6.1"]
+    context["kernels"] = {name: {**about, "release": release} for name, release in (
+        ("a", "7.3.4"), ("b", "6.12.1"), ("c", "6.2.0"))}
+    rows = [synthetic.row(kernel=name) for name in "abc"]
+    data = table.build(load.load(synthetic.save({"context": context, "benchmarks": rows})))
+    assert [(section["kernel"], section["release"]) for section in data["sections"]] == [
+        ("c", "6.2.0"), ("b", "6.12.1"), ("a", "7.3.4")]
+
+
+def test_a_new_workload_of_victims_is_explained_as_one(synthetic):
+    row = synthetic.contest(workload="dos")
+    other = {**row, "workload": "siege", **{key: row[key].replace("/dos/", "/siege/") for key in ("name", "cell")}}
+    context = synthetic.context()  # the schema has no such workload yet
+    data = table.build(load.make_result("made", context, {other["name"]: [other]}, [("made", context)]))
+    assert data["contests"][0]["kind"] == "victim"
+    assert "siege: slowdown is the victim's time per store" in " ".join(table.text(data).split())
+    assert list(table.contest_notes(data)) == ["siege"]

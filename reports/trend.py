@@ -2,7 +2,6 @@
 """What a cell costs over kernels, in the order of their versions, with the points where it changes."""
 
 import fnmatch
-import re
 from dataclasses import dataclass, field
 
 import cells
@@ -11,7 +10,9 @@ import infer
 import load
 import metrics
 import table
+import vocabulary
 from load import ReportError
+from releases import label, short, version_key
 from table import number, wrap
 
 LEAST_FLOOR = 1.0  # percent: two builds of a kernel differ in layout as a whole, which no seed varies
@@ -22,7 +23,8 @@ UP, DOWN, UNSURE = "+", "-", "?"
 @dataclass
 class Point:
     """What one result says of one kernel. cells: {(cell without kernel, metric): {sample_key: value}}; bad: {cell
-    without kernel: (status, reason)}; date: of the result, by which the later of two counts."""
+    without kernel: (status, reason)}; fields: {cell without kernel: {axis: value}}; tables: the result's; date: of the
+    result, by which the later of two counts."""
 
     release: str
     clock: tuple
@@ -30,32 +32,8 @@ class Point:
     date: str
     cells: dict = field(default_factory=dict)
     bad: dict = field(default_factory=dict)
-
-
-PLANTED = re.compile(r"\+(\d+)$")  # the end of the name of a kernel with a planted delay
-
-
-def label(name, release, package=None):
-    """What a kernel is called in a trend: a point release by its package's version (6.1.176-1), any other by its
-    release; one with a planted delay by that too."""
-    planted = PLANTED.search(name)
-    if re.match(r"\d+\.\d+\.\d+", name) and package:
-        release = package.rpartition(" ")[2].partition("~")[0]
-    return release + (f" {planted[0]}" if planted else "")
-
-
-def version_key(release):
-    """A sort key of a kernel's label: 5.10 before 6.1, a release candidate before its release, then by the numbers of
-    the package (6.1.0-9 before 6.1.0-56), then by the planted delay."""
-    release, _, planted = release.partition(" +")
-    match = re.match(r"v?(\d+(?:\.\d+)*)(?:[-~+.]?rc(\d+))?(.*)", release, re.DOTALL)
-    if not match:
-        return (), 0, [(0, 0, release)], release, 0
-    version = [int(part) for part in match[1].split(".")]
-    while version and version[-1] == 0:
-        version.pop()
-    rest = [(1, int(word), "") if word.isdigit() else (0, 0, word) for word in re.split(r"(\d+)", match[3]) if word]
-    return tuple(version), int(match[2]) if match[2] else float("inf"), rest, release, int(planted or 0)
+    fields: dict = field(default_factory=dict)
+    tables: dict = field(default_factory=dict)
 
 
 def points_of_results(results, chosen, pattern=None):
@@ -67,9 +45,11 @@ def points_of_results(results, chosen, pattern=None):
         everything = metrics.series(result, chosen).values()
         series = {(one.cell, one.label): one.values for one in everything if not one.bad}
         bad = {one.cell: one.bad for one in everything if one.bad}
+        fields = {one.cell: one.fields for one in everything}
         releases = {name: label(name, kernel["release"], kernel["package"])
                     for name, kernel in result.context["kernels"].items()}
-        found += _points(releases, clock, result.path, result.context["date"], series, bad, pattern)
+        found += _points(releases, clock, result.path, result.context["date"], series, bad, fields, result.tables,
+                         pattern)
     return found
 
 
@@ -79,10 +59,12 @@ def points_of_history(samples, chosen, domain, pattern=None):
     found = []
     for entry, values, bad in samples:
         if entry["time_domain"] == domain:
-            series = {key: value for key, value in values.items() if key[1].partition(".")[0] in wanted}
+            series = {key: value for key, value in values.items() if metrics.id_of(key[1]) in wanted}
+            fields = {cell: entry["fields"][cell] for cell in {*(cell for cell, _ in series), *bad}}
             clock = tuple(entry[key] for key in ("time_domain", "unit", "accel"))
             releases = {name: label(name, release) for name, release in entry["kernels"].items()}
-            found += _points(releases, clock, f"result {entry['id']}", entry["date"], series, bad, pattern)
+            found += _points(releases, clock, f"result {entry['id']}", entry["date"], series, bad, fields,
+                             entry["tables"] or load.tables_of({}, entry["fields"].values()), pattern)
     clocks = {point.clock for point in found}
     if len(clocks) > 1:
         raise ReportError("the history holds figures of "
@@ -91,16 +73,24 @@ def points_of_history(samples, chosen, domain, pattern=None):
     return found
 
 
-def _points(releases, clock, source, date, series, bad, pattern):
-    points = {kernel: Point(release, clock, source, date) for kernel, release in releases.items()}
+def _points(releases, clock, source, date, series, bad, fields, tables, pattern):
+    points = {kernel: Point(release, clock, source, date, tables=tables) for kernel, release in releases.items()}
+
+    def place(cell):
+        """(Point, name of the cell there), or None."""
+        kernel = fields[cell].get("kernel")
+        if kernel not in points or not (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
+            return None
+        rest = load.beyond_kernel(cell, kernel)
+        points[kernel].fields[rest] = {key: value for key, value in fields[cell].items() if key != "kernel"}
+        return points[kernel], rest
+
     for (cell, metric), values in series.items():
-        kernel, _, rest = cell.partition("/")
-        if kernel in points and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
-            points[kernel].cells[rest, metric] = values
+        if found := place(cell):
+            found[0].cells[found[1], metric] = values
     for cell, why in bad.items():
-        kernel, _, rest = cell.partition("/")
-        if kernel in points and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
-            points[kernel].bad[rest] = why
+        if found := place(cell):
+            found[0].bad[found[1]] = why
     return [point for point in points.values() if point.cells or point.bad]
 
 
@@ -134,14 +124,18 @@ def build(points, chosen, floors=None):
     steps = sum(max(0, sum((release, *what) in newest for release in releases) - 1) for what in names)
     shares = {metric.id: metric.share for metric in chosen}
     rows = []
-    for cell, metric in sorted(names, key=_order):
-        base = metric.partition(".")[0]
+    fields = {cell: about for point in points for cell, about in point.fields.items()}
+    words = vocabulary.Vocabulary(vocabulary.merge_tables([point.tables for point in points]), {})
+    for cell, metric in sorted(names, key=lambda what: _order(words, fields[what[0]], *what)):
+        base = metrics.id_of(metric)
         series = [newest.get((release, cell, metric), (None,))[0] for release in releases]
         why = {release: ": ".join(newest[release, cell, None][0]) for release, values in zip(releases, series)
                if values is None and (release, cell, None) in newest}
-        rows.append({"cell": cell, "metric": metric, "floor": floor[base], "why": why,
+        rows.append({"cell": cell, "fields": fields[cell], "metric": metric, "floor": floor[base], "why": why,
                      **_levels(series, releases, floor[base], domain, shares[base], steps)})
     return {"time_domain": domain, "unit": unit, "accel": accel, "kernels": releases, "rows": rows,
+            "strategies": [{"id": name, "family": words.family(name)} for name in words.ids("strategy")
+                           if any(about.get("strategy") == name for about in fields.values())],
             "notes": list(dict.fromkeys(notes))}
 
 
@@ -182,26 +176,12 @@ def _step(judge, old, new, floor, share, steps):
     return {"mark": mark, **{key: row[key] for key in ("percent", "low", "high", "verdict")}}
 
 
-def _order(what):
-    cell, metric = what
-    parts = cell.split("/")
-    if len(parts) < 6:
-        return parts[0], "", "", "", metric, 0, (), 0, cell
-    fs, strategy, workload, state, order, threads = parts[:6]
-    name, _, k = strategy.partition(":")
-    row = {"strategy": name, "writes_per_sync": int(k) if k.isdigit() else k or None}
-    state = cells.STATES.index(state) if state in cells.STATES else len(cells.STATES)
-    return fs, workload, order, threads, metric, state, cells.strategy_rank(row), len(parts), cell
-
-
-def short(releases):
-    """A short name for each: the version and the package's number where these tell them apart."""
-    found = []
-    for release in releases:
-        kernel, _, planted = release.partition(" +")
-        kernel = re.match(r"[^a-zA-Z]*(?:rc\d+)?[^a-zA-Z]*", kernel)[0].rstrip("-+~._")
-        found.append(kernel + (f" +{planted}" if kernel and planted else ""))
-    return found if all(found) and len(set(found)) == len(found) else list(releases)
+def _order(words, fields, cell, metric):
+    if "strategy" not in fields:  # a guest's boot
+        return fields["fs"], "", "", 0, metric, 0, (), False, 0, cell
+    return (fields["fs"], fields["workload"], fields["order"], fields["threads"], metric,
+            words.rank("state", fields["state"]), words.strategy_rank(fields), bool(fields.get("touch")),
+            load.unrelated(fields), cell)
 
 
 def text(data):
@@ -239,15 +219,20 @@ def text(data):
 
 def section(row):
     """What rows of a trend must share to stand together: file system, workload, order, threads, metric."""
-    parts = row["cell"].split("/")
-    return (parts[0], parts[2], parts[4], parts[5], row["metric"]) if len(parts) >= 6 else (
-        row["cell"], "", "", "", row["metric"])
+    of = row["fields"]
+    if "strategy" not in of:
+        return row["cell"], "", "", "", row["metric"]
+    return of["fs"], of["workload"], of["order"], f"t{of['threads']}", row["metric"]
 
 
 def names(row):
     """(what tells a row of a trend from the others of its section, its state)."""
-    parts = row["cell"].split("/")
-    return (" ".join([parts[1], *parts[6:]]), parts[3]) if len(parts) >= 6 else (row["cell"], "")
+    of = row["fields"]
+    if "strategy" not in of:
+        return row["cell"], ""
+    beside = [f"d{load.unrelated(of)}"] if load.unrelated(of) else []
+    contest = [of["touch"], f"a{of['attackers']}", of["setting"]] if of.get("touch") else []
+    return " ".join([cells.label(of), *beside, *contest]), of["state"]
 
 
 def _blocks(titles, rows):

@@ -2,44 +2,19 @@
 """The order of kernels, and where a cell's cost changes."""
 
 import json
+import sqlite3
 
 import pytest
 
 import history
 import load
 import metrics
-import plot
 import trend
+from figures.trend import trend_figures
 
 RELEASES = ["5.10.0-46-cloud-amd64", "6.1.0-9-cloud-amd64", "6.1.0-56-cloud-amd64", "6.12.95+deb13-cloud-amd64",
             "7.2.1-cloud-amd64", "7.3~rc4-cloud-amd64", "7.3.4-1~exp1-cloud-amd64"]
 CHOSEN = metrics.choose(["per_page"])
-
-
-def test_versions_in_order():
-    assert sorted(RELEASES[::-1], key=trend.version_key) == RELEASES
-    others = ["v5.9", "5.10-rc1", "5.10-rc12", "5.10", "5.10.1", "6.9.0-custom", "6.10"]
-    assert sorted(others[::-1], key=trend.version_key) == others
-    assert sorted(["6.1", "custom", ""], key=trend.version_key) == ["", "custom", "6.1"]
-    assert trend.version_key("6.1")[0] == trend.version_key("6.1.0")[0]
-
-
-def test_point_releases_and_planted_delays():
-    package = "linux-image-6.1.0-50-cloud-amd64 6.1.176-1"
-    assert trend.label("6.1.176", "6.1.0-50-cloud-amd64", package) == "6.1.176-1"
-    assert trend.label("6.12.90-1", "6.12.90+deb12-cloud-amd64", "linux-image 6.12.90-1~bpo12+1") == "6.12.90-1"
-    assert trend.label("bookworm", "6.1.0-50-cloud-amd64", package) == "6.1.0-50-cloud-amd64"
-    assert trend.label("6.1.176+200", "6.1.0-50-cloud-amd64", package) == "6.1.176-1 +200"
-    assert trend.label("/boot/bzImage", "6.9.0") == "6.9.0"
-    in_order = ["6.1.176-1", "6.1.176-1 +200", "6.1.176-1 +1000", "6.1.192-1", "6.1.192-2"]
-    assert sorted(in_order[::-1], key=trend.version_key) == in_order
-    assert trend.short(["6.1.0-56-cloud-amd64", "6.1.0-56-cloud-amd64 +200"]) == ["6.1.0-56", "6.1.0-56 +200"]
-
-
-def test_short_names():
-    assert trend.short(RELEASES) == ["5.10.0-46", "6.1.0-9", "6.1.0-56", "6.12.95", "7.2.1", "7.3~rc4", "7.3.4-1"]
-    assert trend.short(["6.1-a", "6.1-b"]) == ["6.1-a", "6.1-b"]
-    assert trend.short(["mine"]) == ["mine"]
 
 
 @pytest.fixture
@@ -177,7 +152,30 @@ def test_hostile_names(synthetic):
 
 def test_figure(kernels):
     results = kernels([[1] * 5, None, [1.02] * 5, [1] * 5], strategies=("volatile", "map_sync"))
-    figures = plot.trend_figures(of(results))
+    figures = trend_figures(of(results))
     assert [figure.slug for figure in figures] == ["trend-first-touch-pte-t1-per-page"]
     assert figures[0].png.startswith(b"\x89PNG") and "map_sync" in figures[0].svg and "6.1.0-56" in figures[0].svg
-    assert figures[0].png == plot.trend_figures(of(results))[0].png
+    assert figures[0].png == trend_figures(of(results))[0].png
+
+
+def test_a_history_of_before_it_kept_fields(synthetic, tmp_path):
+    """Its cells are known by their names alone."""
+    rows = [*synthetic.pair("fsync", 8), *synthetic.pair("map_sync", None, "hole", workload="unrelated", dirty_inodes=1000),
+            synthetic.contest("sync_retry", touch="append", attackers=2)]
+    result, path = synthetic.load(rows), str(tmp_path / "h")
+    history.add(path, result)
+    chosen = metrics.choose(["per_page", "slowdown"])
+
+    def built():
+        data = trend.build(trend.points_of_history(history.samples(path), chosen, "virtual"), chosen)
+        return [(trend.section(row), trend.names(row)) for row in data["rows"]]
+
+    known = built()
+    assert known == [(("ext4", "dos", "pte", "t1", "slowdown"), ("sync_retry append a2 deterministic", "written")),
+                     (("ext4", "first_touch", "pte", "t1", "per_page"), ("fsync:8", "written")),
+                     (("ext4", "unrelated", "pte", "t1", "per_page"), ("map_sync d1000", "hole"))]
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE cells")
+        connection.execute("UPDATE results SET environment = json_remove(environment, '$.tables')")
+    assert built() == known
+    assert history.add(path, result) == (1, False)  # and that it is the same result is still seen

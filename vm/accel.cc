@@ -13,10 +13,10 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "vm/command.h"
 #include "vm/files.h"
-#include "vm/guest.h"
 #include "vm/image.h"
-#include "vm/saved_state.h"
+#include "vm/supervisor.h"
 
 namespace faultline {
 namespace {
@@ -37,7 +37,7 @@ std::string host_boot_id() {
   }
 }
 
-// Changes whenever the file does.
+// A text that changes whenever the file does.
 std::string stamp_of(const fs::path& file) {
   struct stat info {};
   if (file.empty() || ::stat(file.c_str(), &info) != 0) return "none";
@@ -133,7 +133,7 @@ AccelProbe probe_accel(Accel accel, const fs::path& kernel, const fs::path& cach
     if (age >= 0 && age < kKeepSeconds) {
       return {former.at("works"), former.at("seconds"), former.at("reason"), true};
     }
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): not probed yet, or unreadable
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): then it is probed now
   }
 
   const TempDir work(cache / "accel");

@@ -11,11 +11,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {
@@ -102,6 +104,22 @@ void drain(Pipe& out, std::string& out_text, Pipe& error, std::string& error_tex
 }
 
 }  // namespace
+
+std::filesystem::path find_program(const std::string& program) {
+  if (program.find('/') != std::string::npos) return program;
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
+  std::istringstream folders(std::string(path != nullptr ? path : "/usr/bin:/bin") +
+                             ":/usr/sbin:/sbin");
+  for (std::string dir; std::getline(folders, dir, ':');) {
+    std::filesystem::path candidate = std::filesystem::path(dir.empty() ? "." : dir) / program;
+    std::error_code ignored;
+    if (::access(candidate.c_str(), X_OK) == 0 &&
+        std::filesystem::is_regular_file(candidate, ignored)) {
+      return candidate;
+    }
+  }
+  return {};
+}
 
 CommandOutput run_command(const std::vector<std::string>& argv, const CommandOptions& options) {
   Pipe out;

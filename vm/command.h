@@ -9,18 +9,22 @@
 namespace faultline {
 
 struct CommandOutput {
-  int status = 0;  // exit status; 128 + signal number when a signal ended it
+  int status = 0;  // its exit status, or 128 + the number of the signal that ended it
   std::string out;
   std::string error;
 };
 
 struct CommandOptions {
-  std::filesystem::path directory = {};             // where it runs; empty: here
-  std::vector<std::string> unset_environment = {};  // names
+  std::filesystem::path directory = {};  // where it runs; empty for the folder that we are in
+  std::vector<std::string> unset_environment = {};  // names of variables
 };
 
 // Runs `argv` (no shell; found through PATH) with LC_ALL=C and no input.
 // Failure(kUsage) if the program cannot be started; its exit status is the caller's to judge.
 CommandOutput run_command(const std::vector<std::string>& argv, const CommandOptions& options = {});
+
+// A program as a path: `program` itself when it has a slash, else looked up in PATH and then in
+// /usr/sbin and /sbin, which are not in every user's PATH; empty when there is none.
+std::filesystem::path find_program(const std::string& program);
 
 }  // namespace faultline

@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {

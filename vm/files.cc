@@ -15,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -127,14 +127,6 @@ void sync_file_system(const fs::path& path) {
   if (file.get() < 0 || ::syncfs(file.get()) != 0) throw_io_failure("cannot sync", path, errno);
 }
 
-void replace_folder(const fs::path& made, const fs::path& place, const fs::path& scratch) {
-  sync_file_system(made);
-  std::error_code error;
-  if (fs::exists(place, error)) fs::rename(place, scratch / "old", error);
-  if (!error) fs::rename(made, place, error);
-  if (error) throw_io_failure("cannot write", place, error.value());
-}
-
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   std::string content;
   for_each_piece(path, [&](std::string_view piece) {
@@ -241,10 +233,22 @@ void write_file(const fs::path& target, std::string_view content, unsigned mode)
   file.commit();
 }
 
-FileLock::FileLock(const fs::path& file, const std::function<void()>& on_wait) {
+void FileLock::open(const fs::path& file) {
   if (file.has_parent_path()) make_dirs(file.parent_path());
   fd_ = open_retrying(file, O_RDWR | O_CREAT, 0644);
   if (fd_ < 0) throw_io_failure("cannot lock", file, errno);
+}
+
+std::unique_ptr<FileLock> FileLock::try_lock(const fs::path& file) {
+  std::unique_ptr<FileLock> lock(new FileLock);
+  lock->open(file);
+  if (::flock(lock->fd_, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) throw_io_failure("cannot lock", file, errno);
+  return nullptr;
+}
+
+FileLock::FileLock(const fs::path& file, const std::function<void()>& on_wait) {
+  open(file);
   if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
   if (errno == EWOULDBLOCK) {
     if (on_wait) on_wait();
@@ -259,7 +263,9 @@ FileLock::FileLock(const fs::path& file, const std::function<void()>& on_wait) {
   throw_io_failure("cannot lock", file, error);
 }
 
-FileLock::~FileLock() { ::close(fd_); }  // which releases the lock
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);  // which releases the lock
+}
 
 TempDir::TempDir(const fs::path& parent, const std::string& prefix) {
   make_dirs(parent);

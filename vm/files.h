@@ -25,11 +25,6 @@ void make_dirs(const std::filesystem::path& dir);
 // Makes everything on the file system of `path` durable, for many files at once.
 void sync_file_system(const std::filesystem::path& path);
 
-// Puts the folder `made` where `place` is, durably; what was there goes to `scratch`. All three are
-// on one file system.
-void replace_folder(const std::filesystem::path& made, const std::filesystem::path& place,
-                    const std::filesystem::path& scratch);
-
 // Throws the Failure for `error` (an errno) met while doing `what` ("cannot write") to `path`.
 [[noreturn]] void throw_io_failure(std::string_view what, const std::filesystem::path& path,
                                    int error);
@@ -37,12 +32,12 @@ void replace_folder(const std::filesystem::path& made, const std::filesystem::pa
 // The whole file. Failure(kUsage) if it is larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ULL << 30);
 
-// Lower-case hex. A running digest takes bytes in any number of pieces.
+// A SHA-256 over bytes that come in any number of pieces. Digests are texts of lower-case hex.
 class Sha256 {
  public:
   Sha256();
   void update(std::string_view bytes);
-  std::string hex();  // ends the digest
+  std::string hex();  // the digest of all bytes; update() may not follow
 
  private:
   struct Free {
@@ -53,9 +48,9 @@ class Sha256 {
 std::string sha256_of(std::string_view bytes);
 std::string sha256_of_file(const std::filesystem::path& path);
 
-// A file that appears under its name only by commit(): written beside its place, synced, renamed.
-// Not committed: the temporary is removed. A target that exists and is no regular file (a pipe,
-// /dev/stdout) is written directly, because a rename would replace it.
+// A file that appears under its name only by commit(): it is written beside its place, synced and
+// renamed. If commit() is not called, nothing is left of it. A target that exists and is no regular
+// file (a pipe, /dev/stdout) is written directly, because a rename would replace it.
 class AtomicFile {
  public:
   // `mode` is narrowed by the umask.
@@ -70,22 +65,27 @@ class AtomicFile {
 
  private:
   std::filesystem::path target_;
-  std::filesystem::path temporary_;  // empty: written directly, or committed
+  std::filesystem::path temporary_;  // empty if the target is written directly, or once committed
   int fd_ = -1;
 };
 void write_file(const std::filesystem::path& target, std::string_view content,
                 unsigned mode = 0644);
 
-// An advisory lock that one process holds at a time, until the object dies. The file stays.
+// An advisory lock that one process holds at a time, until the object dies. The file stays, because
+// to remove it would let a second process lock a new file of the same name.
 class FileLock {
  public:
-  // Blocks; `on_wait`, if any, is called once before waiting for another holder.
+  // Waits for another holder to let go; `on_wait`, if any, is called once before that.
   explicit FileLock(const std::filesystem::path& file, const std::function<void()>& on_wait = {});
+  // The lock, or null if another holder has it; does not wait.
+  static std::unique_ptr<FileLock> try_lock(const std::filesystem::path& file);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
  private:
+  FileLock() = default;
+  void open(const std::filesystem::path& file);
   int fd_ = -1;
 };
 

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <optional>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/test_support.h"
 
 namespace faultline {

@@ -19,7 +19,8 @@
 #include <string_view>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
+#include "vm/archive_handles.h"
 #include "vm/command.h"
 #include "vm/files.h"
 
@@ -80,7 +81,8 @@ void add_link(Tree& tree, const std::string& path, const std::string& target) {
   add(tree, path, {.type = AE_IFLNK, .mode = 0777, .content = target});
 }
 
-// Where a loader looks without being told: the rest needs a link in /lib.
+// The folders in which a loader looks without being told. A library that lies elsewhere is reached
+// through a link in /lib.
 bool is_standard_place(const fs::path& folder) {
   constexpr std::array<std::string_view, 6> kPlaces = {
       "/lib",     "/lib64",     "/lib/x86_64-linux-gnu",
@@ -136,17 +138,12 @@ Tree tree_of(const ImageSpec& spec) {
   return tree;
 }
 
-struct FreeWriter {
-  void operator()(archive* writer) const { archive_write_free(writer); }
-};
-struct FreeReader {
-  void operator()(archive* reader) const { archive_read_free(reader); }
-};
 struct FreeEntry {
   void operator()(archive_entry* entry) const { archive_entry_free(entry); }
 };
 
-// Where libarchive's bytes go. It is C: an exception must not cross it, so it is kept.
+// Where the bytes go that libarchive writes. Libarchive is C and no exception may pass through it,
+// so an exception of our own is kept here and thrown once libarchive has returned.
 struct Sink {
   explicit Sink(const fs::path& out) : file(out) {}
 
@@ -206,21 +203,6 @@ void write_node(archive* writer, const std::string& path, const Node& node, unsi
   }
 }
 
-char kind_of(unsigned type) {
-  switch (type) {
-    case AE_IFDIR:
-      return 'd';
-    case AE_IFLNK:
-      return 'l';
-    case AE_IFCHR:
-      return 'c';
-    case AE_IFBLK:
-      return 'b';
-    default:
-      return '-';
-  }
-}
-
 // The loader that an ELF file asks for; empty if it asks for none.
 std::string interpreter_of(const fs::path& executable) {
   const std::string bytes = read_file(executable);
@@ -256,7 +238,7 @@ ImageResult build_image(const ImageSpec& spec, const fs::path& out) {
   const Tree tree = tree_of(spec);
   Sink sink(out);
   {
-    const std::unique_ptr<archive, FreeWriter> writer(archive_write_new());
+    const ArchiveWriter writer(archive_write_new());
     archive_write_set_format_cpio_newc(writer.get());
     archive_write_add_filter_none(writer.get());
     archive_write_set_bytes_per_block(writer.get(), 1 << 16);
@@ -273,30 +255,6 @@ ImageResult build_image(const ImageSpec& spec, const fs::path& out) {
   return {sink.digest.hex(), sink.size_bytes};
 }
 
-std::vector<ImageMember> list_image(const fs::path& image) {
-  const std::unique_ptr<archive, FreeReader> reader(archive_read_new());
-  archive_read_support_format_cpio(reader.get());
-  int status = archive_read_open_filename(reader.get(), image.c_str(), 1 << 16);
-  std::vector<ImageMember> members;
-  archive_entry* entry = nullptr;
-  while (status == ARCHIVE_OK &&
-         (status = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
-    const char* target = archive_entry_symlink(entry);
-    const char* path = archive_entry_pathname(entry);
-    members.push_back({.path = std::string("/") + (path != nullptr ? path : ""),
-                       .kind = kind_of(archive_entry_filetype(entry)),
-                       .mode = archive_entry_perm(entry),
-                       .size_bytes = static_cast<std::uint64_t>(archive_entry_size(entry)),
-                       .target = target != nullptr ? target : "",
-                       .major = static_cast<unsigned>(archive_entry_rdevmajor(entry)),
-                       .minor = static_cast<unsigned>(archive_entry_rdevminor(entry))});
-  }
-  if (status == ARCHIVE_EOF) return members;
-  const char* text = archive_error_string(reader.get());
-  throw Failure(ExitCode::kUsage, fmt::format("cannot read image {}: {}; build it again",
-                                              image.string(), text != nullptr ? text : "?"));
-}
-
 std::vector<LoaderLine> parse_loader_list(const std::string& text) {
   std::vector<LoaderLine> found;
   std::istringstream lines(text);
@@ -309,7 +267,8 @@ std::vector<LoaderLine> parse_loader_list(const std::string& text) {
     const std::string name = line.substr(0, std::min(arrow, line.find(" (")));
     path = path.substr(0, path.rfind(" (0x"));
     if (path == "not found") path.clear();
-    if (arrow == std::string::npos && !path.starts_with('/')) continue;  // the vDSO; messages
+    if (arrow == std::string::npos && !path.starts_with('/'))
+      continue;  // the vDSO has no file, and a message is no library
     found.push_back({name, path});
   }
   return found;
@@ -318,7 +277,7 @@ std::vector<LoaderLine> parse_loader_list(const std::string& text) {
 std::vector<Library> library_closure(const fs::path& executable) {
   const std::string loader = interpreter_of(executable);
   if (loader.empty()) return {};
-  // The guest has no such variables, so neither may the answer depend on them.
+  // The guest has none of these variables, so the answer must not depend on ours.
   const CommandOutput output =
       run_command({loader, "--glibc-hwcaps-mask", "none", "--list", fs::canonical(executable)},
                   {.unset_environment = {"LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT",

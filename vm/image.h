@@ -56,19 +56,6 @@ struct ImageResult {
 // cannot be read or two things want one path; Failure(kVmFailed) if the disk is full.
 ImageResult build_image(const ImageSpec& spec, const std::filesystem::path& out);
 
-// A member of an image, as read back.
-struct ImageMember {
-  std::string path = {};  // absolute
-  char kind = '-';        // as in `ls -l`: - d l c b
-  unsigned mode = 0;      // permission bits
-  std::uint64_t size_bytes = 0;
-  std::string target = {};  // of a link
-  unsigned major = 0;       // of a device
-  unsigned minor = 0;
-};
-// In the image's order. Failure(kUsage) if the file is no cpio archive.
-std::vector<ImageMember> list_image(const std::filesystem::path& image);
-
 // A shared library that an executable needs, its loader included.
 struct Library {
   std::filesystem::path name = {};  // where the loader looks for it
@@ -80,7 +67,8 @@ struct Library {
 // executable, or a library is missing.
 std::vector<Library> library_closure(const std::filesystem::path& executable);
 
-// What the loader's --list says, as pairs of name and path (path empty: not found); pure.
+// What a loader prints for --list, as pairs of a name and the path that it found for it, which is
+// empty if it found none. Pure.
 struct LoaderLine {
   std::string name = {};
   std::string path = {};

@@ -9,13 +9,63 @@
 #include <cstdlib>
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
+#include "vm/archive_handles.h"
 #include "vm/files.h"
 #include "vm/test_support.h"
 
 namespace faultline {
 namespace {
 namespace fs = std::filesystem;
+
+// A member of an image, as read back.
+struct ImageMember {
+  std::string path = {};  // absolute
+  char kind = '-';        // as in `ls -l`: - d l c b
+  unsigned mode = 0;      // permission bits
+  std::uint64_t size_bytes = 0;
+  std::string target = {};  // of a link
+  unsigned major = 0;       // of a device
+  unsigned minor = 0;
+};
+
+char kind_of(unsigned type) {
+  switch (type) {
+    case AE_IFDIR:
+      return 'd';
+    case AE_IFLNK:
+      return 'l';
+    case AE_IFCHR:
+      return 'c';
+    case AE_IFBLK:
+      return 'b';
+    default:
+      return '-';
+  }
+}
+
+// In the image's order.
+std::vector<ImageMember> list_image(const fs::path& image) {
+  const ArchiveReader reader(archive_read_new());
+  archive_read_support_format_cpio(reader.get());
+  int status = archive_read_open_filename(reader.get(), image.c_str(), 1 << 16);
+  std::vector<ImageMember> members;
+  archive_entry* entry = nullptr;
+  while (status == ARCHIVE_OK &&
+         (status = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
+    const char* target = archive_entry_symlink(entry);
+    const char* path = archive_entry_pathname(entry);
+    members.push_back({.path = std::string("/") + (path != nullptr ? path : ""),
+                       .kind = kind_of(archive_entry_filetype(entry)),
+                       .mode = archive_entry_perm(entry),
+                       .size_bytes = static_cast<std::uint64_t>(archive_entry_size(entry)),
+                       .target = target != nullptr ? target : "",
+                       .major = static_cast<unsigned>(archive_entry_rdevmajor(entry)),
+                       .minor = static_cast<unsigned>(archive_entry_rdevminor(entry))});
+  }
+  EXPECT_EQ(status, ARCHIVE_EOF) << image;
+  return members;
+}
 
 class Image : public testing::Test {
  protected:
@@ -221,11 +271,6 @@ TEST(LoaderList, IsParsed) {
   EXPECT_EQ(lines[1].path, "");
   EXPECT_EQ(lines[2].path, "/opt/a dir (v2)/libodd.so");
   EXPECT_EQ(lines[3].path, "/lib64/ld-linux-x86-64.so.2");
-}
-
-TEST(ListImage, RefusesWhatIsNoArchive) {
-  EXPECT_THROW(list_image("/etc/passwd"), Failure);
-  EXPECT_THROW(list_image("/nonexistent"), Failure);
 }
 
 }  // namespace

@@ -5,9 +5,11 @@
 
 #include <sstream>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
+#include "vm/bzimage.h"
 #include "vm/files.h"
 #include "vm/modules.h"
+#include "vm/own_kernel.h"
 
 namespace faultline {
 namespace fs = std::filesystem;

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "vm/kernels.h"
+#include "vm/kernel.h"
 
 namespace faultline {
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 #include "vm/modules.h"
 #include "vm/test_support.h"
@@ -20,8 +20,8 @@ class KernelTree : public testing::Test {
     write_file(tree() / "arch" / "x86" / "boot" / "bzImage",
                fake_bzimage("6.9.0-rc1-mine (me) #1 SMP"));
     write_file(tree() / ".config", "CONFIG_FS_DAX=y\n");
-    write_file(tree() / "fs" / "xfs" / "xfs.ko", fake_module({"name=xfs", "depends=libcrc32c"}));
-    write_file(tree() / "fs" / "libcrc32c.ko", fake_module({"name=libcrc32c"}));
+    write_file(tree() / "fs" / "xfs" / "xfs.ko", fake_module({"name=xfs"}, {}, {"crc32c"}));
+    write_file(tree() / "fs" / "libcrc32c.ko", fake_module({"name=libcrc32c"}, {"crc32c"}));
     write_file(tree() / "modules.builtin", "kernel/fs/ext4/ext4.ko\n");
   }
   [[nodiscard]] fs::path tree() const { return dir_.path() / "tree"; }

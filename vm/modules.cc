@@ -5,17 +5,15 @@
 #include <archive_entry.h>
 #include <elf.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <memory>
-#include <optional>
 #include <sstream>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
+#include "vm/archive_handles.h"
+#include "vm/command.h"
 #include "vm/files.h"
 
 namespace faultline {
@@ -25,236 +23,165 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kSuffixes = {".ko", ".ko.xz", ".ko.zst", ".ko.gz"};
 
-bool is_module_file(std::string_view file) {
-  return std::any_of(kSuffixes.begin(), kSuffixes.end(),
-                     [&](std::string_view suffix) { return file.ends_with(suffix); });
-}
+// What depmod writes and modprobe reads; without one of the first three it finds nothing.
+constexpr std::array<std::string_view, 3> kNeededIndex = {"modules.dep.bin", "modules.alias.bin",
+                                                          "modules.builtin.bin"};
+constexpr std::array<std::string_view, 5> kTextIndex = {
+    "modules.dep", "modules.alias", "modules.symbols", "modules.softdep", "modules.devname"};
+constexpr std::string_view kSoftdeps = "modules.softdep";
 
-std::vector<std::string> words_of(const std::string& text, char separator = ' ') {
-  std::istringstream stream(text);
-  std::vector<std::string> words;
-  for (std::string word; std::getline(stream, word, separator);) {
-    if (!word.empty()) words.push_back(word);
+// What depmod takes for a release; the folder itself may have any name.
+constexpr const char* kRelease = "0.0";
+
+// Runs a program of kmod.
+CommandOutput run_kmod(const std::string& program, const std::vector<std::string>& arguments) {
+  const fs::path found = find_program(program);
+  if (found.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} (package kmod) is not installed; `make deps` installs what is "
+                              "missing",
+                              program));
   }
-  return words;
+  std::vector<std::string> argv = {found.string()};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return run_command(argv);
 }
 
-std::string underscored(std::string_view name) {
-  std::string plain(name);
-  std::replace(plain.begin(), plain.end(), '-', '_');
-  return plain;
-}
-
-// Aliases with wildcards or ':' name hardware, which no softdep asks for.
-bool is_plain_alias(std::string_view alias) {
-  return alias.find_first_of("*?[]: ") == std::string_view::npos;
-}
-
-// The names after "pre:" up to the next "word:".
-void add_softdep(const std::vector<std::string>& words, ModuleInfo& module) {
-  bool before = false;
-  for (const std::string& word : words) {
-    if (word.ends_with(':')) {
-      before = word == "pre:";
-    } else if (before) {
-      module.likes.push_back(underscored(word));
+// The first of kmod's complaints, without its own name and its warnings; empty if there is none.
+std::string complaint_of(const CommandOutput& output) {
+  std::istringstream lines(output.error);
+  for (std::string line; std::getline(lines, line);) {
+    for (const std::string_view kind : {"ERROR: ", "FATAL: "}) {
+      const std::size_t at = line.find(kind);
+      if (at == std::string::npos) continue;
+      // Of "libkmod-module.c:191 function() ctx=0x55ba path=FILE error=REASON" the end says it.
+      const std::size_t path = line.find("path=", at);
+      return line.substr(path != std::string::npos ? path : at + kind.size());
     }
   }
+  return output.status == 0 ? "" : fmt::format("it ended with status {}", output.status);
 }
 
-// A T at `offset` of `bytes`, unless it would reach over the end.
-template <typename T>
-std::optional<T> load_at(const std::string& bytes, std::uint64_t offset) {
-  if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return std::nullopt;
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof(T));
-  return value;
+bool is_indexed(const fs::path& modules_dir) {
+  std::error_code ignored;
+  return std::all_of(kNeededIndex.begin(), kNeededIndex.end(), [&](std::string_view name) {
+    return fs::exists(modules_dir / name, ignored);
+  });
 }
 
-std::optional<std::string_view> section_bytes(const std::string& bytes, const Elf64_Shdr& section) {
-  if (section.sh_offset > bytes.size() || bytes.size() - section.sh_offset < section.sh_size) {
-    return std::nullopt;
-  }
-  return std::string_view(bytes).substr(section.sh_offset, section.sh_size);
+bool is_index_file(const std::string& name) {
+  return (name.starts_with("modules.") && name.ends_with(".bin")) ||
+         std::find(kTextIndex.begin(), kTextIndex.end(), name) != kTextIndex.end();
 }
 
-std::optional<std::string_view> find_section(const std::string& bytes, std::string_view wanted) {
-  const auto header = load_at<Elf64_Ehdr>(bytes, 0);
-  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return std::nullopt;
-  if (header->e_ident[EI_CLASS] != ELFCLASS64) return std::nullopt;
-  const auto section = [&](unsigned number) {
-    return load_at<Elf64_Shdr>(bytes, header->e_shoff + std::uint64_t{number} * sizeof(Elf64_Shdr));
-  };
-  const auto names_header = section(header->e_shstrndx);
-  if (!names_header) return std::nullopt;
-  const auto names = section_bytes(bytes, *names_header);
-  if (!names) return std::nullopt;
-  for (unsigned i = 0; i < header->e_shnum; ++i) {
-    const auto candidate = section(i);
-    if (!candidate || candidate->sh_name >= names->size()) return std::nullopt;
-    std::string_view name = names->substr(candidate->sh_name);
-    name = name.substr(0, name.find('\0'));
-    if (name == wanted) return section_bytes(bytes, *candidate);
-  }
-  return std::nullopt;
-}
-
-struct FreeReader {
-  void operator()(archive* reader) const { archive_read_free(reader); }
-};
-
-ModuleIndex scan_modules(const fs::path& modules_dir) {
-  ModuleIndex index;
-  std::vector<fs::path> files;
+// Makes `place` a folder of links to all that is in `folder` and that `wanted` takes.
+template <typename Wanted>
+void link_all(const fs::path& folder, const fs::path& place, Wanted wanted) {
+  make_dirs(place);
   std::error_code error;
-  fs::recursive_directory_iterator entries(modules_dir, error);
-  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
-    const fs::directory_entry& entry = *entries;
-    std::error_code ignored;
-    if (entry.is_regular_file(ignored) && is_module_file(entry.path().native())) {
-      files.push_back(entry.path());
-    }
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!wanted(name)) continue;
+    fs::create_symlink(entry.path(), place / name, error);
+    if (error) break;
   }
-  if (error) throw_io_failure("cannot read folder", modules_dir, error.value());
-  std::sort(files.begin(), files.end());
-  for (const fs::path& file : files) {
-    const std::string name = module_name(file.native());
-    ModuleInfo& module = index.modules[name];
-    module.file = file.lexically_relative(modules_dir).string();
-    for (const std::string& text : module_strings(read_module(file), file.string())) {
-      if (text.starts_with("depends=")) {
-        for (const std::string& needed : words_of(text.substr(8), ',')) {
-          module.needs.push_back(module_name(needed));
-        }
-      } else if (text.starts_with("softdep=")) {
-        add_softdep(words_of(text.substr(8)), module);
-      } else if (text.starts_with("alias=") && is_plain_alias(text.substr(6))) {
-        index.aliases[underscored(text.substr(6))].push_back(name);
-      }
-    }
-  }
-  return index;
+  if (error) throw_io_failure("cannot link to what is in", folder, error.value());
 }
 
-// One line per item of depmod's files, from what scan_modules() found.
-std::string dep_text(const ModuleIndex& index) {
-  std::string text;
-  for (const auto& [name, module] : index.modules) {
-    text += module.file + ":";
-    for (const std::string& needed : module.needs) {
-      if (const auto found = index.modules.find(needed); found != index.modules.end()) {
-        text += " " + found->second.file;
-      }
-    }
-    text += "\n";
-  }
-  return text;
-}
-
-// Depth first, needs and softdeps before the module itself.
-class Order {
+// A modules folder under the two names that modprobe can be asked about: as it is, and as if no
+// module had a softdep, which is how those that a module cannot do without are told from the rest.
+// The folders hold links, and depmod's index files where the modules folder has none.
+class ModuleTree {
  public:
-  Order(const ModuleIndex& index, fs::path modules_dir, std::string release)
-      : index_(index), modules_dir_(std::move(modules_dir)), release_(std::move(release)) {}
-
-  void add_wanted(const WantedModule& wanted) {
-    const std::string name = module_name(wanted.name);
-    if (index_.modules.contains(name)) {
-      visit(name, !wanted.optional);
-    } else if (index_.aliases.contains(name)) {
-      visit_liked(name);
-    } else if (!index_.built_in.contains(name) && !wanted.optional) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("kernel {} has no module {} (looked in {}); choose a kernel that "
-                                "has it, or check --modules",
-                                release_, name, modules_dir_.string()));
+  explicit ModuleTree(const fs::path& modules_dir)
+      : modules_dir_(modules_dir), root_(fs::temp_directory_path()) {
+    std::error_code error;
+    if (!fs::is_directory(modules_dir, error)) {
+      throw Failure(ExitCode::kUsage, fmt::format("no modules folder {}; give the folder that the "
+                                                  "kernel calls /lib/modules/RELEASE",
+                                                  modules_dir.string()));
     }
+    const bool indexed = is_indexed(modules_dir);
+    // `build` and `source` lead to the kernel's sources, where depmod has nothing to look for.
+    link_all(fs::absolute(modules_dir), whole(), [&](const std::string& name) {
+      return name != "build" && name != "source" && (indexed || !is_index_file(name));
+    });
+    if (!indexed) {
+      const CommandOutput output =
+          run_kmod("depmod", {"-b", (root_.path() / "whole").string(), kRelease});
+      if (output.status != 0) {
+        throw Failure(ExitCode::kUsage, fmt::format("depmod cannot index {}: {}; install the "
+                                                    "kernel's modules again",
+                                                    modules_dir.string(), complaint_of(output)));
+      }
+    }
+    const std::uintmax_t bytes = fs::file_size(whole() / "modules.dep", error);
+    if ((error || bytes == 0) && !fs::exists(modules_dir / "modules.builtin", error)) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("no modules in {}; give the folder that the kernel calls "
+                                "/lib/modules/RELEASE",
+                                modules_dir.string()));
+    }
+    link_all(whole(), hard(), [](const std::string& name) { return name != kSoftdeps; });
+    make_dirs(no_configuration());
   }
 
-  std::vector<ModuleToLoad> take() { return std::move(order_); }
+  // With depmod's index files, if those of the modules folder were not there.
+  [[nodiscard]] fs::path whole() const { return folder_of("whole"); }
+
+  struct LoadList {
+    bool found = false;
+    std::vector<std::string> files = {};  // in load order, relative to the modules folder
+  };
+  // What to load for a module or alias; no files if it is built in.
+  [[nodiscard]] LoadList ask(const std::string& name) const { return ask_in("whole", name); }
+  [[nodiscard]] LoadList ask_without_softdeps(const std::string& name) const {
+    return ask_in("hard", name);
+  }
 
  private:
-  enum class State { kOpen, kDone };
+  [[nodiscard]] fs::path folder_of(const char* tree) const {
+    return root_.path() / tree / "lib" / "modules" / kRelease;
+  }
+  [[nodiscard]] fs::path hard() const { return folder_of("hard"); }
+  // In place of this machine's modprobe.d.
+  [[nodiscard]] fs::path no_configuration() const { return root_.path() / "conf"; }
 
-  void visit(const std::string& name, bool required) {
-    if (const auto seen = states_.find(name); seen != states_.end()) {
-      if (seen->second == State::kOpen) {
-        throw Failure(ExitCode::kUsage,
-                      fmt::format("modules of kernel {} need each other in a circle at {}; run "
-                                  "depmod on {}",
-                                  release_, name, modules_dir_.string()));
+  [[nodiscard]] LoadList ask_in(const char* tree, const std::string& name) const {
+    const CommandOutput output =
+        run_kmod("modprobe", {"--show-depends", "-C", no_configuration().string(), "-d",
+                              (root_.path() / tree).string(), "-S", kRelease, name});
+    if (output.error.find("not found in directory") != std::string::npos) return {};
+    // A file that the index names and that is gone is an error, and yet a status of 0.
+    std::string complaint = complaint_of(output);
+    if (!complaint.empty()) {
+      const std::string folder = folder_of(tree).string();
+      if (const std::size_t at = complaint.find(folder); at != std::string::npos) {
+        complaint.replace(at, folder.size(), modules_dir_.string());
       }
-      if (required) require(name);
-      return;
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("modprobe cannot tell all that module {} needs: {}; the modules "
+                                "are incomplete, install them again",
+                                name, complaint));
     }
-    states_[name] = State::kOpen;
-    const ModuleInfo& module = index_.modules.at(name);
-    for (const std::string& liked : module.likes) visit_liked(liked);
-    for (const std::string& needed : module.needs) {
-      if (index_.modules.contains(needed)) {
-        visit(needed, required);
-      } else if (!index_.built_in.contains(needed)) {
-        throw Failure(ExitCode::kUsage,
-                      fmt::format("kernel {} has no module {}, which {} needs (looked in {}); the "
-                                  "modules are incomplete, install them again",
-                                  release_, needed, name, modules_dir_.string()));
-      }
+    LoadList answer = {.found = true};
+    const std::string start = fmt::format("insmod {}/", folder_of(tree).string());
+    std::istringstream lines(output.out);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with(start)) continue;  // "builtin NAME"
+      line.erase(0, start.size());
+      answer.files.push_back(line.substr(0, line.find(' ')));  // options may follow
     }
-    states_[name] = State::kDone;
-    order_.push_back({name, modules_dir_ / module.file, required});
+    return answer;
   }
 
-  // A softdep that would put a module before something that it needs itself is left out.
-  void visit_liked(const std::string& liked) {
-    std::vector<std::string> names = {liked};
-    if (!index_.modules.contains(liked)) {
-      const auto alias = index_.aliases.find(liked);
-      if (alias == index_.aliases.end()) return;
-      names = alias->second;
-    }
-    for (const std::string& name : names) {
-      std::set<std::string> checked;
-      if (index_.modules.contains(name) && !waits_for_open(name, checked)) visit(name, false);
-    }
-  }
-
-  bool waits_for_open(const std::string& name, std::set<std::string>& checked) const {
-    const auto state = states_.find(name);
-    if (state != states_.end()) return state->second == State::kOpen;
-    if (!checked.insert(name).second) return false;
-    const auto module = index_.modules.find(name);
-    if (module == index_.modules.end()) return !index_.built_in.contains(name);
-    return std::any_of(module->second.needs.begin(), module->second.needs.end(),
-                       [&](const std::string& needed) { return waits_for_open(needed, checked); });
-  }
-
-  void require(const std::string& name) {
-    for (ModuleToLoad& module : order_) {
-      if (module.name != name || module.required) continue;
-      module.required = true;
-      for (const std::string& needed : index_.modules.at(name).needs) require(needed);
-      return;
-    }
-  }
-
-  const ModuleIndex& index_;
   fs::path modules_dir_;
-  std::string release_;
-  std::map<std::string, State> states_;
-  std::vector<ModuleToLoad> order_;
+  TempDir root_;
 };
 
-std::string read_if_there(const fs::path& file) {
-  std::error_code ignored;
-  return fs::exists(file, ignored) ? read_file(file) : std::string();
-}
-
-void check_modules_dir(const fs::path& modules_dir) {
-  std::error_code error;
-  if (fs::is_directory(modules_dir, error)) return;
-  throw Failure(ExitCode::kUsage, fmt::format("no modules folder {}; give the folder that the "
-                                              "kernel calls /lib/modules/RELEASE",
-                                              modules_dir.string()));
+// A path without the '/' that may be at its end.
+fs::path plain(const fs::path& folder) {
+  return folder.has_filename() ? folder : folder.parent_path();
 }
 
 }  // namespace
@@ -266,57 +193,13 @@ std::string module_name(std::string_view file_or_name) {
     file_or_name.remove_suffix(suffix.size());
     break;
   }
-  return underscored(file_or_name);
-}
-
-void parse_modules_dep(const std::string& text, ModuleIndex& index) {
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string::npos || line.starts_with('#')) continue;
-    const std::string file = line.substr(0, colon);
-    ModuleInfo& module = index.modules[module_name(file)];
-    module.file = file;
-    // depmod lists what is needed indirectly too, the farthest last.
-    std::vector<std::string> needed = words_of(line.substr(colon + 1));
-    std::reverse(needed.begin(), needed.end());
-    for (const std::string& other : needed) module.needs.push_back(module_name(other));
-  }
-}
-
-void parse_modules_builtin(const std::string& text, ModuleIndex& index) {
-  for (const std::string& line : words_of(text, '\n')) index.built_in.insert(module_name(line));
-}
-
-void parse_modules_softdep(const std::string& text, ModuleIndex& index) {
-  for (const std::string& line : words_of(text, '\n')) {
-    const std::vector<std::string> words = words_of(line);
-    if (words.size() < 3 || words[0] != "softdep") continue;
-    const auto module = index.modules.find(module_name(words[1]));
-    if (module != index.modules.end()) add_softdep(words, module->second);
-  }
-}
-
-void parse_modules_alias(const std::string& text, ModuleIndex& index) {
-  for (const std::string& line : words_of(text, '\n')) {
-    const std::vector<std::string> words = words_of(line);
-    if (words.size() != 3 || words[0] != "alias" || !is_plain_alias(words[1])) continue;
-    index.aliases[underscored(words[1])].push_back(module_name(words[2]));
-  }
-}
-
-std::vector<std::string> module_strings(const std::string& bytes, const std::string& where) {
-  const auto section = find_section(bytes, ".modinfo");
-  if (!section) {
-    throw Failure(
-        ExitCode::kUsage,
-        fmt::format("{} is no kernel module (no .modinfo); check the modules folder", where));
-  }
-  return words_of(std::string(*section), '\0');
+  std::string name(file_or_name);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
 }
 
 std::string read_module(const fs::path& file) {
-  const std::unique_ptr<archive, FreeReader> reader(archive_read_new());
+  const ArchiveReader reader(archive_read_new());
   archive_read_support_filter_all(reader.get());
   archive_read_support_format_raw(reader.get());
   archive_entry* entry = nullptr;
@@ -336,57 +219,63 @@ std::string read_module(const fs::path& file) {
                             file.string(), error != nullptr ? error : "it is no ELF file"));
 }
 
-ModuleIndex read_module_index(const fs::path& modules_dir) {
-  check_modules_dir(modules_dir);
-  ModuleIndex index;
-  std::error_code ignored;
-  if (fs::exists(modules_dir / "modules.dep", ignored)) {
-    parse_modules_dep(read_file(modules_dir / "modules.dep"), index);
-    parse_modules_softdep(read_if_there(modules_dir / "modules.softdep"), index);
-    parse_modules_alias(read_if_there(modules_dir / "modules.alias"), index);
-  } else {
-    index = scan_modules(modules_dir);
+std::vector<std::string> module_field(const fs::path& file, const std::string& field) {
+  const CommandOutput output = run_kmod("modinfo", {"-F", field, fs::absolute(file).string()});
+  if (output.status != 0) {
+    throw Failure(ExitCode::kUsage, fmt::format("{} is no kernel module ({}); check the modules "
+                                                "folder",
+                                                file.string(), complaint_of(output)));
   }
-  parse_modules_builtin(read_if_there(modules_dir / "modules.builtin"), index);
-  if (index.modules.empty() && index.built_in.empty()) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("no modules in {}; give the folder that the kernel calls "
-                              "/lib/modules/RELEASE",
-                              modules_dir.string()));
-  }
-  return index;
+  std::vector<std::string> values;
+  std::istringstream lines(output.out);
+  for (std::string line; std::getline(lines, line);) values.push_back(line);
+  return values;
 }
 
 void write_module_index(const fs::path& modules_dir) {
-  if (fs::exists(modules_dir / "modules.dep")) return;
-  const ModuleIndex index = scan_modules(modules_dir);
-  std::string softdeps;
-  for (const auto& [name, module] : index.modules) {
-    if (!module.likes.empty()) {
-      softdeps += fmt::format("softdep {} pre: {}\n", name, fmt::join(module.likes, " "));
-    }
+  if (is_indexed(modules_dir)) return;
+  const ModuleTree tree(modules_dir);
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(tree.whole())) {
+    if (entry.is_symlink()) continue;
+    const fs::path place = modules_dir / entry.path().filename();
+    fs::copy_file(entry.path(), place, fs::copy_options::overwrite_existing, error);
+    if (error) throw_io_failure("cannot write", place, error.value());
   }
-  std::string aliases;
-  for (const auto& [alias, names] : index.aliases) {
-    for (const std::string& name : names) aliases += fmt::format("alias {} {}\n", alias, name);
-  }
-  write_file(modules_dir / "modules.softdep", softdeps);
-  write_file(modules_dir / "modules.alias", aliases);
-  write_file(modules_dir / "modules.dep", dep_text(index));
-}
-
-std::vector<ModuleToLoad> load_order(const ModuleIndex& index, const fs::path& modules_dir,
-                                     const std::vector<WantedModule>& wanted,
-                                     const std::string& release) {
-  Order order(index, modules_dir, release);
-  for (const WantedModule& module : wanted) order.add_wanted(module);
-  return order.take();
 }
 
 std::vector<ModuleToLoad> load_order(const fs::path& modules_dir,
                                      const std::vector<WantedModule>& wanted) {
-  const fs::path plain = modules_dir.has_filename() ? modules_dir : modules_dir.parent_path();
-  return load_order(read_module_index(plain), plain, wanted, plain.filename().string());
+  const fs::path folder = plain(modules_dir);
+  const ModuleTree tree(folder);
+  std::vector<ModuleToLoad> order;
+  const auto in_order = [&](const std::string& file) {
+    return std::find_if(order.begin(), order.end(),
+                        [&](const ModuleToLoad& module) { return module.file == folder / file; });
+  };
+  for (const WantedModule& wish : wanted) {
+    const std::string name = module_name(wish.name);
+    const ModuleTree::LoadList all = tree.ask(name);
+    if (!all.found) {
+      if (wish.optional) continue;
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("kernel {} has no module {} (looked in {}); choose a kernel that "
+                                "has it, or check --modules",
+                                folder.filename().string(), name, folder.string()));
+    }
+    for (const std::string& file : all.files) {
+      if (in_order(file) != order.end()) continue;
+      order.push_back({.name = module_name(file), .file = folder / file, .required = false});
+    }
+    if (wish.optional) continue;
+    const ModuleTree::LoadList needed = tree.ask_without_softdeps(name);
+    // An alias gives modules of other names, of which it is enough that some load.
+    if (needed.files.empty() || module_name(needed.files.back()) != name) continue;
+    for (const std::string& file : needed.files) {
+      if (const auto found = in_order(file); found != order.end()) found->required = true;
+    }
+  }
+  return order;
 }
 
 }  // namespace faultline

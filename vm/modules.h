@@ -1,60 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which module files of a kernel to load, and in which order.
+// Which module files of a kernel to load, and in which order: what kmod's modprobe answers, asked
+// about a folder of modules instead of the running kernel.
 //
-// Names: a module's name has no suffix, and '-' and '_' are the same in it ("nd_pmem").
-// A modules folder is what a kernel calls /lib/modules/RELEASE.
+// A module's name has no suffix, and '-' and '_' are the same in it ("nd_pmem"). A modules folder
+// is what a kernel calls /lib/modules/RELEASE. It may have any name, and is never written to but by
+// write_module_index().
+//
+// Errors of every function here: Failure(kUsage) where kmod is not installed, too.
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace faultline {
 
-// What is known of one module file.
-struct ModuleInfo {
-  std::string file = {};                // relative to the modules folder
-  std::vector<std::string> needs = {};  // names; must be loaded before
-  std::vector<std::string> likes = {};  // names or aliases (softdep pre); before, if there are any
-};
-
-struct ModuleIndex {
-  std::map<std::string, ModuleInfo> modules = {};                // by name
-  std::set<std::string> built_in = {};                           // names
-  std::map<std::string, std::vector<std::string>> aliases = {};  // plain aliases only, to names
-};
-
 // "kernel/fs/xfs/xfs.ko.xz" -> "xfs"; "nd-pmem" -> "nd_pmem".
 std::string module_name(std::string_view file_or_name);
-
-// Parsers of what depmod and the kernel's build write. Pure; what is not understood is left out.
-void parse_modules_dep(const std::string& text, ModuleIndex& index);
-void parse_modules_builtin(const std::string& text, ModuleIndex& index);
-void parse_modules_softdep(const std::string& text, ModuleIndex& index);
-void parse_modules_alias(const std::string& text, ModuleIndex& index);
-
-// The .modinfo section of a module's bytes, as "key=value" strings. Pure.
-// Failure(kUsage) naming `where` if the bytes are no 64-bit module.
-std::vector<std::string> module_strings(const std::string& bytes, const std::string& where);
 
 // The bytes of a module file, decompressed (.ko, .ko.xz, .ko.zst, .ko.gz).
 // Failure(kUsage) if the file cannot be read or is no module.
 std::string read_module(const std::filesystem::path& file);
 
-// From modules.dep, modules.softdep and modules.alias, or, where modules.dep is absent (Debian
-// packages have none), from the modules themselves, which takes seconds.
-// Failure(kUsage) if the folder holds no modules.
-ModuleIndex read_module_index(const std::filesystem::path& modules_dir);
+// The values of `field` ("vermagic") in a module file. Failure(kUsage) if it is no module.
+std::vector<std::string> module_field(const std::filesystem::path& file, const std::string& field);
 
-// Writes modules.dep, modules.softdep and modules.alias from the modules themselves, where
-// modules.dep is absent.
+// Writes depmod's index files into the folder, unless they are there. Takes seconds.
+// Failure(kUsage) with depmod's complaint if it refuses the modules.
 void write_module_index(const std::filesystem::path& modules_dir);
 
 struct WantedModule {
-  std::string name = {};  // or a plain alias ("crc32c"), for all that bear it and load
+  std::string name = {};  // or an alias ("crc32c"), for all that bear it and load
   bool optional = false;  // may be absent from this kernel
 };
 
@@ -64,14 +41,12 @@ struct ModuleToLoad {
   bool required = true;  // false: the guest carries on if it does not load
 };
 
-// The files to load, each once, what a module needs before it. Built-in ones are left out. Those
-// that only a softdep or an optional wish asks for are not required. `release` is for messages.
-// Failure(kUsage) for a required module that the kernel lacks, or for modules that need each other.
-std::vector<ModuleToLoad> load_order(const ModuleIndex& index,
-                                     const std::filesystem::path& modules_dir,
-                                     const std::vector<WantedModule>& wanted,
-                                     const std::string& release);
-// The same for a modules folder, whose name is the release.
+// The files to load, each once, after what it needs. Modules that are built in are left out. Those
+// that only a softdep, an alias or an optional wish asks for are not required. The folder's name is
+// the release in messages. A folder without depmod's index files is indexed aside, which takes
+// seconds.
+// Failure(kUsage) if the kernel lacks a module that is not optional or a file that the index names,
+// if the folder holds no modules, or if depmod or modprobe refuses it.
 std::vector<ModuleToLoad> load_order(const std::filesystem::path& modules_dir,
                                      const std::vector<WantedModule>& wanted);
 

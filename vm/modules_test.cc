@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/files.h"
 #include "vm/test_support.h"
 
@@ -15,27 +15,6 @@ namespace faultline {
 namespace {
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
-
-constexpr const char* kDep =
-    "kernel/drivers/nvdimm/nd_pmem.ko: kernel/drivers/nvdimm/nd_btt.ko "
-    "kernel/drivers/nvdimm/libnvdimm.ko\n"
-    "kernel/drivers/nvdimm/nd_btt.ko: kernel/drivers/nvdimm/libnvdimm.ko\n"
-    "kernel/drivers/nvdimm/libnvdimm.ko:\n"
-    "kernel/drivers/nvdimm/nd_e820.ko.xz: kernel/drivers/nvdimm/libnvdimm.ko\n"
-    "kernel/fs/xfs/xfs.ko: kernel/lib/libcrc32c.ko\n"
-    "kernel/lib/libcrc32c.ko:\n"
-    "kernel/arch/x86/crypto/crc32c-intel.ko:\n";
-
-ModuleIndex example() {
-  ModuleIndex index;
-  parse_modules_dep(kDep, index);
-  parse_modules_builtin("kernel/fs/ext4/ext4.ko\nkernel/fs/jbd2/jbd2.ko\n", index);
-  parse_modules_softdep("# comment\nsoftdep libcrc32c pre: crc32c\n", index);
-  parse_modules_alias(
-      "alias crc32c crc32c_intel\nalias crypto-crc32c crc32c_intel\nalias pci:v0000* other\n",
-      index);
-  return index;
-}
 
 // The names in order; "?" follows one that is not required.
 std::string names_of(const std::vector<ModuleToLoad>& modules) {
@@ -46,19 +25,45 @@ std::string names_of(const std::vector<ModuleToLoad>& modules) {
   return text;
 }
 
-std::string order_of(const ModuleIndex& index, const std::vector<WantedModule>& wanted) {
-  return names_of(load_order(index, "/m", wanted, "9.9-test"));
-}
-
-std::string message_of(const ModuleIndex& index, const std::vector<WantedModule>& wanted) {
-  try {
-    order_of(index, wanted);
-  } catch (const Failure& failure) {
-    EXPECT_EQ(failure.code(), ExitCode::kUsage);
-    return failure.what();
+// A modules folder as a package brings it: modules, what the build says of them, no index.
+class ModulesFolder : public testing::Test {
+ protected:
+  void add(const std::string& file, const std::vector<std::string>& info,
+           const std::vector<std::string>& exports = {},
+           const std::vector<std::string>& imports = {}) {
+    make_dirs((root() / file).parent_path());
+    write_file(root() / file, fake_module(info, exports, imports));
   }
-  return "";
-}
+  // What the guests of this project load, as Linux 6.1 has it.
+  void add_example() {
+    add("kernel/drivers/nvdimm/libnvdimm.ko", {}, {"nvdimm_bus_register"});
+    add("kernel/drivers/nvdimm/nd_btt.ko", {}, {"nvdimm_namespace_attach_btt"},
+        {"nvdimm_bus_register"});
+    add("kernel/drivers/nvdimm/nd_pmem.ko", {}, {},
+        {"nvdimm_namespace_attach_btt", "nvdimm_bus_register"});
+    add("kernel/drivers/nvdimm/nd_e820.ko", {}, {}, {"nvdimm_bus_register"});
+    add("kernel/fs/xfs/xfs.ko", {"alias=fs-xfs"}, {}, {"crc32c"});
+    add("kernel/lib/libcrc32c.ko", {"softdep=pre: crc32c"}, {"crc32c"});
+    add("kernel/arch/x86/crypto/crc32c-intel.ko",
+        {"alias=crc32c", "alias=crypto-crc32c", "alias=cpu:type:x86*"});
+    write_file(root() / "modules.builtin", "kernel/fs/ext4/ext4.ko\nkernel/fs/jbd2/jbd2.ko\n");
+  }
+  std::string order_of(const std::vector<WantedModule>& wanted) {
+    return names_of(load_order(root(), wanted));
+  }
+  std::string message_of(const std::vector<WantedModule>& wanted) {
+    try {
+      order_of(wanted);
+    } catch (const Failure& failure) {
+      EXPECT_EQ(failure.code(), ExitCode::kUsage);
+      return failure.what();
+    }
+    return "";
+  }
+  [[nodiscard]] fs::path root() const { return dir_.path() / "9.9-test"; }
+
+  TempDir dir_{fs::temp_directory_path()};
+};
 
 TEST(ModuleName, DropsFolderAndSuffix) {
   EXPECT_EQ(module_name("kernel/drivers/nvdimm/nd-pmem.ko"), "nd_pmem");
@@ -68,84 +73,137 @@ TEST(ModuleName, DropsFolderAndSuffix) {
   EXPECT_EQ(module_name("crc32c-intel"), "crc32c_intel");
 }
 
-TEST(LoadOrder, PutsWhatIsNeededFirstAndEachOnce) {
-  EXPECT_EQ(order_of(example(), {{"nd_pmem"}, {"nd_e820"}, {"nd_btt"}}),
-            "libnvdimm nd_btt nd_pmem nd_e820");
+TEST_F(ModulesFolder, WhatIsNeededComesFirstAndEachOnce) {
+  add_example();
+  EXPECT_EQ(order_of({{"nd_pmem"}, {"nd_e820"}, {"nd_btt"}}), "libnvdimm nd_btt nd_pmem nd_e820");
 }
 
-TEST(LoadOrder, PutsSoftdepsFirstThroughTheirAliases) {
-  EXPECT_EQ(order_of(example(), {{"xfs"}}), "crc32c_intel? libcrc32c xfs");
+TEST_F(ModulesFolder, SoftdepsComeFirstThroughTheirAliases) {
+  add_example();
+  EXPECT_EQ(order_of({{"xfs"}}), "crc32c_intel? libcrc32c xfs");
 }
 
-TEST(LoadOrder, TakesAnAliasAsAWish) {
-  EXPECT_EQ(order_of(example(), {{"crc32c"}}), "crc32c_intel?");
+TEST_F(ModulesFolder, AnAliasIsAWish) {
+  add_example();
+  EXPECT_EQ(order_of({{"crc32c"}}), "crc32c_intel?");
 }
 
-TEST(LoadOrder, GivesTheFiles) {
-  const auto modules = load_order(example(), "/m", {{"nd-e820"}}, "9.9-test");
+TEST_F(ModulesFolder, GivesTheFiles) {
+  add_example();
+  const auto modules = load_order(root(), {{"nd-e820"}});
   ASSERT_EQ(modules.size(), 2U);
-  EXPECT_EQ(modules[1].file, "/m/kernel/drivers/nvdimm/nd_e820.ko.xz");
+  EXPECT_EQ(modules[1].file, root() / "kernel/drivers/nvdimm/nd_e820.ko");
 }
 
-TEST(LoadOrder, SkipsBuiltInOnes) { EXPECT_EQ(order_of(example(), {{"ext4"}, {"jbd2"}}), ""); }
+TEST_F(ModulesFolder, BuiltInOnesAreLeftOut) {
+  add_example();
+  EXPECT_EQ(order_of({{"ext4"}, {"jbd2"}}), "");
+}
 
-TEST(LoadOrder, AnOptionalOneMayBeAbsentARequiredOneNot) {
-  EXPECT_EQ(order_of(example(), {{"absent", true}, {"nd_btt", true}}), "libnvdimm? nd_btt?");
-  const std::string message = message_of(example(), {{"absent"}});
+TEST_F(ModulesFolder, AnOptionalOneMayBeAbsentARequiredOneNot) {
+  add_example();
+  EXPECT_EQ(order_of({{"absent", true}, {"nd_btt", true}}), "libnvdimm? nd_btt?");
+  const std::string message = message_of({{"absent"}});
   EXPECT_NE(message.find("kernel 9.9-test has no module absent"), std::string::npos) << message;
 }
 
-TEST(LoadOrder, AWishLaterOnMakesAllThatItNeedsRequired) {
-  EXPECT_EQ(order_of(example(), {{"nd_pmem", true}, {"nd_btt"}}), "libnvdimm nd_btt nd_pmem?");
-  EXPECT_EQ(order_of(example(), {{"nd_btt", true}, {"nd_pmem"}}), "libnvdimm nd_btt nd_pmem");
+TEST_F(ModulesFolder, AWishLaterOnMakesAllThatItNeedsRequired) {
+  add_example();
+  EXPECT_EQ(order_of({{"nd_pmem", true}, {"nd_btt"}}), "libnvdimm nd_btt nd_pmem?");
+  EXPECT_EQ(order_of({{"nd_btt", true}, {"nd_pmem"}}), "libnvdimm nd_btt nd_pmem");
 }
 
-TEST(LoadOrder, ASoftdepThatNeedsItsAskerComesToNothing) {
-  ModuleIndex index;
-  parse_modules_dep("a.ko:\nb.ko: a.ko\n", index);
-  parse_modules_softdep("softdep a pre: b\n", index);
-  EXPECT_EQ(order_of(index, {{"a"}}), "a");
-  EXPECT_EQ(order_of(index, {{"b"}}), "a b");
+TEST_F(ModulesFolder, ASoftdepThatNeedsItsAskerComesAfterIt) {
+  add("kernel/a.ko", {"softdep=pre: b"}, {"a"});
+  add("kernel/b.ko", {}, {}, {"a"});
+  EXPECT_EQ(order_of({{"a"}}), "a b?");
+  EXPECT_EQ(order_of({{"b"}}), "a b");
 }
 
-TEST(LoadOrder, SoftdepsOfEachOtherEnd) {
-  ModuleIndex index;
-  parse_modules_dep("a.ko:\nb.ko:\n", index);
-  parse_modules_softdep("softdep a pre: b\nsoftdep b pre: a\n", index);
-  EXPECT_EQ(order_of(index, {{"a"}}), "b? a");
+TEST_F(ModulesFolder, SoftdepsOfEachOtherEnd) {
+  add("kernel/a.ko", {"softdep=pre: b"});
+  add("kernel/b.ko", {"softdep=pre: a"});
+  EXPECT_EQ(order_of({{"a"}}), "b? a");
 }
 
-TEST(LoadOrder, RefusesHardCircles) {
-  ModuleIndex index;
-  parse_modules_dep("a.ko: b.ko\nb.ko: a.ko\n", index);
-  EXPECT_NE(message_of(index, {{"a"}}).find("in a circle"), std::string::npos);
+TEST_F(ModulesFolder, HardCirclesAreRefused) {
+  add("kernel/a.ko", {}, {"a"}, {"b"});
+  add("kernel/b.ko", {}, {"b"}, {"a"});
+  EXPECT_NE(message_of({{"a"}}).find("depmod cannot index"), std::string::npos);
 }
 
-TEST(LoadOrder, NamesWhatAModuleNeedsInVain) {
-  ModuleIndex index;
-  parse_modules_dep("a.ko: gone.ko\n", index);
-  EXPECT_NE(message_of(index, {{"a"}}).find("no module gone, which a needs"), std::string::npos);
+TEST_F(ModulesFolder, AFileOfTheIndexThatIsGoneIsNamed) {
+  add_example();
+  write_module_index(root());
+  fs::remove(root() / "kernel/drivers/nvdimm/libnvdimm.ko");
+  EXPECT_EQ(message_of({{"nd_btt"}}),
+            "modprobe cannot tell all that module nd_btt needs: path=" +
+                (root() / "kernel/drivers/nvdimm/libnvdimm.ko").string() +
+                " error=No such file or directory; the modules are incomplete, install them again");
 }
 
-TEST(Softdep, TakesOnlyWhatComesBefore) {
-  ModuleIndex index;
-  parse_modules_dep("a.ko:\n", index);
-  parse_modules_softdep("softdep a post: x pre: b c-d post: y\nsoftdep unknown pre: z\n", index);
-  EXPECT_EQ(index.modules.at("a").likes, (Words{"b", "c_d"}));
+TEST_F(ModulesFolder, IsIndexedAsideAndLeftAsItIs) {
+  add_example();
+  // A stale index that is not depmod's whole one counts for nothing; the sources are not followed.
+  write_file(root() / "modules.dep", "kernel/fs/xfs/xfs.ko: kernel/gone.ko\n");
+  fs::create_symlink("/nonexistent", root() / "build");
+  EXPECT_EQ(order_of({{"xfs"}}), "crc32c_intel? libcrc32c xfs");
+  EXPECT_EQ(read_file(root() / "modules.dep"), "kernel/fs/xfs/xfs.ko: kernel/gone.ko\n");
+  EXPECT_FALSE(fs::exists(root() / "modules.dep.bin"));
 }
 
-TEST(ModuleStrings, ReadsAModulesOwnWords) {
-  EXPECT_EQ(module_strings(fake_module({"name=xfs", "depends=a,b"}), "x"),
-            (Words{"name=xfs", "depends=a,b"}));
+TEST_F(ModulesFolder, IsIndexedToTheSameOrder) {
+  add_example();
+  const std::string before = order_of({{"xfs"}, {"nd_pmem"}});
+  write_module_index(root());
+  EXPECT_NE(
+      read_file(root() / "modules.dep").find("kernel/fs/xfs/xfs.ko: kernel/lib/libcrc32c.ko\n"),
+      std::string::npos);
+  EXPECT_EQ(order_of({{"xfs"}, {"nd_pmem"}}), before);
+  EXPECT_EQ(before, "crc32c_intel? libcrc32c xfs libnvdimm nd_btt nd_pmem");
+
+  // What is indexed is read from the index and not looked through again.
+  add("kernel/late.ko", {});
+  write_module_index(root());
+  EXPECT_NE(message_of({{"late"}}).find("has no module late"), std::string::npos);
 }
 
-TEST(ModuleStrings, RefusesWhatIsNoModule) {
-  const std::string module = fake_module({"name=xfs"});
-  EXPECT_THROW(module_strings("", "x"), Failure);
-  EXPECT_THROW(module_strings("text", "x"), Failure);
-  // No cut may be read over its end; the sanitizers watch.
-  for (std::size_t size = 0; size < module.size(); ++size) {
-    EXPECT_THROW(module_strings(module.substr(0, size), "x"), Failure) << size;
+TEST_F(ModulesFolder, TheReleaseIsTheFoldersName) {
+  add_example();
+  for (const fs::path& given : {root(), root() / ""}) {
+    try {
+      load_order(given, {{"absent"}});
+      FAIL();
+    } catch (const Failure& failure) {
+      EXPECT_NE(std::string(failure.what()).find("kernel 9.9-test has no"), std::string::npos)
+          << failure.what();
+    }
+  }
+}
+
+TEST_F(ModulesFolder, MayHaveAnyNameAndBeRelative) {
+  add_example();
+  fs::rename(root(), dir_.path() / "my modules");
+  const fs::path before = fs::current_path();
+  fs::current_path(dir_.path());
+  EXPECT_EQ(names_of(load_order("my modules", {{"xfs"}})), "crc32c_intel? libcrc32c xfs");
+  fs::current_path(before);
+}
+
+TEST_F(ModulesFolder, WithoutModulesIsRefused) {
+  EXPECT_THROW(load_order(root(), {}), Failure);
+  make_dirs(root());
+  EXPECT_NE(message_of({}).find("no modules in"), std::string::npos);
+}
+
+TEST_F(ModulesFolder, AFieldOfAModuleIsItsOwn) {
+  add("kernel/a.ko", {"vermagic=9.9-test SMP", "alias=b", "alias=c"});
+  EXPECT_EQ(module_field(root() / "kernel/a.ko", "vermagic"), Words{"9.9-test SMP"});
+  EXPECT_EQ(module_field(root() / "kernel/a.ko", "alias"), (Words{"b", "c"}));
+  EXPECT_EQ(module_field(root() / "kernel/a.ko", "license"), Words{});
+  for (const char* text : {"", "no module"}) {
+    write_file(root() / "kernel/b.ko", text);
+    EXPECT_THROW(module_field(root() / "kernel/b.ko", "alias"), Failure) << text;
   }
 }
 
@@ -189,57 +247,6 @@ TEST(ReadModule, RefusesCutOrForeignFiles) {
   for (const char* name : {"cut.ko.xz", "empty.ko", "text.ko", "absent.ko"}) {
     EXPECT_THROW(read_module(dir.path() / name), Failure) << name;
   }
-}
-
-// What a Debian package holds: modules, and no modules.dep.
-class UnindexedModules : public testing::Test {
- protected:
-  void SetUp() override {
-    make_dirs(root() / "kernel" / "lib");
-    make_dirs(root() / "kernel" / "fs");
-    write_file(root() / "kernel" / "fs" / "xfs.ko",
-               fake_module({"alias=fs-xfs", "depends=libcrc32c", "name=xfs"}));
-    write_file(root() / "kernel" / "lib" / "libcrc32c.ko",
-               fake_module({"softdep=pre: crc32c", "depends=", "name=libcrc32c"}));
-    write_file(root() / "kernel" / "lib" / "crc32c-intel.ko",
-               fake_module({"alias=crc32c", "alias=cpu:type:x86*", "depends=ext4"}));
-    write_file(root() / "modules.builtin", "kernel/fs/ext4.ko\n");
-  }
-  [[nodiscard]] fs::path root() const { return dir_.path() / "9.9-test"; }
-
-  TempDir dir_{fs::temp_directory_path()};
-};
-
-TEST_F(UnindexedModules, AreReadThemselves) {
-  EXPECT_EQ(names_of(load_order(root(), {{"xfs"}, {"ext4"}})), "crc32c_intel? libcrc32c xfs");
-  EXPECT_FALSE(fs::exists(root() / "modules.dep"));
-}
-
-TEST_F(UnindexedModules, AreIndexedToTheSameOrder) {
-  const auto before = names_of(load_order(root(), {{"xfs"}}));
-  write_module_index(root());
-  EXPECT_EQ(read_file(root() / "modules.dep"),
-            "kernel/lib/crc32c-intel.ko:\nkernel/lib/libcrc32c.ko:\n"
-            "kernel/fs/xfs.ko: kernel/lib/libcrc32c.ko\n");
-  EXPECT_EQ(names_of(load_order(root(), {{"xfs"}})), before);
-}
-
-TEST_F(UnindexedModules, TheReleaseIsTheFoldersName) {
-  for (const fs::path& given : {root(), root() / ""}) {
-    try {
-      load_order(given, {{"absent"}});
-      FAIL();
-    } catch (const Failure& failure) {
-      EXPECT_NE(std::string(failure.what()).find("kernel 9.9-test has no"), std::string::npos)
-          << failure.what();
-    }
-  }
-}
-
-TEST(ModuleIndex, RefusesAFolderWithoutModules) {
-  const TempDir dir(fs::temp_directory_path());
-  EXPECT_THROW(read_module_index(dir.path()), Failure);
-  EXPECT_THROW(read_module_index(dir.path() / "absent"), Failure);
 }
 
 }  // namespace

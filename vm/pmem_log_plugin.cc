@@ -67,7 +67,7 @@ struct Log {
   std::uint64_t pmem = 0;
   std::FILE* out = nullptr;  // open between the words kBegin and kEnd
   std::uint64_t instructions = 0;
-  std::uint64_t told = 0;  // of them, in records
+  std::uint64_t told = 0;  // how many of them the log tells already
 };
 Log g;  // NOLINT: QEMU gives callbacks no place of their own
 
@@ -76,7 +76,8 @@ Log g;  // NOLINT: QEMU gives callbacks no place of their own
   std::_Exit(1);
 }
 
-// Where in the file that is the guest's RAM the address lies; past its end: elsewhere. What QEMU
+// The offset of an address in the file that backs the guest's RAM; past the file's end if the
+// address is no RAM. What QEMU
 // calls a physical address here is an offset into all memory that it has given the guest, of which
 // RAM is the first (plugins/api.c, qemu_plugin_hwaddr_phys_addr()).
 std::uint64_t offset_of(qemu_plugin_meminfo_t info, std::uint64_t address) {
@@ -135,7 +136,7 @@ void on_part(qemu_plugin_meminfo_t info, std::uint64_t address, unsigned shift) 
   put(value, at - g.low, shift);
 }
 
-// After the store.
+// Called after each store has been executed.
 void on_store(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t address,
               void* /*data*/) {
   if (address == wire::kCrashWordAddress) {

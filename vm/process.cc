@@ -31,7 +31,7 @@ std::string reason(int error) { return std::generic_category().message(error); }
                             reason(error)));
 }
 
-// Runs between fork and exec: async-signal-safe calls only.
+// The child between fork and exec, where only async-signal-safe functions may be called.
 struct Child {
   const char* program;
   char* const* argv;
@@ -49,14 +49,14 @@ struct Child {
     ::_exit(127);
   }
 
-  // Puts `fd` out of the way of the numbers that are about to be given out.
+  // Moves `fd` above the numbers that the child's descriptors are about to get.
   [[nodiscard]] int lift(int fd) const {
     return ::fcntl(fd, F_DUPFD_CLOEXEC, kFirst + inherited_count + 1);
   }
 
   [[noreturn]] void run() const {
     ::setpgid(0, 0);
-    // The parent may have died before the kernel knew that we care.
+    // The parent may have died before prctl() asked for a signal at its death.
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(127);
 
     const int lifted_report = lift(report);
@@ -155,7 +155,7 @@ Process::Process(const std::vector<std::string>& argv, const std::vector<int>& i
     const int error = errno;
     throw SpawnFailure(fmt::format("cannot start {}: {}", argv.front(), reason(error)), error);
   }
-  ::setpgid(pid_, pid_);  // so that the group exists before anybody signals it
+  ::setpgid(pid_, pid_);  // also here, so that the group exists before anybody signals it
   output_writer.reset();
   report_writer.reset();
 
@@ -184,7 +184,7 @@ std::optional<ExitStatus> Process::exit_status() {
     status_ =
         WIFSIGNALED(status) ? ExitStatus{0, WTERMSIG(status)} : ExitStatus{WEXITSTATUS(status), 0};
   } else if (gone < 0 && errno == ECHILD) {
-    status_ = ExitStatus{};  // somebody else reaped it
+    status_ = ExitStatus{};  // somebody else has waited for it, and how it ended is lost
   }
   return status_;
 }

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 
@@ -40,7 +40,8 @@ class Fd {
 std::pair<Fd, Fd> socket_pair();
 // A file without a name that holds `content`. Failure(kVmFailed).
 Fd memory_file(const std::string& content);
-// Every byte of a file from its start, whatever its offset; what could be read on an error.
+// Every byte of a file from its start, wherever its offset is. After a read error it is what could
+// be read before.
 std::string content_of(const Fd& file);
 
 struct ExitStatus {
@@ -67,19 +68,19 @@ class Process {
   // `argv[0]` is looked up in PATH; no shell is involved. `inherited` become descriptors 3, 4, ...
   // of the child, which gets no other. SpawnFailure when it cannot be run.
   Process(const std::vector<std::string>& argv, const std::vector<int>& inherited);
-  // Kills the group and waits.
+  // Kills the group and waits until the child is gone.
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  // What it writes to stdout and stderr, together; never blocks.
+  // What it writes to stdout and stderr together can be read here; reading never blocks.
   [[nodiscard]] int output_fd() const { return output_.get(); }
 
-  // nullopt: it runs still.
+  // How it ended; nullopt while it runs.
   std::optional<ExitStatus> exit_status();
   std::optional<ExitStatus> wait_exit(std::chrono::milliseconds limit);
-  // SIGTERM, and SIGKILL to what is left after `grace`.
+  // Sends the group SIGTERM, and SIGKILL to what is left of it after `grace`.
   ExitStatus stop(std::chrono::milliseconds grace);
 
  private:

@@ -7,23 +7,36 @@
 #include <array>
 #include <utility>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "harness/wire.h"
 
 namespace faultline {
 namespace {
 
 constexpr std::array kAccels = {
-    AccelInfo{Accel::kTcgIcount, "tcg-icount", "virtual", "instr", true},
-    AccelInfo{Accel::kTcg, "tcg", "wall", "ns", true},
+    AccelInfo{.accel = Accel::kTcgIcount,
+              .name = "tcg-icount",
+              .time_domain = "virtual",
+              .unit = "instr",
+              .saves_state = true},
+    AccelInfo{.accel = Accel::kTcg,
+              .name = "tcg",
+              .time_domain = "wall",
+              .unit = "ns",
+              .saves_state = true},
     // A saved state would carry the host CPU's features along, which no other host need have.
-    AccelInfo{Accel::kKvm, "kvm", "wall", "ns", false},
+    AccelInfo{.accel = Accel::kKvm,
+              .name = "kvm",
+              .time_domain = "wall",
+              .unit = "ns",
+              .saves_state = false},
 };
 
 constexpr unsigned kMinRamMib = 128;
-constexpr unsigned kMaxRamMib = 2048;  // below this no chipset moves RAM above 4 GiB by itself
+constexpr unsigned kMaxRamMib =
+    2048;  // with more, q35 would move a part of it above 4 GiB, where the pmem is
 constexpr std::size_t kMaxCommandLine = 2047;
-// Ordinary memory between two pmem devices: the kernel would take neighbours for one.
+// Ordinary memory between two pmem devices, in MiB: a kernel takes two that touch for one.
 constexpr unsigned kPmemGapMib = 128;
 constexpr unsigned kPmemStartMib = 4096;
 
@@ -100,6 +113,8 @@ std::string kernel_command_line(const VmSpec& spec) {
   std::string line =
       "console=ttyS0 panic=-1 oops=panic loglevel=5 nokaslr norandmaps random.trust_cpu=off "
       "random.trust_bootloader=off";
+  // Without it a kernel compares the counters of its vCPUs and, as one host thread may run them in
+  // turn, distrusts them and takes a slower clock.
   if (spec.vcpus > 1) line += " tsc=reliable";
   if (spec.pmem_mib > 0) line += fmt::format(" memmap={}M!4G", spec.pmem_mib);
   for (unsigned i = 1; i < spec.pmem_devices && spec.pmem_mib > 0; ++i) {
@@ -135,7 +150,7 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
       "-smp",
       fmt::format("{}", spec.vcpus),
   };
-  // The name that QEMU gives RAM of its own: states are restored by it.
+  // `pc.ram` is what QEMU calls memory of its own; by that name it finds it in a saved state.
   if (shared) {
     append(arguments,
            {"-object", fmt::format("memory-backend-file,id=pc.ram,size={}M,share=on,mem-path={}",
@@ -146,7 +161,8 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
       arguments,
       {"-cpu", spec.cpu.empty() ? std::string(default_cpu(spec.accel)) : spec.cpu, "-nodefaults",
        "-no-user-config", "-display", "none", "-no-reboot",
-       // A file: a socket that is full would let the host's speed into the guest's time.
+       // The channels are files. With a socket, the guest would wait whenever it is full, and its
+       // time would depend on how fast the host reads.
        "-chardev", "file,id=console,path=" + option_value(channels.console_path), "-serial",
        "chardev:console", "-chardev", "file,id=result,path=" + option_value(channels.result_path),
        "-device", fmt::format("isa-debugcon,iobase={:#x},chardev=result", wire::kResultPort),

@@ -38,19 +38,20 @@ struct VmSpec {
   std::filesystem::path kernel = {};  // bzImage
   std::filesystem::path initrd = {};
   unsigned ram_mib = 512;   // 128 to 2048
-  unsigned pmem_mib = 512;  // of a device, an even number; 0: no pmem
+  unsigned pmem_mib = 512;  // of each device, an even number; 0 for a guest without pmem
   unsigned pmem_devices = 1;
   unsigned vcpus = 1;
   Accel accel = Accel::kTcgIcount;
-  // kTcgIcount: time without work passes as on the host's clock; else it is skipped.
+  // With kTcgIcount: while no vCPU has work, guest time passes with the host's clock. Else that
+  // time is skipped.
   bool idle_waits = false;
-  std::string fs = "none";  // a file system's id, for the guest's init
+  std::string fs = "none";  // the id of the file system that the guest makes and mounts
   bool park = false;        // the guest stops once ready; run_guest() sets it from its mode
   std::vector<std::string> kernel_parameters = {};  // added to the command line
   std::string cpu = {};                             // QEMU's -cpu; empty: default_cpu(accel)
   std::vector<std::string> qemu_parameters = {};    // added to QEMU's arguments
-  // A file that backs the guest's RAM, pmem last, and that others may map too; empty: QEMU's own
-  // memory. No part of a saved state: one without it starts with it as well.
+  // A file that backs the guest's RAM and, at its end, the pmem, so that others can map it; empty
+  // for memory of QEMU's own. A state that was saved without the file can be restored with it.
   std::string memory_file = {};
   std::string qemu = "qemu-system-x86_64";  // found through PATH
 };
@@ -76,8 +77,8 @@ std::string kernel_command_line(const VmSpec& spec);
 // Everything after the program's name. Failure(kUsage) when the spec asks for what cannot be.
 std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& channels);
 
-// The same with a word in place of every path and descriptor of this host: for the result file,
-// and for telling saved states apart.
+// The same with a word in place of every path and descriptor of this host, so that they can be
+// written into a result and be part of a saved state's key.
 std::vector<std::string> portable_arguments(const VmSpec& spec);
 
 // Bytes of RAM and pmem together.

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 
 namespace faultline {
 namespace {
@@ -143,6 +143,22 @@ TEST(Qemu, ExtraParametersComeAlong) {
   spec.cpu = "EPYC";
   EXPECT_TRUE(has(text_of(spec), " -device nvme"));
   EXPECT_TRUE(has(text_of(spec), " -cpu EPYC "));
+}
+
+TEST(KernelCommandLine, TrustsTheCounterOfSeveralCpusOnce) {
+  const auto times = [](unsigned vcpus) {
+    VmSpec spec;
+    spec.vcpus = vcpus;
+    const std::string line = kernel_command_line(spec);
+    int count = 0;
+    for (std::size_t at = 0; (at = line.find("tsc=reliable", at)) != std::string::npos; ++at) {
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(times(1), 0);
+  EXPECT_EQ(times(2), 1);
+  EXPECT_EQ(times(4), 1);
 }
 
 }  // namespace

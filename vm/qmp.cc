@@ -166,7 +166,8 @@ std::string qmp_status(Qmp& qmp, const Patience& patience) {
 }
 
 void qmp_save(Qmp& qmp, int file, const Patience& patience) {
-  // Unlimited: the guest is stopped, there is nothing to be gentle to.
+  // QEMU limits its speed for the sake of a guest that runs meanwhile. This one stands still, so no
+  // limit is needed.
   qmp.call("migrate-set-parameters", {{"max-bandwidth", 1'000'000'000'000}}, patience);
   qmp.call("getfd", {{"fdname", "state"}}, patience, file);
   qmp.call("migrate", {{"uri", "fd:state"}}, patience);

@@ -12,17 +12,17 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
 #include "vm/process.h"
 
 namespace faultline {
 
-// When to give up waiting: at a time, or when somebody wants everything to end.
+// Until when something is waited for: a point in time, or earlier if the user cancels the command.
 struct Patience {
   std::chrono::steady_clock::time_point until = {};
   const std::atomic<bool>* cancel = nullptr;
 
-  // For `seconds` from now.
+  // It is over in `seconds` from now.
   static Patience of(double seconds, const std::atomic<bool>* cancel);
   [[nodiscard]] bool cancelled() const { return cancel != nullptr && cancel->load(); }
   [[nodiscard]] bool over() const {
@@ -54,7 +54,8 @@ class QmpFailure : public Failure {
 class QmpStream {
  public:
   void feed(std::string_view bytes) { buffer_.append(bytes); }
-  // nullopt: no whole line yet. QmpFailure(kClosed) if a line is no JSON object.
+  // The next message; nullopt while its line is not whole. QmpFailure(kClosed) if a line is no JSON
+  // object.
   std::optional<nlohmann::json> next();
 
  private:
@@ -71,21 +72,22 @@ class Qmp {
  public:
   explicit Qmp(Fd socket);
 
-  // Greets: must come first.
+  // Takes QEMU's greeting and answers it, which must come before all else.
   void negotiate(const Patience& patience);
-  // One command to its answer; what it returned. `pass` is a descriptor that goes along, -1: none.
+  // Sends a command and waits for its answer, whose `return` it gives. `pass` is a descriptor that
+  // is sent along; -1 sends none.
   nlohmann::json call(const std::string& command, const nlohmann::json& arguments,
                       const Patience& patience, int pass = -1);
-  // One command whose answer nobody waits for; if it is an error, that comes as the event `ERROR`
-  // with QEMU's reason as `desc`. For `cont`: a guest that runs may fill the channel of its
-  // results before QEMU answers, and QEMU then waits for whoever should read it.
+  // Sends a command whose answer nobody waits for. If the answer is an error, it comes as the event
+  // `ERROR` with QEMU's reason as `desc`. `cont` needs this: a guest that runs may fill the channel
+  // of its results before QEMU answers, and then QEMU waits until we have read from the channel.
   void post(const std::string& command, const Patience& patience);
   // Takes in what has arrived, without waiting; false once QEMU has closed the socket.
   bool pump();
-  // Events seen so far, each given once.
+  // The next of the events that have arrived; each is given once.
   std::optional<QmpEvent> next_event();
 
-  // For poll(2); -1 once closed.
+  // The descriptor for poll(2); -1 once QEMU has closed the socket.
   [[nodiscard]] int fd() const { return open_ ? socket_.get() : -1; }
 
  private:
@@ -96,7 +98,7 @@ class Qmp {
   QmpStream stream_;
   std::deque<nlohmann::json> answers_;
   std::deque<QmpEvent> events_;
-  std::size_t posted_ = 0;  // whose answers are still to come
+  std::size_t posted_ = 0;  // how many posted commands QEMU has not answered yet
   bool open_ = true;
 };
 

@@ -10,15 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "vm/command.h"
 #include "vm/files.h"
 
 namespace faultline {
@@ -27,12 +24,12 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 1;  // of the folder below; part of the key
+constexpr int kFormat = 1;  // version of what lies in a state's folder; part of its key
 constexpr char kStateFile[] = "state";
 constexpr char kAboutFile[] = "about.json";
 constexpr int kRestoreTries = 2;
 
-// Tells whether a file is still the one that was looked at.
+// A text by which one can tell whether a file is still the one that was looked at.
 std::string stamp_of(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return "";
@@ -78,20 +75,6 @@ class Unfinished {
 };
 
 }  // namespace
-
-fs::path find_program(const std::string& program) {
-  if (program.find('/') != std::string::npos) return program;
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
-  std::istringstream folders(path != nullptr ? path : "/usr/bin:/bin");
-  for (std::string dir; std::getline(folders, dir, ':');) {
-    fs::path candidate = fs::path(dir.empty() ? "." : dir) / program;
-    std::error_code ignored;
-    if (::access(candidate.c_str(), X_OK) == 0 && fs::is_regular_file(candidate, ignored)) {
-      return candidate;
-    }
-  }
-  return {};
-}
 
 // Held by whoever opens, makes or drops the states of a key. There are 16 lock files and they are
 // never removed: a lock file that goes away would be two locks for a moment.
@@ -165,7 +148,7 @@ std::string StateCache::key_of(const VmSpec& spec) {
   return sha256_of(parts.dump());
 }
 
-// Under the key's lock.
+// The caller holds the key's lock.
 std::optional<SavedState> StateCache::open(const std::string& key) {
   const fs::path dir = folder(key);
   std::error_code ignored;
@@ -221,7 +204,7 @@ StateOutcome StateCache::make(const VmSpec& spec, const std::string& key,
   json about = {{"hello", ""}, {"ready", ""}};
   GuestJob job;
   job.spec = spec;
-  job.mode = Mode::kBootAndPark;
+  job.mode = GuestMode::kBootAndPark;
   job.state = unfinished / kStateFile;
   job.deadlines = deadlines;
   StateOutcome made;
@@ -256,7 +239,7 @@ StateOutcome StateCache::obtain(const VmSpec& spec, const Deadlines& deadlines,
   });
   StateOutcome result;
   if (!lock.held) {
-    result.outcome = judge({.mode = Mode::kBootAndPark, .cancelled = true});
+    result.outcome = judge({.mode = GuestMode::kBootAndPark, .cancelled = true});
     return result;
   }
   if (auto state = open(key)) {
@@ -301,7 +284,7 @@ void StateCache::prune(const std::string& keep) {
   for (const auto& item : fs::directory_iterator(states_, ignored)) {
     if (!item.is_directory(ignored)) continue;
     Entry entry{item.path().filename().string(), {}, bytes_in(item.path())};
-    // A half-made one counts as older than all.
+    // A half-made state counts as older than all others.
     if (item.path().extension() != ".new") {
       const auto used = fs::last_write_time(item.path() / kAboutFile, ignored);
       if (!ignored) entry.used = used;
@@ -314,7 +297,7 @@ void StateCache::prune(const std::string& keep) {
   for (const Entry& entry : entries) {
     const bool half_made = fs::path(entry.name).extension() == ".new";
     if (entry.name == keep || (!half_made && total <= limit_bytes_)) continue;
-    // Another command's: its lock, if nobody holds it at this moment.
+    // The state may be in another command's hands, so it goes only if its lock is free now.
     std::optional<Lock> lock;
     if (entry.name.substr(0, 1) != keep.substr(0, 1)) {
       lock.emplace(states_, entry.name, nullptr);
@@ -335,7 +318,7 @@ GuestOutcome StateCache::run_cell(const VmSpec& spec, const std::string& cell,
   while (accel_info(spec.accel).saves_state) {
     std::string key;
     {
-      if (find_program(spec.qemu).empty()) break;  // which the boot will say
+      if (find_program(spec.qemu).empty()) break;  // the boot below fails with a message about it
       key = key_of(spec);
       const std::scoped_lock held(mutex_);
       if (unusable_[key] >= kRestoreTries) break;
@@ -349,7 +332,7 @@ GuestOutcome StateCache::run_cell(const VmSpec& spec, const std::string& cell,
       }
       break;
     }
-    job.mode = Mode::kRestore;
+    job.mode = GuestMode::kRestore;
     job.state = obtained.state->path;
     bool told = false;
     const auto tell_head = [&] {
@@ -365,7 +348,7 @@ GuestOutcome StateCache::run_cell(const VmSpec& spec, const std::string& cell,
         },
         cancel);
     if (outcome.verdict != Verdict::kStateUnusable) {
-      tell_head();  // of a guest that said nothing, too
+      tell_head();  // also if the guest has said nothing
       return outcome;
     }
     int times = 0;
@@ -377,7 +360,7 @@ GuestOutcome StateCache::run_cell(const VmSpec& spec, const std::string& cell,
         (times < kRestoreTries ? "; making it anew" : "; every cell boots a guest of its own"));
     forget(key);
   }
-  job.mode = Mode::kBootAndRun;
+  job.mode = GuestMode::kBootAndRun;
   job.state.clear();
   return run_guest(job, on_frame, cancel);
 }

@@ -15,8 +15,9 @@
 #include <optional>
 #include <string>
 
-#include "vm/guest.h"
+#include "vm/command.h"
 #include "vm/qemu.h"
+#include "vm/supervisor.h"
 
 namespace faultline {
 
@@ -24,12 +25,12 @@ namespace faultline {
 // prunes it from the cache meanwhile.
 struct SavedState {
   std::string key = {};
-  std::filesystem::path path = {};  // for GuestJob::state
+  std::filesystem::path path = {};  // what GuestJob::state takes
   std::string hello = {};           // payloads of the frames that the guest sent before it parked
   std::string ready = {};
   std::uint64_t size_bytes = 0;
   bool made_now = false;
-  std::shared_ptr<const Fd> held = {};  // what `path` names
+  std::shared_ptr<const Fd> held = {};  // keeps the file that `path` names
 };
 
 // Either a state, or what became of the guest that was to give one.
@@ -46,9 +47,9 @@ class StateCache {
                       std::function<void(const std::string&)> log = {},
                       std::uint64_t limit_bytes = std::uint64_t{4} << 30);
 
-  // The state of `spec`: verified, or made anew. Where making it failed once it is not tried again
-  // by this object: the same outcome comes back. Failure(kUsage) when a file of `spec`, QEMU or the
-  // cache cannot be used.
+  // The state of `spec`, whose checksum has been verified or which has been made now. If making it
+  // has failed once, this object does not try again and returns the same outcome. Failure(kUsage)
+  // when a file of `spec`, QEMU or the cache cannot be used.
   StateOutcome obtain(const VmSpec& spec, const Deadlines& deadlines,
                       const std::atomic<bool>& cancel);
 
@@ -78,16 +79,14 @@ class StateCache {
   std::filesystem::path states_;
   std::function<void(const std::string&)> log_;
   std::uint64_t limit_bytes_;
-  std::mutex mutex_;                              // of what follows
-  std::map<std::string, std::string> hashes_;     // by path, size and time
-  std::map<std::string, std::string> qemus_;      // by program
-  std::map<std::string, std::string> verified_;   // key -> the file's stamp when it was verified
-  std::map<std::string, GuestOutcome> failures_;  // by key
-  std::map<std::string, int> unusable_;           // by key: how often a restore has failed
+  std::mutex mutex_;                           // protects all members below
+  std::map<std::string, std::string> hashes_;  // SHA-256 of a file, by its path, size and time
+  std::map<std::string, std::string> qemus_;   // version and SHA-256 of QEMU, by its SHA-256
+  std::map<std::string, std::string>
+      verified_;  // by key: the state file's stamp when it was verified
+  std::map<std::string, GuestOutcome>
+      failures_;  // by key: what became of the guest that was to give the state
+  std::map<std::string, int> unusable_;  // by key: how often a restore has failed
 };
-
-// QEMU's program as a path: `program` itself when it has a slash, else looked up in PATH; empty
-// when there is none.
-std::filesystem::path find_program(const std::string& program);
 
 }  // namespace faultline

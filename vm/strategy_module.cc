@@ -13,15 +13,14 @@
 #include <sstream>
 #include <string_view>
 
-#include "harness/failure.h"
+#include "cell/failure.h"
+#include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/headers.h"
 #include "vm/image.h"
 #include "vm/modules.h"
-#include "vm/saved_state.h"
-#include "vm/stamp.h"
-#include "vm/toolchain.h"
+#include "vm/packages/headers.h"
+#include "vm/packages/toolchain.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -159,34 +158,28 @@ std::string key_of(const FetchedKernel& kernel, const KernelHeaders& headers,
   return digest.hex();
 }
 
-std::optional<BuiltModule> load_built(const FetchedKernel& kernel, const fs::path& folder) {
+std::optional<BuiltModule> load_built(const FetchedKernel& kernel, const fs::path& folder,
+                                      const nlohmann::json& stamp) {
   std::error_code ignored;
   if (!fs::is_regular_file(folder / kModule, ignored)) return std::nullopt;
-  const nlohmann::json stamp = read_stamp(folder);
-  try {
-    BuiltModule built = {.release = kernel.release,
-                         .compiler = stamp.at("compiler").get<std::string>(),
-                         .path = folder / kModule,
-                         .sha256 = stamp.at("sha256").get<std::string>(),
-                         .made_now = false,
-                         .seconds = stamp.at("seconds").get<double>()};
-    if (sha256_of_file(built.path) != built.sha256) return std::nullopt;
-    return built;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
-  }
+  BuiltModule built = {.release = kernel.release,
+                       .compiler = stamp.at("compiler").get<std::string>(),
+                       .path = folder / kModule,
+                       .sha256 = stamp.at("sha256").get<std::string>(),
+                       .made_now = false,
+                       .seconds = stamp.at("seconds").get<double>()};
+  if (sha256_of_file(built.path) != built.sha256) return std::nullopt;
+  return built;
 }
 
-// What the kernel compares before it takes a module; its first word is the release.
+// The kernel compares the vermagic before it takes a module; its first word is the release.
 void check_vermagic(const FetchedKernel& kernel, const fs::path& module) {
-  constexpr std::string_view kKey = "vermagic=";
-  for (const std::string& text : module_strings(read_file(module), module.string())) {
-    if (!text.starts_with(kKey)) continue;
-    const std::string release = text.substr(kKey.size(), text.find(' ') - kKey.size());
-    if (release == kernel.release) return;
+  const std::vector<std::string> vermagic = module_field(module, "vermagic");
+  if (vermagic.empty()) skip(kernel, fmt::format("{} says no vermagic", kModule));
+  const std::string release = vermagic.front().substr(0, vermagic.front().find(' '));
+  if (release != kernel.release) {
     skip(kernel, fmt::format("its headers make modules for {}", release));
   }
-  skip(kernel, fmt::format("{} says no vermagic", kModule));
 }
 
 // Nothing of the environment reaches the build, which a make that calls us fills with its own.
@@ -198,9 +191,9 @@ std::vector<std::string> make_argv(const KernelHeaders& headers, const BuildTool
       "env", "-i", fmt::format("PATH={}", path != nullptr ? path : "/usr/bin:/bin"), "LC_ALL=C",
       "TMPDIR=" + (scratch / "tmp").string(), make.string(), "-C", headers.build.string(),
       "M=" + sources.string(), "KCFLAGS=" + compiler_flags(headers, tools, sources),
-      // Would need pahole, and the kernel's own.
+      // BTF of modules would need pahole, and that of the kernel itself.
       "CONFIG_DEBUG_INFO_BTF_MODULES=",
-      // Else a Makefile of Debian asks dpkg, or takes us for a cross build.
+      // Without these a Makefile of Debian asks dpkg, or takes this for a cross build.
       "DEB_BUILD_ARCH=amd64", "DEB_HOST_ARCH=amd64"};
   const std::vector<std::string> variables = variables_for(tools, headers, scratch / "tools");
   argv.insert(argv.end(), variables.begin(), variables.end());
@@ -298,40 +291,29 @@ BuiltModule build_strategy_module(const FetchedKernel& kernel, const fs::path& s
   }
   const KernelHeaders headers = fetch_headers(kernel, cache, progress, options);
   const BuildTools tools = choose_tools(kernel, headers, cache, progress, options);
-  const fs::path folder = cache / "kmod" / key_of(kernel, headers, tools, sources);
-  if (const auto present = load_built(kernel, folder)) return *present;
-
-  make_dirs(folder.parent_path());
-  const FileLock lock(cache / "locks" / ("kmod-" + kernel.release), [&] {
-    tell(progress, kernel, "waiting for another command that builds it");
-  });
-  if (const auto present = load_built(kernel, folder)) return *present;
-  const fs::path unfinished = cache / "unfinished" / ("kmod-" + kernel.release);
-  fs::remove_all(unfinished);  // of a build that was killed
-  const TempDir scratch(unfinished);
-  tell(progress, kernel, "building with " + tools.version);
-  const auto begin = std::chrono::steady_clock::now();
-  const fs::path made = scratch.path() / "made";
-  build_in(scratch.path(), kernel, headers, tools, sources,
-           cache / "kmod" / ("failed-" + kernel.release + ".log"), made, progress);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  const nlohmann::json stamp = {{"release", kernel.release},
-                                {"headers", headers.version},
-                                {"compiler", tools.version},
-                                {"sha256", sha256_of_file(made / kModule)},
-                                {"seconds", std::round(seconds * 10) / 10}};
-  write_stamp(made, stamp);
-  replace_folder(made, folder, scratch.path());
-
-  auto built = load_built(kernel, folder);
-  if (!built) {
-    throw Failure(ExitCode::kVmFailed,
-                  fmt::format("module {}: {} vanished while it was built; run the command again",
-                              kernel.id, folder.string()));
-  }
-  built->made_now = true;
-  return *built;
+  const CacheEntry entry(cache, {.kind = "kmod",
+                                 .name = key_of(kernel, headers, tools, sources),
+                                 .from = {{"release", kernel.release},
+                                          {"headers", headers.version},
+                                          {"compiler", tools.version}}});
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    tell(progress, kernel, "building with " + tools.version);
+    const auto begin = std::chrono::steady_clock::now();
+    make_dirs(cache / "kmod");
+    build_in(making.scratch, kernel, headers, tools, sources,
+             cache / "kmod" / ("failed-" + kernel.release + ".log"), making.folder, progress);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return nlohmann::json{{"sha256", sha256_of_file(making.folder / kModule)},
+                          {"seconds", std::round(seconds * 10) / 10}};
+  };
+  auto [built, made_now] = entry.obtain<BuiltModule>(
+      {.load =
+           [&](const nlohmann::json& stamp) { return load_built(kernel, entry.folder(), stamp); },
+       .make = make,
+       .on_wait = [&] { tell(progress, kernel, "waiting for another command that builds it"); }});
+  built.made_now = made_now;
+  return built;
 }
 
 }  // namespace faultline

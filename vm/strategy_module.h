@@ -9,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "vm/kernels.h"
+#include "vm/kernel.h"
+#include "vm/packages/fetch.h"
 
 namespace faultline {
 

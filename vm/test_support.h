@@ -5,6 +5,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <elf.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -14,7 +15,21 @@
 #include <string>
 #include <vector>
 
+#include "cell/failure.h"
+
 namespace faultline {
+
+// The words of the Failure(kUsage) that `body` throws; empty if it throws none.
+template <typename Body>
+std::string usage_message(Body body) {
+  try {
+    body();
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kUsage) << failure.what();
+    return failure.what();
+  }
+  return "";
+}
 
 struct Member {
   std::string path;
@@ -56,33 +71,67 @@ inline std::string deb_of(const std::vector<Member>& members,
               {{"debian-binary", "2.0\n"}, {"control.tar.xz", "not read"}, {"data.tar.xz", data}});
 }
 
-// A file that is a module as far as its .modinfo goes, with these "key=value" strings.
-inline std::string fake_module(const std::vector<std::string>& strings) {
-  std::string info;
-  for (const std::string& text : strings) info += text + '\0';
-  const std::string names("\0.modinfo\0.shstrtab\0", 20);
+// A file that is a module as far as kmod looks: these "key=value" strings, the symbols that it
+// gives to other modules, and those that it takes from them.
+inline std::string fake_module(const std::vector<std::string>& strings,
+                               const std::vector<std::string>& exports = {},
+                               const std::vector<std::string>& imports = {}) {
+  struct Section {
+    std::string name;
+    unsigned type;
+    std::string bytes;
+  };
+  Section info = {".modinfo", SHT_PROGBITS, ""};
+  for (const std::string& text : strings) info.bytes += text + '\0';
+  Section exported = {"__ksymtab_strings", SHT_PROGBITS, ""};
+  for (const std::string& name : exports) exported.bytes += name + '\0';
+  Section symbols = {".symtab", SHT_SYMTAB, std::string(sizeof(Elf64_Sym), '\0')};
+  Section names = {".strtab", SHT_STRTAB, std::string(1, '\0')};
+  for (const std::string& name : imports) {
+    Elf64_Sym symbol = {};
+    symbol.st_name = static_cast<Elf64_Word>(names.bytes.size());
+    symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE);
+    symbols.bytes.append(reinterpret_cast<const char*>(&symbol), sizeof(symbol));
+    names.bytes += name + '\0';
+  }
+  const std::string section_names = std::string(1, '\0') + ".modinfo" + '\0' + "__ksymtab_strings" +
+                                    '\0' + ".symtab" + '\0' + ".strtab" + '\0' + ".shstrtab" + '\0';
+  const std::vector<Section> sections = {
+      {"", SHT_NULL, ""}, info, exported, symbols, names, {".shstrtab", SHT_STRTAB, section_names}};
+  constexpr unsigned kStrtab = 4;
 
   Elf64_Ehdr header = {};
   std::memcpy(header.e_ident, ELFMAG, SELFMAG);
   header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_ident[EI_VERSION] = EV_CURRENT;
+  header.e_version = EV_CURRENT;
   header.e_machine = EM_X86_64;
   header.e_type = ET_REL;
-  header.e_shnum = 3;
-  header.e_shstrndx = 2;
+  header.e_ehsize = sizeof(header);
+  header.e_shnum = static_cast<Elf64_Half>(sections.size());
+  header.e_shstrndx = static_cast<Elf64_Half>(sections.size() - 1);
   header.e_shentsize = sizeof(Elf64_Shdr);
-  header.e_shoff = sizeof(header) + info.size() + names.size();
-  Elf64_Shdr sections[3] = {};
-  sections[1].sh_name = 1;
-  sections[1].sh_offset = sizeof(header);
-  sections[1].sh_size = info.size();
-  sections[2].sh_name = 10;
-  sections[2].sh_offset = sizeof(header) + info.size();
-  sections[2].sh_size = names.size();
-
-  std::string bytes(reinterpret_cast<const char*>(&header), sizeof(header));
-  bytes += info + names;
-  bytes.append(reinterpret_cast<const char*>(sections), sizeof(sections));
-  return bytes;
+  std::string content;
+  std::string table;
+  for (const Section& section : sections) {
+    Elf64_Shdr row = {};
+    if (section.type != SHT_NULL) {
+      row.sh_name = static_cast<Elf64_Word>(section_names.find('\0' + section.name + '\0') + 1);
+      row.sh_type = section.type;
+      row.sh_offset = sizeof(header) + content.size();
+      row.sh_size = section.bytes.size();
+      row.sh_addralign = 1;
+    }
+    if (section.type == SHT_SYMTAB) {
+      row.sh_link = kStrtab;
+      row.sh_entsize = sizeof(Elf64_Sym);
+    }
+    content += section.bytes;
+    table.append(reinterpret_cast<const char*>(&row), sizeof(row));
+  }
+  header.e_shoff = sizeof(header) + content.size();
+  return std::string(reinterpret_cast<const char*>(&header), sizeof(header)) + content + table;
 }
 
 // A file that is a bzImage as far as its header goes.

@@ -73,52 +73,24 @@ void thaw(const std::string& directory) {
   close(fd);
 }
 
+constexpr TouchCode k_mmap = {.touch = touch_mmap};
+constexpr TouchCode k_anon = {.touch = touch_anonymous, .prepare = map_anonymous};
+constexpr TouchCode k_read_fault = {.touch = read_fault, .prepare = map_written};
+constexpr TouchCode k_other_file = {.touch = touch_anonymous, .prepare = map_other};
+constexpr TouchCode k_freeze = {.touch = touch_freeze, .prepare = open_directory, .release = thaw};
+constexpr TouchCode k_resize = {.touch = truncate_up_and_down};
+
 constexpr TouchKind kKinds[] = {
-    {.id = "mmap",
-     .summary = "a thread maps and unmaps a page",
-     .touch = touch_mmap,
-     .in_process = true},
-    {.id = "anon",
-     .summary = "a thread takes anonymous faults",
-     .touch = touch_anonymous,
-     .prepare = map_anonymous,
-     .in_process = true},
-    {.id = "read_fault",
-     .summary = "a thread takes read faults on the same file",
-     .touch = read_fault,
-     .prepare = map_written,
-     .in_process = true},
-    {.id = "other_file",
-     .summary = "a thread takes write faults on another file",
-     .touch = touch_anonymous,
-     .prepare = map_other,
-     .in_process = true},
-    {.id = "freeze",
-     .summary = "a process freezes and thaws the file system",
-     .touch = touch_freeze,
-     .prepare = open_directory,
-     .release = thaw,
-     .whole_fs = true},
-    {.id = "resize",
-     .summary = "a process truncates the same file up and down",
-     .touch = truncate_up_and_down},
+#define BYSTANDER_TOUCH(id_, ...) touch_kind(TouchRow{.id = #id_, .workload = "", __VA_ARGS__}, k_##id_),
+#define DOS_TOUCH(id, ...)
+#include "cell/touches.def"
+#undef BYSTANDER_TOUCH
+#undef DOS_TOUCH
 };
-constexpr const char* kByDefault[] = {"map_sync", "sync_fault", "sync_retry", "sync_retry_extent"};
 
 }  // namespace
 
-extern const Workload k_bystander;
-const Workload k_bystander = {.id = "bystander",
-                              .summary = "what others lose while a thread takes synced faults",
-                              .run = nullptr,
-                              .touches = 256,
-                              .rewrite = false,
-                              .paced = false,
-                              .scattered = false,
-                              .by_default = false,
-                              .selftest = false,
-                              .contest = Contest::kBystander,
-                              .kinds = kKinds,
-                              .strategies = kByDefault};
+extern const WorkloadCode k_bystander;
+const WorkloadCode k_bystander = {.kinds = kKinds};
 
 }  // namespace faultline

@@ -35,16 +35,7 @@ void copy_all(const std::string& directory) {
 
 }  // namespace
 
-extern const Workload k_copy_beside;
-const Workload k_copy_beside = {.id = "copy_beside",
-                                .summary = "first_touch while another process copies a file",
-                                .run = touch_in_order,
-                                .touches = 1024,
-                                .rewrite = false,
-                                .paced = false,
-                                .scattered = false,
-                                .by_default = false,
-                                .selftest = false,
-                                .beside = copy_all};
+extern const WorkloadCode k_copy_beside;
+const WorkloadCode k_copy_beside = {.run = touch_in_order, .beside = copy_all};
 
 }  // namespace faultline

@@ -87,45 +87,28 @@ bool touch_others(Toucher& t, uint64_t n) {
          0;
 }
 
+constexpr TouchCode k_store = {.touch = store_once, .prepare = map_room};
+constexpr TouchCode k_utimens = {.touch = touch_utimens};
+constexpr TouchCode k_pwrite = {.touch = write_in_place};
+constexpr TouchCode k_append = {.touch = touch_append};
+constexpr TouchCode k_truncate = {.touch = truncate_up_and_down};
+constexpr TouchCode k_fallocate = {.touch = touch_allocate};
+constexpr TouchCode k_punch = {.touch = touch_punch};
+constexpr TouchCode k_chmod = {.touch = touch_chmod};
+constexpr TouchCode k_xattr = {.touch = touch_xattr};
+constexpr TouchCode k_others = {.touch = touch_others, .setup = make_others};
+
 constexpr TouchKind kKinds[] = {
-    {.id = "store",
-     .summary = "stores into its own mapping",
-     .touch = store_once,
-     .prepare = map_room},
-    {.id = "utimens", .summary = "sets the time stamps", .touch = touch_utimens},
-    {.id = "pwrite", .summary = "writes over a written block", .touch = write_in_place},
-    {.id = "append", .summary = "writes at the end", .touch = touch_append},
-    {.id = "truncate",
-     .summary = "truncates up and down, behind the victim's pages",
-     .touch = truncate_up_and_down},
-    {.id = "fallocate", .summary = "allocates behind the end", .touch = touch_allocate},
-    {.id = "punch",
-     .summary = "punches out a block of its own and writes it again",
-     .touch = touch_punch},
-    {.id = "chmod", .summary = "changes the mode", .touch = touch_chmod},
-    {.id = "xattr", .summary = "sets an extended attribute", .touch = touch_xattr},
-    {.id = "others",
-     .summary = "dirties 2000 other inodes in turn",
-     .touch = touch_others,
-     .setup = make_others},
+#define DOS_TOUCH(id_, ...) touch_kind(TouchRow{.id = #id_, .workload = "", __VA_ARGS__}, k_##id_),
+#define BYSTANDER_TOUCH(id, ...)
+#include "cell/touches.def"
+#undef DOS_TOUCH
+#undef BYSTANDER_TOUCH
 };
-constexpr const char* kByDefault[] = {"map_sync", "sync_fault", "sync_retry", "sync_retry_extent",
-                                      "daxfile"};
 
 }  // namespace
 
-extern const Workload k_dos;
-const Workload k_dos = {.id = "dos",
-                        .summary = "a victim faults while attackers touch its file",
-                        .run = nullptr,
-                        .touches = 64,
-                        .rewrite = false,
-                        .paced = false,
-                        .scattered = false,
-                        .by_default = false,
-                        .selftest = false,
-                        .contest = Contest::kVictim,
-                        .kinds = kKinds,
-                        .strategies = kByDefault};
+extern const WorkloadCode k_dos;
+const WorkloadCode k_dos = {.kinds = kKinds};
 
 }  // namespace faultline

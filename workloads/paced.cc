@@ -10,15 +10,7 @@ void run_loop(Lane& lane) {
 
 }  // namespace
 
-extern const Workload k_paced;
-const Workload k_paced = {.id = "paced",
-                          .summary = "one page per clock tick, so that every fault moves mtime",
-                          .run = run_loop,
-                          .touches = 128,
-                          .rewrite = false,
-                          .paced = true,
-                          .scattered = false,
-                          .by_default = false,
-                          .selftest = false};
+extern const WorkloadCode k_paced;
+const WorkloadCode k_paced = {.run = run_loop};
 
 }  // namespace faultline

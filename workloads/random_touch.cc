@@ -30,15 +30,7 @@ void run_loop(Lane& lane) {
 
 }  // namespace
 
-extern const Workload k_random_touch;
-const Workload k_random_touch = {.id = "random_touch",
-                                 .summary = "each page once, scattered",
-                                 .run = run_loop,
-                                 .touches = 1024,
-                                 .rewrite = false,
-                                 .paced = false,
-                                 .scattered = true,
-                                 .by_default = false,
-                                 .selftest = false};
+extern const WorkloadCode k_random_touch;
+const WorkloadCode k_random_touch = {.run = run_loop};
 
 }  // namespace faultline

@@ -12,15 +12,7 @@ void run_loop(Lane& lane) {
 
 }  // namespace
 
-extern const Workload k_selftest_crash;
-const Workload k_selftest_crash = {.id = "selftest_crash",
-                                   .summary = "dies of SIGSEGV: the cell has failed",
-                                   .run = run_loop,
-                                   .touches = 64,
-                                   .rewrite = false,
-                                   .paced = false,
-                                   .scattered = false,
-                                   .by_default = false,
-                                   .selftest = true};
+extern const WorkloadCode k_selftest_crash;
+const WorkloadCode k_selftest_crash = {.run = run_loop};
 
 }  // namespace faultline

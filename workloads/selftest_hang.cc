@@ -14,15 +14,7 @@ void run_loop(Lane& lane) {
 
 }  // namespace
 
-extern const Workload k_selftest_hang;
-const Workload k_selftest_hang = {.id = "selftest_hang",
-                                  .summary = "never ends: exit 69, hang in the cell",
-                                  .run = run_loop,
-                                  .touches = 64,
-                                  .rewrite = false,
-                                  .paced = false,
-                                  .scattered = false,
-                                  .by_default = false,
-                                  .selftest = true};
+extern const WorkloadCode k_selftest_hang;
+const WorkloadCode k_selftest_hang = {.run = run_loop};
 
 }  // namespace faultline

@@ -22,16 +22,7 @@ void run_loop(Lane& lane) {
 
 }  // namespace
 
-extern const Workload k_selftest_oom;
-const Workload k_selftest_oom = {.id = "selftest_oom",
-                                 .summary = "takes all memory: exit 69, guest out of memory",
-                                 .run = run_loop,
-                                 .touches = 64,
-                                 .rewrite = false,
-                                 .paced = false,
-                                 .scattered = false,
-                                 .by_default = false,
-                                 .selftest = true,
-                                 .vm_only = true};
+extern const WorkloadCode k_selftest_oom;
+const WorkloadCode k_selftest_oom = {.run = run_loop};
 
 }  // namespace faultline

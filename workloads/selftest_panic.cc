@@ -16,16 +16,7 @@ void run_loop(Lane& lane) {
 
 }  // namespace
 
-extern const Workload k_selftest_panic;
-const Workload k_selftest_panic = {.id = "selftest_panic",
-                                   .summary = "panics the guest: exit 69, kernel panic",
-                                   .run = run_loop,
-                                   .touches = 64,
-                                   .rewrite = false,
-                                   .paced = false,
-                                   .scattered = false,
-                                   .by_default = false,
-                                   .selftest = true,
-                                   .vm_only = true};
+extern const WorkloadCode k_selftest_panic;
+const WorkloadCode k_selftest_panic = {.run = run_loop};
 
 }  // namespace faultline

@@ -40,7 +40,7 @@ std::optional<FetchedKernel> test_kernel() {
   if (const char* own = std::getenv("FAULTLINE_TEST_KERNEL")) {
     return kernel_from_path(own, fs::path(own).parent_path().parent_path());
   }
-  const KernelRow& row = find_kernel("bookworm");
+  const KernelRow row = find_kernels("bookworm").front();
   for (const json& kernel : kernels_json(cache_dir())) {
     if (kernel.at("id") == row.id && kernel.at("fetched") == true) {
       return fetch_kernel(row, cache_dir());
@@ -329,7 +329,7 @@ TEST_F(VmTest, WhereSavingFailsEachCellBoots) {
 
 // What goes wrong before the guest is ready.
 TEST_F(VmTest, Boots) {
-  const auto boot = [&](const std::string& how, Mode mode, double boot_s) {
+  const auto boot = [&](const std::string& how, GuestMode mode, double boot_s) {
     const TempDir dir(kSelftestCache);
     GuestJob job;
     job.spec = spec_;
@@ -340,14 +340,14 @@ TEST_F(VmTest, Boots) {
     job.deadlines.boot_s = boot_s;
     return run_guest(job, {}, cancel_);
   };
-  GuestOutcome outcome = boot("hang", Mode::kBootAndPark, 2);
+  GuestOutcome outcome = boot("hang", GuestMode::kBootAndPark, 2);
   EXPECT_EQ(verdict_name(outcome.verdict), "hang");
   EXPECT_EQ(stage_name(outcome.stage), "boot");
-  outcome = boot("panic", Mode::kBootAndPark, 120);
+  outcome = boot("panic", GuestMode::kBootAndPark, 120);
   EXPECT_EQ(verdict_name(outcome.verdict), "kernel panic");
   EXPECT_EQ(stage_name(outcome.stage), "boot");
   // The park before `ready` is a panic that the kernel reported.
-  outcome = boot("park", Mode::kBootAndPark, 120);
+  outcome = boot("park", GuestMode::kBootAndPark, 120);
   EXPECT_EQ(verdict_name(outcome.verdict), "kernel panic");
   EXPECT_NE(outcome.message.find("reported a panic"), std::string::npos);
 }

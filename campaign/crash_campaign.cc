@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What of a strategy's promises is left when the power goes.
+//
+// One guest writes, under a plugin of QEMU's that logs its stores to pmem; from the log the image
+// at any moment can be made. Other guests mount such images and tell what is in them.
+#include "campaign/crash_campaign.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "campaign/guest_memory.h"
+#include "campaign/machine.h"
+#include "campaign/power_cut.h"
+#include "campaign/progress.h"
+#include "campaign/result.h"
+#include "campaign/runner.h"
+#include "campaign/watch.h"
+#include "cell/name.h"
+#include "cell/plan.h"
+#include "cell/words.h"
+#include "harness/wire.h"
+#include "vm/command.h"
+#include "vm/files.h"
+#include "vm/guest.h"
+#include "vm/saved_state.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kFailuresKept = 20;  // of a test
+
+// One strategy on one file system.
+struct Test {
+  nlohmann::json row;
+  Cell cell;
+  VmSpec spec;
+  std::string what;
+  CrashCounts counts;
+};
+
+class CrashCampaign {
+ public:
+  CrashCampaign(const CrashWish& options, const CommandContext& context)
+      : options_(options), context_(context), progress_(options.quiet) {}
+
+  CrashEnd execute();
+
+ private:
+  void prepare();
+  [[nodiscard]] Selection selection() const;
+  void plan(const FetchedKernel& kernel);
+  GuestOutcome run(Test& test);
+  GuestOutcome write(const Test& test, const fs::path& folder);
+  GuestOutcome check(Test& test, const fs::path& folder, const PmemTrace& trace,
+                     const std::vector<std::size_t>& points);
+  void judge(Test& test, std::size_t point, const CrashState& state, nlohmann::json found,
+             const fs::path& recovered);
+  void note_kernel(const Test& test, const wire::Frame& frame);
+  void end(Test& test, const GuestOutcome& outcome);
+  void save();
+  [[nodiscard]] std::string replay(const Test& test, std::size_t point) const;
+
+  CrashWish options_;
+  const CommandContext& context_;
+  ProgressLine progress_;
+  fs::path cache_;
+  std::unique_ptr<StateCache> states_;
+  std::map<std::string, std::vector<std::string>> fsck_;  // by file system
+  nlohmann::json result_context_;
+  std::vector<Test> tests_;
+  std::mutex mutex_;  // of rows and context, while guests run
+  std::atomic<bool> cancel_{false};
+  bool vm_failed_ = false;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+Selection CrashCampaign::selection() const {
+  Selection selection{.patterns = {{"workload", {"first_touch"}},
+                                   {"fs", split_list(options_.file_systems)},
+                                   {"strategy", split_list(options_.strategy)}}};
+  if (!options_.state.empty()) selection.patterns["state"] = split_list(options_.state);
+  return selection;
+}
+
+void CrashCampaign::plan(const FetchedKernel& kernel) {
+  const GuestImage image = make_guest_image(context_, kernel, cache_);
+  result_context_["kernels"][kernel.id] = kernel_context(kernel, image);
+  std::optional<ModuleImage> with_module;
+  const Say say = [this](const std::string& line) { progress_.say(line); };
+  std::set<std::string> planned_already;
+  for (const PlannedCell& planned : plan_cells(selection(), {}, {.release = kernel.release})) {
+    Test test;
+    test.cell = planned.cell;
+    test.cell.kernel = kernel.id;
+    test.cell.seed = options_.seed;
+    std::string skip = planned.skip;
+    const Strategy& rule = *find_strategy(test.cell.strategy);
+    const std::string strategy = strategy_name(rule.id, test.cell.writes_per_sync);
+    // Without a wish, each in the first state that it has.
+    const std::string key = test.cell.fs + "/" + strategy;
+    if (options_.state.empty() && (!skip.empty() || !planned_already.insert(key).second)) continue;
+    test.what =
+        fmt::format("{}/{}/{}/{}", kernel.id, test.cell.fs, strategy, id_of(test.cell.state));
+    const bool module = skip.empty() && rule.needs_module();
+    if (module && !with_module) with_module = make_module_image(context_, kernel, cache_, say);
+    if (module && !with_module->reason.empty()) skip = with_module->reason;
+    test.row = {
+        {"kernel", kernel.id},
+        {"release", kernel.release},
+        {"fs", test.cell.fs},
+        {"strategy", strategy},
+        {"state", id_of(test.cell.state)},
+        {"promises", table_of(rule.promise)[static_cast<std::size_t>(rule.promise)].summary},
+        {"seed", options_.seed},
+        {"tear", options_.tear},
+        {"points", options_.points},
+        {"checked", 0},
+        {"status", skip.empty() ? "incomplete" : "skipped"},
+        {"reason", skip.empty() ? "not run" : skip},
+        {"recovery", {{"replayed", 0}, {"fsck_clean", 0}, {"fsck_errors", 0}, {"unmountable", 0}}},
+        {"failures", nlohmann::json::array()}};
+    test.row.update(test.counts.json());
+    test.spec = guest_spec(kernel, module && skip.empty() ? with_module->image.path : image.path,
+                           test.cell.fs, Accel::kTcgIcount);
+    tests_.push_back(std::move(test));
+  }
+  if (with_module && with_module->reason.empty()) {
+    result_context_["kernels"][kernel.id]["module"] = with_module->context;
+  }
+}
+
+void CrashCampaign::prepare() {
+  std::error_code error;
+  const fs::path result = fs::path(options_.out) / kCrashName;
+  if (fs::exists(result, error) && !options_.force) {
+    throw Failure(ExitCode::kUsage, fmt::format("{} holds another crash test; give another --out, "
+                                                "or --force to replace it",
+                                                options_.out));
+  }
+  if (options_.points == 0) throw Failure(ExitCode::kUsage, "--points: at least one");
+  if (options_.point && *options_.point >= options_.points) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--point {}: with --points {} they are 0 to {}", *options_.point,
+                              options_.points, options_.points - 1));
+  }
+  make_dirs(options_.out);
+  const fs::path plugin = context_.guest_binary.parent_path() / kPmemLogPlugin;
+  if (!fs::exists(plugin, error)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is missing; run `make build`", plugin.string()));
+  }
+  cache_ = cache_dir();
+  make_dirs(cache_);
+  const Say say = [this](const std::string& line) { progress_.say(line); };
+  // Names first: a typing error should not cost a download.
+  plan_cells(selection());
+  for (const FileSystem& row : file_systems()) {
+    std::vector<std::string> words;
+    std::istringstream line(row.check);
+    for (std::string word; line >> word;) words.push_back(word);
+    const fs::path tool = find_tool(words.front());
+    if (tool.empty()) {
+      throw Failure(
+          ExitCode::kUsage,
+          fmt::format("{} is not installed; `make deps` installs what is missing", words.front()));
+    }
+    words.front() = tool.string();
+    fsck_[row.id] = words;
+  }
+  result_context_ =
+      result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
+  result_context_["qemu"] = qemu_context();
+  for (const FetchedKernel& kernel :
+       obtain_kernels(options_.kernel, options_.modules, cache_, say)) {
+    plan(kernel);
+  }
+  states_ = std::make_unique<StateCache>(cache_, say);
+}
+
+void CrashCampaign::note_kernel(const Test& test, const wire::Frame& frame) {
+  const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
+  if (!payload.is_object()) return;
+  const std::lock_guard lock(mutex_);
+  if (frame.type == wire::kHello) {
+    // The command line belongs to the machine and not to the kernel.
+    nlohmann::json told = payload;
+    told.erase("command_line");
+    note_hello(told, result_context_["kernels"][test.cell.kernel]);
+  } else if (frame.type == wire::kReady) {
+    result_context_["file_systems"][test.spec.fs] = made_file_system(payload);
+  }
+}
+
+// The guest that writes, once: its log goes into `folder`.
+GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
+  const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
+  const StateOutcome obtained = states_->obtain(test.spec, deadlines, cancel_);
+  if (!obtained.state) return obtained.outcome;
+  note_kernel(test, {std::string(wire::kHello), obtained.state->hello});
+  note_kernel(test, {std::string(wire::kReady), obtained.state->ready});
+  const GuestMemory memory(test.spec);
+  GuestJob job;
+  job.spec = test.spec;
+  job.spec.memory_file = memory.path();
+  const fs::path plugin = context_.guest_binary.parent_path() / kPmemLogPlugin;
+  job.spec.qemu_parameters = {
+      "-plugin", fmt::format("{},ram={},low={},pmem={},out={}", option_value(plugin.string()),
+                             option_value(memory.path()), test.spec.ram_mib, test.spec.pmem_mib,
+                             option_value(folder.string()))};
+  job.mode = GuestMode::kRestore;
+  job.state = obtained.state->path;
+  job.deadlines = deadlines;
+  job.cell = nlohmann::json({{"crash",
+                              {{"do", "write"},
+                               {"cell", cell_to_json(test.cell)},
+                               {"pages", options_.pages},
+                               {"rounds", options_.rounds},
+                               {"plant", options_.plant}}}})
+                 .dump();
+  return run_guest(job, {}, cancel_);
+}
+
+std::string CrashCampaign::replay(const Test& test, std::size_t point) const {
+  std::string command = fmt::format(
+      "faultline crashtest --kernel {} --fs {} --strategy {} --state {} --points {} --seed {} "
+      "--point {}",
+      test.row.at("kernel").get<std::string>(), test.spec.fs,
+      test.row.at("strategy").get<std::string>(), test.row.at("state").get<std::string>(),
+      options_.points, options_.seed, point);
+  const CrashWish usual;
+  if (!options_.modules.empty()) {
+    command = fmt::format("{} --kernel {} --modules {}", command.substr(0, 19), options_.kernel,
+                          options_.modules) +
+              command.substr(command.find(" --fs"));
+  }
+  if (options_.pages != usual.pages) command += fmt::format(" --pages {}", options_.pages);
+  if (options_.rounds != usual.rounds) command += fmt::format(" --rounds {}", options_.rounds);
+  if (options_.tear != usual.tear) command += fmt::format(" --tear {}", options_.tear);
+  if (!options_.plant.empty()) command += fmt::format(" --plant {}", options_.plant);
+  return command + fmt::format(" --out point-{}", point);
+}
+
+void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state,
+                          nlohmann::json found, const fs::path& recovered) {
+  CrashVerdict verdict = judge_crash(state, found);
+  nlohmann::json recovery = test.row.at("recovery");
+  const auto count = [&](const char* what) { recovery[what] = recovery[what].get<int>() + 1; };
+  std::vector<std::string> wrong = verdict.what;
+  if (found.value("replayed", false)) count("replayed");
+  if (!found.value("mounted", false)) {
+    count("unmountable");
+    if (wrong.empty()) wrong.push_back(found.value("error", "not mounted"));
+    const nlohmann::json said = found.value("kernel", nlohmann::json::array());
+    if (!said.empty()) wrong.front() += "; the kernel: " + said.front().get<std::string>();
+  } else {
+    std::vector<std::string> command = fsck_.at(test.spec.fs);
+    command.push_back(recovered.string());
+    const CommandOutput checked = run_command(command);
+    count(checked.status == 0 ? "fsck_clean" : "fsck_errors");
+    if (checked.status != 0) {
+      const std::string said = checked.out + checked.error;
+      wrong.push_back(fmt::format("{}: exit {}: {}", fs::path(command.front()).filename().string(),
+                                  checked.status, said.substr(0, 300)));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  test.counts.add(verdict.counts);
+  test.row["recovery"] = recovery;
+  test.row["checked"] = test.row["checked"].get<std::size_t>() + 1;
+  test.row.update(test.counts.json());
+  if (!wrong.empty()) {
+    test.row["status"] = "failed";
+    if (test.row["failures"].size() < kFailuresKept) {
+      std::string what = wrong.front();
+      if (wrong.size() > 1) what += fmt::format("; and {} more", wrong.size() - 1);
+      test.row["failures"].push_back({{"point", point},
+                                      {"instant", state.instructions},
+                                      {"what", what},
+                                      {"command", replay(test, point)}});
+    }
+  }
+}
+
+// The guests that recover, image after image; one more whenever one has died of an image.
+GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const PmemTrace& trace,
+                                  const std::vector<std::size_t>& points) {
+  std::vector<std::size_t> wanted;  // by number
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (!options_.point || *options_.point == i) wanted.push_back(i);
+  }
+  const GuestMemory memory(test.spec);
+  const fs::path recovered = folder / "recovered";
+  PmemImage image = trace.begin;
+  CrashState state(options_.pages);
+  std::size_t applied = 0;
+  const auto go_to = [&](std::size_t records) {
+    for (; applied < records; ++applied) {
+      image.apply(trace.records[applied]);
+      state.apply(trace.records[applied]);
+    }
+  };
+  GuestOutcome outcome;
+  std::size_t next = 0;  // of wanted: the first that is not judged
+  while (next < wanted.size()) {
+    const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
+    const StateOutcome obtained = states_->obtain(test.spec, deadlines, cancel_);
+    if (!obtained.state) return obtained.outcome;
+    std::optional<nlohmann::json> found;
+    bool loaded = false;
+    const auto settle = [&] {
+      judge(test, wanted[next], state, *found, recovered);
+      found.reset();
+      loaded = false;
+      ++next;
+      progress_.step(test.what);
+    };
+    GuestJob job;
+    job.spec = test.spec;
+    job.spec.memory_file = memory.path();
+    job.mode = GuestMode::kRestore;
+    job.state = obtained.state->path;
+    job.deadlines = deadlines;
+    job.cell =
+        nlohmann::json({{"crash", {{"do", "check"}, {"images", wanted.size() - next}}}}).dump();
+    job.on_wait = [&] {
+      if (found) {
+        memory.save(recovered);
+        settle();
+      }
+      if (next == wanted.size()) return;
+      go_to(points[wanted[next]]);
+      PmemImage cut = image;
+      if (options_.plant == kDropCommit && !cut.drop_last_commit()) {
+        throw Failure(ExitCode::kUsage, "the image has no commit to drop");
+      }
+      memory.load(cut);
+      if (options_.point) {
+        memory.save(fs::path(options_.out) / fmt::format("point-{}.img", *options_.point));
+      }
+      loaded = true;
+    };
+    const std::size_t before = next;
+    outcome = run_guest(
+        job,
+        [&](const wire::Frame& frame) {
+          if (frame.type != wire::kResult) return;
+          found = nlohmann::json::parse(frame.payload, nullptr, false);
+        },
+        cancel_);
+    if (outcome.verdict == Verdict::kCancelled) return outcome;
+    if (!outcome.ok() && loaded && !found) {
+      // The image was too much for the kernel.
+      found = {{"mounted", false}, {"error", outcome.message}};
+      settle();
+      outcome = {};
+    } else if (!outcome.ok() || next == before) {
+      return outcome;
+    }
+  }
+  return outcome;
+}
+
+GuestOutcome CrashCampaign::run(Test& test) try {
+  const TempDir folder(cache_ / "unfinished");
+  GuestOutcome outcome = write(test, folder.path());
+  if (!outcome.ok()) return outcome;
+  const PmemTrace trace = PmemTrace::read(folder.path());
+  const std::vector<std::size_t> points =
+      crash_points(trace.records, options_.points, options_.seed,
+                   options_.tear == kTearStore ? Tear::kStore : Tear::kSector);
+  {
+    const std::lock_guard lock(mutex_);
+    test.row["stores"] = static_cast<std::uint64_t>(
+        std::count_if(trace.records.begin(), trace.records.end(),
+                      [](const PmemRecord& record) { return !record.is_word(); }));
+  }
+  return check(test, folder.path(), trace, points);
+} catch (const Failure& failure) {
+  // Of this test; the others can go on.
+  if (failure.code() != ExitCode::kVmFailed) throw;
+  GuestOutcome outcome;
+  outcome.verdict = Verdict::kNoDone;
+  outcome.exit_code = failure.code();
+  outcome.message = failure.what();
+  return outcome;
+}
+
+void CrashCampaign::end(Test& test, const GuestOutcome& outcome) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t wanted = options_.point ? 1 : options_.points;
+  if (!outcome.ok()) {
+    const bool cancelled = outcome.verdict == Verdict::kCancelled;
+    if (test.row["status"] != "failed") {
+      test.row["status"] = cancelled ? "incomplete" : "failed";
+    }
+    test.row["reason"] = cancelled ? "interrupted" : outcome.message;
+    if (!cancelled && outcome.exit_code == ExitCode::kSkipped) test.row["status"] = "skipped";
+    vm_failed_ = vm_failed_ || (!cancelled && outcome.exit_code == ExitCode::kVmFailed);
+    if (!cancelled) {
+      progress_.say(fmt::format("{}: {}", test.what, outcome.message));
+      for (const std::string& line : outcome.console_tail) progress_.say("  | " + line);
+    }
+  } else if (test.row["status"] == "failed") {
+    test.row["reason"] = test.row["failures"][0]["what"];
+    progress_.say(fmt::format("{}: point {}, seed {}: {}\n  {}", test.what,
+                              test.row["failures"][0]["point"].get<std::size_t>(), options_.seed,
+                              test.row["failures"][0]["what"].get<std::string>(),
+                              test.row["failures"][0]["command"].get<std::string>()));
+  } else if (test.row["checked"] == wanted) {
+    test.row["status"] = "ok";
+    test.row["reason"] = "";
+  }
+  save();
+}
+
+void CrashCampaign::save() {
+  note_elapsed(result_context_,
+               std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
+  nlohmann::json rows = nlohmann::json::array();
+  std::size_t incomplete = 0;
+  for (const Test& test : tests_) {
+    rows.push_back(test.row);
+    if (test.row["status"] == "incomplete") ++incomplete;
+  }
+  result_context_["complete"] = incomplete == 0;
+  result_context_["reason"] = incomplete == 0 ? "" : fmt::format("{} tests incomplete", incomplete);
+  const nlohmann::json result = {
+      {"schema_version", kSchemaVersion}, {"context", result_context_}, {"tests", rows}};
+  write_file(fs::path(options_.out) / kCrashName,
+             result.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+CrashEnd CrashCampaign::execute() {
+  const Watch watch([this] {
+    if (*context_.interrupted) cancel_ = true;
+  });
+  prepare();
+  std::vector<Test*> wanted;
+  for (Test& test : tests_) {
+    if (test.row["status"] != "skipped") wanted.push_back(&test);
+  }
+  save();
+  progress_.start(wanted.size() * (options_.point ? 1 : options_.points));
+  run_many(
+      wanted.size(), options_.jobs == 0 ? workers_for(Accel::kTcgIcount) : options_.jobs,
+      [&](std::size_t i) { return run(*wanted[i]); },
+      [&](std::size_t i, const GuestOutcome& outcome) { end(*wanted[i], outcome); }, cancel_);
+  save();
+
+  std::map<std::string, std::size_t> by_status;
+  for (const Test& test : tests_) ++by_status[test.row["status"].get<std::string>()];
+  progress_.say(fmt::format("{} tests: {} ok, {} skipped, {} failed, {} incomplete; {}",
+                            tests_.size(), by_status["ok"], by_status["skipped"],
+                            by_status["failed"], by_status["incomplete"],
+                            clock_text(result_context_["elapsed_s"].get<double>())));
+  progress_.say((fs::path(options_.out) / kCrashName).string());
+  CrashEnd end{.code = by_status["ok"] == 0 ? ExitCode::kSkipped : ExitCode::kPass};
+  if (by_status["failed"] != 0) end.code = ExitCode::kRegression;
+  if (*context_.interrupted || by_status["incomplete"] != 0) end.code = ExitCode::kUsage;
+  if (vm_failed_) end.code = ExitCode::kVmFailed;
+  for (Test& test : tests_) end.tests.push_back(std::move(test.row));
+  return end;
+}
+
+}  // namespace
+
+CrashEnd run_crash_campaign(const CrashWish& wish, const CommandContext& context) {
+  return CrashCampaign(wish, context).execute();
+}
+
+}  // namespace faultline

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The crash test as a campaign: for each strategy and file system one guest that writes, and guests
+// that recover what the power left of it. Writes OUT/crashtest.json as it goes.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "campaign/context.h"
+#include "cell/failure.h"
+
+namespace faultline {
+
+inline constexpr char kCrashName[] = "crashtest.json";
+// The smallest piece that is whole when the power goes.
+inline constexpr char kTearSector[] = "sector";  // 512 bytes, as file systems assume
+inline constexpr char kTearStore[] = "store";    // a store of the CPU, as pmem does
+// What is done wrong on purpose, for the tests of the test.
+inline constexpr char kSkipSync[] = "skip_sync";      // the writer promises and does not sync
+inline constexpr char kDropCommit[] = "drop_commit";  // every image lacks its journal's last commit
+
+struct CrashWish {
+  std::string kernel = "bookworm";
+  std::string modules = {};  // of a kernel that is a path
+  std::string strategy =
+      "volatile,fsync:8,msync:8,map_sync,prealloc,pwrite,sync_fault,sync_retry,sync_retry_extent,"
+      "daxfile";
+  std::string file_systems = "ext4,xfs";
+  std::string state = {};                 // empty: the first that a strategy has
+  std::size_t points = 50;                // how often the power goes
+  std::optional<std::size_t> point = {};  // this one alone; its image is kept
+  std::uint64_t seed = 0;                 // of the order of writes, and of the points
+  std::size_t pages = 96;                 // of the file
+  unsigned rounds = 2;                    // how often each page is written
+  unsigned jobs = 0;                      // guests side by side; 0: cores
+  std::string plant = {};                 // kSkipSync, kDropCommit
+  std::string tear = kTearSector;
+  std::string out = "crashtest";
+  double boot_s = 300;
+  double cell_s = 300;
+  bool force = false;  // replace a crash test that is there
+  bool quiet = false;
+};
+
+struct CrashEnd {
+  ExitCode code = ExitCode::kPass;
+  std::vector<nlohmann::json> tests = {};  // as in crashtest.json
+};
+
+// Failure(kUsage) before anything is written when the wish cannot be.
+CrashEnd run_crash_campaign(const CrashWish& wish, const CommandContext& context);
+
+}  // namespace faultline

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/machine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cell/failure.h"
+#include "cell/file_system.h"
+#include "cell/words.h"
+#include "harness/wire.h"
+#include "vm/accel.h"
+#include "vm/command.h"
+#include "vm/files.h"
+#include "vm/modules.h"
+#include "vm/saved_state.h"
+#include "vm/strategy_module.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Old images are dropped beyond this many; one run of all kernels makes two of each.
+constexpr size_t kImagesKept = 24;
+
+void prune_images(const fs::path& folder, const fs::path& keep) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> images;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path() != keep) images.emplace_back(entry.last_write_time(error), entry.path());
+  }
+  std::sort(images.rbegin(), images.rend());
+  for (size_t i = kImagesKept; i < images.size(); ++i) fs::remove(images[i].second, error);
+}
+
+}  // namespace
+
+std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
+                                          const fs::path& cache, const Say& say, Planted planted) {
+  const auto plant = [&](FetchedKernel kernel, uint64_t delay) {
+    if (delay == 0) return kernel;
+    if (planted == Planted::kRefuse) {
+      throw Failure(ExitCode::kUsage, fmt::format("--kernel {}+{}: only `run` and `bisect` can "
+                                                  "plant a delay",
+                                                  kernel.id, delay));
+    }
+    kernel.delay = delay;
+    kernel.id += fmt::format("+{}", delay);
+    return kernel;
+  };
+  if (names.find('/') != std::string::npos) {
+    const PlantedName path =
+        fs::exists(names) ? PlantedName{.name = names, .delay = 0} : planted_name(names);
+    return {plant(kernel_from_path(path.name, modules), path.delay)};
+  }
+  if (!modules.empty()) {
+    throw Failure(ExitCode::kUsage, "--modules goes with --kernel PATH, the path of a bzImage");
+  }
+  std::vector<FetchedKernel> kernels;
+  for (const std::string& name : split_list(names)) {
+    const PlantedName wanted = planted_name(name);
+    for (const KernelRow& row : kernels_named(wanted.name, cache, say)) {
+      const bool have = std::any_of(kernels.begin(), kernels.end(), [&](const FetchedKernel& k) {
+        return planted_name(k.id).name == row.id && k.delay == wanted.delay;
+      });
+      if (!have) kernels.push_back(plant(fetch_kernel(row, cache, say), wanted.delay));
+    }
+  }
+  if (kernels.empty()) throw Failure(ExitCode::kUsage, "--kernel: names no kernel");
+  return kernels;
+}
+
+GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
+                            const fs::path& cache, const fs::path& strategy_module,
+                            const ImageExtras& more) {
+  ImageSpec spec;
+  spec.files = more.files;
+  spec.executables = more.executables;
+  spec.executables.push_back({wire::kGuestBinary, context.guest_binary});
+  // The order in which the kernel needs them; what a kernel has built in is left out.
+  std::vector<WantedModule> wanted = {{"qemu_fw_cfg", false}, {"libnvdimm", false},
+                                      {"nd_btt", true},       {"nd_pmem", false},
+                                      {"nd_e820", false},     {"crc32c", true}};
+  wanted.insert(wanted.end(), more.modules.begin(), more.modules.end());
+  std::set<std::string> tools;
+  for (const FileSystem& row : file_systems()) {
+    if (std::none_of(wanted.begin(), wanted.end(),
+                     [&](const WantedModule& m) { return m.name == row.module; })) {
+      wanted.push_back({row.module, false});
+    }
+    tools.insert(row.tool);
+  }
+  for (const std::string& tool : tools) {
+    const fs::path file = find_tool(tool);
+    if (file.empty()) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("{} is not installed; `make deps` installs what is missing", tool));
+    }
+    spec.executables.push_back({"/usr/sbin/" + tool, file});
+  }
+  // mkfs.ext4 takes its default features from here.
+  std::error_code error;
+  if (fs::exists("/etc/mke2fs.conf", error)) {
+    spec.files.push_back({"/etc/mke2fs.conf", "/etc/mke2fs.conf", {}, 0644});
+  }
+  if (!strategy_module.empty()) {
+    spec.files.push_back({wire::kStrategyModule, strategy_module, {}, 0644});
+  }
+  spec.modules = load_order(kernel.modules_dir, wanted);
+
+  const fs::path folder = cache / "images";
+  make_dirs(folder);
+  const TempDir work(folder);
+  const fs::path fresh = work.path() / "image";
+  GuestImage image;
+  image.sha256 = build_image(spec, fresh).sha256;
+  image.path = folder / (image.sha256 + ".cpio");
+  fs::rename(fresh, image.path, error);
+  if (error) throw_io_failure("cannot write", image.path, error.value());
+  prune_images(folder, image.path);
+  return image;
+}
+
+ModuleImage make_module_image(const CommandContext& context, const FetchedKernel& kernel,
+                              const fs::path& cache, const Say& say) {
+  ModuleImage made;
+  try {
+    const BuiltModule module = build_strategy_module(kernel, context.kmod, cache, say);
+    made.image = make_guest_image(context, kernel, cache, module.path);
+    made.context = {{"sha256", module.sha256},
+                    {"compiler", module.compiler},
+                    {"image_sha256", made.image.sha256}};
+  } catch (const Failure& failure) {
+    made.reason = failure.what();
+    say(made.reason);
+  }
+  return made;
+}
+
+void require_qemu() {
+  if (!find_program(VmSpec{}.qemu).empty()) return;
+  throw Failure(ExitCode::kUsage,
+                "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
+}
+
+nlohmann::json qemu_context() {
+  require_qemu();
+  const fs::path qemu = find_program(VmSpec{}.qemu);
+  const std::string version = run_command({qemu.string(), "--version"}).out;
+  return {{"version", version.substr(0, version.find('\n'))},
+          {"binary_sha256", sha256_of_file(qemu)},
+          {"arguments", nlohmann::json::object()}};
+}
+
+nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& image) {
+  return {
+      {"release", kernel.release},
+      {"version", nullptr},
+      {"package", kernel.package.empty() ? nlohmann::json(nullptr)
+                                         : nlohmann::json(kernel.package + " " + kernel.version)},
+      {"vmlinuz_sha256", sha256_of_file(kernel.vmlinuz)},
+      {"config_sha256", kernel.config.empty() ? nlohmann::json(nullptr)
+                                              : nlohmann::json(sha256_of_file(kernel.config))},
+      {"btf_crc32", nullptr},
+      {"image_sha256", image.sha256},
+      {"command_line", nullptr},
+      {"cpu_model", nullptr}};
+}
+
+VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std::string& fs_id,
+                  Accel accel) {
+  VmSpec spec;
+  spec.kernel = kernel.vmlinuz;
+  spec.initrd = image;
+  spec.ram_mib = kRamMib;
+  spec.pmem_mib = kPmemMib;
+  spec.accel = accel;
+  spec.fs = fs_id;
+  return spec;
+}
+
+Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel, const fs::path& cache,
+                   const std::atomic<bool>& cancel, const Say& say) {
+  if (wanted == "auto") {
+    const AccelProbe kvm = probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel);
+    if (kvm.works) {
+      say("accelerator: kvm");
+      return Accel::kKvm;
+    }
+    say(fmt::format("accelerator: tcg-icount (kvm: {})", kvm.reason));
+    return Accel::kTcgIcount;
+  }
+  const AccelInfo& info = accel_named(wanted);
+  if (info.accel == Accel::kKvm) {
+    const AccelProbe kvm = probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel);
+    if (!kvm.works) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("kvm does not boot {}: {}; use --accel auto or tcg-icount",
+                                kernel.release, kvm.reason));
+    }
+  }
+  return info.accel;
+}
+
+}  // namespace faultline

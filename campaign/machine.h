@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From a kernel's name to a virtual machine that can run cells.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "campaign/context.h"
+#include "vm/image.h"
+#include "vm/kernels.h"
+#include "vm/modules.h"
+#include "vm/qemu.h"
+
+namespace faultline {
+
+using Say = Progress;
+
+// The kernels that `names` (names and globs; `all`; `releases`; or one path with `modules`) stand
+// for, fetched. NAME+N, a kernel with a planted delay, is for those that hand it to the guest.
+enum class Planted { kRefuse, kTake };
+std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
+                                          const std::filesystem::path& cache, const Say& say,
+                                          Planted planted = Planted::kRefuse);
+
+struct GuestImage {
+  std::filesystem::path path;
+  std::string sha256;
+};
+
+// The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the
+// modules in load order. The same bytes for the same inputs, kept in the cache under their hash.
+// With `strategy_module` (a file) it holds that too: another image, so that cells which do not need
+// the module have the figures that they have where it was never built. So has `more`.
+struct ImageExtras {
+  std::vector<WantedModule> modules = {};
+  std::vector<ImageFile> files = {};
+  std::vector<ImageExecutable> executables = {};
+};
+GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
+                            const std::filesystem::path& cache,
+                            const std::filesystem::path& strategy_module = {},
+                            const ImageExtras& more = {});
+
+// The second image of a kernel, made when a cell needs it. Without one there is a reason: whatever
+// stands in the way (no network, no compiler), the other cells can be measured. Its reason is said.
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
+struct ModuleImage {
+  GuestImage image;
+  std::string reason;
+  nlohmann::json context;
+};
+ModuleImage make_module_image(const CommandContext& context, const FetchedKernel& kernel,
+                              const std::filesystem::path& cache, const Say& say);
+
+// Failure(kUsage) when QEMU is not installed.
+void require_qemu();
+
+// What a result's context says of QEMU, and of a kernel; `arguments` and what only a guest knows
+// are empty. Failure(kUsage) when QEMU is not installed.
+nlohmann::json qemu_context();
+nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& image);
+
+inline constexpr unsigned kRamMib = 512;
+inline constexpr unsigned kPmemMib = 512;
+
+// A machine of one vCPU for cells on this file system.
+VmSpec guest_spec(const FetchedKernel& kernel, const std::filesystem::path& image,
+                  const std::string& fs, Accel accel);
+
+// `auto` becomes the best accelerator that really boots this kernel; any other must boot it, or
+// Failure(kVmFailed) says why it does not.
+Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel,
+                   const std::filesystem::path& cache, const std::atomic<bool>& cancel,
+                   const Say& say);
+
+}  // namespace faultline

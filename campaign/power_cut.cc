@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/power_cut.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <random>
+
+#include "cell/failure.h"
+#include "harness/wire.h"
+#include "vm/files.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using wire::CrashWord;
+
+// In the guest's reports (harness/crash.h).
+constexpr int kZeroes = 0;
+constexpr int kForeign = -1;
+
+std::uint32_t big_endian(const unsigned char* bytes) {
+  return static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
+         static_cast<std::uint32_t>(bytes[2]) << 8 | static_cast<std::uint32_t>(bytes[3]);
+}
+
+CrashWord word_of(const PmemRecord& record) {
+  return static_cast<CrashWord>(record.value >> wire::kCrashWordShift);
+}
+
+[[noreturn]] void bad_log(const std::string& why) {
+  throw Failure(ExitCode::kVmFailed, "the log of the guest's stores to pmem: " + why);
+}
+
+template <typename Item>
+std::vector<Item> read_items(const fs::path& file) {
+  std::error_code error;
+  const std::uint64_t size = fs::file_size(file, error);
+  if (error) bad_log(fmt::format("there is no {}", file.filename().string()));
+  if (size % sizeof(Item) != 0) bad_log(fmt::format("{} is cut short", file.filename().string()));
+  std::vector<Item> items(size / sizeof(Item));
+  std::ifstream in(file, std::ios::binary);
+  in.read(reinterpret_cast<char*>(items.data()), static_cast<std::streamsize>(size));
+  if (!in) throw_io_failure("cannot read", file, errno);
+  return items;
+}
+
+}  // namespace
+
+PmemImage::PmemImage(const fs::path& file) {
+  for (const PmemPage& page : read_items<PmemPage>(file)) {
+    std::memcpy(pages_[page.index].data(), page.bytes, kPmemPage);
+  }
+}
+
+void PmemImage::apply(const PmemRecord& record) {
+  if (record.is_word()) return;
+  std::memcpy(pages_[record.offset() / kPmemPage].data() + record.offset() % kPmemPage,
+              &record.value, record.size());
+}
+
+void PmemImage::write(int fd, std::uint64_t start, std::uint64_t bytes) const {
+  if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(start),
+                  static_cast<off_t>(bytes)) != 0) {
+    throw_io_failure("cannot clear", "the guest's memory", errno);
+  }
+  for (const auto& [index, page] : pages_) {
+    if (::pwrite(fd, page.data(), kPmemPage, static_cast<off_t>(start + index * kPmemPage)) !=
+        static_cast<ssize_t>(kPmemPage)) {
+      throw_io_failure("cannot write", "the guest's memory", errno);
+    }
+  }
+}
+
+bool PmemImage::drop_last_commit() {
+  constexpr std::uint32_t kJbd2Magic = 0xc03b3998;  // include/linux/jbd2.h
+  constexpr std::uint32_t kJbd2Commit = 2;
+  constexpr std::uint32_t kXfsLogMagic = 0xfeedbabe;  // fs/xfs/libxfs/xfs_log_format.h
+  constexpr std::size_t kSector = 512;
+  unsigned char* newest = nullptr;
+  std::size_t length = 0;
+  std::uint64_t order = 0;
+  const auto take = [&](unsigned char* at, std::size_t bytes, std::uint64_t number) {
+    if (newest != nullptr && number <= order) return;
+    newest = at;
+    length = bytes;
+    order = number;
+  };
+  for (auto& [index, page] : pages_) {
+    unsigned char* at = page.data();
+    if (big_endian(at) == kJbd2Magic && big_endian(at + 4) == kJbd2Commit) {
+      take(at, kPmemPage, big_endian(at + 8));
+    }
+    for (std::size_t sector = 0; sector < kPmemPage; sector += kSector) {
+      if (big_endian(at + sector) != kXfsLogMagic) continue;
+      // h_lsn: the cycle, then the block.
+      take(at + sector, kSector,
+           std::uint64_t{big_endian(at + sector + 16)} << 32 | big_endian(at + sector + 20));
+    }
+  }
+  if (newest == nullptr) return false;
+  std::memset(newest, 0, length);
+  return true;
+}
+
+std::int64_t PmemImage::first_difference(const PmemImage& other) const {
+  static constexpr Bytes kNothing{};
+  const auto differs = [](const PmemImage& a, const PmemImage& b) {
+    for (const auto& [index, page] : a.pages_) {
+      const auto there = b.pages_.find(index);
+      if (page != (there == b.pages_.end() ? kNothing : there->second)) {
+        return static_cast<std::int64_t>(index);
+      }
+    }
+    return std::int64_t{-1};
+  };
+  const std::int64_t here = differs(*this, other);
+  return here >= 0 ? here : differs(other, *this);
+}
+
+PmemTrace PmemTrace::read(const fs::path& folder) {
+  PmemTrace trace;
+  trace.records = read_items<PmemRecord>(folder / kPmemLogFile);
+  if (trace.records.empty() || !trace.records.front().is_word() ||
+      word_of(trace.records.front()) != CrashWord::kBegin || !trace.records.back().is_word() ||
+      word_of(trace.records.back()) != CrashWord::kEnd) {
+    bad_log("it has no begin or no end");
+  }
+  trace.begin = PmemImage(folder / kPmemBeginFile);
+  PmemImage image = trace.begin;
+  for (const PmemRecord& record : trace.records) image.apply(record);
+  if (const auto page = image.first_difference(PmemImage(folder / kPmemEndFile)); page >= 0) {
+    bad_log(fmt::format("not all are in it: page {} of the pmem ends otherwise", page));
+  }
+  return trace;
+}
+
+void CrashState::apply(const PmemRecord& record) {
+  instructions += record.instructions;
+  if (!record.is_word()) return;
+  const std::uint64_t value = record.value & ((std::uint64_t{1} << wire::kCrashWordShift) - 1);
+  const std::uint64_t index = value >> wire::kCrashPageShift;
+  const int version = static_cast<int>(value & ((1U << wire::kCrashPageShift) - 1));
+  const auto page = [&]() -> Page& {
+    if (index >= pages.size()) bad_log(fmt::format("it tells of page {}", index));
+    return pages[index];
+  };
+  const auto tell = [](Number& number, std::uint64_t now) {
+    if (!number.begin) number.begin = now;
+    number.now = now;
+  };
+  switch (word_of(record)) {
+    case CrashWord::kBegin:
+    case CrashWord::kEnd:
+      return;
+    case CrashWord::kWriting:
+      page().started = version;
+      return;
+    case CrashWord::kWritten:
+      page().written = version;
+      return;
+    case CrashWord::kPromised:
+      page().promised = version;
+      return;
+    case CrashWord::kSize:
+      tell(size, value);
+      return;
+    case CrashWord::kSizePromised:
+      size.promised = std::max(size.promised, value);
+      return;
+    case CrashWord::kMtime:
+      tell(mtime, value);
+      return;
+    case CrashWord::kMtimePromised:
+      mtime.promised = std::max(mtime.promised, value);
+      return;
+  }
+  bad_log(fmt::format("unknown word {:#x}", record.value));
+}
+
+std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, std::size_t count,
+                                      std::uint64_t seed, Tear tear) {
+  std::vector<std::size_t> stores;
+  std::vector<std::size_t> promises;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const CrashWord word = word_of(records[i]);
+    if (!records[i].is_word()) {
+      stores.push_back(i + 1);
+    } else if (word == CrashWord::kPromised || word == CrashWord::kSizePromised ||
+               word == CrashWord::kMtimePromised) {
+      promises.push_back(i + 1);
+    }
+  }
+  std::mt19937_64 random(seed);
+  std::vector<std::size_t> points;
+  // One of each of `n` equal parts.
+  const auto spread = [&](const std::vector<std::size_t>& over, std::size_t n) {
+    for (std::size_t i = 0; i < n && !over.empty(); ++i) {
+      const std::size_t from = over.size() * i / n;
+      const std::size_t to = std::max(from + 1, over.size() * (i + 1) / n);
+      points.push_back(over[from + random() % (to - from)]);
+    }
+  };
+  const std::size_t at_promises = promises.empty() ? 0 : count / 2;
+  spread(promises, at_promises);
+  spread(stores, count - at_promises);
+  constexpr std::uint64_t kSector = 512;
+  const auto same_sector = [&](const PmemRecord& a, const PmemRecord& b) {
+    return !a.is_word() && !b.is_word() && b.offset() == a.offset() + a.size() &&
+           b.offset() % kSector != 0;
+  };
+  for (std::size_t& point : points) {
+    while (tear == Tear::kSector && point < records.size() &&
+           same_sector(records[point - 1], records[point])) {
+      ++point;
+    }
+  }
+  std::sort(points.begin(), points.end());
+  return points;
+}
+
+bool CrashCounts::any_lost() const { return lost.pages + lost.torn + lost.size + lost.mtime > 0; }
+
+void CrashCounts::add(const CrashCounts& other) {
+  promised.pages += other.promised.pages;
+  promised.size += other.promised.size;
+  promised.mtime += other.promised.mtime;
+  lost.pages += other.lost.pages;
+  lost.torn += other.lost.torn;
+  lost.size += other.lost.size;
+  lost.mtime += other.lost.mtime;
+  unpromised.pages += other.unpromised.pages;
+  unpromised.survived += other.unpromised.survived;
+  unpromised.size += other.unpromised.size;
+  unpromised.size_survived += other.unpromised.size_survived;
+  unpromised.mtime += other.unpromised.mtime;
+  unpromised.mtime_survived += other.unpromised.mtime_survived;
+}
+
+nlohmann::json CrashCounts::json() const {
+  return {
+      {"promised", {{"pages", promised.pages}, {"size", promised.size}, {"mtime", promised.mtime}}},
+      {"lost",
+       {{"pages", lost.pages}, {"torn", lost.torn}, {"size", lost.size}, {"mtime", lost.mtime}}},
+      {"unpromised",
+       {{"pages", unpromised.pages},
+        {"survived", unpromised.survived},
+        {"size", unpromised.size},
+        {"size_survived", unpromised.size_survived},
+        {"mtime", unpromised.mtime},
+        {"mtime_survived", unpromised.mtime_survived}}}};
+}
+
+namespace {
+
+std::string versions_text(const std::vector<int>& versions) {
+  std::vector<std::string> parts;
+  for (const int version : versions) {
+    parts.push_back(version == kZeroes    ? "zeroes"
+                    : version == kForeign ? "what was never written there"
+                                          : fmt::format("version {}", version));
+  }
+  return parts.empty() ? "beyond the end of the file"
+                       : fmt::format("{}", fmt::join(parts, " and "));
+}
+
+}  // namespace
+
+CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found) {
+  CrashVerdict verdict;
+  CrashCounts& counts = verdict.counts;
+  const bool there = found.is_object() && found.contains("size") && found["size"].is_number();
+  const auto size = there ? found["size"].get<std::uint64_t>() : 0;
+  const auto mtime = there ? found["mtime"].get<std::uint64_t>() : 0;
+
+  for (std::size_t i = 0; i < state.pages.size(); ++i) {
+    const CrashState::Page& page = state.pages[i];
+    std::vector<int> versions;
+    if (there && i < found["pages"].size()) versions = found["pages"][i].get<std::vector<int>>();
+    // Of a page that is being overwritten, old and new words may stand side by side.
+    const auto holds = [&](int least) {
+      return !versions.empty() && std::all_of(versions.begin(), versions.end(), [&](int version) {
+        return version >= least && version <= page.started;
+      });
+    };
+    if (page.promised > 0) {
+      ++counts.promised.pages;
+      if (!holds(page.promised)) {
+        const bool some = std::any_of(versions.begin(), versions.end(), [&](int version) {
+          return version >= page.promised && version <= page.started;
+        });
+        ++(some ? counts.lost.torn : counts.lost.pages);
+        verdict.what.push_back(fmt::format("page {}: {} instead of version {}", i,
+                                           versions_text(versions), page.promised));
+      }
+    }
+    if (page.written > page.promised) {
+      ++counts.unpromised.pages;
+      if (holds(page.written)) ++counts.unpromised.survived;
+    }
+  }
+  if (state.size.promised > 0) {
+    ++counts.promised.size;
+    if (size < state.size.promised) {
+      ++counts.lost.size;
+      verdict.what.push_back(fmt::format("size {} instead of {}", size, state.size.promised));
+    }
+  }
+  if (state.size.now > std::max(state.size.promised, state.size.begin.value_or(0))) {
+    ++counts.unpromised.size;
+    if (size >= state.size.now) ++counts.unpromised.size_survived;
+  }
+  if (state.mtime.promised > 0) {
+    ++counts.promised.mtime;
+    if (mtime < state.mtime.promised) {
+      ++counts.lost.mtime;
+      verdict.what.push_back(
+          fmt::format("mtime {} ns before the one promised", state.mtime.promised - mtime));
+    }
+  }
+  if (state.mtime.now > std::max(state.mtime.promised, state.mtime.begin.value_or(0))) {
+    ++counts.unpromised.mtime;
+    if (mtime >= state.mtime.now) ++counts.unpromised.mtime_survived;
+  }
+  if (!there && counts.any_lost()) {
+    const std::string error = found.is_object() ? found.value("error", "") : "";
+    verdict.what = {error.empty() ? "the file is not there" : error};
+  }
+  return verdict;
+}
+
+}  // namespace faultline

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/result.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <map>
+#include <thread>
+#include <tuple>
+
+#include "campaign/context.h"
+#include "cell/failure.h"
+#include "cell/schema.h"
+#include "vm/files.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The value of the first line of /proc/cpuinfo that starts with `key`.
+std::string cpu_info(const std::string& key) {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(key)) return line.substr(line.find(':') + 2);
+  }
+  return "";
+}
+
+// As Google Benchmark has it: a governor that is not `performance`.
+bool cpu_scaling() {
+  std::ifstream in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  std::string governor;
+  return in >> governor && governor != "performance";
+}
+
+// What a row and its twin share: the cell, and which sample it is.
+std::tuple<std::string, Count, Count> sample_of(const Row& row) {
+  return {*row.cell, row.seed, row.repetition_index};
+}
+
+}  // namespace
+
+nlohmann::json result_context(const std::vector<std::string>& command_line, bool on_host,
+                              const TimeBase& time) {
+  utsname name{};
+  uname(&name);
+  const std::time_t now = std::time(nullptr);
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  double load[3] = {};
+  const int loads = getloadavg(load, 3);
+  nlohmann::json context = {
+      {"schema_version", kSchemaVersion},
+      {"date", fmt::format("{:%Y-%m-%dT%H:%M:%S+00:00}", fmt::gmtime(now))},
+      {"executable", "faultline"},
+      {"num_cpus", std::thread::hardware_concurrency()},
+      {"mhz_per_cpu", static_cast<long>(std::strtod(cpu_info("cpu MHz").c_str(), nullptr))},
+      {"cpu_scaling_enabled", cpu_scaling()},
+      {"caches", nlohmann::json::array()},
+      {"load_avg", std::vector<double>(load, load + (loads > 0 ? loads : 0))},
+#ifdef NDEBUG
+      {"library_build_type", "release"},
+#else
+      {"library_build_type", "debug"},
+#endif
+      {"faultline", {{"version", build_version()}, {"git_revision", build_revision()}}},
+      {"command_line", command_line},
+      {"complete", false},
+      {"reason", "not finished"},
+      {"host",
+       {{"cpu_model", cpu_info("model name")},
+        {"kernel", name.release},
+        {"memory_bytes", pages * sysconf(_SC_PAGE_SIZE)}}},
+      {"on", on_host ? "host" : "vm"},
+      {"accel", time.accel},
+      {"time_domain", time.time_domain},
+      {"unit", time.unit},
+      {"qemu", nullptr},
+      {"kernels", nlohmann::json::object()},
+      {"file_systems", nlohmann::json::object()},
+      {"tables", tables_json()},
+      {"elapsed_s", 0.0}};
+  return context;
+}
+
+namespace {
+
+// What of the tax falls on each phase, so that they add up to it. The marks' share is known by
+// their number. A fault that waits meets other programs too, most of them in those that it waits
+// for: what the marks do not account for is the waiting's, if that is where most of the time goes.
+void share_tax(std::vector<PhaseFigures>& phases, double tax) {
+  PhaseFigures* waiting = nullptr;
+  double marks = 0;
+  double whole = 0;
+  for (PhaseFigures& phase : phases) {
+    marks += phase.marks_cost;
+    whole += phase.mean.value;
+    if (phase.id == "commit_wait" || (phase.id == "log_wait" && waiting == nullptr)) {
+      waiting = &phase;
+    }
+  }
+  if (marks <= 0) return;
+  if (waiting != nullptr && (tax < marks || waiting->mean.value < whole / 10)) waiting = nullptr;
+  const double scale = waiting == nullptr ? tax / marks : 1;
+  for (PhaseFigures& phase : phases) {
+    const double share = scale * phase.marks_cost + (&phase == waiting ? tax - marks : 0);
+    phase.tax = share;
+    phase.net = phase.mean.value - share;
+  }
+}
+
+}  // namespace
+
+void note_elapsed(nlohmann::json& context, double seconds) {
+  context["elapsed_s"] = std::round(seconds * 10) / 10;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  context["peak_rss_kib"] = usage.ru_maxrss;
+}
+
+void add_tax(std::vector<Row>& rows) {
+  std::map<std::tuple<std::string, Count, Count>, const Row*> twins;
+  for (const Row& row : rows) {
+    if (row.probes == Probes::k_off && is_ok(row)) twins[sample_of(row)] = &row;
+  }
+  for (Row& row : rows) {
+    // A set that sees no faults costs a fault nothing that would be worth a figure.
+    if (!sees(row.probes, kSeesFaults) || !is_ok(row)) continue;
+    const auto twin = twins.find(sample_of(row));
+    if (twin == twins.end()) continue;
+    const double tax = *row.per_fault - *twin->second->per_fault;
+    row.tax = tax;
+    row.tax_page = *row.per_page - *twin->second->per_page;
+    if (row.phases) share_tax(*row.phases, tax);
+  }
+}
+
+void write_result(const fs::path& dir, const nlohmann::json& context,
+                  const std::vector<Row>& rows) {
+  nlohmann::json written = nlohmann::json::array();
+  for (const Row& row : rows) written.push_back(json_of(row));
+  const nlohmann::json result = {{"context", context}, {"benchmarks", std::move(written)}};
+  // A console line may hold any byte.
+  write_file(dir / kResultName,
+             result.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+ReadResult read_result(const fs::path& dir) {
+  std::ifstream in(dir / kResultName);
+  const nlohmann::json result = nlohmann::json::parse(in, nullptr, false);
+  if (!result.is_object() || !result.contains("context") || !result.contains("benchmarks") ||
+      !result["benchmarks"].is_array()) {
+    return {};
+  }
+  ReadResult read{.context = result["context"]};
+  try {
+    for (const nlohmann::json& row : result["benchmarks"]) {
+      read.rows.push_back(earlier_row_from_json(row));
+    }
+  } catch (const Failure&) {
+    return {};
+  }
+  return read;
+}
+
+void claim_output(const fs::path& dir, bool replace) {
+  std::error_code error;
+  if (fs::exists(dir / kResultName, error) && !replace) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} holds another run's result; give another --out, or --force to "
+                              "replace it",
+                              dir.string()));
+  }
+  make_dirs(dir);
+  if (access(dir.c_str(), W_OK) != 0) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{}: cannot be written; give another --out", dir.string()));
+  }
+}
+
+}  // namespace faultline

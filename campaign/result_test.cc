@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/result.h"
+
+#include <gtest/gtest.h>
+
+namespace faultline {
+namespace {
+
+Row row(const char* cell, Probes probes, const char* status, double fault, double page) {
+  Row made;
+  made.cell = Line(cell);
+  made.name = std::string(cell) + "/" + id_of(probes);
+  made.probes = probes;
+  made.status = status;
+  made.per_fault = fault;
+  made.per_page = page;
+  return made;
+}
+
+TEST(Tax, IsTheProbedFigureLessTheTwins) {
+  std::vector<Row> rows = {
+      row("a", Probes::k_off, "ok", 5000, 7000),    row("a", Probes::k_on, "ok", 5500, 7600),
+      row("b", Probes::k_on, "ok", 100, 100),  // no twin
+      row("c", Probes::k_off, "failed", 1, 1),      row("c", Probes::k_on, "ok", 9, 9),
+      row("a", Probes::k_interruptions, "ok", 9, 9)};
+  add_tax(rows);
+  EXPECT_EQ(rows[1].tax->value, 500.0);
+  EXPECT_EQ(rows[1].tax_page->value, 600.0);
+  for (const std::size_t none : {0, 2, 4, 5}) EXPECT_FALSE(rows[none].tax) << none;
+}
+
+TEST(Tax, IsOfTheTwinWithTheSameSeed) {
+  std::vector<Row> rows = {row("a", Probes::k_off, "ok", 5000, 5000),
+                           row("a", Probes::k_off, "ok", 5600, 5600),
+                           row("a", Probes::k_on, "ok", 5900, 5900)};
+  rows[1].seed = rows[2].seed = 1;
+  add_tax(rows);
+  EXPECT_EQ(rows[2].tax->value, 300.0);
+}
+
+PhaseFigures phase(const char* id, double mean, double marks_cost) {
+  return {.id = id, .mean = mean, .marks_cost = marks_cost};
+}
+
+TEST(Tax, OfAFaultThatWaitsForNobodyIsSharedByMarks) {
+  std::vector<Row> rows = {row("a", Probes::k_off, "ok", 5000, 5000),
+                           row("a", Probes::k_phases, "ok", 6400, 6400)};
+  rows[1].phases = {phase("entry", 1200, 300), phase("other", 5200, 100)};
+  add_tax(rows);
+  EXPECT_EQ(rows[1].tax->value, 1400.0);
+  // 1400 in the ratio of 300 to 100.
+  const std::vector<PhaseFigures>& phases = *rows[1].phases;
+  EXPECT_EQ(phases[0].tax->value, 1050.0);
+  EXPECT_EQ(phases[0].net->value, 150.0);
+  EXPECT_EQ(phases[1].tax->value, 350.0);
+  EXPECT_EQ(phases[1].net->value, 4850.0);
+}
+
+TEST(Tax, ThatNoMarkAccountsForIsTheWaitings) {
+  std::vector<Row> rows = {row("a", Probes::k_off, "ok", 73000, 73000),
+                           row("a", Probes::k_phases, "ok", 77000, 77000)};
+  rows[1].phases = {phase("entry", 1200, 300), phase("log_wait", 9000, 200),
+                    phase("commit_wait", 60000, 200), phase("other", 6800, 100)};
+  add_tax(rows);
+  const std::vector<PhaseFigures>& phases = *rows[1].phases;
+  EXPECT_EQ(phases[0].tax->value, 300.0);
+  EXPECT_EQ(phases[1].tax->value, 200.0);
+  // 200 of its marks, and 4000 - 800 that is left.
+  EXPECT_EQ(phases[2].tax->value, 3400.0);
+  EXPECT_EQ(phases[3].tax->value, 100.0);
+}
+
+}  // namespace
+}  // namespace faultline

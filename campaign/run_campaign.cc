@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/run_campaign.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "campaign/outliers.h"
+#include "campaign/progress.h"
+#include "campaign/result.h"
+#include "campaign/sample_writer.h"
+#include "campaign/watch.h"
+#include "cell/plan.h"
+#include "cell/words.h"
+#include "harness/wire.h"
+#include "vm/files.h"
+#include "vm/guest.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The result file is written anew at most this often while cells come in.
+constexpr std::chrono::seconds kSaveInterval{5};
+// The fewest whose least and greatest are an interval (docs/compare.md).
+constexpr const char* kDefaultSeeds = "5";
+
+// What a guest's end means for its row. `came`: it sent one.
+void judge_row(Row& row, const GuestOutcome& outcome, bool came) {
+  if (!outcome.ok()) {
+    const bool cancelled = outcome.verdict == Verdict::kCancelled;
+    row.status = cancelled ? kStatusIncomplete : kStatusFailed;
+    row.reason = cancelled ? "interrupted" : outcome.message;
+  } else if (!came) {
+    row.status = kStatusFailed;
+    row.reason = "the guest ended well but sent no row";
+  } else if (!outcome.console_warnings.empty()) {
+    row.status = kStatusFailed;
+    row.reason = "the kernel warned: " + outcome.console_warnings.front();
+  }
+}
+
+// The row that a guest sent for a job; why there is none.
+std::optional<Row> sent_row(const std::string& payload, const Row& planned, std::string& why) {
+  try {
+    Row sent = row_from_json(nlohmann::json::parse(payload));
+    if (sent.name != planned.name) {
+      why = fmt::format("the guest sent a row of {}", static_cast<const std::string&>(sent.name));
+      return std::nullopt;
+    }
+    return sent;
+  } catch (const std::exception& e) {
+    if (!payload.empty()) why = fmt::format("the guest sent no row: {}", e.what());
+    return std::nullopt;
+  }
+}
+
+class RunCampaign {
+ public:
+  RunCampaign(const RunWish& wish, const CommandContext& context)
+      : wish_(wish), context_(context), progress_(wish.quiet) {}
+
+  RunEnd execute();
+
+ private:
+  [[nodiscard]] Selection selection() const;
+  [[nodiscard]] Sampling sampling() const;
+  void prepare();
+  void plan(std::size_t number, const RunnerKernel& kernel);
+  void interleave();
+  void run_cells();
+  void take(const CellJob& job, const std::string& payload, const std::string& samples,
+            const GuestOutcome& outcome);
+  void explain_outliers();
+  void save();
+  void finish();
+  [[nodiscard]] double elapsed() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+  RunWish wish_;
+  const CommandContext& context_;
+  ProgressLine progress_;
+  std::atomic<bool> cancel_{false};
+  std::unique_ptr<Runner> runner_;
+  SharedContext shared_;
+  bool virtual_time_ = true;
+  std::vector<Row> rows_;                       // as long as cells run, under shared_.mutex
+  std::map<std::string, std::size_t> numbers_;  // of cells, in the order planned: for shards
+  std::vector<CellJob> jobs_;
+  std::unique_ptr<SampleWriter> samples_;
+  std::size_t vm_failures_ = 0;
+  std::vector<std::string> last_tail_;  // console lines that were shown last
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point saved_;
+};
+
+// An option that names nothing is no wish for the default.
+void check_lists(const std::map<std::string, std::string>& lists) {
+  for (const auto& [name, list] : lists) {
+    if (!list.empty() && list.find_first_not_of(',') == std::string::npos) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--{}: '{}' names nothing; `faultline list` prints "
+                                "what there is",
+                                name, list));
+    }
+  }
+}
+
+void apply_preset(RunWish& wish) {
+  if (wish.preset.empty()) return;
+  std::vector<std::string> names;
+  for (const Preset& preset : presets()) {
+    names.emplace_back(preset.id);
+    if (wish.preset != preset.id) continue;
+    for (const auto& [name, list] : preset.lists) {
+      if (wish.lists[name].empty()) wish.lists[name] = list;
+    }
+    if (wish.touches == 0) wish.touches = preset.touches;
+    return;
+  }
+  throw Failure(ExitCode::kUsage, fmt::format("--preset: nothing is called '{}'; there is: {}",
+                                              wish.preset, fmt::join(names, ", ")));
+}
+
+Selection RunCampaign::selection() const {
+  Selection selection;
+  for (const auto& [axis, list] : wish_.lists) {
+    if (!list.empty()) selection.patterns[axis] = split_list(list);
+  }
+  selection.wall = !virtual_time_;
+  if (wish_.touches != 0) selection.touches = wish_.touches;
+  return selection;
+}
+
+Sampling RunCampaign::sampling() const {
+  Sampling sampling{.sets = probe_sets_named(wish_.probes), .samples = wish_.samples};
+  check_vary(wish_.vary);
+  sampling.vary = wish_.host ? kVaryNone : wish_.vary;
+  if (virtual_time_) {
+    if (wish_.repetitions > 1) {
+      throw Failure(ExitCode::kUsage,
+                    "--repetitions: in virtual time each would be identical to the first; "
+                    "--seeds varies what a figure should not hang on");
+    }
+    sampling.seeds = seeds_named(wish_.seeds.empty() ? kDefaultSeeds : wish_.seeds);
+    // A contest is many runs over periods and phases already.
+    if (!wish_.seeds.empty()) sampling.contest_seeds = sampling.seeds;
+  } else {
+    if (!wish_.seeds.empty()) {
+      throw Failure(ExitCode::kUsage,
+                    "--seeds: of virtual time only; in wall time --repetitions N measures N times");
+    }
+    sampling.repetitions = std::max(1U, wish_.repetitions);
+  }
+  return sampling;
+}
+
+void RunCampaign::prepare() {
+  apply_preset(wish_);
+  check_lists(wish_.lists);
+  static_cast<void>(shard_named(wish_.shard));
+  const Say say = [this](const std::string& line) { progress_.say(line); };
+  // What a preset says of file systems is for the VM.
+  if (wish_.host) wish_.lists.erase("fs");
+  virtual_time_ = !wish_.host && wish_.repetitions == 0;
+  // Names first: a typing error should cost neither a download nor a folder.
+  plan_cells(selection());
+  static_cast<void>(sampling());
+  claim_output(wish_.out, wish_.force);
+  runner_ = wish_.host ? make_host_runner(context_, *wish_.host, say, cancel_)
+                       : make_vm_runner(context_, wish_.vm, say, cancel_);
+  const std::vector<RunnerKernel> kernels = runner_->prepare(shared_);
+  virtual_time_ = runner_->time().time_domain == kTimeDomains[0];
+  nlohmann::json known = std::move(shared_.json);
+  shared_.json = result_context(context_.command_line, wish_.host.has_value(), runner_->time());
+  shared_.json.update(known);
+  for (std::size_t i = 0; i < kernels.size(); ++i) plan(i, kernels[i]);
+  samples_ = std::make_unique<SampleWriter>(wish_.out);
+}
+
+void RunCampaign::plan(std::size_t number, const RunnerKernel& kernel) {
+  const Shard shard = shard_named(wish_.shard);
+  const std::vector<PlannedCell> cells = plan_cells(selection(), kernel.sources, kernel.around);
+  for (const PlannedRow& planned : plan_rows(kernel.id, cells, sampling())) {
+    Row row = empty_row(planned.cell, kStatusSkipped, planned.skip);
+    // A cell stays with its twin and its other seeds.
+    const std::size_t of = numbers_.emplace(*row.cell, numbers_.size()).first->second;
+    if (of % shard.count != shard.index) continue;
+    row.repetitions = planned.repetitions;
+    row.accel = std::string(runner_->time().accel);
+    row.vcpus = runner_->vcpus();
+    if (planned.skip.empty()) {
+      CellJob job{.row = rows_.size(), .cell = planned.cell, .what = row.name};
+      if (job.cell.seed != 0) job.what += fmt::format(" seed {}", job.cell.seed);
+      if (job.cell.repetition != 0) job.what += fmt::format(" repetition {}", job.cell.repetition);
+      row.reason = runner_->assign(number, job, row);
+      if (row.reason.empty()) {
+        row.status = kStatusIncomplete;
+        row.reason = "not run";
+        jobs_.push_back(std::move(job));
+      }
+    }
+    rows_.push_back(std::move(row));
+  }
+}
+
+// So that a drift of the machine, or an end before the end, meets all cells alike.
+void RunCampaign::interleave() {
+  std::stable_sort(jobs_.begin(), jobs_.end(), [](const CellJob& a, const CellJob& b) {
+    return std::pair(a.cell.seed, a.cell.repetition) < std::pair(b.cell.seed, b.cell.repetition);
+  });
+  if (wish_.reverse) std::reverse(jobs_.begin(), jobs_.end());
+}
+
+void RunCampaign::take(const CellJob& job, const std::string& payload, const std::string& samples,
+                       const GuestOutcome& outcome) {
+  Row& row = rows_[job.row];
+  std::string why;
+  std::optional<Row> sent = sent_row(payload, row, why);
+  if (sent) {
+    // What the guest does not know of its own surroundings.
+    sent->repetitions = row.repetitions;
+    sent->accel = row.accel;
+    sent->vcpus = row.vcpus;
+    row = std::move(*sent);
+    if (!samples.empty()) row.samples = samples_->add(samples);
+  }
+  judge_row(row, outcome, sent.has_value());
+  if (!sent && outcome.ok() && !why.empty()) row.reason = why;
+  runner_->note_life(outcome, row);
+  if (!outcome.ok() && outcome.verdict != Verdict::kCancelled) {
+    if (outcome.exit_code == ExitCode::kVmFailed) ++vm_failures_;
+    progress_.say(fmt::format("{}: {}", job.what, row.reason));
+    // A guest that cannot be made ready fails every cell of its file system alike.
+    if (last_tail_ != outcome.console_tail) {
+      for (const std::string& line : outcome.console_tail) progress_.say("  | " + line);
+    }
+    last_tail_ = outcome.console_tail;
+  } else if (row.status == kStatusFailed) {
+    progress_.say(fmt::format("{}: {}", job.what, row.reason));
+  }
+}
+
+void RunCampaign::run_cells() {
+  progress_.start(jobs_.size());
+  std::vector<std::string> payloads(jobs_.size());
+  std::vector<std::string> samples(jobs_.size());
+  run_many(
+      jobs_.size(), wish_.jobs,
+      [&](std::size_t i) {
+        return runner_->run(
+            jobs_[i],
+            [&](const wire::Frame& frame) {
+              (frame.type == wire::kSamples ? samples : payloads)[i] = frame.payload;
+            },
+            shared_, cancel_);
+      },
+      [&](std::size_t i, const GuestOutcome& outcome) {
+        const std::lock_guard lock(shared_.mutex);
+        take(jobs_[i], payloads[i], std::exchange(samples[i], {}), outcome);
+        progress_.step(jobs_[i].what);
+        if (const auto now = std::chrono::steady_clock::now(); now - saved_ >= kSaveInterval) {
+          save();
+          saved_ = now;
+        }
+      },
+      cancel_);
+}
+
+// Runs each outlier and its cell's middle sample again: with each accident alone, and with probes
+// on all that may interrupt. These touch nothing of the fault: what fell into it does so again.
+void RunCampaign::explain_outliers() {
+  const std::vector<Outliers> found = find_outliers(jobs_, rows_, wish_.outlier);
+  if (found.empty() || cancel_) return;
+  const std::vector<Remeasurement> again = remeasurements(found, wish_.vary == kVaryAll);
+  std::size_t count = 0;
+  for (const Outliers& outliers : found) count += outliers.jobs.size();
+  progress_.say(
+      fmt::format("{} samples lie over {} % off their cell's median; to learn why, {} "
+                  "more lives with one accident each, and with probes on what interrupts",
+                  count, wish_.outlier, again.size()));
+  progress_.start(again.size());
+  std::vector<std::string> payloads(again.size());
+  std::map<std::size_t, MeasuredAgain> seen;
+  run_many(
+      again.size(), wish_.jobs,
+      [&](std::size_t i) {
+        CellJob job = jobs_[again[i].job];
+        job.cell = remeasured_cell(job.cell, again[i]);
+        return runner_->run(
+            job,
+            [&](const wire::Frame& frame) {
+              if (frame.type == wire::kResult) payloads[i] = frame.payload;
+            },
+            shared_, cancel_);
+      },
+      [&](std::size_t i, const GuestOutcome& outcome) {
+        progress_.step(jobs_[again[i].job].what);
+        if (!outcome.ok()) return;
+        try {
+          const Row row = row_from_json(nlohmann::json::parse(payloads[i]));
+          MeasuredAgain& sample = seen[again[i].job];
+          sample.seed = row.seed;
+          if (again[i].vary.empty()) {
+            sample.interruptions = row.interruptions;
+          } else {
+            if (!sample.alone) sample.alone = CostByName{};
+            (*sample.alone)[again[i].vary] = row.per_page;
+          }
+        } catch (const std::exception&) {
+          // What cannot be told stays untold; the sample itself was measured.
+        }
+      },
+      cancel_);
+  const std::lock_guard lock(shared_.mutex);
+  const auto told = [&](std::size_t job) {
+    return seen.contains(job) ? std::optional(seen.at(job)) : std::nullopt;
+  };
+  for (const Outliers& outliers : found) {
+    for (const std::size_t job : outliers.jobs) {
+      Row& row = rows_[jobs_[job].row];
+      row.outlier = OutlierFigures{.median = outliers.median,
+                                   .percent = (*row.per_page / outliers.median - 1) * 100,
+                                   .here = told(job),
+                                   .typical = told(outliers.typical)};
+    }
+  }
+}
+
+void RunCampaign::save() {
+  note_elapsed(shared_.json, elapsed());
+  write_result(wish_.out, shared_.json, rows_);
+}
+
+void RunCampaign::finish() {
+  const std::lock_guard lock(shared_.mutex);
+  add_tax(rows_);
+  const Tally t = tally(rows_);
+  const bool interrupted = *context_.interrupted;
+  shared_.json["complete"] = !interrupted && t.incomplete == 0;
+  shared_.json["reason"] = interrupted ? fmt::format("interrupted: {} cells not run", t.incomplete)
+                           : t.incomplete != 0 ? fmt::format("{} cells incomplete", t.incomplete)
+                                               : "";
+  save();
+}
+
+RunEnd RunCampaign::execute() {
+  // Signals set a flag of the command's; what runs here listens to its own.
+  const Watch watch([this] {
+    if (*context_.interrupted) cancel_ = true;
+    if (wish_.total_s > 0 && elapsed() > wish_.total_s) cancel_ = true;
+  });
+  prepare();
+  interleave();
+  if (wish_.jobs == 0 || wish_.host) wish_.jobs = runner_->workers();
+  if (!jobs_.empty()) {
+    save();
+    saved_ = std::chrono::steady_clock::now();
+    runner_->warm_up(jobs_, wish_.jobs, shared_, progress_, cancel_);
+    run_cells();
+    if (virtual_time_) explain_outliers();
+  }
+  // Nothing of ours is on the user's mount when the result says that the run is over.
+  runner_->close();
+  finish();
+
+  const Tally t = tally(rows_);
+  progress_.say(fmt::format("{} cells: {} ok, {} skipped, {} failed, {} incomplete; {}; {}",
+                            rows_.size(), t.ok, t.skipped, t.failed, t.incomplete,
+                            clock_text(elapsed()), (fs::path(wish_.out) / kResultName).string()));
+  RunEnd end{.code = t.ok == 0 ? ExitCode::kSkipped : ExitCode::kPass};
+  if (t.failed != 0) end.code = ExitCode::kRegression;
+  if (*context_.interrupted || t.incomplete != 0) end.code = ExitCode::kUsage;
+  if (vm_failures_ != 0) end.code = ExitCode::kVmFailed;
+  end.context = std::move(shared_.json);
+  end.rows = std::move(rows_);
+  return end;
+}
+
+}  // namespace
+
+const std::vector<Preset>& presets() {
+  static const std::vector<Preset> table = {
+      {.id = "kara2017",
+       .summary = "the cells of Jan Kara's table of 2017, with and without MAP_SYNC",
+       .lists = {{"fs", "ext4,xfs"},
+                 {"strategy", "volatile,map_sync"},
+                 {"workload", "first_touch,copy_beside"},
+                 {"state", "hole,written"}},
+       .touches = 512}};
+  return table;
+}
+
+Tally tally(const std::vector<Row>& rows) {
+  Tally t;
+  for (const Row& row : rows) {
+    (row.status == kStatusOk        ? t.ok
+     : row.status == kStatusSkipped ? t.skipped
+     : row.status == kStatusFailed  ? t.failed
+                                    : t.incomplete)++;
+  }
+  return t;
+}
+
+Shard shard_named(const std::string& text) {
+  Shard shard;
+  if (text.empty()) return shard;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%zu/%zu%c", &shard.index, &shard.count, &rest) != 2 ||
+      shard.index < 1 || shard.index > shard.count) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--shard: '{}' is not I/N with I from 1 to N, as 2/3", text));
+  }
+  --shard.index;
+  return shard;
+}
+
+RunEnd run_campaign(const RunWish& wish, const CommandContext& context) {
+  return RunCampaign(wish, context).execute();
+}
+
+}  // namespace faultline

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A selection of cells to one result file: plan, runner, outliers, result. `faultline run` is this
+// with options; other verbs ask for it directly.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "campaign/context.h"
+#include "campaign/runner.h"
+#include "cell/failure.h"
+#include "cell/row.h"
+
+namespace faultline {
+
+struct RunWish {
+  std::map<std::string, std::string> lists = {};  // names and globs by axis id, with commas
+  std::string preset = {};                        // a selection by name; `lists` go before it
+  std::string probes = "on,off";
+  std::uint64_t touches = 0;  // measured stores per cell; 0: the workload's own
+  std::string seeds = {};     // virtual time: N or FIRST..LAST; empty: the default
+  unsigned repetitions = 0;   // wall time; 0: one
+  std::string vary = kVaryAll;
+  // A sample further off its cell's median, in percent, is measured again to learn why. The
+  // accidents that all figures carry are below (docs/repeatability.md).
+  double outlier = 3;
+  std::string shard = {};  // I/N: every Nth cell from the Ith on
+  bool reverse = false;    // the last cell first
+  bool samples = false;    // keep a record per event
+  VmWish vm = {};
+  std::optional<HostWish> host = std::nullopt;  // on the machine itself, and not in a VM
+  unsigned jobs = 0;   // cells side by side; 0: as many as do not touch each other
+  double total_s = 0;  // seconds for everything; 0: no limit
+  std::string out = "out";
+  bool force = false;  // replace a result that is there
+  bool quiet = false;  // no progress
+};
+
+struct RunEnd {
+  ExitCode code = ExitCode::kPass;
+  nlohmann::json context = {};
+  std::vector<Row> rows = {};
+};
+
+// Writes OUT/result.json as it goes. Failure(kUsage) before anything is measured when the wish
+// cannot be.
+RunEnd run_campaign(const RunWish& wish, const CommandContext& context);
+
+// A selection with a name.
+struct Preset {
+  const char* id;
+  const char* summary;
+  std::map<std::string, std::string> lists;  // by axis id
+  std::uint64_t touches;
+};
+const std::vector<Preset>& presets();
+
+// Counts by status.
+struct Tally {
+  std::size_t ok = 0;
+  std::size_t skipped = 0;
+  std::size_t incomplete = 0;
+  std::size_t failed = 0;
+};
+Tally tally(const std::vector<Row>& rows);
+
+// The part of the rows that a run measures: those of cells whose number is `index` modulo `count`.
+struct Shard {
+  std::size_t index = 0;
+  std::size_t count = 1;
+};
+// "2/3"; empty: all. Failure(kUsage).
+Shard shard_named(const std::string& text);
+
+}  // namespace faultline

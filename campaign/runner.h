@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Where cells run: a guest of QEMU's, or the machine itself. A campaign asks one of them and does
+// not know which.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "campaign/context.h"
+#include "campaign/machine.h"
+#include "campaign/progress.h"
+#include "campaign/result.h"
+#include "cell/axes.h"
+#include "cell/plan.h"
+#include "cell/row.h"
+#include "vm/guest.h"
+
+namespace faultline {
+
+// One row that is to be measured, and what it is measured in.
+struct CellJob {
+  std::size_t row = 0;  // in the result
+  Cell cell = {};
+  VmSpec spec = {};       // of a guest; unused on the host
+  std::string what = {};  // to tell the user: the row's name, and which of its samples
+  bool module = false;    // its image holds the strategy module
+};
+
+// The result's context, which guests fill in as they come up.
+struct SharedContext {
+  std::mutex mutex;
+  nlohmann::json json;
+};
+
+// One kernel on which the selection is measured.
+struct RunnerKernel {
+  std::string id = {};
+  Sources sources = {};  // the tables; on the host the one file system of the folder
+  Surroundings around = {};
+};
+
+class Runner {
+ public:
+  virtual ~Runner() = default;
+
+  [[nodiscard]] virtual TimeBase time() const = 0;
+  // How many cells may run side by side without touching each other's figures.
+  [[nodiscard]] virtual unsigned workers() const = 0;
+  // Fetches, builds and looks; from then on the context says what cells run on. Failure when that
+  // cannot be.
+  virtual std::vector<RunnerKernel> prepare(SharedContext& context) = 0;
+  // Readies the machine of a job on kernel number `kernel`, and says in the row what it is. A
+  // reason: it cannot be, and the row is skipped.
+  virtual std::string assign(std::size_t kernel, CellJob& job, Row& row) = 0;
+  // What cells have in common, before the first of them.
+  virtual void warm_up(const std::vector<CellJob>& jobs, unsigned workers, SharedContext& context,
+                       ProgressLine& progress, std::atomic<bool>& cancel) = 0;
+  // One cell to its end. `on_frame` gets its `samples` and `result` frames; others go into the
+  // context.
+  virtual GuestOutcome run(const CellJob& job, const FrameCallback& on_frame,
+                           SharedContext& context, const std::atomic<bool>& cancel) = 0;
+  // What a row says of vCPUs that no job has settled; nothing where there are none.
+  [[nodiscard]] virtual std::optional<Count> vcpus() const = 0;
+  // Puts into the row what only the end of its life tells.
+  virtual void note_life(const GuestOutcome& outcome, Row& row) const = 0;
+  // Nothing of ours is left behind afterwards.
+  virtual void close() = 0;
+};
+
+struct VmWish {
+  std::string kernel = "bookworm";
+  std::string modules = {};  // of a kernel that is a path
+  std::string accel = "tcg-icount";
+  unsigned pmem_mib = kPmemMib;
+  Deadlines deadlines = {.boot_s = 300, .cell_s = 300};
+};
+std::unique_ptr<Runner> make_vm_runner(const CommandContext& context, const VmWish& wish, Say say,
+                                       std::atomic<bool>& cancel);
+
+struct HostWish {
+  std::string dir = {};     // a folder on the mount to measure
+  bool page_cache = false;  // it need not be on DAX
+  double boot_s = 300;      // for a look at it
+  double cell_s = 300;
+};
+std::unique_ptr<Runner> make_host_runner(const CommandContext& context, const HostWish& wish,
+                                         Say say, std::atomic<bool>& cancel);
+
+// Takes what a frame of kind `hello` or `ready` says of a kernel and a file system into the
+// context. `context` is locked by the caller.
+void note_hello(const nlohmann::json& payload, nlohmann::json& kernel);
+nlohmann::json made_file_system(const nlohmann::json& payload);
+
+}  // namespace faultline

@@ -1,4 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0-only
-#pragma once
-
-#include "cell/failure.h"

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/prepare.h"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include "cell/failure.h"
+#include "harness/seed.h"
+
+namespace faultline {
+namespace {
+
+// Touches before the measured ones, on pages of their own, so that first-call costs are paid.
+constexpr uint64_t kWarmupPte = 16;
+constexpr uint64_t kWarmupPmd = 1;
+// Long enough for the kernel's deferred work after the preparation; idle time costs nothing real
+// under `sleep=off`.
+constexpr long kSettleNs = 50'000'000;
+
+void settle(uint64_t more_ns) {
+  const timespec span{0, kSettleNs + static_cast<long>(more_ns)};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &span, nullptr);
+}
+
+}  // namespace
+
+PreparedCell::PreparedCell(const Cell& cell, const RunContext& context)
+    : cell_(cell),
+      context_(context),
+      stride_(cell.stride()),
+      warmup_(context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte) +
+              more_warmup(cell)),
+      bytes_((warmup_ + cell.touches) * stride_),
+      file_(context.directory + "/cell", bytes_, cell.state, cell.order == Order::kPmd) {
+  if (context.strategy.mapped) {
+    mapping_ = std::make_unique<Mapping>(file_, bytes_, context.strategy.map_sync, cell.order);
+  }
+}
+
+void PreparedCell::get_ready() {
+  // Loaded by the cell that needs it; the file keeps the strategy until it is closed.
+  if (context_.strategy.needs_module()) {
+    module_ = std::make_unique<StrategyModule>();
+    module_->set(file_.fd(), context_.strategy);
+  }
+  if (cell_.dirty_inodes > 0) {
+    unrelated_ = std::make_unique<Unrelated>(context_.directory, cell_.dirty_inodes);
+  }
+  const uint64_t per_thread = cell_.touches / cell_.threads;
+  for (unsigned i = 0; i < cell_.threads; ++i) {
+    lanes_.push_back(lane_of(warmup_ + i * per_thread, per_thread));
+  }
+  // The warm-up dirties none of them.
+  for (LaneSpec& lane : lanes_) lane.unrelated = unrelated_.get();
+  if (context_.workload.rewrite && mapping_) store_to_every_page();
+  // No sync() here: the file is fsynced, as an application would do it. On ext4 with fast_commit a
+  // full commit would hide that mtime alone makes its faults sync (i_datasync_tid counts as
+  // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
+  settle(tick_phase_ns(cell_));
+}
+
+LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count) const {
+  LaneSpec lane;
+  lane.base = mapping_ ? mapping_->base() + first * stride_ : nullptr;
+  lane.fd = file_.fd();
+  lane.offset = static_cast<off_t>(first * stride_);
+  lane.stride = stride_;
+  lane.touches = count;
+  lane.every = cell_.writes_per_sync == kNoK ? kEveryAll : cell_.writes_per_sync;
+  lane.persist = context_.strategy.persist;
+  lane.flush = best_line_flush();
+  lane.paced = context_.workload.paced;
+  lane.scattered = context_.workload.scattered;
+  return lane;
+}
+
+void PreparedCell::store_to_every_page() {
+  for (uint64_t at = 0; at < bytes_; at += stride_) {
+    *reinterpret_cast<volatile uint64_t*>(mapping_->base() + at) = at;
+  }
+  if (fsync(file_.fd()) != 0) {
+    throw Failure(ExitCode::kRegression, fmt::format("fsync: {}", std::strerror(errno)));
+  }
+}
+
+const char* PreparedCell::mapped_order() const {
+  return mapping_ ? mapping_->mapped_order(warmup_ * stride_, bytes_, stride_) : "none";
+}
+
+ProcessBeside::ProcessBeside(const RunContext& context) {
+  if (context.code.beside == nullptr) return;
+  child_ = fork();
+  if (child_ < 0) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("fork: {}", std::strerror(errno)));
+  }
+  if (child_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    context.code.beside(context.directory);
+    _exit(0);
+  }
+  // Until it is under way, and out of its first steps.
+  settle(0);
+}
+
+bool ProcessBeside::stop() {
+  if (child_ <= 0) return true;
+  kill(child_, SIGKILL);
+  int status = 0;
+  while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+  }
+  child_ = -1;
+  return WIFSIGNALED(status);
+}
+
+}  // namespace faultline

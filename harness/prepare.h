@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a cell's touches need before the first of them: the file in its state, the mapping, the
+// strategy's module, the lanes, and a kernel that has come to rest.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cell/cell.h"
+#include "harness/mapping.h"
+#include "harness/module.h"
+#include "harness/run_context.h"
+#include "harness/workload.h"
+
+namespace faultline {
+
+// The parts are undone in reverse when it goes: the file is removed last.
+class PreparedCell {
+ public:
+  // Makes the file, and the mapping if the strategy has one. Throws Failure(kVmFailed) when there
+  // is no room for the file, Failure(kRegression) when the kernel refuses MAP_SYNC.
+  PreparedCell(const Cell& cell, const RunContext& context);
+
+  [[nodiscard]] const TestFile& file() const { return file_; }
+  [[nodiscard]] bool is_map_sync() const { return mapping_ && mapping_->is_map_sync(); }
+
+  // All the rest: loads the module and sets the strategy, makes the unrelated files and the lanes,
+  // stores to every page if the workload wants them mapped, and waits until the kernel's deferred
+  // work is done. Throws Failure.
+  void get_ready();
+
+  // nullptr for a strategy of a stock kernel.
+  [[nodiscard]] const StrategyModule* module() const { return module_.get(); }
+  // The lanes to measure, one per thread.
+  [[nodiscard]] const std::vector<LaneSpec>& lanes() const { return lanes_; }
+  // Touches that come before them, on pages of their own; and their lane.
+  [[nodiscard]] uint64_t warmup() const { return warmup_; }
+  [[nodiscard]] LaneSpec warmup_lane() const { return lane_of(0, warmup_); }
+  // `pte` or `pmd`: what the kernel mapped under the measured touches, by smaps; `none` without a
+  // mapping.
+  [[nodiscard]] const char* mapped_order() const;
+
+ private:
+  // `count` touches from the file's touch `first` on.
+  [[nodiscard]] LaneSpec lane_of(uint64_t first, uint64_t count) const;
+  void store_to_every_page();
+
+  const Cell& cell_;
+  const RunContext& context_;
+  uint64_t stride_;  // bytes from one touch to the next
+  uint64_t warmup_;
+  uint64_t bytes_;
+  TestFile file_;
+  std::unique_ptr<Mapping> mapping_;
+  std::unique_ptr<StrategyModule> module_;
+  std::unique_ptr<Unrelated> unrelated_;
+  std::vector<LaneSpec> lanes_;
+};
+
+// A process that does something else on the file system for as long as this lives: the workload's
+// `beside`. Nothing where the workload has none.
+class ProcessBeside {
+ public:
+  // Forks, and waits until it is under way. Throws Failure(kVmFailed).
+  explicit ProcessBeside(const RunContext& context);
+  ~ProcessBeside() { stop(); }
+  ProcessBeside(const ProcessBeside&) = delete;
+  ProcessBeside& operator=(const ProcessBeside&) = delete;
+
+  // Whether it was still at work; true where there is none.
+  bool stop();
+
+ private:
+  pid_t child_ = -1;
+};
+
+}  // namespace faultline

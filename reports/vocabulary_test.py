@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The order of words, and what a result says of them."""
+
+import os
+import re
+
+import conftest
+import vocabulary
+
+
+def test_lists_are_merged_in_the_order_of_each():
+    assert vocabulary.merge_orders([["a", "c"], ["a", "b", "c"]]) == ["a", "b", "c"]
+    assert vocabulary.merge_orders([["b", "c"], ["a", "c"]]) == ["b", "a", "c"]
+    assert vocabulary.merge_orders([["x"], ["b", "x"], ["a", "b"]]) == ["a", "b", "x"]
+    assert vocabulary.merge_orders([["a", "b"], ["b", "a"], ["c"]]) == ["a", "b", "c"]  # no order keeps both
+    assert vocabulary.merge_orders([["a", "a", "b"], []]) == ["a", "b"]
+    assert vocabulary.merge_orders([]) == []
+
+
+def test_tables_are_merged_and_the_most_is_known_of_each():
+    old, new = {"strategy": [{"id": "x"}, {"id": "volatile"}]}, {"strategy": [{"id": "volatile", "family": "floor"}]}
+    for several in ([old, new], [new, old]):
+        assert vocabulary.merge_tables(several) == {"strategy": [{"id": "x"}, {"id": "volatile", "family": "floor"}]}
+
+
+def words(**kernels):
+    return vocabulary.Vocabulary(conftest.TABLES, {name: {"release": release} for name, release in kernels.items()})
+
+
+def test_ranks():
+    found = words()
+    assert [found.rank("state", name) for name in ("hole", "written", "gone")] == [0, 2, 3]
+    assert found.rank("no such table", "x") == 0 and found.about("strategy", "x") == {}
+    assert (found.floor, found.twin, found.family("msync"), found.family("x")) == ("volatile", "off", "call", None)
+    rows = [{"strategy": name, "writes_per_sync": k} for name, k in (
+        ("volatile", None), ("fsync", 8), ("fsync", 64), ("fsync", "all"), ("map_sync", None), ("a new one", None))]
+    assert sorted(rows[::-1], key=found.strategy_rank) == rows
+
+
+def test_kernels_by_version():
+    found = words(old="5.10.0", new="7.3.4", mid="6.12.1")
+    assert sorted(["new", "mid", "old"], key=found.kernel_rank) == ["old", "mid", "new"]
+    assert found.kernel_text("old") == "old (5.10.0)" and words(**{"6.1": "6.1"}).kernel_text("6.1") == "6.1"
+    assert found.kernel_text("nowhere") == "nowhere"
+
+
+def test_nobody_takes_a_name_apart():
+    """Rows have fields and a `cell`; load.py alone knows how the names of older results end."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    sources = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names
+               if name.endswith((".py", ".j2")) and not name.endswith("_test.py")]
+    assert len(sources) > 40
+    allowed = {"load.py", "flamegraph.py"}  # names of older results; a thread's name in what perf prints
+    for path in sources:
+        with open(path, encoding="utf-8") as file:
+            found = re.findall(r"""(?:partition|split)\(["'][/:]["']""", file.read())
+        assert not found or os.path.basename(path) in allowed, path

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/bzimage.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <fstream>
+
+#include "cell/failure.h"
+#include "vm/files.h"
+
+namespace faultline {
+namespace fs = std::filesystem;
+
+std::string bzimage_version_of_file(const fs::path& bzimage) {
+  std::error_code error;
+  const fs::file_status status = fs::status(bzimage, error);
+  if (!fs::exists(status)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("no such kernel file: {}; check --kernel", bzimage.string()));
+  }
+  if (!fs::is_regular_file(status)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is no file; give --kernel a bzImage", bzimage.string()));
+  }
+  std::ifstream stream(bzimage, std::ios::binary);
+  if (!stream) throw_io_failure("cannot read", bzimage, EACCES);
+  // The setup code, at most 64 sectors and the header, holds the version string.
+  std::string bytes(1 << 17, '\0');
+  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(stream.gcount()));
+  return bzimage_version(bytes, bzimage.string());
+}
+
+std::string bzimage_version(std::string_view bytes, const std::string& where) {
+  // Offsets: the kernel's Documentation/arch/x86/boot.rst.
+  constexpr std::size_t kBootFlag = 0x1fe;
+  constexpr std::size_t kMagic = 0x202;
+  constexpr std::size_t kVersionPointer = 0x20e;
+  const auto word = [&](std::size_t offset) {
+    return static_cast<unsigned char>(bytes[offset]) |
+           static_cast<unsigned>(static_cast<unsigned char>(bytes[offset + 1])) << 8;
+  };
+  if (bytes.starts_with("\x7f"
+                        "ELF")) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is an ELF file (a vmlinux?); give --kernel the bzImage, which "
+                              "the build leaves in arch/x86/boot",
+                              where));
+  }
+  if (bytes.size() < kVersionPointer + 2 || word(kBootFlag) != 0xaa55 ||
+      bytes.substr(kMagic, 4) != "HdrS") {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is no x86 kernel; give --kernel a bzImage", where));
+  }
+  const std::size_t start = word(kVersionPointer) + 0x200U;
+  const std::size_t end = start < bytes.size() ? bytes.find('\0', start) : std::string_view::npos;
+  if (start == 0x200 || end == std::string_view::npos || end == start || bytes[start] == ' ') {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is a kernel that does not say its version, or is cut short; "
+                              "give --kernel a whole bzImage",
+                              where));
+  }
+  return std::string(bytes.substr(start, end - start));
+}
+
+}  // namespace faultline

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A kernel that can be booted, wherever it comes from.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace faultline {
+
+// A kernel that can be booted.
+struct FetchedKernel {
+  std::string id = {};                     // of the row, or the path that the user gave
+  std::string release = {};                // uname -r
+  std::string build = {};                  // the whole version string in the bzImage
+  std::string package = {};                // Debian's name; empty for the user's own
+  std::string version = {};                // Debian's version; empty for the user's own
+  std::filesystem::path vmlinuz = {};      // a bzImage
+  std::filesystem::path modules_dir = {};  // what the kernel calls /lib/modules/RELEASE
+  std::filesystem::path config = {};       // empty if not known
+  std::vector<std::string> suites = {};    // of Debian; empty for the user's own
+  std::uint64_t delay = 0;  // instructions planted in each fault; `id` ends in +delay
+};
+
+}  // namespace faultline

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One guest from start to end.
+//
+// Thread safety: run_guest() may be called from any number of threads at once, each for a guest of
+// its own. The guest dies with the thread that runs it.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "harness/wire.h"
+#include "vm/qemu.h"
+#include "vm/verdict.h"
+
+namespace faultline {
+
+// Seconds of real time.
+struct Deadlines {
+  double boot_s = 120;      // from the start to `ready`
+  double cell_s = 600;      // between one frame and the next after `ready`
+  double power_off_s = 30;  // from `done` until QEMU is gone; also the limit of QEMU's own answers
+  double total_s = 0;       // from the start to the end; 0 is no limit
+};
+
+struct GuestJob {
+  VmSpec spec = {};
+  GuestMode mode = GuestMode::kBootAndRun;
+  std::filesystem::path state = {};  // written by kBootAndPark, read by kRestore
+  // Called when the guest has sent a `wait` frame and stands still; once it returns, the guest goes
+  // on. What it throws ends the guest and goes to the caller of run_guest().
+  std::function<void()> on_wait = {};
+  std::string cell = {};  // up to wire::kCellSize bytes; unused by kBootAndPark
+  Deadlines deadlines = {};
+};
+
+using FrameCallback = std::function<void(const wire::Frame&)>;
+
+// Runs the guest to its end. `on_frame` is called in this thread for each whole frame as it comes;
+// what it throws ends the guest and goes to the caller. Setting `cancel` ends it within 0.1 s. No
+// process and no file but the wanted state is left, whatever happens. What befalls the VM is in the
+// outcome; Failure(kUsage) when the job itself is wrong: a spec that qemu_arguments() refuses, a
+// cell that is too long, a state file that cannot be opened.
+GuestOutcome run_guest(const GuestJob& job, const FrameCallback& on_frame,
+                       const std::atomic<bool>& cancel);
+
+}  // namespace faultline
