@@ -52,15 +52,15 @@ kmod:            ## the strategy module for the kernel that runs here, or KDIR=
 lint: deps       ## formats, SPDX lines, shellcheck, the edges between folders
 	@tools/lint $(BUILD)
 
-tidy: build      ## lint and clang-tidy
+tidy: build      ## lint and clang-tidy over everything
 	@tools/lint $(BUILD) tidy
 
 sanitize: deps   ## the unit tests under AddressSanitizer and UBSan
 	@tools/sanitize
 
 mutants: deps    ## bugs put in on purpose, which the tests must notice
-	@tools/mutants
-	@tools/mutants-reports
+	@tools/mutants-reports >$(BUILD)/mutants-reports.log 2>&1 & reports=$$!; status=0; \
+	  tools/mutants || status=1; wait $$reports || status=1; cat $(BUILD)/mutants-reports.log; exit $$status
 
 format:          ## clang-format everything
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i

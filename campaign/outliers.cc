@@ -30,7 +30,7 @@ std::vector<Outliers> find_outliers(const std::vector<CellJob>& jobs, const std:
     if (cell.size() < 3) continue;
     std::sort(cell.begin(), cell.end());
     Outliers outliers;
-    std::tie(outliers.median, outliers.typical) = cell.at(cell.size() / 2);
+    std::tie(outliers.median, outliers.typical) = cell.at(middle_sample(cell.size()));
     for (const auto& [figure, job] : cell) {
       if (std::abs(figure / outliers.median - 1) * 100 > percent) outliers.jobs.push_back(job);
     }

@@ -105,7 +105,7 @@ struct CrashVerdict {
   std::vector<std::string> what;  // each loss of what was promised, in words
 };
 
-// `found` is what the guest says of the recovered file (harness/crash.cc, CheckImage()).
+// `found` is what the guest says of the recovered file (harness/crash.cc, check_image()).
 CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found);
 
 }  // namespace faultline

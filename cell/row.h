@@ -22,7 +22,7 @@ inline constexpr const char* kMappedOrders[] = {"pte", "pmd", "none"};
 inline constexpr const char* kLineFlushes[] = {"clwb", "clflushopt", "clflush"};
 inline constexpr const char* kLives[] = {"restored", "booted"};
 inline constexpr const char* kLockIds[] = {"mmap_read", "mmap_write", "vma"};
-inline constexpr const char* kMeansIds[] = {"raw_tp", "fentry", "fexit", "kprobe", "kretprobe"};
+inline constexpr const char* kMeansIds[] = {"", "raw_tp", "fentry", "fexit", "kprobe", "kretprobe"};
 inline constexpr const char* kVaryIds[] = {"all", "none", "tick", "pages", "blocks"};
 inline constexpr const char* kStatusOk = kStatusIds[0];
 inline constexpr const char* kStatusSkipped = kStatusIds[1];
@@ -41,18 +41,18 @@ using Bucket = std::array<Count, 3>;
   FIELD(Count, slots, "count", "events for which a table in the kernel had no slot left")
 FAULTLINE_RECORD(Losses, FAULTLINE_LOSSES)
 
-#define FAULTLINE_PROBE_PART(FIELD)                                                              \
-  FIELD(Count, count, "count", "events")                                                         \
-  FIELD(Count, sum, "ns", "of their durations, by the guest's clock")                            \
-  FIELD(std::optional<double>, mean, "ns", "sum / count; null without events")                   \
-  FIELD(Count, p50, "ns", "the duration at or below which half of the events lie")               \
-  FIELD(Count, p90, "ns", "nine tenths")                                                         \
-  FIELD(Count, p99, "ns", "99 in 100")                                                           \
-  FIELD(Count, p99_9, "ns", "999 in 1000")                                                       \
-  FIELD(Count, max, "ns", "the longest")                                                         \
-  FIELD(std::string, target, "", "kernel function or tracepoint where the event ends")           \
-  FIELD(std::string, means, "", "raw_tp, fentry, fexit, kprobe, kretprobe; empty: no way to it") \
-  FIELD(std::vector<Bucket>, histogram, "ns",                                                    \
+#define FAULTLINE_PROBE_PART(FIELD)                                                            \
+  FIELD(Count, count, "count", "events")                                                       \
+  FIELD(Count, sum, "ns", "of their durations, by the guest's clock")                          \
+  FIELD(std::optional<double>, mean, "ns", "sum / count; null without events")                 \
+  FIELD(Count, p50, "ns", "the duration at or below which half of the events lie")             \
+  FIELD(Count, p90, "ns", "nine tenths")                                                       \
+  FIELD(Count, p99, "ns", "99 in 100")                                                         \
+  FIELD(Count, p99_9, "ns", "999 in 1000")                                                     \
+  FIELD(Count, max, "ns", "the longest")                                                       \
+  FIELD(std::string, target, "", "kernel function or tracepoint where the event ends")         \
+  FIELD(Choice<kMeansIds>, means, "", "by which the program is attached; empty: no way to it") \
+  FIELD(std::vector<Bucket>, histogram, "ns",                                                  \
         "[low, high, count] of each bucket that is not empty: low <= x < high")
 FAULTLINE_RECORD(ProbePart, FAULTLINE_PROBE_PART)
 
@@ -334,7 +334,7 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
         "of the worst run: the victim's time per store over that of the victim alone; the "        \
         "bystander's per touch over that beside faults that sync nothing. A run that starved is "  \
         "worse than any that did not, and its figure a lower bound (0 where no touch ended)")      \
-  FIELD(std::optional<double>, slowdown_p50, "ratio", "of the median run")                         \
+  FIELD(std::optional<double>, slowdown_p50, "ratio", "the median over the runs")                         \
   FIELD(std::optional<double>, progress_max, "unit",                                               \
         "the longest store (touch) of all runs, one still open at the end included")               \
   FIELD(std::optional<double>, attack_rate, "1/s",                                                 \

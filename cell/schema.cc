@@ -150,12 +150,25 @@ constexpr char kFrame[] = R"json(
     "tables": {
      "description": "what the names in rows stand for, each list in the order in which they are shown; absent in results written before there was the field",
      "type": "object",
+     "properties": {
+      "axes": {
+       "description": "what tells cells apart, and the field of a row that has it",
+       "type": "array",
+       "items": {"type": "object", "required": ["id", "field"], "properties": {"field": {"type": "string"}}}
+      }
+     },
      "additionalProperties": {
       "type": "array",
       "items": {
        "type": "object",
        "required": ["id"],
-       "properties": {"id": {"type": "string"}, "summary": {"type": "string"}}
+       "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "summary": {"type": "string"},
+        "family": {"type": "string"},
+        "kind": {"type": "string"},
+        "twin": {"type": "boolean"}
+       }
       }
      }
     },
@@ -177,6 +190,10 @@ constexpr char kFrame[] = R"json(
     }
    ]
   },
+  "buckets": {
+   "description": "a bucket of a histogram that is empty is left out",
+   "properties": {"histogram": {"items": {"items": [{}, {}, {"minimum": 1}]}}}
+  },
   "contest": {
    "description": "a row in which others touch what a thread faults on",
    "properties": {"touch": {"type": "string"}},
@@ -185,6 +202,25 @@ constexpr char kFrame[] = R"json(
   "row": {
    "allOf": [
     {"$ref": "#/definitions/one_time_domain"},
+    {
+     "$comment": "what the types of the fields leave open",
+     "properties": {
+      "threads": {"minimum": 1},
+      "vcpus": {"minimum": 1},
+      "probe": {
+       "properties": {
+        "fault": {"$ref": "#/definitions/buckets"},
+        "sync": {"$ref": "#/definitions/buckets"},
+        "commit": {"$ref": "#/definitions/buckets"},
+        "fast_commit": {"$ref": "#/definitions/buckets"}
+       }
+      },
+      "period_us": {"minimum": 1},
+      "starved": {"properties": {"of": {"minimum": 1}}},
+      "refused": {"properties": {"error": {"pattern": "^E[A-Z0-9]+$"}}},
+      "scan": {"minItems": 1}
+     }
+    },
     {
      "if": {"properties": {"status": {"const": "ok"}}, "required": ["status"]},
      "then": {

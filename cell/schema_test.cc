@@ -105,7 +105,7 @@ TEST(Schema, RulesBetweenFieldsAreOfFieldsThatThereAre) {
   const json& definitions = schema["definitions"];
   expect_known({{"allOf", definitions["row"]["allOf"]}}, definitions["row"], definitions);
   expect_known({{"allOf", definitions["context"]["allOf"]}}, definitions["context"], definitions);
-  EXPECT_EQ(definitions["row"]["allOf"].size(), 7U);
+  EXPECT_EQ(definitions["row"]["allOf"].size(), 8U);
 }
 
 TEST(Schema, ContestsAreThoseOfTheTable) {
@@ -143,6 +143,8 @@ TEST(Schema, IdsOfARowsFields) {
             json::parse(R"(["deterministic", "deterministic2", "concurrent", null])"));
   EXPECT_EQ(row["mapped_order"]["enum"], json::parse(R"(["pte", "pmd", "none", null])"));
   EXPECT_EQ(row["line_flush"]["enum"], json::parse(R"(["clwb", "clflushopt", "clflush", null])"));
+  EXPECT_EQ(row["probe"]["properties"]["sync"]["properties"]["means"]["enum"],
+            json::parse(R"(["", "raw_tp", "fentry", "fexit", "kprobe", "kretprobe"])"));
   // What a seed may vary is one list.
   Names vary;
   for (const json& id : row["vary"]["enum"]) vary.insert(id.get<std::string>());

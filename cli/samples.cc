@@ -117,8 +117,8 @@ class Records {
 struct Described {
   std::string name;
   std::string unit;
-  std::vector<std::string> kinds;
-  SamplesRef ref;
+  std::vector<std::string> kinds = {};
+  SamplesRef ref = {};
 };
 
 Described described(const fs::path& file, const nlohmann::json& row) {
@@ -173,7 +173,8 @@ SampleFile read_samples(const fs::path& file,
                               "the faultline that wrote it",
                               file.string(), version, kSchemaVersion));
   }
-  SampleFile read{.rows = rows.size()};
+  SampleFile read;
+  read.rows = rows.size();
   note(context, "", read.context);
   Records records(file, interrupted);
   for (const nlohmann::json& row : rows) {

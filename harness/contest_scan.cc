@@ -10,6 +10,7 @@
 
 #include "harness/complaints.h"
 #include "cell/failure.h"
+#include "cell/words.h"
 #include "harness/histogram.h"
 #include "harness/module.h"
 
@@ -34,12 +35,6 @@ constexpr uint64_t kVolatileFactor = 4;
 
 double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
 
-// To be that of cell/words.h.
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
 
 // A run's counters to those of the cell. A fault that never ended has its retries too.
 void add(const fl_kmod_stats& run, fl_kmod_stats& sum) {

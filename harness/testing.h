@@ -6,10 +6,9 @@
 #include <stdlib.h>
 
 #include <filesystem>
-#include <functional>
 #include <string>
 
-#include "cell/failure.h"
+#include "cell/testing.h"
 
 namespace faultline {
 
@@ -32,18 +31,5 @@ class TempFolder {
  private:
   std::string path_;
 };
-
-// The message of the Failure that `act` throws; a failed test when it throws none, or with another
-// exit code.
-inline std::string message_of(ExitCode code, const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Failure& failure) {
-    EXPECT_EQ(static_cast<int>(failure.code()), static_cast<int>(code)) << failure.what();
-    return failure.what();
-  }
-  ADD_FAILURE() << "no Failure";
-  return "";
-}
 
 }  // namespace faultline

@@ -3,6 +3,7 @@
 
 import copy
 import json
+import os
 
 import pytest
 
@@ -17,6 +18,8 @@ TOUCH = {"ext4": (17882, 12145, 5150), "ext4-fc": (17890, 12150, 5152), "xfs": (
 SYNC_FAULT = {"ext4": (51528, 39785, 11), "ext4-fc": (22310, 19870, 11), "xfs": (50730, 45946, 1)}
 FSYNC, PER_DIRTY_PAGE, FLUSH, PROBES = 61200, 1730, 69, 497
 TOUCHES = 2048
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "result.schema.json"), encoding="utf-8") as file:
+    ROW_SCHEMA = json.load(file)["definitions"]["row"]
 
 
 def _strategy(name, family, **changes):
@@ -91,8 +94,8 @@ def make_histogram(mean, count):
 def make_probe(mean, count, target):
     """One entry of `probe`."""
     h = make_histogram(mean, count) if count else []
-    top = [mean, mean, mean * 1.15, mean * 6.1, mean * 6.2] if count else [None] * 5
-    return {"count": count, "sum": mean * count, "mean": mean if count else None,
+    top = [int(mean * factor) if count else 0 for factor in (1, 1, 1.15, 6.1, 6.2)]
+    return {"count": count, "sum": int(mean * count), "mean": mean if count else None,
             **dict(zip(("p50", "p90", "p99", "p99_9", "max"), top)), "target": target, "means": "fentry",
             "histogram": h}
 
@@ -131,7 +134,7 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
         "repetition_index": 0, "family_index": 0, "per_family_instance_index": 0, "threads": threads,
         "iterations": TOUCHES, "real_time": page, "cpu_time": fault, "time_unit": "instr",
         "kernel": kernel, "fs": fs, "strategy": strategy, "writes_per_sync": k, "workload": workload, "state": state,
-        "order": order, "probes": probes, "seed": 1, "accel": "tcg-icount", "time_domain": "virtual", "unit": "instr",
+        "order": order, "probes": probes, "seed": 1, "vary": "all", "accel": "tcg-icount", "time_domain": "virtual", "unit": "instr",
         "status": "ok", "reason": "", "per_fault": fault, "per_page": page, "loop_cost": 4,
         "touches": TOUCHES, "pages": pages, "faults": faults, "syncs": synced_faults if on else None,
         "app_syncs": app_syncs, "commits": synced_faults + app_syncs if on else None,
@@ -142,11 +145,13 @@ def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext
         "probe": None, "losses": {"dropped": 0, "missed": 0, "recursion": 0, "slots": 0}, "life": "restored",
         "vcpus": 1,
     }
+    row = {**dict.fromkeys(ROW_SCHEMA["required"]), **row}  # what is not said here is null, as in a real row
     quantiles = make_probe(fault, faults, "dax_iomap_fault") if on else {}
     row.update({q: quantiles.get(q) for q in ("p50", "p90", "p99", "p99_9", "max")})
     if on:
         row["probe"] = {"fault": quantiles, "sync": make_probe(48000, synced_faults, "dax_finish_sync_fault"),
-                        "commit": make_probe(31000, row["commits"], "jbd2_journal_commit_transaction")}
+                        "commit": make_probe(31000, row["commits"], "jbd2_journal_commit_transaction"),
+                        "fast_commit": None}
     row.update(changes)
     if row.get("dirty_inodes"):
         row = beside(row, row["dirty_inodes"])
@@ -196,6 +201,13 @@ def make_run(slowdown=1.5, starved=False, period=10, phase=0, each=5000, **chang
     return {**run, **changes}
 
 
+def make_module():
+    """`module` of a row: 128 faults, two of which were retried."""
+    return {"attempts": 131, "faults": 128, "syncs": 0, "syncs_dropped": 3, "retries": 3, "passed_over": 0,
+            "not_droppable": 0, "mmap_locks": 131, "vma_locks": 0, "errors": 0,
+            "retries_per_fault": [[0, 126], [1, 1], [2, 1]]}
+
+
 def make_contest(strategy="map_sync", touch="utimens", attackers=1, setting="deterministic", workload="dos", runs=None,
                  k=None, **changes):
     """A row of a contest that is ok. runs: its scan, the worst of them first; keyword arguments replace fields."""
@@ -212,7 +224,7 @@ def make_contest(strategy="map_sync", touch="utimens", attackers=1, setting="det
                slowdown_p50=slowdowns[(len(runs) - 1) // 2], progress_max=max(run["longest"] for run in runs),
                attack_rate=20_000.5 if attackers else 0, refused={"n": 0, "error": None},
                reference={"each": 5000, "longest": 9000, "stores": 128}, scan=runs,
-               module={"attempts": 130, "retries": 3} if module else None, retries_p50=0 if module else None,
+               module=make_module() if module else None, retries_p50=0 if module else None,
                retries_max=2 if module else None, syncs=3 if module else None, mtime_changes=None)
     row.update(changes)
     return row
@@ -232,8 +244,8 @@ def make_pair(*args, **kwargs):
 def skip(row, reason="the kernel has no such strategy", status="skipped"):
     """The row as it is when it was not measured: figures are null."""
     row = copy.deepcopy(row)
-    row.update(status=status, reason=reason, probe=None)
-    for key in ("iterations", "real_time", "cpu_time", "per_fault", "per_page", "loop_cost", "touches", "pages",
+    row.update(status=status, reason=reason, probe=None, iterations=0)
+    for key in ("real_time", "cpu_time", "per_fault", "per_page", "loop_cost", "touches", "pages",
                 "faults", "syncs", "app_syncs", "commits", "fast_commits", "fallbacks", "mtime_changes",
                 "mapped_order", "dax", "map_sync", "tax", "tax_page", "p50", "p90", "p99", "p99_9", "max"):
         row[key] = None
@@ -258,7 +270,7 @@ def to_host(document):
         part["accel"] = "none"
     document["context"].update(on="host", qemu=None)
     for row in document["benchmarks"]:
-        row.update(life=None, vcpus=None)
+        row.update(life=None, vcpus=None, vary="none")
     return document
 
 

@@ -33,9 +33,12 @@ def test_reads_the_folder_or_the_file(synthetic):
     assert list(by_file.rows) == ["6.1/ext4/volatile/first_touch/written/pte/t1/off"]
 
 
-def test_later_fields_are_allowed(synthetic):
-    document = synthetic.document([synthetic.row(new_field=[1])], new_field={"a": 1})
+def test_later_fields_are_allowed_in_the_context_alone(synthetic):
+    document = synthetic.document([synthetic.row()], new_field={"a": 1})
     assert load.load(synthetic.save(document)).context["new_field"] == {"a": 1}
+    document = synthetic.document([synthetic.row(new_field=[1])])
+    assert "$.benchmarks[0]: Additional properties are not allowed ('new_field' was unexpected)" in refused(
+        synthetic.save(document))
 
 
 def test_missing_things(synthetic, tmp_path):
@@ -127,11 +130,13 @@ ROW = ("benchmarks", 0)
     ((*ROW, "strategy"), "<b>"),
     ((*ROW, "order"), "pud"),
     ((*ROW, "threads"), 0),
+    ((*ROW, "vcpus"), 0),
     ((*ROW, "losses", "dropped"), -1),
     ((*ROW, "losses", "dropped"), 1),  # a loss makes the row incomplete
     ((*ROW, "losses", "slots"), ...),
     ((*ROW, "probe", "fault", "histogram", 0), [1, 2]),
     ((*ROW, "probe", "fault", "histogram", 0), [1, 2, -3]),
+    ((*ROW, "probe", "fault", "histogram", 0), [1, 2, 0]),
     ((*ROW, "probe", "fault", "means"), "guess"),
     ((*ROW, "probe"), None),  # an ok row with probes
     ((*ROW, "syncs"), None),
@@ -204,7 +209,7 @@ def test_a_row_that_is_no_contest_has_none_of_its_fields(synthetic, key):
 @pytest.mark.parametrize("workload", ["dos", "bystander"])
 def test_a_contest_without_its_fields_is_no_ordinary_row(synthetic, workload):
     document = synthetic.document([synthetic.row(workload=workload)])
-    assert "'touch' is a required property" in refused(synthetic.save(document))
+    assert "$.benchmarks[0].touch: None is not of type 'string'" in refused(synthetic.save(document))
 
 
 @pytest.mark.parametrize("key, value", [("touch", "chmod"), ("attackers", 2), ("setting", "concurrent")])
