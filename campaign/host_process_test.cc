@@ -8,8 +8,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "cell/plan.h"
 #include "campaign/testing.h"
+#include "cell/plan.h"
 
 namespace faultline {
 namespace {

@@ -334,7 +334,7 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
         "of the worst run: the victim's time per store over that of the victim alone; the "        \
         "bystander's per touch over that beside faults that sync nothing. A run that starved is "  \
         "worse than any that did not, and its figure a lower bound (0 where no touch ended)")      \
-  FIELD(std::optional<double>, slowdown_p50, "ratio", "the median over the runs")                         \
+  FIELD(std::optional<double>, slowdown_p50, "ratio", "the median over the runs")                  \
   FIELD(std::optional<double>, progress_max, "unit",                                               \
         "the longest store (touch) of all runs, one still open at the end included")               \
   FIELD(std::optional<double>, attack_rate, "1/s",                                                 \

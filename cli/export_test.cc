@@ -7,10 +7,10 @@
 #include <map>
 #include <protozero/pbf_reader.hpp>
 
-#include "cli/samples.h"
 #include "campaign/testing.h"
-#include "cli/timeline.h"
 #include "cell/failure.h"
+#include "cli/samples.h"
+#include "cli/timeline.h"
 
 namespace faultline {
 namespace {
@@ -470,7 +470,8 @@ TEST_F(Export, RefusesWhatItCannotUse) {
   refused(R"({"benchmarks": [], "context": {"schema_version": 2}})", "schema is version 2");
   const auto with = [](const std::string& sample) {
     return result_of(R"({"name": "c", "unit": "ns", "sample_kinds": ["a", "b", "c", "d"],
-        "samples": [[0, 1, 1, 1, 1, 0, 0, 0], )" + sample + "]}");
+        "samples": [[0, 1, 1, 1, 1, 0, 0, 0], )" +
+                     sample + "]}");
   };
   refused(with("[4, 1, 1, 1, 1, 0, 0, 0]"), "c: sample 1 is of kind 4, but there are 4 kinds");
   refused(with("[0, 1, 18446744073709551615, 1, 1, 0, 0, 0]"), "too large");

@@ -21,9 +21,9 @@
 #include <thread>
 
 #include "campaign/watch.h"
+#include "cell/failure.h"
 #include "cell/file_system.h"
 #include "cli/terminal.h"
-#include "cell/failure.h"
 #include "harness/wire.h"
 #include "vm/files.h"
 #include "vm/package.h"

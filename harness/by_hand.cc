@@ -10,10 +10,10 @@
 #include <filesystem>
 
 #include "cell/failure.h"
+#include "cell/strategy.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
 #include "harness/run.h"
-#include "cell/strategy.h"
 
 namespace faultline {
 namespace {
@@ -68,7 +68,8 @@ Row run_by_hand(const Cell& cell, const std::string& mounted, std::optional<uint
 
 std::string tell_row(const Row& row) {
   std::string told = row.name + "\n";
-  if (!is_ok(row)) told += fmt::format("{}: {}\n", static_cast<const std::string&>(row.status), row.reason);
+  if (!is_ok(row))
+    told += fmt::format("{}: {}\n", static_cast<const std::string&>(row.status), row.reason);
   if (!row.touches || !row.faults) return told;
   const std::string& unit = row.unit;
   told += fmt::format("touches {}   faults {}   order {}   application's syncs {}\n",

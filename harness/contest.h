@@ -37,19 +37,21 @@ inline constexpr off_t kWrittenBytes = 16 * kPageSize;
 // What a kind of touch does: the code behind its row of cell/touches.def.
 struct TouchCode {
   // The n-th touch. False: it was refused, errno says why.
-  bool (*touch)(Toucher& toucher, uint64_t n);
+  bool (*touch)(Toucher& toucher, uint64_t n) = nullptr;
   bool (*prepare)(Toucher& toucher) = nullptr;            // before the start; false as above
   bool (*setup)(const std::string& directory) = nullptr;  // once per cell
   // After each run: the touchers were killed.
   void (*release)(const std::string& directory) = nullptr;
 };
 
-struct TouchKind : TouchCode {
+// A kind as the harness runs it: of its row what the runs must know, and its code.
+struct TouchKind {
   const char* id = "";
   bool in_process = false;  // by a thread of the faulting process
+  TouchCode code = {};
 };
 constexpr TouchKind touch_kind(const TouchRow& row, const TouchCode& code) {
-  return {code, row.id, row.in_process};
+  return {.id = row.id, .in_process = row.in_process, .code = code};
 }
 
 // A touch that both workloads have: a page more behind the file's end, and again without it.

@@ -21,8 +21,8 @@
 #include <new>
 #include <thread>
 
-#include "harness/clock.h"
 #include "cell/failure.h"
+#include "harness/clock.h"
 #include "harness/mapping.h"
 
 namespace faultline {
@@ -279,7 +279,7 @@ Toucher ContestRun::make_toucher(unsigned index) const {
   toucher.room = static_cast<off_t>(layout_.room + index * layout_.room_bytes);
   toucher.end = static_cast<off_t>(layout_.end);
   toucher.victim = &shared_.at;
-  if (spec_.kind->prepare != nullptr && !spec_.kind->prepare(toucher)) {
+  if (spec_.kind->code.prepare != nullptr && !spec_.kind->code.prepare(toucher)) {
     fail(fmt::format("touch {}", spec_.kind->id));
   }
   // Else the timer may come 50 us late (kernel/fork.c, default timer slack).
@@ -304,7 +304,7 @@ void ContestRun::touch(Toucher& toucher) {
     }
     const uint64_t begin = read_ticks();
     party.begin.store(begin, std::memory_order_relaxed);
-    if (!spec_.kind->touch(toucher, n)) {
+    if (!spec_.kind->code.touch(toucher, n)) {
       if (party.refused.fetch_add(1, std::memory_order_relaxed) == 0) party.refusal = errno;
     } else {
       const uint64_t ticks = read_ticks() - begin;
@@ -450,7 +450,8 @@ void ContestRun::end_parties() {
   for (const pid_t pid : attackers_) reap(pid, nullptr);
   attackers_.clear();
   // Whatever a killed toucher left behind could keep the victim from dying.
-  if (spec_.kind != nullptr && spec_.kind->release != nullptr) spec_.kind->release(spec_.directory);
+  if (spec_.kind != nullptr && spec_.kind->code.release != nullptr)
+    spec_.kind->code.release(spec_.directory);
   if (victim_ != 0) reap(victim_, &usage_);
   victim_ = 0;
 }

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "cell/strategy.h"
 #include "harness/contest.h"
 #include "harness/histogram.h"
 #include "harness/module.h"
-#include "cell/strategy.h"
 
 namespace faultline {
 

@@ -63,7 +63,7 @@ class Attacked {
   }
   // The n-th touch, and what the file is after it.
   struct stat after(const TouchKind& kind, uint64_t n) {
-    EXPECT_TRUE(kind.touch(toucher, n)) << kind.id << ": " << std::strerror(errno);
+    EXPECT_TRUE(kind.code.touch(toucher, n)) << kind.id << ": " << std::strerror(errno);
     fsync(file_.fd());
     return stat();
   }
@@ -88,7 +88,7 @@ TEST(Dos, TouchesDoWhatTheirNamesSay) {
   {
     Attacked file;
     const auto& kind = kind_named(k_dos, "store");
-    ASSERT_TRUE(kind.prepare(file.toucher));
+    ASSERT_TRUE(kind.code.prepare(file.toucher));
     file.after(kind, 3);
     EXPECT_EQ(file.at(file.toucher.room + 3 * kPage), 3U);
   }
@@ -152,9 +152,9 @@ TEST(Dos, TouchesDoWhatTheirNamesSay) {
 TEST(Dos, OthersLeavesTheVictimAlone) {
   Attacked file;
   const auto& kind = kind_named(k_dos, "others");
-  ASSERT_TRUE(kind.setup(file.toucher.directory));
+  ASSERT_TRUE(kind.code.setup(file.toucher.directory));
   const auto before = file.stat();
-  for (uint64_t n = 0; n < 500; ++n) ASSERT_TRUE(kind.touch(file.toucher, n));
+  for (uint64_t n = 0; n < 500; ++n) ASSERT_TRUE(kind.code.touch(file.toucher, n));
   const auto after = file.stat();
   EXPECT_EQ(after.st_ctim.tv_nsec, before.st_ctim.tv_nsec);
   struct stat other {};
@@ -239,10 +239,10 @@ TEST(Contest, RefusedTouchesAreCounted) {
   const TempFolder folder;
   ContestSpec spec = small(folder);
   spec.store = [](char* /*at*/, uint64_t /*value*/) { usleep(5'000); };
-  constexpr TouchKind kRefused = {.id = "refused", .summary = "", .touch = [](Toucher&, uint64_t) {
-                                    errno = ETXTBSY;
-                                    return false;
-                                  }};
+  constexpr TouchKind kRefused = {.id = "refused", .code = {.touch = [](Toucher&, uint64_t) {
+                                                     errno = ETXTBSY;
+                                                     return false;
+                                                   }}};
   spec.kind = &kRefused;
   spec.touchers = 1;
   spec.period_ns = kMs;
@@ -256,8 +256,8 @@ TEST(Contest, EveryTouchIsKept) {
   const TempFolder folder;
   ContestSpec spec = small(folder);
   spec.store = [](char* /*at*/, uint64_t /*value*/) { usleep(5'000); };
-  constexpr TouchKind kIdle = {
-      .id = "idle", .summary = "", .touch = [](Toucher&, uint64_t) { return true; }};
+  constexpr TouchKind kIdle = {.id = "idle",
+                               .code = {.touch = [](Toucher&, uint64_t) { return true; }}};
   spec.kind = &kIdle;
   spec.touchers = 1;
   const ContestFigures figures = run_contest(spec);
@@ -275,8 +275,8 @@ TEST(Contest, ThePartiesEndsAreSeen) {
   EXPECT_NE(message_of(ExitCode::kRegression, [&] { run_contest(spec); }).find("died of signal 11"),
             std::string::npos);
   spec.store = [](char* /*at*/, uint64_t /*value*/) { usleep(20'000); };
-  constexpr TouchKind kDies = {
-      .id = "dies", .summary = "", .touch = [](Toucher&, uint64_t) -> bool { _exit(3); }};
+  constexpr TouchKind kDies = {.id = "dies",
+                               .code = {.touch = [](Toucher&, uint64_t) -> bool { _exit(3); }}};
   spec.kind = &kDies;
   spec.touchers = 1;
   EXPECT_EQ(message_of(ExitCode::kRegression, [&] { run_contest(spec); }),

@@ -8,9 +8,9 @@
 #include <cstring>
 #include <memory>
 
-#include "harness/complaints.h"
 #include "cell/failure.h"
 #include "cell/words.h"
+#include "harness/complaints.h"
 #include "harness/histogram.h"
 #include "harness/module.h"
 
@@ -34,7 +34,6 @@ constexpr uint64_t kConcurrentStores = 8;
 constexpr uint64_t kVolatileFactor = 4;
 
 double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
-
 
 // A run's counters to those of the cell. A fault that never ended has its retries too.
 void add(const fl_kmod_stats& run, fl_kmod_stats& sum) {
@@ -255,7 +254,7 @@ ContestMeasurement measure_contest(const Cell& cell, const RunContext& context) 
   if (context.strategy.needs_module()) module = std::make_unique<StrategyModule>();
   const double unit_per_tick = ns_per_tick(cell.virtual_time);
   const ContestSpec spec = spec_of(cell, context, module.get(), kind, unit_per_tick);
-  if (kind != nullptr && kind->setup != nullptr && !kind->setup(context.directory)) {
+  if (kind != nullptr && kind->code.setup != nullptr && !kind->code.setup(context.directory)) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("touch {}: {}", kind->id, std::strerror(errno)));
   }

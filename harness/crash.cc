@@ -23,11 +23,11 @@
 #include <vector>
 
 #include "cell/cell.h"
-#include "harness/crash_page.h"
 #include "cell/failure.h"
+#include "cell/strategy.h"
+#include "harness/crash_page.h"
 #include "harness/guest.h"
 #include "harness/module.h"
-#include "cell/strategy.h"
 #include "harness/wire.h"
 #include "harness/workload.h"
 

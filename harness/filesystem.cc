@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "harness/clock.h"
 #include "cell/failure.h"
+#include "harness/clock.h"
 #include "harness/subprocess.h"
 
 namespace faultline {

@@ -24,10 +24,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "cell/failure.h"
 #include "harness/clock.h"
 #include "harness/crash.h"
 #include "harness/delay.h"
-#include "cell/failure.h"
 #include "harness/files.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"

@@ -13,10 +13,10 @@
 #include <sstream>
 #include <vector>
 
+#include "cell/failure.h"
 #include "cell/row.h"
 #include "harness/clock.h"
 #include "harness/counters.h"
-#include "cell/failure.h"
 #include "harness/files.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"

@@ -11,8 +11,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "harness/clock.h"
 #include "cell/failure.h"
+#include "harness/clock.h"
 #include "harness/guest.h"
 #include "harness/subprocess.h"
 #include "harness/wire.h"

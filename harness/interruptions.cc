@@ -73,11 +73,8 @@ std::vector<InterruptionFigures> interruption_figures(const std::vector<Interrup
     std::string name = one.name;
     if (one.function != 0) name = names[one.function];
     if (name.empty()) name = fmt::format("{:#x}", one.function);
-    figures.push_back({.kind = one.kind,
-                       .name = name,
-                       .count = one.count,
-                       .sum = one.sum,
-                       .max = one.max});
+    figures.push_back(
+        {.kind = one.kind, .name = name, .count = one.count, .sum = one.sum, .max = one.max});
   }
   return figures;
 }

@@ -78,9 +78,8 @@ int run_cell_by_hand(const ByHand& by_hand) {
   cell.kernel = "here";
   cell.vary = kVaryNone;
   cell.probes = probes_named(by_hand.probes);
-  const Row row =
-      run_by_hand(cell, by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory,
-                  by_hand.warmup);
+  const Row row = run_by_hand(
+      cell, by_hand.directory.empty() ? "/mnt/" + by_hand.fs : by_hand.directory, by_hand.warmup);
   std::cout << (by_hand.json ? json_of(row).dump() + "\n" : tell_row(row)) << std::flush;
   return is_ok(row) ? 0 : static_cast<int>(ExitCode::kRegression);
 }

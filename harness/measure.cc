@@ -12,8 +12,8 @@
 #include <ctime>
 #include <memory>
 
-#include "harness/clock.h"
 #include "cell/failure.h"
+#include "harness/clock.h"
 #include "harness/files.h"
 #include "harness/prepare.h"
 
@@ -60,7 +60,8 @@ struct Totals {
 };
 
 // Runs one loop under Google Benchmark with fixed iterations, one lane per thread.
-Totals run_lanes(const Cell& cell, const WorkloadCode& workload, const std::vector<LaneSpec>& lanes) {
+Totals run_lanes(const Cell& cell, const WorkloadCode& workload,
+                 const std::vector<LaneSpec>& lanes) {
   std::vector<Lane::Counts> counts(lanes.size());
   const uint64_t per_lane = lanes.front().touches;
   benchmark::ClearRegisteredBenchmarks();

@@ -23,8 +23,8 @@
 #include <memory>
 #include <sstream>
 
-#include "harness/clock.h"
 #include "cell/failure.h"
+#include "harness/clock.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"

@@ -83,9 +83,8 @@ std::vector<PhaseFigures> phases_of(const ProbesSeen& probes, uint64_t touches,
   }
   std::vector<PhaseFigures> phases;
   const auto add = [&](const char* id, double mean, size_t index) {
-    phases.push_back({.id = id,
-                      .mean = mean,
-                      .marks_cost = weights.at(index) / static_cast<double>(touches)});
+    phases.push_back(
+        {.id = id, .mean = mean, .marks_cost = weights.at(index) / static_cast<double>(touches)});
   };
   double left = per_fault;
   for (size_t i = 0; i < FL_PHASES; ++i) {
@@ -125,7 +124,8 @@ void put_journal(const ProbeReading& reading, const JournalCounters& counters, u
                  JournalFigures& journal) {
   const fl_state& state = reading.state;
   const auto asked = [](const auto& by) {
-    return Asked{.fault = by[FL_ASKER_fault], .fsync = by[FL_ASKER_fsync], .kernel = by[FL_ASKER_kernel]};
+    return Asked{
+        .fault = by[FL_ASKER_fault], .fsync = by[FL_ASKER_fsync], .kernel = by[FL_ASKER_kernel]};
   };
   const uint64_t bytes = counters.log_bytes ? *counters.log_bytes
                                             : (state.blocks_logged + state.fast_blocks) * kPageSize;
@@ -153,15 +153,15 @@ std::vector<LockFigures> locks_of(const ProbeReading& reading) {
       const fl_lock& lock = thread.locks[kind];
       if (lock.count == 0) continue;
       // Threads are numbered from the process on: the same in every run.
-      locks.push_back({.thread = static_cast<int64_t>(thread.tid) -
-                                 static_cast<int64_t>(reading.state.tgid),
-                       .lock = kLockIds[kind],
-                       .faults = thread.faults,
-                       .count = lock.count,
-                       .wait = lock.wait,
-                       .wait_max = lock.wait_max,
-                       .hold = lock.hold,
-                       .hold_max = lock.hold_max});
+      locks.push_back(
+          {.thread = static_cast<int64_t>(thread.tid) - static_cast<int64_t>(reading.state.tgid),
+           .lock = kLockIds[kind],
+           .faults = thread.faults,
+           .count = lock.count,
+           .wait = lock.wait,
+           .wait_max = lock.wait_max,
+           .hold = lock.hold,
+           .hold_max = lock.hold_max});
     }
   }
   return locks;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What was measured, put into the row (cell/row.h): every field that the guest fills is filled here.
+// What was measured, put into the row (cell/row.h): every field that the guest fills is filled
+// here.
 #pragma once
 
 #include "cell/row.h"

@@ -5,10 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "harness/contest_scan.h"
 #include "cell/failure.h"
-#include "harness/measure.h"
 #include "cell/sample_file.h"
+#include "harness/contest_scan.h"
+#include "harness/measure.h"
 #include "harness/row.h"
 #include "harness/seed.h"
 

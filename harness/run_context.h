@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "cell/strategy.h"
 #include "harness/counters.h"
 #include "harness/filesystem.h"
 #include "harness/probe.h"
-#include "cell/strategy.h"
 #include "harness/workload.h"
 
 namespace faultline {
@@ -18,7 +18,7 @@ struct RunContext {
   const FileSystem& fs;
   const Strategy& strategy;
   const Workload& workload;
-  const WorkloadCode& code;  // of the workload
+  const WorkloadCode& code;      // of the workload
   std::string directory;         // on the file system
   ProbeSets& probes;             // loaded, not attached
   Counters* counters = nullptr;  // of the CPU; on the host

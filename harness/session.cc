@@ -24,8 +24,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/clock.h"
 #include "cell/failure.h"
+#include "harness/clock.h"
 #include "harness/guest.h"
 #include "harness/wire.h"
 

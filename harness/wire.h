@@ -98,8 +98,9 @@ inline constexpr char kCrashFile[] = "crash";
 // Frame types, in the order in which a guest sends them.
 inline constexpr std::string_view kHello = "hello";  // {ticks, release, version, ...}
 inline constexpr std::string_view kReady = "ready";  // {mkfs, mount, tool_version, btf_sha256, ...}
-inline constexpr std::string_view kSamples = "samples";  // records of cell/sample_file.h, of the row
-inline constexpr std::string_view kResult = "result";    // one row of benchmarks[]
+inline constexpr std::string_view kSamples =
+    "samples";                                         // records of cell/sample_file.h, of the row
+inline constexpr std::string_view kResult = "result";  // one row of benchmarks[]
 // {}: the guest stops itself at kParkPort next; the host lets it go on (GuestJob::on_wait).
 inline constexpr std::string_view kWait = "wait";
 inline constexpr std::string_view kFail = "fail";  // {stage, message, exit_code}

@@ -81,7 +81,8 @@ constexpr TouchCode k_freeze = {.touch = touch_freeze, .prepare = open_directory
 constexpr TouchCode k_resize = {.touch = truncate_up_and_down};
 
 constexpr TouchKind kKinds[] = {
-#define BYSTANDER_TOUCH(id_, ...) touch_kind(TouchRow{.id = #id_, .workload = "", __VA_ARGS__}, k_##id_),
+#define BYSTANDER_TOUCH(id_, ...) \
+  touch_kind(TouchRow{.id = #id_, .workload = "", __VA_ARGS__}, k_##id_),
 #define DOS_TOUCH(id, ...)
 #include "cell/touches.def"
 #undef BYSTANDER_TOUCH

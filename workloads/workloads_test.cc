@@ -69,7 +69,7 @@ TEST(Touches, EachRowHasItsCodeInItsOrder) {
       const TouchRow* row = find_touch(workload.id, kind.id);
       ASSERT_NE(row, nullptr) << kind.id;
       EXPECT_EQ(kind.in_process, row->in_process) << kind.id;
-      EXPECT_NE(kind.touch, nullptr) << kind.id;
+      EXPECT_NE(kind.code.touch, nullptr) << kind.id;
       EXPECT_STREQ(touches()[rows].id, kind.id);
       ++rows;
     }
