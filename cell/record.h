@@ -235,10 +235,12 @@ void read_record(const nlohmann::json& json, R& value, const std::string& place,
     read(*found, value.*field.member, where);
   });
   if (missing == Missing::kRefuse && known != json.size()) {
-    for (const auto& [key, unused] : json.items()) {
+    for (const auto& item : json.items()) {
       bool there = false;
-      R::fields([&](const auto& field) { there = there || key == field.name; });
-      if (!there) refuse_unknown(place.empty() ? key : place + "." + key);
+      R::fields([&](const auto& field) { there = there || item.key() == field.name; });
+      std::string where = place;
+      if (!where.empty()) where.append(".");
+      if (!there) refuse_unknown(where.append(item.key()));
     }
   }
 }
@@ -265,7 +267,11 @@ void read(const nlohmann::json& json, T& value, const std::string& place) {
   } else if constexpr (IsMap<T>::value) {
     if (!json.is_object()) refuse(place, json, "an object");
     value.clear();
-    for (const auto& [key, item] : json.items()) read(item, value[key], place + "." + key);
+    for (const auto& [key, item] : json.items()) {
+      std::string where = place;
+      where.append(".").append(key);
+      read(item, value[key], where);
+    }
   } else if constexpr (IsRecord<T>) {
     read_record(json, value, place);
   } else if constexpr (std::is_same_v<T, Signed>) {

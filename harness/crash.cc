@@ -72,9 +72,10 @@ class EventChannel {
  public:
   // Throws Failure(kVmFailed) when the address is taken.
   EventChannel() {
-    void* at =
-        mmap(reinterpret_cast<void*>(wire::kCrashWordAddress), kPageSize, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address agreed on with the plugin.
+    void* const wanted = reinterpret_cast<void*>(wire::kCrashWordAddress);
+    void* at = mmap(wanted, kPageSize, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
     if (at == MAP_FAILED) fail("mmap of the crash test's word");
     word_ = static_cast<volatile uint64_t*>(at);
   }
