@@ -18,9 +18,9 @@ struct SampleRecord {
   std::uint64_t start = 0;
   std::uint64_t duration = 0;
   std::uint64_t address = 0;  // of the fault; of a commit the bytes that it logged (XFS: 0); else 0
-  std::uint32_t result;    // VM_FAULT bits; of a commit the thread that asked; of a lock its kind
-  std::uint32_t order;     // of a fault 0 or 9; of a commit how many faults it served
-  std::uint64_t link = 0;  // of a commit its transaction or push; of a sync the one it waited for
+  std::uint32_t result = 0;  // VM_FAULT bits; of a commit the thread that asked; of a lock its kind
+  std::uint32_t order = 0;   // of a fault 0 or 9; of a commit how many faults it served
+  std::uint64_t link = 0;    // of a commit its transaction or push; of a sync the one it waited for
 
   [[nodiscard]] std::uint64_t end() const { return start + duration; }
 };

@@ -97,6 +97,7 @@ TEST(Row, OfAModulesStrategyHasItsSyncs) {
   Row filled = empty_row({}, "failed", "");
   Cell cell;
   cell.touches = 10;
+  cell.probes = Probes::k_on;
   put_measurement(cell, measurement, filled);
   const nlohmann::json row = json_of(filled);
   EXPECT_EQ(row["syncs"], 7);
