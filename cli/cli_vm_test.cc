@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <sstream>
 #include <stdexcept>
 
 #include "campaign/testing.h"
+#include "cell/sample_file.h"
 #include "vm/kernels.h"
 
 namespace faultline {
@@ -147,6 +149,10 @@ TEST(RealRun, TwentyThreeTouchesAreTwentyThreeFaultsAndSamples) {
   EXPECT_EQ(result["context"]["complete"], true);
   ASSERT_EQ(result["benchmarks"].size() % 9, 0U);
   ASSERT_FALSE(result["benchmarks"].empty());
+  const std::string side = read_file(scratch / "out/samples.bin");
+  ASSERT_EQ(side.size() % sizeof(SampleRecord), 0U);
+  std::vector<SampleRecord> records(side.size() / sizeof(SampleRecord));
+  std::memcpy(records.data(), side.data(), side.size());
   for (const nlohmann::json& row : result["benchmarks"]) {
     EXPECT_EQ(row["status"], "ok") << row["reason"];
     EXPECT_EQ(row["touches"], 23);
@@ -176,10 +182,13 @@ TEST(RealRun, TwentyThreeTouchesAreTwentyThreeFaultsAndSamples) {
     }
     std::map<std::string, size_t> samples;
     uint64_t logged = 0;
-    for (const nlohmann::json& sample : row["samples"]) {
-      const auto kind = row["sample_kinds"].at(sample[0].get<size_t>()).get<std::string>();
-      if (kind == "commit" || kind == "fast_commit") logged += sample[4].get<uint64_t>();
-      ++samples[row["sample_kinds"].at(sample[0].get<size_t>()).get<std::string>()];
+    EXPECT_EQ(row["samples"]["file"], "samples.bin");
+    const auto first = row["samples"]["first"].get<size_t>();
+    for (size_t i = first; i < first + row["samples"]["count"].get<size_t>(); ++i) {
+      const SampleRecord& sample = records.at(i);
+      const auto kind = row["sample_kinds"].at(sample.kind).get<std::string>();
+      if (kind == "commit" || kind == "fast_commit") logged += sample.address;
+      ++samples[kind];
     }
     // What each commit wrote adds up to what all wrote; XFS tells the sum alone.
     EXPECT_EQ(logged, row["fs"] == "xfs" ? 0 : row["journal"]["log_bytes"].get<uint64_t>());

@@ -606,14 +606,18 @@ TEST_F(Export, AMillionSamplesInTenSecondsAndHalfAGigabyte) {
   constexpr size_t kFaults = 333'334;
   {
     std::ofstream out(scratch_ / "result.json");
-    out << R"({"benchmarks": [{"name": "big/on", "unit": "instr", "samples": [)";
+    std::ofstream side(scratch_ / kSamplesName, std::ios::binary);
+    out << R"({"benchmarks": [{"name": "big/on", "unit": "instr",
+        "sample_kinds": ["fault", "sync", "commit"], "samples":
+        {"file": "samples.bin", "first": 0, "count": )"
+        << 3 * kFaults << R"(}}], "context": {"schema_version": 1}})";
     for (size_t i = 0; i < kFaults; ++i) {
       const size_t t = 1'000'000 + i * 100'000;
-      out << (i == 0 ? "" : ",") << "\n[0,85," << t << ",70000," << 4096 * i << ",256,0,0],\n[1,85,"
-          << t + 10'000 << ",58000," << 4096 * i << ",0,0," << i + 1 << "],\n[2,70," << t + 12'000
-          << ",50000,0,85,1," << i + 1 << ']';
+      const Sample samples[] = {{0, 85, t, 70'000, 4096 * i, 256, 0, 0},
+                                {1, 85, t + 10'000, 58'000, 4096 * i, 0, 0, i + 1},
+                                {2, 70, t + 12'000, 50'000, 0, 85, 1, i + 1}};
+      side.write(reinterpret_cast<const char*>(samples), sizeof samples);
     }
-    out << R"(]}], "context": {"schema_version": 1}})";
   }
   const CommandOutput output =
       faultline_command({"export", "--to", "perfetto", scratch_ / "", "--out", scratch_ / "trace"});
