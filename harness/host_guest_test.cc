@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cell/failure.h"
+#include "cell/sample_file.h"
 #include "harness/clock.h"
 #include "harness/guest.h"
 #include "harness/subprocess.h"
@@ -36,6 +37,16 @@ nlohmann::json listing(const std::string& place) {
   return list;
 }
 
+// The kind of each record of the run's side file, in order.
+nlohmann::json sampled_kinds() {
+  nlohmann::json kinds = nlohmann::json::array();
+  std::ifstream in(std::string("/tmp/out/") + kSamplesName, std::ios::binary);
+  for (SampleRecord sample; in.read(reinterpret_cast<char*>(&sample), sizeof sample);) {
+    kinds.push_back(sample.kind);
+  }
+  return kinds;
+}
+
 nlohmann::json run_tool_with(const std::vector<std::string>& more) {
   std::vector<std::string> command = {kCommand, "run",      "--on",       "host",  "--force",
                                       "--out",  "/tmp/out", "--no-table", "--dir", kMountPoint};
@@ -44,6 +55,7 @@ nlohmann::json run_tool_with(const std::vector<std::string>& more) {
   std::ifstream in("/tmp/out/result.json");
   return {{"exit", ended.exit_code},
           {"output", ended.output},
+          {"kinds", sampled_kinds()},
           {"result", nlohmann::json::parse(in, nullptr, false)}};
 }
 
