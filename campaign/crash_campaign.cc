@@ -146,20 +146,14 @@ void CrashCampaign::plan(const FetchedKernel& kernel) {
 }
 
 void CrashCampaign::prepare() {
-  std::error_code error;
-  const fs::path result = fs::path(options_.out) / kCrashName;
-  if (fs::exists(result, error) && !options_.force) {
-    throw Failure(ExitCode::kUsage, fmt::format("{} holds another crash test; give another --out, "
-                                                "or --force to replace it",
-                                                options_.out));
-  }
   if (options_.points == 0) throw Failure(ExitCode::kUsage, "--points: at least one");
   if (options_.point && *options_.point >= options_.points) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("--point {}: with --points {} they are 0 to {}", *options_.point,
                               options_.points, options_.points - 1));
   }
-  make_dirs(options_.out);
+  claim_output(options_.out, kCrashName, options_.force);
+  std::error_code error;
   const fs::path plugin = context_.guest_binary.parent_path() / kPmemLogPlugin;
   if (!fs::exists(plugin, error)) {
     throw Failure(ExitCode::kUsage,
@@ -167,6 +161,7 @@ void CrashCampaign::prepare() {
   }
   cache_ = cache_dir();
   make_dirs(cache_);
+  remove_left_temp_dirs(cache_ / "unfinished");
   const Say say = [this](const std::string& line) { progress_.say(line); };
   // Names first: a typing error should not cost a download.
   plan_cells(selection());

@@ -171,13 +171,12 @@ ReadResult read_result(const fs::path& dir) {
   return read;
 }
 
-void claim_output(const fs::path& dir, bool replace) {
+void claim_output(const fs::path& dir, const char* name, bool replace) {
   std::error_code error;
-  if (fs::exists(dir / kResultName, error) && !replace) {
+  if (fs::exists(dir / name, error) && !replace) {
     throw Failure(ExitCode::kUsage,
-                  fmt::format("{} holds another run's result; give another --out, or --force to "
-                              "replace it",
-                              dir.string()));
+                  fmt::format("{} holds another {}; give another --out, or --force to replace it",
+                              dir.string(), name));
   }
   make_dirs(dir);
   if (access(dir.c_str(), W_OK) != 0) {

@@ -48,7 +48,8 @@ struct ReadResult {
 };
 ReadResult read_result(const std::filesystem::path& dir);
 
-// Failure(kUsage) when DIR cannot be written, or holds a result already and `replace` is false.
-void claim_output(const std::filesystem::path& dir, bool replace);
+// Makes the folder. Failure(kUsage) when it cannot be written, or holds a file of that name already
+// and `replace` is false.
+void claim_output(const std::filesystem::path& dir, const char* name, bool replace);
 
 }  // namespace faultline

@@ -176,7 +176,7 @@ void RunCampaign::prepare() {
   // Names first: a typing error should cost neither a download nor a folder.
   plan_cells(selection());
   static_cast<void>(sampling());
-  claim_output(wish_.out, wish_.force);
+  claim_output(wish_.out, kResultName, wish_.force);
   runner_ = wish_.host ? make_host_runner(context_, *wish_.host, say, cancel_)
                        : make_vm_runner(context_, wish_.vm, say, cancel_);
   const std::vector<RunnerKernel> kernels = runner_->prepare(shared_);

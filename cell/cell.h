@@ -79,6 +79,7 @@ inline constexpr ProbeSetRow kProbeSets[] = {
 #include "cell/probe_sets.def"
 #undef PROBE_SET
 };
+constexpr std::span<const ProbeSetRow> table_of(Probes /*unused*/) { return kProbeSets; }
 constexpr const ProbeSetRow& row_of(Probes probes) {
   return kProbeSets[static_cast<std::size_t>(probes)];
 }
@@ -105,28 +106,44 @@ inline constexpr const char* kVaryNone = "none";  // on the host, whose accident
 // Whether it is the id of an accident, kVaryAll or kVaryNone.
 bool is_varied(const std::string& id);
 
+// Writes per sync: a number from 1 on, kEveryAll, or kNoK. In JSON a number, "all", or null.
+struct WritesPerSync {
+  std::uint64_t k = kNoK;
+  WritesPerSync() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor,hicpp-explicit-conversions)
+  constexpr WritesPerSync(std::uint64_t writes) : k(writes) {}
+  // NOLINTNEXTLINE(google-explicit-constructor,hicpp-explicit-conversions)
+  constexpr operator std::uint64_t() const { return k; }
+};
+
+// FIELD(type, name, value unless given, "meaning"). The JSON by which the host tells the guest of a
+// cell has all of them, by these names.
+#define FAULTLINE_CELL(FIELD)                                                                \
+  FIELD(std::string, kernel, "", "the host's word for it; goes into the name alone")         \
+  FIELD(std::string, fs, "", "an id of cell/file_system.h")                                  \
+  FIELD(std::string, strategy, "", "an id of cell/strategy.h")                               \
+  FIELD(WritesPerSync, writes_per_sync, kNoK, "of strategies that have a K")                 \
+  FIELD(std::string, workload, "", "an id of cell/workloads.def")                            \
+  FIELD(State, state, State::kHole, "what the touched block is beforehand")                  \
+  FIELD(Order, order, Order::kPte, "the size that the kernel is asked to map")               \
+  FIELD(unsigned, threads, 1, "that store")                                                  \
+  FIELD(Probes, probes, Probes::k_off, "which programs are attached")                        \
+  FIELD(std::uint64_t, seed, 0, "of the accidents: harness/seed.h")                          \
+  FIELD(std::string, vary, kVaryAll, "or the one accident that the seed varies")             \
+  FIELD(unsigned, repetition, 0, "wall time")                                                \
+  FIELD(std::uint64_t, touches, 0, "measured stores, over all threads")                      \
+  FIELD(bool, virtual_time, true, "time counts instructions")                                \
+  FIELD(bool, samples, false, "a record per event is kept")                                  \
+  FIELD(std::uint64_t, delay, 0, "instructions planted in each fault: harness/delay.h")      \
+  FIELD(std::uint64_t, dirty_inodes, 0, "of other files, dirtied before each touch")         \
+  FIELD(std::string, touch, "", "the kind; empty: the workload has none")                    \
+  FIELD(unsigned, attackers, 0, "who touch; of workloads with touches alone, as is setting") \
+  FIELD(Setting, setting, Setting::kDeterministic, "how they are timed")
+
 struct Cell {
-  std::string kernel = {};  // the host's word for it; goes into the name alone
-  std::string fs = {};
-  std::string strategy = {};
-  std::uint64_t writes_per_sync = kNoK;
-  std::string workload = {};
-  State state = State::kHole;
-  Order order = Order::kPte;
-  unsigned threads = 1;
-  Probes probes = Probes::k_off;
-  std::uint64_t seed = 0;
-  std::string vary = kVaryAll;  // or the one accident that the seed varies
-  unsigned repetition = 0;      // wall time
-  std::uint64_t touches = 0;    // measured stores, over all threads
-  bool virtual_time = true;
-  bool samples = false;            // a record per event is kept
-  std::uint64_t delay = 0;         // instructions planted in each fault (harness/delay.h)
-  std::uint64_t dirty_inodes = 0;  // of other files, dirtied before each touch: workload unrelated
-  // Of workloads with touches alone.
-  std::string touch = {};  // the kind; empty: the workload has none
-  unsigned attackers = 0;
-  Setting setting = Setting::kDeterministic;
+#define FAULTLINE_CELL_MEMBER(type, name, value, meaning) type name = value;
+  FAULTLINE_CELL(FAULTLINE_CELL_MEMBER)
+#undef FAULTLINE_CELL_MEMBER
 
   // cell/name.h has the grammar.
   [[nodiscard]] std::string name() const;

@@ -151,11 +151,16 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     refused("writes_per_sync", value);
   }
   EXPECT_EQ(refused("vary", "ticks"), "cell: no such vary: 'ticks'");
-  EXPECT_EQ(refused("state", "holes"), "cell: no such state: 'holes'");
-  EXPECT_EQ(refused("order", "pud"), "cell: no such order: 'pud'");
-  EXPECT_EQ(refused("setting", "loose"), "cell: no such setting: 'loose'");
+  EXPECT_EQ(refused("state", "holes"),
+            "cell: state is \"holes\" where it takes one of hole, unwritten, written");
+  EXPECT_EQ(refused("order", "pud"), "cell: order is \"pud\" where it takes one of pte, pmd");
+  EXPECT_EQ(refused("setting", "loose"),
+            "cell: setting is \"loose\" where it takes one of deterministic, deterministic2, "
+            "concurrent");
   EXPECT_EQ(refused("probes", "yes"),
-            "cell: no such probes: 'yes'; there is: off, on, phases, locks, interruptions");
+            "cell: probes is \"yes\" where it takes one of off, on, phases, locks, interruptions, "
+            "ballast");
+  EXPECT_EQ(refused("touches", -1), "cell: touches is -1 where it takes a count");
 }
 
 TEST(Cell, SharesTouchesEqually) {

@@ -24,77 +24,68 @@ constexpr Hooks kExt4Fault = {{{.function = "ext4_dax_huge_fault", .arguments = 
 // (fs/xfs/xfs_file.c).
 constexpr Hooks kXfsFault = {{{.function = "__xfs_filemap_fault", .arguments = 3},
                               {.function = "xfs_write_fault", .arguments = 2}}};
-// fs/ext4/inode.c and fs/xfs/xfs_iomap.c, 5.10 to 7.3.
-constexpr char kExt4Map[] = "ext4_iomap_begin";
-constexpr char kXfsMap[] = "xfs_direct_write_iomap_begin";
+constexpr Hooks kExt4Cached = {{{.function = "ext4_page_mkwrite", .arguments = 1}}};
+constexpr Hooks kXfsCached = {{{.function = "xfs_filemap_page_mkwrite", .arguments = 1},
+                               {.function = "xfs_write_fault", .arguments = 2}}};
 
-constexpr char kExt4Check[] = "e2fsck -f -n";
-constexpr char kXfsCheck[] = "xfs_repair -n -f";
+// What a mapping is the medium itself on, and what goes through the page cache instead.
+constexpr FileSystem kExt4 = {.id = "ext4",
+                              .summary = "ext4 with DAX",
+                              .type = "ext4",
+                              .mkfs = MKFS_EXT4,
+                              .options = "dax",
+                              .dax = true,
+                              .map_sync = true,
+                              .by_default = true,
+                              .module = "ext4",
+                              .tool = "mkfs.ext4",
+                              .fault = kExt4Fault,
+                              .map = "ext4_iomap_begin",  // fs/ext4/inode.c, 5.10 to 7.3
+                              .journal = Journal::kJbd2,
+                              .check = "e2fsck -f -n"};
+constexpr FileSystem kXfs = {
+    .id = "xfs",
+    .summary = "XFS with DAX",
+    .type = "xfs",
+    .mkfs = MKFS_XFS,
+    .options = "dax",
+    .dax = true,
+    .map_sync = true,
+    .by_default = true,
+    .module = "xfs",
+    .tool = "mkfs.xfs",
+    .fault = kXfsFault,
+    .map = "xfs_direct_write_iomap_begin",  // fs/xfs/xfs_iomap.c, 5.10 to 7.3
+    .map_tracepoints = {"xfs_iomap_found", "xfs_iomap_alloc"},
+    .journal = Journal::kXfsLog,
+    .check = "xfs_repair -n -f"};
+
+constexpr FileSystem with_fast_commit(FileSystem row) {
+  row.id = "ext4-fc";
+  row.summary = "ext4 with fast_commit and DAX";
+  row.mkfs = MKFS_EXT4 " -O fast_commit";
+  row.fast_commit = true;
+  return row;
+}
+
+constexpr FileSystem through_page_cache(FileSystem row, const char* id, const char* summary,
+                                        Hooks fault) {
+  row.id = id;
+  row.summary = summary;
+  row.options = "";
+  row.dax = false;
+  row.map_sync = false;
+  row.by_default = false;
+  row.fault = fault;
+  row.map = nullptr;
+  row.map_tracepoints = {};
+  return row;
+}
 
 constexpr FileSystem kFileSystems[] = {
-    {.id = "ext4",
-     .summary = "ext4 with DAX",
-     .type = "ext4",
-     .mkfs = MKFS_EXT4,
-     .options = "dax",
-     .dax = true,
-     .map_sync = true,
-     .by_default = true,
-     .module = "ext4",
-     .tool = "mkfs.ext4",
-     .fault = kExt4Fault,
-     .map = kExt4Map,
-     .journal = Journal::kJbd2,
-     .check = kExt4Check},
-    {.id = "ext4-fc",
-     .summary = "ext4 with fast_commit and DAX",
-     .type = "ext4",
-     .mkfs = MKFS_EXT4 " -O fast_commit",
-     .options = "dax",
-     .dax = true,
-     .map_sync = true,
-     .by_default = true,
-     .module = "ext4",
-     .tool = "mkfs.ext4",
-     .fault = kExt4Fault,
-     .map = kExt4Map,
-     .journal = Journal::kJbd2,
-     .fast_commit = true,
-     .check = kExt4Check},
-    {.id = "xfs",
-     .summary = "XFS with DAX",
-     .type = "xfs",
-     .mkfs = MKFS_XFS,
-     .options = "dax",
-     .dax = true,
-     .map_sync = true,
-     .by_default = true,
-     .module = "xfs",
-     .tool = "mkfs.xfs",
-     .fault = kXfsFault,
-     .map = kXfsMap,
-     .journal = Journal::kXfsLog,
-     .check = kXfsCheck},
-    {.id = "ext4-nodax",
-     .summary = "ext4 through the page cache",
-     .type = "ext4",
-     .mkfs = MKFS_EXT4,
-     .module = "ext4",
-     .tool = "mkfs.ext4",
-     .fault = {{{.function = "ext4_page_mkwrite", .arguments = 1}}},
-     .journal = Journal::kJbd2,
-     .check = kExt4Check},
-    {.id = "xfs-nodax",
-     .summary = "XFS through the page cache",
-     .type = "xfs",
-     .mkfs = MKFS_XFS,
-     .module = "xfs",
-     .tool = "mkfs.xfs",
-     .fault = {{{.function = "xfs_filemap_page_mkwrite", .arguments = 1},
-                {.function = "xfs_write_fault", .arguments = 2}}},
-     .journal = Journal::kXfsLog,
-     .check = kXfsCheck},
-};
+    kExt4, with_fast_commit(kExt4), kXfs,
+    through_page_cache(kExt4, "ext4-nodax", "ext4 through the page cache", kExt4Cached),
+    through_page_cache(kXfs, "xfs-nodax", "XFS through the page cache", kXfsCached)};
 
 const FileSystem* find_row(const std::string& type, bool dax, bool fast_commit) {
   for (const FileSystem& fs : kFileSystems) {

@@ -21,12 +21,24 @@ struct Hook {
 // Of each list the first that the kernel has is used.
 using Hooks = std::array<Hook, 3>;
 
-// Whose commits and waits the probes look at.
+// Whose commits and waits the probes look at. The rest that the harness knows of each is in
+// harness/journal.cc.
 enum class Journal { kNone, kJbd2, kXfsLog };
-inline constexpr Named kJournalTable[] = {{.id = "none", .summary = "no journal"},
-                                          {.id = "jbd2", .summary = "jbd2's transactions"},
-                                          {.id = "xfs_log", .summary = "the log of XFS"}};
-constexpr std::span<const Named> table_of(Journal /*unused*/) { return kJournalTable; }
+struct JournalRow {
+  const char* id;
+  const char* summary;
+  const char* replayed;  // what the kernel logs when a mount has replayed it; empty: nothing is
+};
+inline constexpr JournalRow kJournalTable[] = {
+    {.id = "none", .summary = "no journal", .replayed = ""},
+    // fs/ext4/super.c
+    {.id = "jbd2", .summary = "jbd2's transactions", .replayed = "recovery complete"},
+    // fs/xfs/xfs_log.c
+    {.id = "xfs_log", .summary = "the log of XFS", .replayed = "Ending recovery"}};
+constexpr const JournalRow& row_of(Journal journal) {
+  return kJournalTable[static_cast<std::size_t>(journal)];
+}
+constexpr const char* id_of(Journal journal) { return row_of(journal).id; }
 
 struct FileSystem {
   const char* id = "";
@@ -41,6 +53,8 @@ struct FileSystem {
   const char* tool = "";      // the program that makes it
   Hooks fault = {};           // the handler that every write fault goes through once per attempt
   const char* map = nullptr;  // its iomap_ops->iomap_begin() for a write fault
+  // Where that ends too, on each of its ways, at less than a probe on its return; or none.
+  std::array<const char*, 2> map_tracepoints = {};
   Journal journal = Journal::kNone;
   bool fast_commit = false;  // jbd2 alone
   // Looks for errors and changes nothing, on the host: exit 0, none. The image is appended.

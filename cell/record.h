@@ -18,6 +18,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -72,11 +73,6 @@ struct Choice : std::string {
   Choice() : std::string(kIds[0]) {}
   // NOLINTNEXTLINE(google-explicit-constructor,hicpp-explicit-conversions)
   Choice(std::string text) : std::string(std::move(text)) {}
-};
-
-// Writes per sync: a number from 1 on, "all", or null where the strategy has none.
-struct WritesPerSync {
-  std::uint64_t k = kNoK;
 };
 
 // A field that is absent in the JSON where it has no value.
@@ -143,11 +139,7 @@ concept IsRecord = requires {
 template <typename E>
 std::vector<std::string> ids_of_enum() {
   std::vector<std::string> ids;
-  if constexpr (std::is_same_v<E, Probes>) {
-    for (const ProbeSetRow& row : kProbeSets) ids.emplace_back(row.id);
-  } else {
-    for (const Named& row : table_of(E{})) ids.emplace_back(row.id);
-  }
+  for (const auto& row : table_of(E{})) ids.emplace_back(row.id);
   return ids;
 }
 
@@ -160,7 +152,17 @@ void read(const nlohmann::json& json, T& value, const std::string& place);
 template <typename T>
 nlohmann::json schema();
 
-// `place` is empty for the row as a whole.
+// What is wrong with one value; `place` is empty for the row as a whole.
+class Refusal : public Failure {
+ public:
+  Refusal(const std::string& place, const std::string& wrong)
+      : Failure(ExitCode::kVmFailed, (place.empty() ? "a row" : "a row's " + place) + " " + wrong),
+        wrong_(wrong) {}
+  [[nodiscard]] const std::string& wrong() const { return wrong_; }
+
+ private:
+  std::string wrong_;
+};
 [[noreturn]] void refuse(const std::string& place, const nlohmann::json& json,
                          const std::string& wanted);
 [[noreturn]] void refuse_missing(const std::string& place);
@@ -298,7 +300,9 @@ void read(const nlohmann::json& json, T& value, const std::string& place) {
         return;
       }
     }
-    refuse(place, json, "an id of the table");
+    std::string list = "one of";
+    for (const std::string& id : ids) list.append(ids.front() == id ? " " : ", ").append(id);
+    refuse(place, json, list);
   } else if constexpr (IsChoice<T>::value) {
     for (const std::string& id : IsChoice<T>::ids()) {
       if (json == id) {
@@ -317,7 +321,9 @@ void read(const nlohmann::json& json, T& value, const std::string& place) {
     if (!json.is_number() || json < 0) refuse(place, json, "a number from 0 on");
     value = json.get<T>();
   } else if constexpr (std::is_unsigned_v<T>) {
-    if (!json.is_number_integer() || json < 0 || json.get<std::uint64_t>() > INT64_MAX) {
+    constexpr std::uint64_t kMost =
+        sizeof(T) < sizeof(Count) ? std::numeric_limits<T>::max() : INT64_MAX;
+    if (!json.is_number_integer() || json < 0 || json.get<std::uint64_t>() > kMost) {
       refuse(place, json, "a count");
     }
     value = json.get<T>();

@@ -12,14 +12,11 @@ namespace record {
 
 void refuse(const std::string& place, const nlohmann::json& json, const std::string& wanted) {
   constexpr std::size_t kShown = 40;
-  throw Failure(ExitCode::kVmFailed, fmt::format("{} is {} where it takes {}",
-                                                 place.empty() ? "a row" : "a row's " + place,
-                                                 json.dump().substr(0, kShown), wanted));
+  throw Refusal(place,
+                fmt::format("is {} where it takes {}", json.dump().substr(0, kShown), wanted));
 }
 
-void refuse_missing(const std::string& place) {
-  throw Failure(ExitCode::kVmFailed, fmt::format("a row's {} is missing", place));
-}
+void refuse_missing(const std::string& place) { throw Refusal(place, "is missing"); }
 
 void refuse_unknown(const std::string& place) {
   throw Failure(ExitCode::kVmFailed, fmt::format("a row has no {}", place));
@@ -41,7 +38,7 @@ Row empty_row(const Cell& cell, const std::string& status, const std::string& re
   row.kernel = cell.kernel;
   row.fs = cell.fs;
   row.strategy = cell.strategy;
-  row.writes_per_sync = {.k = cell.writes_per_sync};
+  row.writes_per_sync = cell.writes_per_sync;
   row.workload = cell.workload;
   row.state = cell.state;
   row.order = cell.order;

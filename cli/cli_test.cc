@@ -70,7 +70,7 @@ TEST(CrashTest, RefusesWhatItCannotDo) {
   refused({"--points", "5", "--point", "5"}, "with --points 5 they are 0 to 4");
   EXPECT_FALSE(fs::exists(scratch / "out/crashtest.json"));
   write_file(scratch / "out/crashtest.json", "{}");
-  refused({}, "holds another crash test; give another --out, or --force");
+  refused({}, "holds another crashtest.json; give another --out, or --force");
 }
 
 TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {

@@ -10,8 +10,8 @@
 #include "vm/accel.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/headers.h"
 #include "vm/kernels.h"
+#include "vm/packages/headers.h"
 
 namespace faultline {
 namespace {
@@ -110,7 +110,10 @@ Verb add_doctor(CLI::App& app) {
             std::vector<Finding> findings = {check_tool("qemu-system-x86_64", "qemu-system-x86"),
                                              check_tool("mkfs.ext4", "e2fsprogs"),
                                              check_tool("mkfs.xfs", "xfsprogs"),
-                                             check_tool("apt-get", "apt"), check_python()};
+                                             check_tool("apt-get", "apt"),
+                                             check_tool("modprobe", "kmod"),
+                                             check_tool("depmod", "kmod"),
+                                             check_python()};
             findings.push_back({"guest binary", std::filesystem::exists(context.guest_binary), true,
                                 context.guest_binary.string()});
             const auto cache = cache_dir();

@@ -26,10 +26,10 @@
 #include "cli/terminal.h"
 #include "harness/wire.h"
 #include "vm/files.h"
-#include "vm/package.h"
+#include "vm/packages/package.h"
 #include "vm/process.h"
 #include "vm/saved_state.h"
-#include "vm/tools_image.h"
+#include "vm/packages/tools_image.h"
 
 namespace faultline {
 namespace fs = std::filesystem;

@@ -1,47 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "harness/attach.h"
 
+#include "harness/journal.h"
+
 namespace faultline {
 namespace {
 
 // The strategy module's handler, around the file system's (kmod/faultline.c).
 constexpr Hooks kModuleFaultHooks = {{{.function = "fl_kmod_fault", .arguments = 3}}};
-
-Point raw_tracepoint(const std::string& id, const std::string& program,
-                     std::vector<std::string> names, bool required = false) {
-  return {id, {{program, Means::kRawTracepoint, std::move(names)}}, "", required};
-}
-
-// A function's entry or return: the names that it had over the versions, each by BTF, then each
-// without.
-Point function(const std::string& id, const std::string& program, Means by_btf, Means without,
-               const std::vector<std::string>& names) {
-  Point point{.id = id};
-  for (const Means means : {by_btf, without}) {
-    for (const std::string& name : names) {
-      point.ways.push_back({program + "_" + means_name(means), means, {name}});
-    }
-  }
-  return point;
-}
-
-Point entry_point(const std::string& id, const std::string& program,
-                  const std::vector<std::string>& names) {
-  return function(id, program, Means::kFentry, Means::kKprobe, names);
-}
-
-Point return_point(const std::string& id, const std::string& program,
-                   const std::vector<std::string>& names) {
-  return function(id, program, Means::kFexit, Means::kKretprobe, names);
-}
-
-void add_pair(std::vector<Point>& points, const std::string& enter, const std::string& leave,
-              const std::string& enter_program, const std::string& leave_program,
-              const std::vector<std::string>& names) {
-  // The return first: an entry without it would leave something open.
-  points.push_back(return_point(leave, leave_program, names));
-  points.push_back(entry_point(enter, enter_program, names));
-}
 
 // The variants that FL_FAULT() in bpf/fault.bpf.h makes.
 std::string fault_suffix(const ProbeChoice& choice) {
@@ -80,37 +46,6 @@ void add_fault(std::vector<Point>& points, const ProbeChoice& choice, const File
   add("fault.begin", "page_fault_user", "page_fault_user", true);
 }
 
-void add_journal(std::vector<Point>& points, const FileSystem& fs) {
-  switch (fs.journal) {
-    case Journal::kNone:
-      break;
-    case Journal::kJbd2:
-      points.push_back(raw_tracepoint("commit.end", "jbd2_end_commit", {"jbd2_end_commit"}));
-      points.push_back(raw_tracepoint("commit.bytes", "jbd2_run_stats", {"jbd2_run_stats"}));
-      points.push_back(raw_tracepoint("commit.begin", "jbd2_start_commit", {"jbd2_start_commit"}));
-      // fs/jbd2/journal.c, the same 5.10 to 7.3.
-      points.push_back(entry_point("commit.ask", "ask", {"jbd2_complete_transaction"}));
-      points.push_back(entry_point("commit.wait", "await", {"jbd2_log_wait_commit"}));
-      break;
-    case Journal::kXfsLog:
-      // fs/xfs/xfs_log.c; "xfs: xfs_log_force_lsn isn't passed a LSN" (v5.14).
-      points.push_back(
-          entry_point("commit.ask", "force_seq", {"xfs_log_force_seq", "xfs_log_force_lsn"}));
-      points.push_back(entry_point("commit.ask_all", "force", {"xfs_log_force"}));
-      // fs/xfs/xfs_log_cil.c, the same 5.10 to 7.3.
-      add_pair(points, "commit.begin", "commit.end", "cil_enter", "cil_leave",
-               {"xlog_cil_push_work"});
-      break;
-  }
-  if (fs.fast_commit) {
-    points.push_back(
-        raw_tracepoint("fast_commit.end", "ext4_fc_commit_stop", {"ext4_fc_commit_stop"}));
-    points.push_back(
-        raw_tracepoint("fast_commit.begin", "ext4_fc_commit_start", {"ext4_fc_commit_start"}));
-  }
-  points.push_back(raw_tracepoint("sync.wait", "sched_switch", {"sched_switch"}));
-}
-
 void add_phases(std::vector<Point>& points, const ProbeChoice& choice, const FileSystem& fs) {
   const std::string suffix = choice.sampling ? "_recorded" : "";
   // A function that a phase ends in and another begins after, both by its entry and its return.
@@ -127,27 +62,17 @@ void add_phases(std::vector<Point>& points, const ProbeChoice& choice, const Fil
                                   {"dax_pte_fault", "dax_pmd_fault"}));
   if (fs.map != nullptr) {
     Point map = return_point("phase.map", "map_leave" + suffix, {fs.map});
-    if (fs.journal == Journal::kXfsLog) {
-      map.ways.insert(
-          map.ways.begin() + 1,
-          {"map_ends" + suffix, Means::kRawTracepoint, {"xfs_iomap_found", "xfs_iomap_alloc"}});
+    if (fs.map_tracepoints[0] != nullptr) {
+      map.ways.insert(map.ways.begin() + 1,
+                      {"map_ends" + suffix,
+                       Means::kRawTracepoint,
+                       {fs.map_tracepoints.begin(), fs.map_tracepoints.end()}});
     }
     points.push_back(map);
   }
   pair("zero", "zero", {"blkdev_issue_zeroout"});
   pair("sync", "sync", {"vfs_fsync_range"});
-  switch (fs.journal) {
-    case Journal::kNone:
-      break;
-    case Journal::kJbd2:
-      pair("commit_wait", "commit_wait", {"jbd2_log_wait_commit"});
-      break;
-    case Journal::kXfsLog:
-      // xlog_cil_force_lsn() until "xfs: xfs_log_force_lsn isn't passed a LSN" (v5.14).
-      pair("cil_push", "cil_push", {"xlog_cil_force_seq", "xlog_cil_force_lsn"});
-      pair("log_wait", "log_wait", {"xlog_wait_on_iclog"});
-      break;
-  }
+  for (const WaitPhase& wait : waits_of(fs.journal)) pair(wait.phase, wait.phase, wait.functions);
   pair("flush", "flush", {"blkdev_issue_flush"});
 }
 
@@ -220,22 +145,6 @@ const char* point_of_mark(fl_mark mark) {
   return "";
 }
 
-const char* means_name(Means means) {
-  switch (means) {
-    case Means::kRawTracepoint:
-      return "raw_tp";
-    case Means::kFentry:
-      return "fentry";
-    case Means::kFexit:
-      return "fexit";
-    case Means::kKprobe:
-      return "kprobe";
-    case Means::kKretprobe:
-      return "kretprobe";
-  }
-  return "?";
-}
-
 std::vector<Point> points_of(const ProbeChoice& choice, const FileSystem& fs) {
   std::vector<Point> points;
   if (sees(choice.probes, kSeesInterruptions)) add_interruptions(points);
@@ -245,7 +154,8 @@ std::vector<Point> points_of(const ProbeChoice& choice, const FileSystem& fs) {
     points.push_back(entry_point("ballast", "ballast", {fs.map}));
   }
   if (sees(choice.probes, kSeesPhases)) add_phases(points, choice, fs);
-  add_journal(points, fs);
+  add_journal_points(points, fs);
+  points.push_back(raw_tracepoint("sync.wait", "sched_switch", {"sched_switch"}));
   add_fault(points, choice, fs);
   return points;
 }

@@ -9,29 +9,9 @@
 #include "bpf/sample.h"
 #include "cell/cell.h"
 #include "harness/filesystem.h"
+#include "harness/point.h"
 
 namespace faultline {
-
-enum class Means { kRawTracepoint, kFentry, kFexit, kKprobe, kKretprobe };
-const char* means_name(Means means);
-
-// One way to see what a point is about: a program, and all the places where it must attach.
-struct Attachment {
-  std::string program;  // in bpf/probes.bpf.c
-  Means means = Means::kRawTracepoint;
-  std::vector<std::string> targets;  // kernel functions or tracepoints
-  unsigned arguments = 0;            // of the function, where the program needs it
-};
-
-// Something that a set of probes wants to see, and the ways to, the best first.
-struct Point {
-  std::string id = {};
-  std::vector<Attachment> ways = {};
-  // The point in whose place this one stands, where that has no way.
-  std::string instead = {};
-  // Without it the set's figures would be wrong, and not just fewer.
-  bool required = false;
-};
 
 // What a cell asks of the probes.
 struct ProbeChoice {

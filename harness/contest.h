@@ -27,7 +27,6 @@ struct Toucher {
   off_t room = 0;              // room_bytes that are a hole (written where a file can have none)
   off_t room_bytes = 0;
   off_t end = 0;                                  // of the file
-  const std::atomic<uint64_t>* victim = nullptr;  // where in the file the victim stores
   // The kind's own, set by prepare().
   char* map = nullptr;
   int other = -1;

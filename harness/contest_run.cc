@@ -64,7 +64,6 @@ void sleep_until(uint64_t ns) {
 struct Shared {
   // The victim's.
   std::atomic<uint64_t> begin;  // tick at which the open store began; 0: none is open
-  std::atomic<uint64_t> at;     // its place in the file
   std::atomic<uint64_t> done;
   std::atomic<uint64_t> first;  // tick of the first store
   std::atomic<uint64_t> last;   // tick at which the last was durable
@@ -278,7 +277,6 @@ Toucher ContestRun::make_toucher(unsigned index) const {
   toucher.room_bytes = static_cast<off_t>(layout_.room_bytes);
   toucher.room = static_cast<off_t>(layout_.room + index * layout_.room_bytes);
   toucher.end = static_cast<off_t>(layout_.end);
-  toucher.victim = &shared_.at;
   if (spec_.kind->code.prepare != nullptr && !spec_.kind->code.prepare(toucher)) {
     fail(fmt::format("touch {}", spec_.kind->id));
   }
@@ -371,7 +369,6 @@ void ContestRun::take_faults() {
   shared_.faults_before = faults_of(who);
   shared_.first = read_ticks();
   for (uint64_t i = 0; i < spec_.stores; ++i) {
-    shared_.at.store((kWarmup + i) * kPageSize, std::memory_order_relaxed);
     const uint64_t begin = read_ticks();
     shared_.begin.store(begin, std::memory_order_relaxed);
     store_once(base, kWarmup + i);

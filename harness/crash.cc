@@ -276,19 +276,6 @@ void PageWriter::run() {
   events_.tell(CrashWord::kEnd);
 }
 
-// What the kernel's log says when a mount has replayed the journal.
-std::string_view replay_mark(Journal journal) {
-  switch (journal) {
-    case Journal::kJbd2:
-      return "recovery complete";  // fs/ext4/super.c
-    case Journal::kXfsLog:
-      return "Ending recovery";  // fs/xfs/xfs_log.c
-    case Journal::kNone:         // nothing is replayed
-      break;
-  }
-  return "";
-}
-
 // The lines that the kernel logs while this lives.
 class KernelLog {
  public:
@@ -361,7 +348,7 @@ nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
   } else {
     row["error"] = fmt::format("mount: {}", std::strerror(errno));
   }
-  const std::string_view mark = replay_mark(fs.journal);
+  const std::string_view mark = row_of(fs.journal).replayed;
   constexpr int kErrorLevel = 3;  // KERN_ERR and worse
   for (const KernelLog::Line& line : log.lines()) {
     if (!mark.empty() && line.text.find(mark) != std::string::npos) row["replayed"] = true;

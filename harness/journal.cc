@@ -84,4 +84,48 @@ JournalCounters read_journal_counters(const FileSystem& fs, dev_t device) {
   return {};
 }
 
+void add_journal_points(std::vector<Point>& points, const FileSystem& fs) {
+  switch (fs.journal) {
+    case Journal::kNone:
+      break;
+    case Journal::kJbd2:
+      points.push_back(raw_tracepoint("commit.end", "jbd2_end_commit", {"jbd2_end_commit"}));
+      points.push_back(raw_tracepoint("commit.bytes", "jbd2_run_stats", {"jbd2_run_stats"}));
+      points.push_back(raw_tracepoint("commit.begin", "jbd2_start_commit", {"jbd2_start_commit"}));
+      // fs/jbd2/journal.c, the same 5.10 to 7.3.
+      points.push_back(entry_point("commit.ask", "ask", {"jbd2_complete_transaction"}));
+      points.push_back(entry_point("commit.wait", "await", {"jbd2_log_wait_commit"}));
+      break;
+    case Journal::kXfsLog:
+      // fs/xfs/xfs_log.c; "xfs: xfs_log_force_lsn isn't passed a LSN" (v5.14).
+      points.push_back(
+          entry_point("commit.ask", "force_seq", {"xfs_log_force_seq", "xfs_log_force_lsn"}));
+      points.push_back(entry_point("commit.ask_all", "force", {"xfs_log_force"}));
+      // fs/xfs/xfs_log_cil.c, the same 5.10 to 7.3.
+      add_pair(points, "commit.begin", "commit.end", "cil_enter", "cil_leave",
+               {"xlog_cil_push_work"});
+      break;
+  }
+  if (fs.fast_commit) {
+    points.push_back(
+        raw_tracepoint("fast_commit.end", "ext4_fc_commit_stop", {"ext4_fc_commit_stop"}));
+    points.push_back(
+        raw_tracepoint("fast_commit.begin", "ext4_fc_commit_start", {"ext4_fc_commit_start"}));
+  }
+}
+
+std::vector<WaitPhase> waits_of(Journal journal) {
+  switch (journal) {
+    case Journal::kNone:
+      break;
+    case Journal::kJbd2:
+      return {{.phase = "commit_wait", .functions = {"jbd2_log_wait_commit"}}};
+    case Journal::kXfsLog:
+      // xlog_cil_force_lsn() until "xfs: xfs_log_force_lsn isn't passed a LSN" (v5.14).
+      return {{.phase = "cil_push", .functions = {"xlog_cil_force_seq", "xlog_cil_force_lsn"}},
+              {.phase = "log_wait", .functions = {"xlog_wait_on_iclog"}}};
+  }
+  return {};
+}
+
 }  // namespace faultline

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the file system itself counts of its journal, for the probes to be held against.
+// All that the harness knows of one kind of journal: what the file system itself counts of it, for
+// the probes to be held against, where probes see its commits, and which of its waits are phases of
+// a fault.
 #pragma once
 
 #include <sys/types.h>
@@ -7,9 +9,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cell/row.h"
 #include "harness/filesystem.h"
+#include "harness/point.h"
 
 namespace faultline {
 
@@ -26,6 +30,17 @@ struct JournalCounters {
 // /proc/fs/jbd2/DEVICE-INODE/info (fs/jbd2/journal.c, jbd2_seq_info_show), /proc/fs/xfs/stat
 // (fs/xfs/xfs_stats.c). XFS's are of all its file systems together.
 JournalCounters read_journal_counters(const FileSystem& fs, dev_t device);
+
+// Where commits are asked for, waited for, begin and end. Pure.
+void add_journal_points(std::vector<Point>& points, const FileSystem& fs);
+
+// A function in which a sync waits for the journal: a phase of its own (bpf/phases.def), whose
+// programs bear the phase's name. Pure.
+struct WaitPhase {
+  std::string phase;
+  std::vector<std::string> functions;  // the names that it had over the versions
+};
+std::vector<WaitPhase> waits_of(Journal journal);
 
 // The parts that read a text. Pure.
 JournalCounters parse_jbd2_info(const std::string& text);

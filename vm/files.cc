@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
@@ -274,11 +275,29 @@ TempDir::TempDir(const fs::path& parent, const std::string& prefix) {
     throw_io_failure("cannot create a folder in", parent, errno);
   }
   path_ = pattern;
+  // Where the file system has no locks, nothing is taken for left behind too soon: see below.
+  fd_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd_ >= 0) ::flock(fd_, LOCK_EX | LOCK_NB);
 }
 
 TempDir::~TempDir() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void remove_left_temp_dirs(const fs::path& parent, const std::string& prefix) {
+  constexpr auto kOld = std::chrono::hours(1);  // a younger one may not be locked yet
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+    if (!entry.path().filename().string().starts_with(prefix)) continue;
+    const auto written = fs::last_write_time(entry.path(), ignored);
+    if (ignored || fs::file_time_type::clock::now() - written < kOld) continue;
+    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) continue;
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry.path(), ignored);
+    ::close(fd);
+  }
 }
 
 }  // namespace faultline

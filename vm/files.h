@@ -89,7 +89,8 @@ class FileLock {
   int fd_ = -1;
 };
 
-// A new empty folder inside `parent` (created if absent), removed with all it holds.
+// A new empty folder inside `parent` (created if absent), removed with all it holds. It is locked
+// while it lives.
 class TempDir {
  public:
   explicit TempDir(const std::filesystem::path& parent, const std::string& prefix = "tmp-");
@@ -101,6 +102,10 @@ class TempDir {
 
  private:
   std::filesystem::path path_;
+  int fd_ = -1;
 };
+
+// Removes the folders in `parent` that a TempDir of such a prefix left behind when it was killed.
+void remove_left_temp_dirs(const std::filesystem::path& parent, const std::string& prefix = "tmp-");
 
 }  // namespace faultline

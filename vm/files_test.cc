@@ -268,5 +268,24 @@ TEST(TempDir, IsRemovedWithItsContent) {
   EXPECT_EQ(entries_in(parent.path() / "made"), 0);
 }
 
+TEST(TempDirs, ThoseThatAreLeftAreRemoved) {
+  const TempDir parent(fs::temp_directory_path());
+  const TempDir alive(parent.path());
+  const fs::path left = parent.path() / "tmp-left";
+  const fs::path young = parent.path() / "tmp-young";
+  const fs::path other = parent.path() / "other-left";
+  for (const fs::path& folder : {left, young, other}) {
+    fs::create_directory(folder);
+    write_file(folder / "file", "x");
+  }
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(2);
+  for (const fs::path& folder : {alive.path(), left, other}) fs::last_write_time(folder, old);
+  remove_left_temp_dirs(parent.path());
+  EXPECT_TRUE(fs::exists(alive.path()));
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(young));
+  EXPECT_TRUE(fs::exists(other));
+}
+
 }  // namespace
 }  // namespace faultline

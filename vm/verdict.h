@@ -56,7 +56,6 @@ enum class GuestMode {
   kRestore,      // start from that file, run the cell
   kBootAndRun,   // boot, run the cell
 };
-using Mode = GuestMode;  // the former name, for those who still use it
 
 struct GuestOutcome {
   Verdict verdict = Verdict::kOk;
