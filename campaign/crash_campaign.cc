@@ -35,6 +35,7 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/guest.h"
+#include "vm/packages/guest_root.h"
 #include "vm/saved_state.h"
 
 namespace faultline {
@@ -165,18 +166,14 @@ void CrashCampaign::prepare() {
   const Say say = [this](const std::string& line) { progress_.say(line); };
   // Names first: a typing error should not cost a download.
   plan_cells(selection());
+  const GuestRoot guest = fetch_guest_root(cache_, say);
   for (const FileSystem& row : file_systems()) {
     std::vector<std::string> words;
     std::istringstream line(row.check);
     for (std::string word; line >> word;) words.push_back(word);
-    const fs::path tool = find_tool(words.front());
-    if (tool.empty()) {
-      throw Failure(
-          ExitCode::kUsage,
-          fmt::format("{} is not installed; `make deps` installs what is missing", words.front()));
-    }
-    words.front() = tool.string();
-    fsck_[row.id] = words;
+    std::vector<std::string> command = command_in(guest, tool_of(guest, words.front()));
+    command.insert(command.end(), words.begin() + 1, words.end());
+    fsck_[row.id] = command;
   }
   result_context_ =
       result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
@@ -270,7 +267,8 @@ void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state
     count(checked.status == 0 ? "fsck_clean" : "fsck_errors");
     if (checked.status != 0) {
       const std::string said = checked.out + checked.error;
-      wrong.push_back(fmt::format("{}: exit {}: {}", fs::path(command.front()).filename().string(),
+      const std::string tool = find_file_system(test.spec.fs)->check;
+      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')),
                                   checked.status, said.substr(0, 300)));
     }
   }

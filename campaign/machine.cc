@@ -13,6 +13,7 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/modules.h"
+#include "vm/packages/guest_root.h"
 #include "vm/saved_state.h"
 #include "vm/strategy_module.h"
 
@@ -34,6 +35,18 @@ void prune_images(const fs::path& folder, const fs::path& keep) {
   std::sort(images.rbegin(), images.rend());
   for (size_t i = kImagesKept; i < images.size(); ++i) fs::remove(images[i].second, error);
 }
+
+// The rows of cell/file_system.cc name every feature; this is what no option of mke2fs says.
+constexpr char kMke2fsConf[] =
+    "[defaults]\n"
+    "  base_features =\n"
+    "  default_mntopts = acl,user_xattr\n"
+    "  enable_periodic_fsck = 0\n"
+    "  blocksize = 4096\n"
+    "  inode_size = 256\n"
+    "  inode_ratio = 16384\n"
+    "[fs_types]\n"
+    "  ext4 = {\n  }\n";
 
 }  // namespace
 
@@ -92,19 +105,12 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
     }
     tools.insert(row.tool);
   }
+  const GuestRoot guest = fetch_guest_root(cache);
+  spec.root = guest.root;
   for (const std::string& tool : tools) {
-    const fs::path file = find_tool(tool);
-    if (file.empty()) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("{} is not installed; `make deps` installs what is missing", tool));
-    }
-    spec.executables.push_back({"/usr/sbin/" + tool, file});
+    spec.executables.push_back({"/usr/sbin/" + tool, tool_of(guest, tool)});
   }
-  // mkfs.ext4 takes its default features from here.
-  std::error_code error;
-  if (fs::exists("/etc/mke2fs.conf", error)) {
-    spec.files.push_back({"/etc/mke2fs.conf", "/etc/mke2fs.conf", {}, 0644});
-  }
+  spec.files.push_back({"/etc/mke2fs.conf", {}, kMke2fsConf, 0644});
   if (!strategy_module.empty()) {
     spec.files.push_back({wire::kStrategyModule, strategy_module, {}, 0644});
   }
@@ -117,6 +123,7 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   GuestImage image;
   image.sha256 = build_image(spec, fresh).sha256;
   image.path = folder / (image.sha256 + ".cpio");
+  std::error_code error;
   fs::rename(fresh, image.path, error);
   if (error) throw_io_failure("cannot write", image.path, error.value());
   prune_images(folder, image.path);

@@ -26,7 +26,8 @@ void note_hello(const nlohmann::json& payload, nlohmann::json& kernel) {
 nlohmann::json made_file_system(const nlohmann::json& payload) {
   return {{"mkfs", payload.value("mkfs", "")},
           {"mount", payload.value("mount", "")},
-          {"tool_version", payload.value("tool_version", "")}};
+          {"tool_version", payload.value("tool_version", "")},
+          {"features", payload.value("features", nlohmann::json::array())}};
 }
 
 namespace {

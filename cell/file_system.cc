@@ -10,13 +10,35 @@ namespace {
 // Fixed UUID and hash seed: they steer where directories and hashes fall. Inode tables and journal
 // are written at once, so that no kernel thread does it while a cell is measured. Allocation in
 // aligned units of 2 MiB, as is advised for DAX: without it no huge entry fits a preallocated file.
-#define MKFS_EXT4                                                                          \
-  "mkfs.ext4 -q -F -b 4096 -U 6c1f0d8e-0d5c-4b6a-9a51-fa0171e00001 -E "                    \
-  "hash_seed=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00002,lazy_itable_init=0,lazy_journal_init=0," \
-  "nodiscard,stride=512,stripe_width=512"
-#define MKFS_XFS                                            \
-  "mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 -l su=32k -m " \
-  "reflink=0,uuid=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00003"
+//
+// Every feature is named, so that none hangs on the tool's version or configuration. Those of
+// MKFS_EXT4 are what e2fsprogs 1.47 of Debian 12 makes by itself.
+#define EXT4_FEATURES(journal)                                                                 \
+  journal                                                                                      \
+      "ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file," \
+      "huge_file,dir_nlink,extra_isize,metadata_csum"
+#define MKFS_EXT(type, features)                                                                  \
+  "mkfs." type                                                                                    \
+  " -q -F -b 4096 -I 256 -i 16384 -m 5 -U 6c1f0d8e-0d5c-4b6a-9a51-fa0171e00001 -O none," features \
+  " -E hash_seed=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00002,lazy_itable_init=0,"                        \
+  "lazy_journal_init=0,nodiscard,stride=512,stripe_width=512"
+constexpr char kExt4Features[] = EXT4_FEATURES("has_journal,");
+constexpr char kExt4FcFeatures[] = EXT4_FEATURES("has_journal,") ",fast_commit";
+constexpr char kExt4NoJournalFeatures[] = EXT4_FEATURES("");
+// What upstream's e2fsprogs adds from 1.47 on.
+constexpr char kExt4OrphanFeatures[] =
+    EXT4_FEATURES("has_journal,") ",metadata_csum_seed,orphan_file";
+#define EXT2_FEATURES "ext_attr,resize_inode,dir_index,filetype,sparse_super,large_file"
+constexpr char kExt2Features[] = EXT2_FEATURES;
+// Those of XFS are what xfsprogs 6.1 of Debian 12 makes by itself, but for reflink: until 6.0 the
+// kernel mounts nothing that has both it and DAX.
+#define MKFS_XFS(rmapbt)                                                                          \
+  "mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 -l version=2,su=32k -i size=512,sparse=1,nrext64=0 " \
+  "-n ftype=1 -m crc=1,finobt=1,inobtcount=1,bigtime=1,rmapbt=" rmapbt                            \
+  ",reflink=0,uuid=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00003"
+constexpr char kXfsFeatures[] = "crc,finobt,inobtcount,ftype,sparse,bigtime";
+// What xfsprogs adds from 6.6 on, and is not of the medium or of reflink.
+constexpr char kXfsRmapFeatures[] = "crc,finobt,rmapbt,inobtcount,ftype,sparse,bigtime";
 
 // ext4_dax_fault() and .pfn_mkwrite both call ext4_dax_huge_fault() (fs/ext4/file.c, 5.10 to 7.3).
 constexpr Hooks kExt4Fault = {{{.function = "ext4_dax_huge_fault", .arguments = 2}}};
@@ -32,7 +54,8 @@ constexpr Hooks kXfsCached = {{{.function = "xfs_filemap_page_mkwrite", .argumen
 constexpr FileSystem kExt4 = {.id = "ext4",
                               .summary = "ext4 with DAX",
                               .type = "ext4",
-                              .mkfs = MKFS_EXT4,
+                              .mkfs = MKFS_EXT("ext4", EXT4_FEATURES("has_journal,")),
+                              .features = kExt4Features,
                               .options = "dax",
                               .dax = true,
                               .map_sync = true,
@@ -47,7 +70,8 @@ constexpr FileSystem kXfs = {
     .id = "xfs",
     .summary = "XFS with DAX",
     .type = "xfs",
-    .mkfs = MKFS_XFS,
+    .mkfs = MKFS_XFS("0"),
+    .features = kXfsFeatures,
     .options = "dax",
     .dax = true,
     .map_sync = true,
@@ -60,11 +84,44 @@ constexpr FileSystem kXfs = {
     .journal = Journal::kXfsLog,
     .check = "xfs_repair -n -f"};
 
-constexpr FileSystem with_fast_commit(FileSystem row) {
-  row.id = "ext4-fc";
-  row.summary = "ext4 with fast_commit and DAX";
-  row.mkfs = MKFS_EXT4 " -O fast_commit";
+constexpr FileSystem made_otherwise(FileSystem row, const char* id, const char* summary,
+                                    const char* mkfs, const char* features) {
+  row.id = id;
+  row.summary = summary;
+  row.mkfs = mkfs;
+  row.features = features;
+  row.by_default = false;
+  return row;
+}
+
+constexpr FileSystem with_fast_commit() {
+  FileSystem row = made_otherwise(kExt4, "ext4-fc", "ext4 with fast_commit and DAX",
+                                  MKFS_EXT("ext4", EXT4_FEATURES("has_journal,") ",fast_commit"),
+                                  kExt4FcFeatures);
+  row.by_default = true;
   row.fast_commit = true;
+  return row;
+}
+
+constexpr FileSystem without_journal() {
+  FileSystem row = made_otherwise(kExt4, "ext4-nojournal", "ext4 without a journal, with DAX",
+                                  MKFS_EXT("ext4", EXT4_FEATURES("")), kExt4NoJournalFeatures);
+  row.journal = Journal::kNone;
+  return row;
+}
+
+// The driver of its own, fs/ext2: most distributions serve ext2 by ext4's.
+constexpr FileSystem ext2() {
+  FileSystem row = made_otherwise(kExt4, "ext2", "ext2 with DAX, by fs/ext2: no MAP_SYNC",
+                                  MKFS_EXT("ext2", EXT2_FEATURES), kExt2Features);
+  row.type = "ext2";
+  row.module = "ext2";
+  row.tool = "mkfs.ext2";
+  row.map_sync = false;
+  // fs/ext2/file.c, 5.10 to 7.3.
+  row.fault = {{{.function = "ext2_dax_fault", .arguments = 1}}};
+  row.map = "ext2_iomap_begin";  // fs/ext2/inode.c
+  row.journal = Journal::kNone;
   return row;
 }
 
@@ -83,9 +140,19 @@ constexpr FileSystem through_page_cache(FileSystem row, const char* id, const ch
 }
 
 constexpr FileSystem kFileSystems[] = {
-    kExt4, with_fast_commit(kExt4), kXfs,
+    kExt4,
+    with_fast_commit(),
+    kXfs,
     through_page_cache(kExt4, "ext4-nodax", "ext4 through the page cache", kExt4Cached),
-    through_page_cache(kXfs, "xfs-nodax", "XFS through the page cache", kXfsCached)};
+    through_page_cache(kXfs, "xfs-nodax", "XFS through the page cache", kXfsCached),
+    made_otherwise(
+        kExt4, "ext4-orphan", "ext4 as upstream's mkfs 1.47 makes it, with DAX",
+        MKFS_EXT("ext4", EXT4_FEATURES("has_journal,") ",metadata_csum_seed,orphan_file"),
+        kExt4OrphanFeatures),
+    made_otherwise(kXfs, "xfs-rmapbt", "XFS with a reverse map, as mkfs 6.6 makes it, with DAX",
+                   MKFS_XFS("1"), kXfsRmapFeatures),
+    without_journal(),
+    ext2()};
 
 const FileSystem* find_row(const std::string& type, bool dax, bool fast_commit) {
   for (const FileSystem& fs : kFileSystems) {

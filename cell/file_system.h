@@ -43,8 +43,10 @@ constexpr const char* id_of(Journal journal) { return row_of(journal).id; }
 struct FileSystem {
   const char* id = "";
   const char* summary = "";
-  const char* type = "";      // for mount(2)
-  const char* mkfs = "";      // command line; the device is appended. Empty: it needs none
+  const char* type = "";  // for mount(2)
+  const char* mkfs = "";  // command line; the device is appended. Empty: it needs none
+  // What it then has, by commas: the superblock's feature bits. Empty: not looked at.
+  const char* features = "";
   const char* options = "";   // mount options
   bool dax = false;           // mounted so that a mapping is the medium itself
   bool map_sync = false;      // grants MAP_SYNC

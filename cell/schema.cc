@@ -142,7 +142,12 @@ constexpr char kFrame[] = R"json(
       "properties": {
        "mkfs": {"type": "string"},
        "mount": {"type": "string"},
-       "tool_version": {"type": ["string", "null"]}
+       "tool_version": {"type": ["string", "null"]},
+       "features": {
+        "description": "of the superblock, as read back; absent in results written before there were any; empty where it is not known",
+        "type": "array",
+        "items": {"type": "string"}
+       }
       }
      }
     },

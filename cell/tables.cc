@@ -29,6 +29,7 @@ nlohmann::json file_system_rows() {
                     {"tool", fs.tool},
                     {"check", fs.check},
                     {"mkfs", fs.mkfs},
+                    {"features", fs.features},
                     {"options", fs.options}});
   }
   return rows;

@@ -108,8 +108,6 @@ Verb add_doctor(CLI::App& app) {
   return {doctor, [options](const CommandContext& context) {
             ProgressLine progress(options->json);
             std::vector<Finding> findings = {check_tool("qemu-system-x86_64", "qemu-system-x86"),
-                                             check_tool("mkfs.ext4", "e2fsprogs"),
-                                             check_tool("mkfs.xfs", "xfsprogs"),
                                              check_tool("apt-get", "apt"),
                                              check_tool("modprobe", "kmod"),
                                              check_tool("depmod", "kmod"),

@@ -211,7 +211,7 @@ ContestSpec spec_of(const Cell& cell, const RunContext& context, const StrategyM
   spec.state = cell.state;
   spec.strategy = &context.strategy;
   spec.module = module;
-  spec.every = cell.writes_per_sync == kNoK ? kEveryAll : cell.writes_per_sync;
+  spec.every = cell.writes_per_sync == kNoK ? kEveryAll : cell.writes_per_sync.k;
   spec.stores = cell.touches * (concurrent ? kConcurrentStores : 1);
   spec.fault_deadline_ns = kFaultDeadlineNs * (concurrent ? kConcurrentFactor : 1);
   spec.run_deadline_ns = kRunDeadlineNs * (concurrent ? kConcurrentFactor : 1);

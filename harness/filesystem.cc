@@ -9,8 +9,10 @@
 #include <cstring>
 
 #include "cell/failure.h"
+#include "cell/words.h"
 #include "harness/clock.h"
 #include "harness/subprocess.h"
+#include "harness/superblock.h"
 
 namespace faultline {
 
@@ -24,6 +26,13 @@ Mounted make_and_mount(const FileSystem& fs, const std::string& device, const st
                   fmt::format("{}: exit {}: {}", fs.tool, made.exit_code, first_line(made.output)));
   }
   mounted.made_ticks = read_ticks();
+  mounted.features = features_on(device, fs.type);
+  const std::vector<std::string> row = split_list(fs.features);
+  if (!row.empty() && mounted.features != std::set<std::string>(row.begin(), row.end())) {
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("{} made a file system with {}, where the row of {} asks for {}",
+                              fs.tool, fmt::join(mounted.features, ","), fs.id, fs.features));
+  }
   mounted.mount_line = fmt::format("mount -t {}{}{} {} {}", fs.type, *fs.options ? " -o " : "",
                                    fs.options, device, where);
   if (mkdir(where.c_str(), 0755) != 0 && errno != EEXIST) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "cell/file_system.h"
@@ -13,11 +14,12 @@ struct Mounted {
   std::string mkfs_line;
   std::string mount_line;
   std::string tool_version;
-  uint64_t made_ticks = 0;  // read_ticks() when mkfs had ended
+  std::set<std::string> features;  // as read back from the device
+  uint64_t made_ticks = 0;         // read_ticks() when mkfs had ended
 };
 
 // Makes the file system on `device` and mounts it at `where`. Throws Failure(kVmFailed) with the
-// tool's own words.
+// tool's own words, or when what was made has not the features of the row.
 Mounted make_and_mount(const FileSystem& fs, const std::string& device, const std::string& where);
 
 }  // namespace faultline

@@ -198,6 +198,7 @@ int serve_cell(const FileSystem& fs, bool park) {
                                 {"probes", read_ticks()}}},
                               {"mount", mounted.mount_line},
                               {"tool_version", mounted.tool_version},
+                              {"features", mounted.features},
                               {"ticks", read_ticks()},
                               {"probes", probes.report()}});
     // The pages of program and libraries, so that no fault on them falls into a measurement.

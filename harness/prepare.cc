@@ -73,7 +73,7 @@ LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count) const {
   lane.offset = static_cast<off_t>(first * stride_);
   lane.stride = stride_;
   lane.touches = count;
-  lane.every = cell_.writes_per_sync == kNoK ? kEveryAll : cell_.writes_per_sync;
+  lane.every = cell_.writes_per_sync == kNoK ? kEveryAll : cell_.writes_per_sync.k;
   lane.persist = context_.strategy.persist;
   lane.flush = best_line_flush();
   lane.paced = context_.workload.paced;

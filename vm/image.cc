@@ -90,10 +90,10 @@ bool is_standard_place(const fs::path& folder) {
   return std::find(kPlaces.begin(), kPlaces.end(), folder.string()) != kPlaces.end();
 }
 
-void add_executable(Tree& tree, const ImageExecutable& executable) {
+void add_executable(Tree& tree, const ImageExecutable& executable, const fs::path& root) {
   add(tree, executable.path, {.mode = 0755, .content = read_file(executable.source)});
-  for (const Library& library : library_closure(executable.source)) {
-    add(tree, library.file.string(), {.mode = 0755, .content = read_file(library.file)});
+  for (const Library& library : library_closure(executable.source, root)) {
+    add(tree, library.file.string(), {.mode = 0755, .content = read_file(library.source)});
     // A search path such as $ORIGIN/../lib gives names with "..", which the guest may lack.
     const fs::path name = library.name.lexically_normal();
     if (name != library.file) add_link(tree, name.string(), library.file.string());
@@ -128,7 +128,9 @@ Tree tree_of(const ImageSpec& spec) {
          .major = device.major,
          .minor = device.minor});
   }
-  for (const ImageExecutable& executable : spec.executables) add_executable(tree, executable);
+  for (const ImageExecutable& executable : spec.executables) {
+    add_executable(tree, executable, spec.root);
+  }
   for (const ImageFile& file : spec.files) {
     add(tree, file.path,
         {.mode = file.mode, .content = file.content ? *file.content : read_file(file.source)});
@@ -274,24 +276,52 @@ std::vector<LoaderLine> parse_loader_list(const std::string& text) {
   return found;
 }
 
-std::vector<Library> library_closure(const fs::path& executable) {
-  const std::string loader = interpreter_of(executable);
-  if (loader.empty()) return {};
+std::vector<Library> library_closure(const fs::path& executable, const fs::path& root) {
+  const std::string interpreter = interpreter_of(executable);
+  if (interpreter.empty()) return {};
+  const fs::path top = root.empty() ? "/" : fs::canonical(root);
+  // What lies below `top`, by the name that it has for whoever has `top` as the root.
+  const auto inside = [&](const fs::path& file) { return "/" / file.lexically_relative(top); };
+  const fs::path libraries = top / "usr/lib/x86_64-linux-gnu";
+  const fs::path loader =
+      root.empty() ? fs::path(interpreter) : libraries / fs::path(interpreter).filename();
+  std::vector<std::string> command = {loader.string(), "--glibc-hwcaps-mask", "none"};
+  if (!root.empty()) {
+    command.insert(command.end(), {"--inhibit-cache", "--library-path", libraries.string()});
+  }
+  command.insert(command.end(), {"--list", fs::canonical(executable).string()});
   // The guest has none of these variables, so the answer must not depend on ours.
   const CommandOutput output =
-      run_command({loader, "--glibc-hwcaps-mask", "none", "--list", fs::canonical(executable)},
-                  {.unset_environment = {"LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT",
-                                         "LD_TRACE_LOADED_OBJECTS"}});
-  std::map<fs::path, fs::path> libraries = {{loader, fs::canonical(loader)}};
-  for (const LoaderLine& line : parse_loader_list(output.out)) {
-    if (line.path.empty()) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("{} needs {}, which is not installed; install it, or build again",
-                                executable.string(), line.name));
+      run_command(command, {.unset_environment = {"LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT",
+                                                  "LD_TRACE_LOADED_OBJECTS"}});
+  const auto missing = [&](const std::string& name) {
+    return Failure(ExitCode::kUsage,
+                   root.empty()
+                       ? fmt::format("{} needs {}, which is not installed; install it, or build "
+                                     "again",
+                                     executable.string(), name)
+                       : fmt::format("{} needs {}, which is not among the guest's libraries; build "
+                                     "it for them, or add its package to vm/packages/guest_root.cc",
+                                     executable.string(), name));
+  };
+  std::map<fs::path, Library> found;
+  const auto note = [&](const fs::path& name, const fs::path& file) {
+    const fs::path source = fs::canonical(file);
+    // A loader that finds no library in its own folders goes on to look in this machine's.
+    if (!root.empty() && inside(source).string().starts_with("/..")) {
+      throw missing(name.filename().string());
     }
+    found[name] = {.name = name, .file = inside(source), .source = source};
+  };
+  note(interpreter, loader);
+  for (const LoaderLine& line : parse_loader_list(output.out)) {
+    if (line.path.empty()) throw missing(line.name);
     // The loader may come under a name that the executable does not use; both must work.
     for (const std::string& name : {line.path, line.name}) {
-      if (name.starts_with('/')) libraries[name] = fs::canonical(name);
+      if (!name.starts_with('/')) continue;
+      const fs::path lies = inside(fs::path(name));
+      const bool below = !root.empty() && !lies.string().starts_with("/..");
+      note(below ? lies : fs::path(name), line.path);
     }
   }
   if (output.status != 0) {
@@ -301,8 +331,8 @@ std::vector<Library> library_closure(const fs::path& executable) {
                     executable.string(), output.error.substr(0, output.error.find('\n'))));
   }
   std::vector<Library> sorted;
-  sorted.reserve(libraries.size());
-  for (const auto& [name, file] : libraries) sorted.push_back({name, file});
+  sorted.reserve(found.size());
+  for (const auto& [name, library] : found) sorted.push_back(library);
   return sorted;
 }
 

@@ -37,6 +37,9 @@ struct ImageExecutable {
 };
 
 struct ImageSpec {
+  // The root file system that the executables' libraries are taken from; in the guest they have the
+  // places that they have there. Empty: this machine's own.
+  std::filesystem::path root = {};
   std::vector<ImageExecutable> executables = {};
   std::vector<ImageFile> files = {};
   std::vector<ImageLink> links = {};
@@ -58,14 +61,16 @@ ImageResult build_image(const ImageSpec& spec, const std::filesystem::path& out)
 
 // A shared library that an executable needs, its loader included.
 struct Library {
-  std::filesystem::path name = {};  // where the loader looks for it
-  std::filesystem::path file = {};  // the same with all links resolved
+  std::filesystem::path name = {};    // where the loader looks for it
+  std::filesystem::path file = {};    // the same with all links resolved
+  std::filesystem::path source = {};  // where that lies on this machine: below the root, if any
 };
 // All that `executable` needs, directly and indirectly, by its own loader's word (what ldd does);
 // sorted by name; empty for a static one. Libraries built for special CPUs (glibc-hwcaps) are not
 // considered, because the guest's CPU is not this one. Failure(kUsage) if the file is no x86-64
-// executable, or a library is missing.
-std::vector<Library> library_closure(const std::filesystem::path& executable);
+// executable, or a library is missing: of `root`, whose loader is asked, or of this machine.
+std::vector<Library> library_closure(const std::filesystem::path& executable,
+                                     const std::filesystem::path& root = {});
 
 // What a loader prints for --list, as pairs of a name and the path that it found for it, which is
 // empty if it found none. Pure.

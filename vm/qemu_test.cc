@@ -32,7 +32,10 @@ TEST(Qemu, AllArguments) {
   EXPECT_EQ(
       text_of(a_spec()),
       "-machine q35,max-ram-below-4g=512M -m 1024M -smp 1 -accel tcg,thread=single -icount "
-      "shift=0,sleep=off -rtc base=2020-01-01,clock=vm -cpu max,-rdrand,-rdseed,-erms,-fsrm,-cx16 "
+      "shift=0,sleep=off -rtc base=2020-01-01,clock=vm -cpu "
+      "qemu64-v1,enforce,-cx16,+ssse3,+sse4.1,+sse4.2,+popcnt,+movbe,+aes,+pclmulqdq,+xsave,"
+      "+xsaveopt,+xgetbv1,+avx,+avx2,+f16c,+fma,+bmi1,+bmi2,+adx,+abm,+fsgsbase,+smep,+smap,"
+      "+umip,+pku,+la57,+clflushopt,+clwb,+pdpe1gb,+rdtscp,+arat "
       "-nodefaults -no-user-config -display none -no-reboot -chardev file,id=console,path=CONSOLE "
       "-serial chardev:console -chardev file,id=result,path=RESULT -device "
       "isa-debugcon,iobase=0xe9,chardev=result -device pvpanic,ioport=1285 -action panic=pause "

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vm/packages/guest_root.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "cell/failure.h"
+#include "vm/cache/entry.h"
+#include "vm/files.h"
+#include "vm/packages/apt.h"
+#include "vm/packages/package.h"
+
+namespace faultline {
+namespace fs = std::filesystem;
+
+namespace {
+
+// The tools and what they load, and what our own binary is linked with. Named one by one, since
+// what xfsprogs depends on holds Python.
+std::vector<std::string> wanted_packages() {
+  return {"e2fsprogs",   "libblkid1",  "libc6",
+          "libcom-err2", "libext2fs2", "libfmt9",
+          "libgcc-s1",   "libinih1",   "libbenchmark1debian",
+          "libstdc++6",  "liburcu8",   "libuuid1",
+          "xfsprogs",    "zlib1g"};
+}
+
+constexpr int kLayout = 1;  // of what is unpacked where; another one is fetched anew
+
+constexpr std::string_view kLibraries = "usr/lib/x86_64-linux-gnu/";
+
+fs::path loader_in(const fs::path& root) { return root / kLibraries / "ld-linux-x86-64.so.2"; }
+
+}  // namespace
+
+std::string guest_place_of(const std::string& member) {
+  std::string path = member;
+  for (const std::string_view top : {"bin/", "sbin/", "lib/"}) {
+    if (member.starts_with(top)) path = "usr/" + member;
+  }
+  const std::string_view whole = path;
+  if (whole.starts_with("usr/sbin/")) return path;
+  if (!whole.starts_with(kLibraries)) return "";
+  const std::string_view name = whole.substr(kLibraries.size());
+  // Folders below it hold what is loaded by name at run time, which no tool of ours does.
+  return name.find('/') == std::string_view::npos && name.find(".so") != std::string_view::npos
+             ? path
+             : "";
+}
+
+GuestRoot fetch_guest_root(const fs::path& cache, const Progress& progress,
+                           const FetchOptions& options) {
+  const auto tell = [&](const std::string& what) {
+    if (progress) progress(fmt::format("the guest's tools ({}): {}", kGuestSuite, what));
+  };
+  const CacheEntry entry(cache, {.kind = "guest",
+                                 .name = kGuestSuite,
+                                 .from = {{"layout", kLayout}, {"wanted", wanted_packages()}}});
+  const auto load = [&](const nlohmann::json& stamp) -> std::optional<GuestRoot> {
+    std::error_code ignored;
+    if (!fs::exists(loader_in(entry.folder()), ignored)) return std::nullopt;
+    return GuestRoot{.root = entry.folder(), .packages = stamp.at("packages")};
+  };
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    const std::string suite = kGuestSuite;
+    const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
+    const std::vector<std::string> names = wanted_packages();
+    const std::vector<AptPackage> offered = apt_show(lists.apt(), names);
+    std::vector<AptPackage> packages;
+    for (const std::string& name : names) {
+      const auto newest = std::find_if(offered.begin(), offered.end(),
+                                       [&](const AptPackage& p) { return p.name == name; });
+      if (newest == offered.end()) {
+        throw Failure(ExitCode::kVmFailed,
+                      fmt::format("no mirror of this machine's apt offers {} of {}; add a line for "
+                                  "{} to /etc/apt/sources.list",
+                                  name, suite, suite));
+      }
+      packages.push_back(*newest);
+    }
+    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
+    nlohmann::json sums = nlohmann::json::object();
+    for (const AptPackage& package : packages) {
+      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
+      unpack_deb(deb, making.folder, guest_place_of,
+                 {.executables = true, .links = true, .rooted = true});
+      fs::remove(deb);
+      sums[package.name] = {package.version, package.sha256};
+    }
+    return nlohmann::json{{"packages", sums}};
+  };
+  return entry
+      .obtain<GuestRoot>({.load = load,
+                          .make = make,
+                          .on_wait = [&] { tell("waiting for another command that fetches them"); },
+                          .refresh = options.refresh})
+      .value;
+}
+
+fs::path tool_of(const GuestRoot& guest, const std::string& name) {
+  const fs::path tool = guest.root / "usr/sbin" / name;
+  std::error_code ignored;
+  if (fs::exists(tool, ignored)) return tool;
+  throw Failure(ExitCode::kUsage,
+                fmt::format("{}: no package of the guest's tools has it; vm/packages/guest_root.cc "
+                            "has their list",
+                            name));
+}
+
+std::vector<std::string> command_in(const GuestRoot& guest, const fs::path& program) {
+  return {loader_in(guest.root).string(), "--library-path", (guest.root / kLibraries).string(),
+          program.string()};
+}
+
+}  // namespace faultline
