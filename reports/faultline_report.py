@@ -78,6 +78,7 @@ def _parser():
                      "(default: the first RESULT's, or none with --text, --md or --csv)")
     sub.add_argument("--before", metavar="RESULT", help="or name of a baseline; with --after: what changed stands first")
     sub.add_argument("--after", metavar="RESULT", help="the later one, which the report is of")
+    compare_verbs.add_kernels(sub, "BEFORE", "AFTER")
     form = sub.add_mutually_exclusive_group()
     form.add_argument("--text", action="store_true", help="print the report for a mail, 72 columns")
     form.add_argument("--md", action="store_true", help="print it as Markdown, for a comment")
@@ -146,6 +147,8 @@ def _report(options):
     import report_text
     if bool(options.before) != bool(options.after):
         raise load.ReportError("--before and --after go together: name two results")
+    if options.kernels and not options.before:
+        raise load.ReportError("--kernels is of --before and --after: name two results")
     paths = [*([options.after] if options.after else []), *options.results]
     if not paths:
         raise load.ReportError("no result given: name the folder that a run wrote")
@@ -158,7 +161,8 @@ def _report(options):
     if options.before:
         import baseline
         import compare_report
-        comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts)
+        comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts,
+                                          options.kernels)
     printed = options.text or options.md or options.csv
     folder = options.out or (None if printed else _folder_of(paths[0]))
     written = []

@@ -127,6 +127,49 @@ def test_report_of_two(synthetic, one):
         assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
 
 
+def test_the_sequence_of_a_kernel_by_its_path(synthetic, tmp_path):
+    """base of the table's kernel, mine of one given by its path: every verb that compares pairs the two by itself."""
+    def saved(name, kernel, factor):
+        rows = [row for strategy in ("volatile", "map_sync") for row in synthetic.pair(strategy, state="hole", kernel=kernel)]
+        context = synthetic.context()
+        context["kernels"] = {kernel: context["kernels"]["6.1"]}
+        context["qemu"]["arguments"] = {kernel: context["qemu"]["arguments"]["6.1"]}
+        return synthetic.save({"context": context, "benchmarks": synthetic.samples(rows, [factor] * 5)}, name)
+
+    base, mine = saved("base", "6.1", 1), saved("mine", "./bzImage", 1.2)
+    paired = f"kernel 6.1 in {base} is compared with ./bzImage in {mine}: each has no other"
+    for verb in (("compare", base, mine), ("explain", base, mine), ("report", "--before", base, "--after", mine, "--text"),
+                 ("report", "--before", base, "--after", mine, "--md")):
+        done = run(*verb)
+        assert done.returncode in (0, 2 * (verb[0] == "explain")) and done.stderr == ""
+        assert paired[7:] in " ".join(done.stdout.replace("\\", "").split())
+    assert "4 figures compared: 4 regression" in run("compare", base, mine).stdout
+    done = run("gate", "--baseline", base, mine)
+    assert done.returncode == 1 and f"{paired}\ngate: REGRESSION; 4 figures against {base}: 4 regression\n" in done.stdout
+    assert run("gate", "--baseline", base, saved("same", "./bzImage", 1)).returncode == 0
+    done = run("report", "--before", base, "--after", mine, "--text")
+    assert done.stdout.startswith("4 figures compared: 4 regression.\n") and "Only before" not in done.stdout
+    page = run("report", "--before", base, "--after", mine, "--kernels", "6.1=./bzImage", "--text").stdout
+    assert page.startswith("4 figures compared: 4 regression.\n") and "each has no other" not in page
+    assert run("report", base, "--kernels", "6.1=x").returncode == 2
+    assert run("compare", base, mine, "--benchmark-json", str(tmp_path / "gb")).returncode == 0
+    names = [[row["name"] for row in json.loads((tmp_path / "gb" / f"{side}.json").read_text())["benchmarks"]]
+             for side in "ab"]
+    assert names[0] == names[1] and names[0][0] == "6.1=./bzImage/ext4/volatile/first_touch/hole/pte/t1/off"
+
+
+def test_claims_of_a_pair_of_kernels(synthetic):
+    rows = [row for strategy in ("volatile", "map_sync") for state in ("hole", "unwritten") for row in
+            synthetic.pair(strategy, state=state)]
+    base = synthetic.save(synthetic.document(rows), "base")
+    cheap = [{**row, "per_fault": 18000, "per_page": 18000, "cpu_time": 18000, "real_time": 18000} for state in
+             ("hole", "unwritten") for strategy in ("volatile", "map_sync") for row in
+             synthetic.pair(strategy, state=state, kernel="mine")]
+    mine = synthetic.save(synthetic.document(cheap), "mine")
+    done = run("report", "--before", base, "--after", mine, "--text")
+    assert "C1  6.1=mine ext4: supported -> contradicted" in done.stdout
+
+
 def test_report_into_a_place_that_is_no_folder(one):
     done = run("report", one, "--out", os.path.join(one, "result.json"))
     assert done.returncode == 2 and "cannot be written to" in done.stderr and done.stderr.count("\n") == 1
