@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 # SPDX-License-Identifier: GPL-2.0-only
 """The verbs of `faultline` that read results.
 
@@ -14,8 +14,11 @@ import signal
 import sys
 import textwrap
 
-import compare_verbs
-import options
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Python leaves it out
+
+# pylint: disable=wrong-import-position
+import compare_verbs  # noqa: E402
+import options  # noqa: E402
 
 PASS, FAILED, UNUSABLE = 0, 1, 2
 BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
@@ -49,8 +52,15 @@ def _explain(error):
         _silence_stdout()
         _say("no space left to write to: free some and try again")
         return UNUSABLE
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+        _say(load.plain(f"{sys.executable} has no module {error.name}: `make deps` installs it"))
+        return UNUSABLE
     _say(load.plain(f"{type(error).__name__}: {error}: a defect of faultline; FAULTLINE_DEBUG=1 shows where"))
     return UNUSABLE
+
+
+def _is_ours(module):
+    return os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{(module or '').partition('.')[0]}.py"))
 
 
 def _say(line):
@@ -317,8 +327,26 @@ def _print_wrapped(line):
     print(textwrap.fill(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
 
 
+def _open_standard_streams():
+    """Where one is closed a file of ours would take its number, and what is printed would be written there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")
+
+
+def _exit_code(code):
+    """The exit code under which the command that started this wants to hear FAILED: a Python that could not start ends
+    in 1 as well."""
+    return int(sys._xoptions.get("failed", FAILED)) if code == FAILED else code  # pylint: disable=protected-access
+
+
 if __name__ == "__main__":
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(errors="backslashreplace")  # a locale without the letter must not end in a trace
-    sys.exit(main())
+        stream.reconfigure(errors="backslashreplace")  # a locale without the letter must not end in a trace
+    sys.exit(_exit_code(main()))

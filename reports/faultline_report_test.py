@@ -14,6 +14,7 @@ import pytest
 import faultline_report
 
 SCRIPT = faultline_report.__file__
+COMMAND = os.path.join(os.path.dirname(SCRIPT), "..", os.environ.get("FAULTLINE_BUILD", "build"), "faultline")
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +23,9 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FAULTLINE_CACHE", str(tmp_path / "cache"))
 
 
-def run(*arguments, **kwargs):
-    done = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=120,
+def run(*arguments, python=("-I",), **kwargs):
+    """As cli/reports.cc starts it."""
+    done = subprocess.run([sys.executable, *python, SCRIPT, *arguments], capture_output=True, text=True, timeout=120,
                           check=False, **kwargs)
     assert "Traceback" not in done.stderr
     return done
@@ -426,5 +428,91 @@ def test_a_defect_is_one_line_unless_debugging(one, monkeypatch, capsys):
 def test_a_locale_without_the_letter(synthetic):
     odd = synthetic.save(synthetic.document([synthetic.row(kernel="größer-日本")]))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done = run("table", odd, env=environment)
+    done = run("table", odd, env=environment, python=())
     assert done.returncode == 0 and "gr\\xf6\\xdfer" in done.stdout
+
+
+def foreign_module(folder, text):
+    """A folder with a json.py of somebody else's."""
+    folder.mkdir()
+    (folder / "json.py").write_text(text, encoding="utf-8")
+    return str(folder)
+
+
+ENVIRONMENTS = [{"PYTHONHOME": "/x"}, {"PYTHONSAFEPATH": "1"}, {"PYTHONIOENCODING": "bogus"}, {"PYTHONOPTIMIZE": "2"},
+                {"PYTHONPATH": "FOREIGN"}, {"PYTHONUSERBASE": "FOREIGN"}, {"PYTHONMALLOC": "bogus"},
+                {"PYTHONHASHSEED": "bogus"}, {"PYTHONWARNINGS": "error"}, {"PYTHONINSPECT": "1"}]
+
+
+@pytest.mark.parametrize("changes", ENVIRONMENTS, ids=lambda changes: next(iter(changes)))
+def test_what_is_set_for_other_programs_in_python_changes_nothing(one, tmp_path, changes):
+    folder = foreign_module(tmp_path / "foreign", "raise RuntimeError('foreign')")
+    changes = {name: value.replace("FOREIGN", folder) for name, value in changes.items()}
+    done = run("gate", "--baseline", one, one, env={**os.environ, **changes})
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("gate: pass; 2 figures against ")
+
+
+def test_without_isolation_it_finds_its_modules(one):
+    done = run("gate", "--baseline", one, one, python=(), env={**os.environ, "PYTHONSAFEPATH": "1"})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_nowhere(one, closed):
+    for verb in (("gate", "--baseline", one, one), ("table", one, "--json")):
+        done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-I", SCRIPT, *verb], capture_output=True,
+                              text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_verdict_has_the_exit_code_that_the_command_asks_for(synthetic, one):
+    """Python ends in 1 where it cannot start: the command has a failed verdict told by another code."""
+    other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
+    for asked, code in (((), 1), (("-X", "failed=101"), 101)):
+        assert run("gate", "--baseline", one, other, "--single", "1", python=("-I", *asked)).returncode == code
+        assert run("gate", "--baseline", one, one, python=("-I", *asked)).returncode == 0
+        assert run("gate", "--baseline", one, python=("-I", *asked)).returncode == 2
+
+
+def test_a_module_that_is_missing_is_named(one, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    monkeypatch.setitem(sys.modules, "fastjsonschema", None)
+    import schema
+    schema._is_valid.cache_clear()
+    schema._validator.cache_clear()
+    assert faultline_report.main(["table", one]) == 2
+    schema._is_valid.cache_clear()
+    assert capsys.readouterr().err == f"faultline: {sys.executable} has no module jsonschema: `make deps` installs it\n"
+
+
+needs_command = pytest.mark.skipif(not os.path.exists(COMMAND), reason="the command is not built")
+
+
+def command(*arguments, **kwargs):
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False, **kwargs)
+
+
+@needs_command
+@pytest.mark.parametrize("changes", ENVIRONMENTS, ids=lambda changes: next(iter(changes)))
+def test_the_command_has_a_python_of_its_own(one, tmp_path, changes):
+    folder = foreign_module(tmp_path / "foreign", "raise RuntimeError('foreign')")
+    changes = {name: value.replace("FOREIGN", folder) for name, value in changes.items()}
+    done = command("gate", "--baseline", one, one, env={**os.environ, **changes})
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("gate: pass; 2 figures against ")
+
+
+@needs_command
+def test_a_python_that_cannot_start_is_no_verdict(synthetic, one, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)  # Python refuses to start with a folder as its standard input
+    try:
+        done = command("gate", "--baseline", one, one, stdin=folder)
+    finally:
+        os.close(folder)
+    assert done.returncode == 2
+    assert done.stderr.endswith("faultline: /usr/bin/python3 ended before it had an answer\n")
+    other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
+    assert command("gate", "--baseline", one, other, "--single", "1").returncode == 1
+    assert command("gate", "--baseline", one).returncode == 2
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", COMMAND, "gate", "--baseline", one, one], check=False)
+    assert closed.returncode == 0
