@@ -516,3 +516,42 @@ def test_a_python_that_cannot_start_is_no_verdict(synthetic, one, tmp_path):
     assert command("gate", "--baseline", one).returncode == 2
     closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", COMMAND, "gate", "--baseline", one, one], check=False)
     assert closed.returncode == 0
+
+
+SETTINGS = "text.usetex: True\nsavefig.bbox: tight\nfont.size: 30\nlines.linewidth: 9\nno.such.key: 1\n"
+
+
+def test_a_page_is_the_same_whatever_the_user_has_set(one, tmp_path):
+    """Settings of matplotlib in all places that it looks for, a backend that is none, modules that raise on import."""
+    def page(where, changes):
+        where.mkdir(exist_ok=True)
+        done = run("report", one, "--out", str(tmp_path / "out"), cwd=where,
+                   env={**os.environ, "HOME": str(tmp_path / "home"), **changes})
+        assert (done.returncode, done.stderr) == (0, "")
+        return {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    plain = page(tmp_path / "plain", {})
+    assert len(plain) == 5
+    for place in ("cwd/matplotlibrc", "home/.config/matplotlib/matplotlibrc", "config/matplotlib/matplotlibrc",
+                  "mpl/matplotlibrc", "named"):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(SETTINGS, encoding="utf-8")
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    site = tmp_path / "home" / ".local" / "lib" / version / "site-packages"
+    site.mkdir(parents=True)
+    for name in ("numpy", "matplotlib", "jinja2", "fastjsonschema"):
+        (site / f"{name}.py").write_text("raise ImportError('not for this numpy')", encoding="utf-8")
+    for changes in ({}, {"XDG_CONFIG_HOME": str(tmp_path / "config")}, {"MPLCONFIGDIR": str(tmp_path / "mpl")},
+                    {"MATPLOTLIBRC": str(tmp_path / "named"), "MPLBACKEND": "bogus",
+                     "FREETYPE_PROPERTIES": "truetype:interpreter-version=35"}):
+        assert page(tmp_path / "cwd", changes) == plain
+
+
+def test_fonts_are_those_that_came_with_matplotlib():
+    from plot import matplotlib
+    from matplotlib import font_manager
+    assert matplotlib.get_backend() == "agg"
+    folder = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "")
+    assert any(font.fname == folder + "DejaVuSans.ttf" for font in font_manager.fontManager.ttflist)
+    assert all(font.fname.startswith(folder) for font in font_manager.fontManager.ttflist)

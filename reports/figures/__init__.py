@@ -9,7 +9,7 @@ import pkgutil
 import shlex
 import warnings
 
-import matplotlib
+from mpl import matplotlib
 
 import claims
 from figures.kind import MAIN
