@@ -273,7 +273,10 @@ def _flamegraph(options):
             continue
         text = _read_text(path)
         if options.perf_script:
-            stacks, event = flamegraph.fold_perf_script(text, path)
+            notes = []
+            stacks, event = flamegraph.fold_perf_script(text, path, notes=notes)
+            for note in notes:
+                _say(f"note: {load.plain(note)}")
             unit = unit or event
             if options.faults:
                 stacks = flamegraph.of_faults(stacks)
