@@ -303,6 +303,16 @@ def test_metrics(synthetic):
     assert data["environment"] == []
 
 
+def test_the_tax_with_several_threads_is_of_a_page(synthetic):
+    def result(per_fault, per_page):
+        off, on = synthetic.pair(threads=4)
+        on.update(per_fault=off["per_fault"] + per_fault, per_page=off["per_page"] + per_page)
+        return synthetic.load(synthetic.samples([off, on], EVEN))
+
+    row, = compare.compare(result(-4068, 1000), result(-500, 1050), ["tax"])["rows"]
+    assert (row["a"], row["b"], row["percent"], row["verdict"]) == (1000, 1050, 5, "regression")
+
+
 def test_contests(synthetic):
     calm = synthetic.contest()
     wild = synthetic.contest(runs=[synthetic.run(40, starved=True), synthetic.run(1.2, period=50)])
