@@ -301,7 +301,7 @@ def test_words_of_a_result_are_its_own(synthetic):
     rows = synthetic.pair("mine", None, "written") + synthetic.pair("daxfile", None, "hole", fs="btrfs")
     words = synthetic.load(rows).words
     assert words.ids("strategy")[-2:] == ["daxfile", "mine"]  # what only rows name stands last
-    assert words.ids("fs") == ["ext4", "ext4-fc", "xfs", "btrfs"]
+    assert words.ids("fs") == ["ext4", "ext4-fc", "xfs", "ext4-nodax", "xfs-nodax", "btrfs"]
     assert words.family("daxfile") == "frozen" and words.family("mine") is None
     assert (words.floor, words.twin) == ("volatile", "off")
     other = synthetic.context()
