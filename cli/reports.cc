@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The verbs that read results: the work is done by reports/ in Python.
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -20,19 +25,71 @@ std::vector<std::string> report_command(const CommandContext& context) {
     throw Failure(ExitCode::kUsage,
                   "reports/ is not beside the command; run it from its build folder");
   }
-  return {kPython, context.reports.string()};
+  // -I: neither PYTHON* of the environment nor the user's modules.
+  return {kPython, "-I", context.reports.string()};
 }
 
 namespace {
 
-[[noreturn]] void become(const std::vector<std::string>& arguments) {
+// A Python that cannot start ends in 1, which here is a verdict: reports/ says that one by this.
+constexpr int kFailed = 101;
+constexpr std::array kPassedOn = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+volatile pid_t python = 0;
+
+// What the terminal sends, Python has got as well.
+void pass_on(int signal, siginfo_t* info, void*) {
+  if (info->si_code <= 0) kill(python, signal);
+}
+
+// Runs Python in our place; its exit code, or an end by the signal that ended it.
+ExitCode run_python(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;
   argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  execv(argv[0], argv.data());
-  throw Failure(ExitCode::kUsage,
-                fmt::format("{}: {}; `make deps` installs it", argv[0], std::strerror(errno)));
+  const auto fail = [&] {
+    return Failure(ExitCode::kUsage,
+                   fmt::format("{}: {}; `make deps` installs it", argv[0], std::strerror(errno)));
+  };
+  if (access(argv[0], X_OK) != 0) throw fail();
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  for (const int signal : kPassedOn) sigaddset(&blocked, signal);
+  sigprocmask(SIG_BLOCK, &blocked, &before);
+  const pid_t child = fork();
+  if (child < 0) throw fail();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    execv(argv[0], argv.data());
+    _exit(static_cast<int>(ExitCode::kUsage));
+  }
+  python = child;
+  for (const int signal : kPassedOn) {
+    struct sigaction action {};
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_sigaction = pass_on;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    sigaction(signal, &action, nullptr);
+  }
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status)) {
+    std::signal(WTERMSIG(status), SIG_DFL);
+    std::raise(WTERMSIG(status));
+    return static_cast<ExitCode>(128 + WTERMSIG(status));
+  }
+  const int code = WEXITSTATUS(status);
+  if (code == kFailed) return ExitCode::kRegression;
+  if (code == static_cast<int>(ExitCode::kRegression)) {
+    throw Failure(ExitCode::kUsage, fmt::format("{} ended before it had an answer", argv[0]));
+  }
+  return static_cast<ExitCode>(code);
 }
 
 struct ReportVerb {
@@ -66,10 +123,11 @@ std::vector<Verb> add_reports(CLI::App& app) {
     verb->prefix_command();
     verbs.push_back({verb, [verb, name = row.name](const CommandContext& context) -> ExitCode {
                        std::vector<std::string> argv = report_command(context);
+                       argv.insert(argv.begin() + 1, {"-X", fmt::format("failed={}", kFailed)});
                        argv.emplace_back(name);
                        for (const std::string& argument : verb->remaining())
                          argv.push_back(argument);
-                       become(argv);
+                       return run_python(argv);
                      }});
   }
   return verbs;

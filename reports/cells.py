@@ -66,8 +66,9 @@ class Cell:
         return self.best is not None and self.best is not self.off
 
     def tax(self, key="per_fault"):
-        """What the probes add to per_fault or per_page, in the row's unit; None unless both twins are ok."""
-        if not (is_ok(self.off) and is_ok(self.on)):
+        """What the probes add to per_fault or per_page, in the row's unit; None unless both twins are ok, and where the
+        figure has none (taxed)."""
+        if not (is_ok(self.off) and is_ok(self.on)) or not taxed(self.on, key):
             return None
         return stats.tax(self.on[key], self.off[key])
 
@@ -77,6 +78,12 @@ class Cell:
         if not is_ok(self.on):
             return None
         return stats.ratio(self.on["syncs"], self.on["faults"])
+
+
+def taxed(row, key):
+    """Whether a tax of that figure means anything. With several threads a touch is timed while the others run: what
+    the probes cost is in the pages that all make durable, not in a touch."""
+    return key != "per_fault" or row["threads"] == 1
 
 
 def is_ok(row):

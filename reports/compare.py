@@ -48,8 +48,8 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     """The comparison of two Results as data that JSON can hold. ReportError when their clocks differ.
 
     chosen: names of metrics; floors: {metric: percent, None: percent of all}; kernels: (name in a, name in b) of two
-    kernels whose cells, and no others, are to be compared as if they had one name; pattern: of the cells' names, as a
-    shell's.
+    kernels whose cells, and no others, are to be compared as if they had one name; by default, where each side has one
+    kernel alone, these two; pattern: of the cells' names, as a shell's.
 
     `rows`: cells compared, each with the median of its samples on both sides (`a`, `b`), the `difference` in the
     metric's unit and in `percent` (of a; in points where the metric is a share), the interval (`low`, `high`, in
@@ -59,10 +59,12 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     load.same_clock(a, b)
     domain = a.context["time_domain"]
     wanted = metrics.choose(chosen)
+    paired = "" if kernels else _paired(a, b)
+    kernels = kernels or only_kernels(a, b)
     if kernels:
         a, b = of_kernel(a, kernels, 0), of_kernel(b, kernels, 1)
-    of_a, of_b = ({key: one for key, one in metrics.series(result, wanted).items()
-                   if pattern is None or fnmatch.fnmatchcase(one.cell, pattern)} for result in (a, b))
+    of_a, of_b = ({key: one for key, one in metrics.series(result, wanted).items() if matches(one.cell, pattern, kernels)}
+                  for result in (a, b))
     rows, apart, bad = [], [], {}
     only_a, only_b = _only(of_a, of_b), _only(of_b, of_a)
     for side, found in (("a", of_a), ("b", of_b)):
@@ -87,7 +89,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
             apart.append({"cell": other.cell, "metric": other.label, "reason": f"{a.path} has no {other.label} there"})
     seen = {entry["cell"] for entry in rows + apart} | {cell for cell, _ in bad} | set(only_a) | set(only_b)
     for cell in {**metrics.cells_of(b, wanted), **metrics.cells_of(a, wanted)}.values():
-        if cell not in seen and (pattern is None or fnmatch.fnmatchcase(cell, pattern)):
+        if cell not in seen and matches(cell, pattern, kernels):
             apart.append({"cell": cell, "metric": ", ".join(metric.id for metric in wanted),
                           "reason": "was not measured on either side"})
     _judge_wall(rows)
@@ -103,7 +105,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
         "not_measured": [{"cell": cell, "side": side, "status": status, "reason": reason}
                          for (cell, side), (status, reason) in bad.items()],
         "not_comparable": apart,
-        "kernels": list(kernels) if kernels else None,
+        "kernels": list(kernels) if kernels else None, "paired": paired,
         "hint": _hint(a, b, rows),
     }
 
@@ -111,7 +113,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
 def of_kernel(result, kernels, side):
     """The Result's cells of one of a pair of kernels, which is called by both names at once, so that the cells of both
     have equal fields. ReportError when it has no such kernel."""
-    old, new = kernels[side], "=".join(dict.fromkeys(kernels))
+    old, new = kernels[side], joined(kernels)
     if not any(row["kernel"] == old for row in result.rows.values()):
         raise ReportError(f"{result.path}: holds no cell of kernel {old!r}; it has "
                           f"{', '.join(sorted({row['kernel'] for row in result.rows.values()})) or 'none'}")
@@ -130,11 +132,43 @@ def of_kernel(result, kernels, side):
                             result.tables)
 
 
+def kernels_of(result):
+    """The ids of the kernels that a Result has cells of, in reading order."""
+    return sorted({row["kernel"] for row in result.rows.values()}, key=result.words.kernel_rank)
+
+
+def only_kernels(a, b):
+    """(kernel of a, kernel of b) where each has but one, and not the same: no other pair can be meant. Else None."""
+    ours, theirs = kernels_of(a), kernels_of(b)
+    return (*ours, *theirs) if len(ours) == len(theirs) == 1 and ours != theirs else None
+
+
+def matches(cell, pattern, kernels):
+    """Whether a cell of a comparison is asked for: the name that both sides share, or that of either."""
+    if pattern is None:
+        return True
+    names = [cell]
+    if kernels:
+        rest = load.beyond_kernel(cell, joined(kernels))
+        names += [f"{kernel}/{rest}" for kernel in kernels]
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names)
+
+
+def joined(kernels):
+    """What the kernel of a pair is called: by both names at once."""
+    return "=".join(dict.fromkeys(kernels))
+
+
+def _paired(a, b):
+    pair = only_kernels(a, b)
+    return f"kernel {pair[0]} in {a.path} is compared with {pair[1]} in {b.path}: each has no other" if pair else ""
+
+
 def _hint(a, b, rows):
-    ours, theirs = ({row["kernel"] for row in result.rows.values()} for result in (a, b))
-    if rows or len(ours) != 1 or len(theirs) != 1 or ours == theirs:
+    ours, theirs = kernels_of(a), kernels_of(b)
+    if rows or not ours or not theirs or set(ours) & set(theirs):
         return ""
-    return (f"the cells are of kernel {ours.pop()} and of kernel {theirs.pop()}: to compare two kernels, "
+    return (f"the cells are of kernel {', '.join(ours)} and of kernel {', '.join(theirs)}: to compare two kernels, "
             "name both: --kernels OLD=NEW")
 
 

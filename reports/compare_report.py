@@ -8,11 +8,12 @@ import compare_text
 SHOWN = 200  # rows on the page; `faultline compare` has all
 
 
-def build(before, after, verdicts):
-    """The comparison of two Results for the page: {data, lines, rows, claims}. verdicts: of the later one.
+def build(before, after, verdicts, kernels=None):
+    """The comparison of two Results for the page: {data, lines, rows, claims}. verdicts: of the later one. kernels: as
+    compare.compare takes them.
 
     rows: those that changed, the worst first; lines: counts, and what keeps the two from being compared, in words."""
-    data = compare.compare(before, after)
+    data = compare.compare(before, after, kernels=kernels)
     rank = {compare.WORSE: 0, compare.BETTER: 1, compare.UNCLEAR: 2, compare.DIFFERS: 3, compare.NO_FLOOR: 4}
     changed = sorted((row for row in data["rows"] if row["verdict"] in rank),
                      key=lambda row: (rank[row["verdict"]], -abs(row["percent"])))
@@ -31,23 +32,29 @@ def build(before, after, verdicts):
     for side, names in (("before", data["only_a"]), ("after", data["only_b"])):
         if names:
             lines.append(f"Only {side}: {len(names)} cells, such as {names[0]}.")
-    if data["hint"]:
-        lines.append(data["hint"])
-    return {"data": data, "lines": lines, "rows": rows, "claims": _claims(claims.judge(before), verdicts)}
+    for line in filter(None, (data["paired"], data["hint"])):
+        lines.append(f"{line[0].upper()}{line[1:]}.")
+    return {"data": data, "lines": lines, "rows": rows,
+            "claims": _claims(claims.judge(before), verdicts, data["kernels"])}
 
 
-def _claims(before, after):
-    def key(one):
-        return one["id"], one["case"], one["kernel"], one["fs"]
-    old = {key(one): one["verdict"] for one in before}
-    return [{"id": one["id"], "case": one["case"], "kernel": one["kernel"], "fs": one["fs"], "before": old[key(one)],
-             "after": one["verdict"]} for one in after if key(one) in old and old[key(one)] != one["verdict"]]
+def _claims(before, after, kernels):
+    """The verdicts that changed; of a pair of kernels, from that of the one to that of the other."""
+    def key(one, side):
+        kernel = one["kernel"]
+        if kernels:
+            kernel = compare.joined(kernels) if kernel == kernels[side] else None
+        return one["id"], one["case"], kernel, one["fs"]
+    old = {key(one, 0): one["verdict"] for one in before if key(one, 0)[2]}
+    return [{"id": one["id"], "case": one["case"], "kernel": key(one, 1)[2], "fs": one["fs"], "before": old[key(one, 1)],
+             "after": one["verdict"]} for one in after if key(one, 1) in old and old[key(one, 1)] != one["verdict"]]
 
 
 def text(comparison, width):
     """Lines for a mail."""
     import textwrap
-    found = [line for text_ in comparison["lines"] for line in textwrap.wrap(text_, width)]
+    found = [line for text_ in comparison["lines"] for line in
+             textwrap.wrap(text_, width, break_on_hyphens=False)]
     for row in comparison["rows"]:
         found += textwrap.wrap(f"{row['verdict']}: {row['cell']} {row['metric']}: {row['percent']} "
                                f"{'points' if row['share'] else '%'} {row['interval']}", width, initial_indent="  ",

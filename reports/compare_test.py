@@ -251,9 +251,8 @@ def test_two_kernels(synthetic):
         return load.load(synthetic.save({"context": context, "benchmarks": rows}))
 
     a, b = of("6.1", 1), of("7.3", 1.02)
-    apart = compare.compare(a, b)
-    assert apart["rows"] == [] and "--kernels OLD=NEW" in apart["hint"]
     data = compare.compare(a, b, kernels=("6.1", "7.3"))
+    assert data["paired"] == ""
     assert [row["verdict"] for row in data["rows"]] == ["regression"] * 2
     assert data["rows"][0]["cell"] == "6.1=7.3/ext4/volatile/first_touch/written/pte/t1"
     assert [entry["field"] for entry in data["environment"]] == ["kernels.6.1=7.3.release"]
@@ -266,6 +265,12 @@ def test_two_kernels(synthetic):
     again = compare.compare(both, both, kernels=("6.1", "7.3"))
     assert [(row["cell"], row["verdict"]) for row in again["rows"]] == [
         (row["cell"], row["verdict"]) for row in data["rows"]] and again["only_a"] == again["only_b"] == []
+    assert compare.compare(both, b)["only_a"] == ["6.1/ext4/volatile/first_touch/written/pte/t1"]  # 7.3 is in both
+    # neither of the two can be meant alone: the pair must be named
+    data = compare.compare(both, of("5.10", 1))
+    assert data["rows"] == [] and data["paired"] == ""
+    assert data["hint"] == ("the cells are of kernel 6.1, 7.3 and of kernel 5.10: to compare two kernels, name both: "
+                            "--kernels OLD=NEW")
     with pytest.raises(load.ReportError, match="holds no cell of kernel '5.10'; it has 7.3"):
         compare.compare(a, b, kernels=("6.1", "5.10"))
 
@@ -296,6 +301,16 @@ def test_metrics(synthetic):
         (CELL, "tax", "regression"), (CELL, "phase.sync", "regression"), ("6.1/ext4/boot", "boot", "differs")]
     assert [row["percent"] for row in data["rows"]] == pytest.approx([10, 50 / 11, 10])
     assert data["environment"] == []
+
+
+def test_the_tax_with_several_threads_is_of_a_page(synthetic):
+    def result(per_fault, per_page):
+        off, on = synthetic.pair(threads=4)
+        on.update(per_fault=off["per_fault"] + per_fault, per_page=off["per_page"] + per_page)
+        return synthetic.load(synthetic.samples([off, on], EVEN))
+
+    row, = compare.compare(result(-4068, 1000), result(-500, 1050), ["tax"])["rows"]
+    assert (row["a"], row["b"], row["percent"], row["verdict"]) == (1000, 1050, 5, "regression")
 
 
 def test_contests(synthetic):
@@ -404,6 +419,26 @@ def test_kernels_are_paired_by_fields_whatever_their_names(synthetic):
     data = compare.compare(old, other, kernels=("6.1", path))
     assert [row["verdict"] for row in data["rows"]] == ["identical"] * 4 and not data["only_a"] + data["only_b"]
     assert compare.compare(old, synthetic.load(synthetic.pair("fsync", 64)))["rows"] == []
+
+
+def test_one_kernel_on_each_side_is_paired_by_itself(synthetic):
+    mine = "./old/bzImage"
+    base = synthetic.load(synthetic.pair("map_sync") + synthetic.pair("fsync", 8))
+    other = synthetic.load(synthetic.pair("map_sync", kernel=mine, per_page=9000) + synthetic.pair("fsync", 8, kernel=mine))
+    data = compare.compare(base, other)
+    assert data["kernels"] == ["6.1", mine] and data["hint"] == ""
+    assert data["paired"] == (f"kernel 6.1 in {base.path} is compared with {mine} in {other.path}: each has no other")
+    assert [(row["cell"], row["metric"], row["verdict"]) for row in data["rows"]] == [
+        ("6.1=./old/bzImage/ext4/fsync:8/first_touch/written/pte/t1", "per_page", "identical"),
+        ("6.1=./old/bzImage/ext4/fsync:8/first_touch/written/pte/t1", "per_fault", "identical"),
+        ("6.1=./old/bzImage/ext4/map_sync/first_touch/written/pte/t1", "per_page", "differs"),
+        ("6.1=./old/bzImage/ext4/map_sync/first_touch/written/pte/t1", "per_fault", "identical")]
+    assert data["only_a"] == data["only_b"] == []
+    # a pattern may name the cells as either result does, or by what both share
+    for pattern in ("6.1/ext4/fsync:8/*", "./old/bzImage/ext4/fsync:8/*", "6.1=*/fsync:8/*", "*/fsync:8/*"):
+        assert len(compare.compare(base, other, pattern=pattern)["rows"]) == 2
+    assert compare.compare(base, other, pattern="7.3/*")["rows"] == []
+    assert compare.compare(base, base)["kernels"] is None and compare.compare(base, base)["paired"] == ""
 
 
 def test_two_kernels_of_the_host(synthetic):

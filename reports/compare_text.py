@@ -48,8 +48,8 @@ def text(data, only_changed=False):
     for part in data["incomplete"]:
         lines += wrap(f"{part['side'].upper()} is INCOMPLETE: {part['reason']}")
     lines += wrap(_counts(data))
-    if data["hint"]:
-        lines += wrap(data["hint"])
+    for line in filter(None, (data["paired"], data["hint"])):
+        lines += wrap(line)
     groups = {}
     for row in data["rows"]:
         if not (only_changed and row["verdict"] in QUIET):

@@ -110,8 +110,13 @@ def _add_selection(parser):
     floors = ", ".join(f"{metric.id} {metric.floor['virtual']:g}/{metric.floor['wall']:g}" for metric in metrics.METRICS)
     _add_cells(parser)
     _add_floor(parser, f"in virtual/wall time {floors}")
-    parser.add_argument("--kernels", metavar="OLD=NEW", type=_pair, help="compare the cells of one kernel in A with "
-                        "those of another in B")
+    add_kernels(parser, "A", "B")
+
+
+def add_kernels(parser, one, other):
+    """The option that pairs two kernels, one of each side."""
+    parser.add_argument("--kernels", metavar="OLD=NEW", type=_pair, help=f"compare the cells of one kernel in {one} "
+                        f"with those of another in {other} (where each has one kernel alone these two are compared)")
 
 
 def _add_cells(parser, default=None):
@@ -204,7 +209,8 @@ def _compare(options):
     elif options.ktap:
         sys.stdout.write(compare_text.ktap(data))
     elif options.benchmark_json:
-        return _write_google(options.benchmark_json, a, b)
+        import explain
+        return _write_google(options.benchmark_json, *explain.sides(a, b, data))
     else:
         sys.stdout.write(compare_text.text(data, options.changed))
     return _nothing(data)

@@ -32,7 +32,7 @@ def load(path):
                           "`faultline crashtest` again")
     problem = schema.problem("crashtest", document)
     if problem:
-        raise ReportError(f"{path}: {problem}: not what `faultline crashtest` writes; run it again")
+        raise ReportError(f"{path}: {problem.text}: not what `faultline crashtest` writes; run it again")
     return document
 
 

@@ -2,7 +2,6 @@
 """Where a change went: the phases of a cell's faults on both sides, by what each costs less its probes; and the
 functions, where `faultline perf` has sampled both."""
 
-import fnmatch
 import json
 import os
 
@@ -139,7 +138,7 @@ def explain(a, b, data, pattern=None, perf=None):
     """
     wanted = {}
     for row in data["rows"]:
-        if fnmatch.fnmatchcase(row["cell"], pattern) if pattern else row["verdict"] in (*compare.CHANGED,
+        if compare.matches(row["cell"], pattern, data["kernels"]) if pattern else row["verdict"] in (*compare.CHANGED,
                                                                                         compare.DIFFERS):
             wanted.setdefault(row["cell"], []).append(row)
     paired = data["time_domain"] == "virtual"
@@ -167,6 +166,8 @@ OF_FUNCTIONS = (("function", lambda e: e["function"][:36]), *COLUMNS[1:4])
 def text(found, data):
     """For a terminal: lines of at most 80 columns."""
     lines = wrap(f"A = {data['a']}") + wrap(f"B = {data['b']}")
+    if data["paired"]:
+        lines += wrap(data["paired"])
     if not found:
         lines += wrap("no cell changed: nothing to explain (--cell PATTERN explains one that did not)")
     for entry in found:

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 # SPDX-License-Identifier: GPL-2.0-only
 """The verbs of `faultline` that read results.
 
@@ -14,8 +14,11 @@ import signal
 import sys
 import textwrap
 
-import compare_verbs
-import options
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Python leaves it out
+
+# pylint: disable=wrong-import-position
+import compare_verbs  # noqa: E402
+import options  # noqa: E402
 
 PASS, FAILED, UNUSABLE = 0, 1, 2
 BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
@@ -49,8 +52,15 @@ def _explain(error):
         _silence_stdout()
         _say("no space left to write to: free some and try again")
         return UNUSABLE
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+        _say(load.plain(f"{sys.executable} has no module {error.name}: `make deps` installs it"))
+        return UNUSABLE
     _say(load.plain(f"{type(error).__name__}: {error}: a defect of faultline; FAULTLINE_DEBUG=1 shows where"))
     return UNUSABLE
+
+
+def _is_ours(module):
+    return os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{(module or '').partition('.')[0]}.py"))
 
 
 def _say(line):
@@ -78,6 +88,7 @@ def _parser():
                      "(default: the first RESULT's, or none with --text, --md or --csv)")
     sub.add_argument("--before", metavar="RESULT", help="or name of a baseline; with --after: what changed stands first")
     sub.add_argument("--after", metavar="RESULT", help="the later one, which the report is of")
+    compare_verbs.add_kernels(sub, "BEFORE", "AFTER")
     form = sub.add_mutually_exclusive_group()
     form.add_argument("--text", action="store_true", help="print the report for a mail, 72 columns")
     form.add_argument("--md", action="store_true", help="print it as Markdown, for a comment")
@@ -146,6 +157,8 @@ def _report(options):
     import report_text
     if bool(options.before) != bool(options.after):
         raise load.ReportError("--before and --after go together: name two results")
+    if options.kernels and not options.before:
+        raise load.ReportError("--kernels is of --before and --after: name two results")
     paths = [*([options.after] if options.after else []), *options.results]
     if not paths:
         raise load.ReportError("no result given: name the folder that a run wrote")
@@ -158,7 +171,8 @@ def _report(options):
     if options.before:
         import baseline
         import compare_report
-        comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts)
+        comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts,
+                                          options.kernels)
     printed = options.text or options.md or options.csv
     folder = options.out or (None if printed else _folder_of(paths[0]))
     written = []
@@ -259,7 +273,10 @@ def _flamegraph(options):
             continue
         text = _read_text(path)
         if options.perf_script:
-            stacks, event = flamegraph.fold_perf_script(text, path)
+            notes = []
+            stacks, event = flamegraph.fold_perf_script(text, path, notes=notes)
+            for note in notes:
+                _say(f"note: {load.plain(note)}")
             unit = unit or event
             if options.faults:
                 stacks = flamegraph.of_faults(stacks)
@@ -313,8 +330,26 @@ def _print_wrapped(line):
     print(textwrap.fill(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
 
 
+def _open_standard_streams():
+    """Where one is closed a file of ours would take its number, and what is printed would be written there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")
+
+
+def _exit_code(code):
+    """The exit code under which the command that started this wants to hear FAILED: a Python that could not start ends
+    in 1 as well."""
+    return int(sys._xoptions.get("failed", FAILED)) if code == FAILED else code  # pylint: disable=protected-access
+
+
 if __name__ == "__main__":
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(errors="backslashreplace")  # a locale without the letter must not end in a trace
-    sys.exit(main())
+        stream.reconfigure(errors="backslashreplace")  # a locale without the letter must not end in a trace
+    sys.exit(_exit_code(main()))

@@ -14,6 +14,7 @@ import pytest
 import faultline_report
 
 SCRIPT = faultline_report.__file__
+COMMAND = os.path.join(os.path.dirname(SCRIPT), "..", os.environ.get("FAULTLINE_BUILD", "build"), "faultline")
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +23,9 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FAULTLINE_CACHE", str(tmp_path / "cache"))
 
 
-def run(*arguments, **kwargs):
-    done = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=120,
+def run(*arguments, python=("-I",), **kwargs):
+    """As cli/reports.cc starts it."""
+    done = subprocess.run([sys.executable, *python, SCRIPT, *arguments], capture_output=True, text=True, timeout=120,
                           check=False, **kwargs)
     assert "Traceback" not in done.stderr
     return done
@@ -125,6 +127,49 @@ def test_report_of_two(synthetic, one):
     for arguments in (("--before", one), ("--after", one), ()):
         done = run("report", *arguments)
         assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+
+
+def test_the_sequence_of_a_kernel_by_its_path(synthetic, tmp_path):
+    """base of the table's kernel, mine of one given by its path: every verb that compares pairs the two by itself."""
+    def saved(name, kernel, factor):
+        rows = [row for strategy in ("volatile", "map_sync") for row in synthetic.pair(strategy, state="hole", kernel=kernel)]
+        context = synthetic.context()
+        context["kernels"] = {kernel: context["kernels"]["6.1"]}
+        context["qemu"]["arguments"] = {kernel: context["qemu"]["arguments"]["6.1"]}
+        return synthetic.save({"context": context, "benchmarks": synthetic.samples(rows, [factor] * 5)}, name)
+
+    base, mine = saved("base", "6.1", 1), saved("mine", "./bzImage", 1.2)
+    paired = f"kernel 6.1 in {base} is compared with ./bzImage in {mine}: each has no other"
+    for verb in (("compare", base, mine), ("explain", base, mine), ("report", "--before", base, "--after", mine, "--text"),
+                 ("report", "--before", base, "--after", mine, "--md")):
+        done = run(*verb)
+        assert done.returncode in (0, 2 * (verb[0] == "explain")) and done.stderr == ""
+        assert paired[7:] in " ".join(done.stdout.replace("\\", "").split())
+    assert "4 figures compared: 4 regression" in run("compare", base, mine).stdout
+    done = run("gate", "--baseline", base, mine)
+    assert done.returncode == 1 and f"{paired}\ngate: REGRESSION; 4 figures against {base}: 4 regression\n" in done.stdout
+    assert run("gate", "--baseline", base, saved("same", "./bzImage", 1)).returncode == 0
+    done = run("report", "--before", base, "--after", mine, "--text")
+    assert done.stdout.startswith("4 figures compared: 4 regression.\n") and "Only before" not in done.stdout
+    page = run("report", "--before", base, "--after", mine, "--kernels", "6.1=./bzImage", "--text").stdout
+    assert page.startswith("4 figures compared: 4 regression.\n") and "each has no other" not in page
+    assert run("report", base, "--kernels", "6.1=x").returncode == 2
+    assert run("compare", base, mine, "--benchmark-json", str(tmp_path / "gb")).returncode == 0
+    names = [[row["name"] for row in json.loads((tmp_path / "gb" / f"{side}.json").read_text())["benchmarks"]]
+             for side in "ab"]
+    assert names[0] == names[1] and names[0][0] == "6.1=./bzImage/ext4/volatile/first_touch/hole/pte/t1/off"
+
+
+def test_claims_of_a_pair_of_kernels(synthetic):
+    rows = [row for strategy in ("volatile", "map_sync") for state in ("hole", "unwritten") for row in
+            synthetic.pair(strategy, state=state)]
+    base = synthetic.save(synthetic.document(rows), "base")
+    cheap = [{**row, "per_fault": 18000, "per_page": 18000, "cpu_time": 18000, "real_time": 18000} for state in
+             ("hole", "unwritten") for strategy in ("volatile", "map_sync") for row in
+             synthetic.pair(strategy, state=state, kernel="mine")]
+    mine = synthetic.save(synthetic.document(cheap), "mine")
+    done = run("report", "--before", base, "--after", mine, "--text")
+    assert "C1  6.1=mine ext4: supported -> contradicted" in done.stdout
 
 
 def test_report_into_a_place_that_is_no_folder(one):
@@ -383,5 +428,130 @@ def test_a_defect_is_one_line_unless_debugging(one, monkeypatch, capsys):
 def test_a_locale_without_the_letter(synthetic):
     odd = synthetic.save(synthetic.document([synthetic.row(kernel="größer-日本")]))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done = run("table", odd, env=environment)
+    done = run("table", odd, env=environment, python=())
     assert done.returncode == 0 and "gr\\xf6\\xdfer" in done.stdout
+
+
+def foreign_module(folder, text):
+    """A folder with a json.py of somebody else's."""
+    folder.mkdir()
+    (folder / "json.py").write_text(text, encoding="utf-8")
+    return str(folder)
+
+
+ENVIRONMENTS = [{"PYTHONHOME": "/x"}, {"PYTHONSAFEPATH": "1"}, {"PYTHONIOENCODING": "bogus"}, {"PYTHONOPTIMIZE": "2"},
+                {"PYTHONPATH": "FOREIGN"}, {"PYTHONUSERBASE": "FOREIGN"}, {"PYTHONMALLOC": "bogus"},
+                {"PYTHONHASHSEED": "bogus"}, {"PYTHONWARNINGS": "error"}, {"PYTHONINSPECT": "1"}]
+
+
+@pytest.mark.parametrize("changes", ENVIRONMENTS, ids=lambda changes: next(iter(changes)))
+def test_what_is_set_for_other_programs_in_python_changes_nothing(one, tmp_path, changes):
+    folder = foreign_module(tmp_path / "foreign", "raise RuntimeError('foreign')")
+    changes = {name: value.replace("FOREIGN", folder) for name, value in changes.items()}
+    done = run("gate", "--baseline", one, one, env={**os.environ, **changes})
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("gate: pass; 2 figures against ")
+
+
+def test_without_isolation_it_finds_its_modules(one):
+    done = run("gate", "--baseline", one, one, python=(), env={**os.environ, "PYTHONSAFEPATH": "1"})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_nowhere(one, closed):
+    for verb in (("gate", "--baseline", one, one), ("table", one, "--json")):
+        done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-I", SCRIPT, *verb], capture_output=True,
+                              text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_verdict_has_the_exit_code_that_the_command_asks_for(synthetic, one):
+    """Python ends in 1 where it cannot start: the command has a failed verdict told by another code."""
+    other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
+    for asked, code in (((), 1), (("-X", "failed=101"), 101)):
+        assert run("gate", "--baseline", one, other, "--single", "1", python=("-I", *asked)).returncode == code
+        assert run("gate", "--baseline", one, one, python=("-I", *asked)).returncode == 0
+        assert run("gate", "--baseline", one, python=("-I", *asked)).returncode == 2
+
+
+def test_a_module_that_is_missing_is_named(one, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    monkeypatch.setitem(sys.modules, "fastjsonschema", None)
+    import schema
+    schema._is_valid.cache_clear()
+    schema._validator.cache_clear()
+    assert faultline_report.main(["table", one]) == 2
+    schema._is_valid.cache_clear()
+    assert capsys.readouterr().err == f"faultline: {sys.executable} has no module jsonschema: `make deps` installs it\n"
+
+
+needs_command = pytest.mark.skipif(not os.path.exists(COMMAND), reason="the command is not built")
+
+
+def command(*arguments, **kwargs):
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False, **kwargs)
+
+
+@needs_command
+@pytest.mark.parametrize("changes", ENVIRONMENTS, ids=lambda changes: next(iter(changes)))
+def test_the_command_has_a_python_of_its_own(one, tmp_path, changes):
+    folder = foreign_module(tmp_path / "foreign", "raise RuntimeError('foreign')")
+    changes = {name: value.replace("FOREIGN", folder) for name, value in changes.items()}
+    done = command("gate", "--baseline", one, one, env={**os.environ, **changes})
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("gate: pass; 2 figures against ")
+
+
+@needs_command
+def test_a_python_that_cannot_start_is_no_verdict(synthetic, one, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)  # Python refuses to start with a folder as its standard input
+    try:
+        done = command("gate", "--baseline", one, one, stdin=folder)
+    finally:
+        os.close(folder)
+    assert done.returncode == 2
+    assert done.stderr.endswith("faultline: /usr/bin/python3 ended before it had an answer\n")
+    other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
+    assert command("gate", "--baseline", one, other, "--single", "1").returncode == 1
+    assert command("gate", "--baseline", one).returncode == 2
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", COMMAND, "gate", "--baseline", one, one], check=False)
+    assert closed.returncode == 0
+
+
+SETTINGS = "text.usetex: True\nsavefig.bbox: tight\nfont.size: 30\nlines.linewidth: 9\nno.such.key: 1\n"
+
+
+def test_a_page_is_the_same_whatever_the_user_has_set(one, tmp_path):
+    """Settings of matplotlib in all places that it looks for, a backend that is none, modules that raise on import."""
+    def page(where, changes):
+        where.mkdir(exist_ok=True)
+        done = run("report", one, "--out", str(tmp_path / "out"), cwd=where,
+                   env={**os.environ, "HOME": str(tmp_path / "home"), **changes})
+        assert (done.returncode, done.stderr) == (0, "")
+        return {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    plain = page(tmp_path / "plain", {})
+    assert len(plain) == 5
+    for place in ("cwd/matplotlibrc", "home/.config/matplotlib/matplotlibrc", "config/matplotlib/matplotlibrc",
+                  "mpl/matplotlibrc", "named"):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(SETTINGS, encoding="utf-8")
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    site = tmp_path / "home" / ".local" / "lib" / version / "site-packages"
+    site.mkdir(parents=True)
+    for name in ("numpy", "matplotlib", "jinja2", "fastjsonschema"):
+        (site / f"{name}.py").write_text("raise ImportError('not for this numpy')", encoding="utf-8")
+    for changes in ({}, {"XDG_CONFIG_HOME": str(tmp_path / "config")}, {"MPLCONFIGDIR": str(tmp_path / "mpl")},
+                    {"MATPLOTLIBRC": str(tmp_path / "named"), "MPLBACKEND": "bogus",
+                     "FREETYPE_PROPERTIES": "truetype:interpreter-version=35"}):
+        assert page(tmp_path / "cwd", changes) == plain
+
+
+def test_fonts_are_those_that_came_with_matplotlib():
+    from plot import matplotlib
+    from matplotlib import font_manager
+    assert matplotlib.get_backend() == "agg"
+    folder = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "")
+    assert any(font.fname == folder + "DejaVuSans.ttf" for font in font_manager.fontManager.ttflist)
+    assert all(font.fname.startswith(folder) for font in font_manager.fontManager.ttflist)

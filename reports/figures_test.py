@@ -357,3 +357,28 @@ def test_a_kind_of_figure_is_one_file():
     ids = [kind.id for kind in figures.KINDS]
     assert len(set(ids)) == len(ids) == 15 and ids[0] == "cost"
     assert [kind.place for kind in figures.KINDS] == sorted({kind.place for kind in figures.KINDS})
+
+
+def test_without_room_for_processes_it_draws_alone(synthetic, monkeypatch):
+    """A sandbox may have no /dev/shm, no semaphores, or no room for another process."""
+    rows = [row for kernel in ("a", "b", "c") for row in synthetic.pair("volatile", kernel=kernel)]
+    result = synthetic.load(rows)
+    one = figures.figures(result, processes=1)
+    for error in (OSError(30, "Read-only file system"), PermissionError(13, "no"), BlockingIOError(11, "no"),
+                  ImportError("no synchronize")):
+        class Context:
+            def Pool(self, processes):
+                raise error
+        monkeypatch.setattr(figures.multiprocessing, "get_context", lambda _: Context())
+        alone = figures.figures(result, processes=2)
+        assert [(f.slug, f.svg, f.png) for f in one] == [(f.slug, f.svg, f.png) for f in alone]
+
+
+def test_processes_are_those_that_may_run(synthetic, monkeypatch):
+    asked = []
+    rows = [row for kernel in ("a", "b", "c") for row in synthetic.pair("volatile", kernel=kernel)]
+    monkeypatch.setattr(figures, "_pool", asked.append)
+    monkeypatch.setattr(figures, "_draw", lambda job: None)
+    monkeypatch.setattr(figures.cpus, "usable", lambda: 3)
+    figures.figures(synthetic.load(rows))
+    assert asked == [3]

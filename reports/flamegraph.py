@@ -36,9 +36,9 @@ def parse_folded(text, path="standard input"):
     """{(frame, ...): count} of folded stacks; equal stacks are added up. ReportError names a line that is none."""
     stacks = {}
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
         found = COUNT.match(line)
+        if not line.strip() or line.startswith("# ") or line.startswith("#") and not found:
+            continue
         if not found:
             raise ReportError(f"{path}: line {number} is no folded stack (`frame;frame COUNT`): {line[:60]!r}")
         stack = tuple(frame or "?" for frame in found["stack"].strip().split(";"))
@@ -59,18 +59,24 @@ def format_folded(stacks):
 # A thread that has ended is `:-1 -1`.
 HEADER = re.compile(r"(?P<comm>\S.*?)\s+(?P<tid>-?\d+(/\d+)?)\s+(\[\d+\]\s+)?(\S{4,5}\s+)?[\d.]+:\s+"
                     r"((?P<period>\d+)\s+)?(?P<event>\S+?):(?P<rest>\s.*)?$")
-FRAME = re.compile(r"\s+(?P<address>[0-9a-f]+)\s+(?P<symbol>.*)\s\((?P<object>[^()]*( \(deleted\))?)\)\s*$")
+FRAME = re.compile(r"\s+(?P<address>[0-9a-f]+)\s+(?P<text>\S.*?)\s*$")
+# What follows the address. Symbols and paths may have brackets of their own: an offset tells where the symbol ends.
+NAMED = (re.compile(r"(?P<symbol>.*?)\+0x[0-9a-f]+ \((?P<object>.*)\)$"),
+         re.compile(r"(?P<symbol>\[unknown\]) \((?P<object>.*)\)$"))
 OFFSET = re.compile(r"\+0x[0-9a-f]+$")
+SOURCE_LINE = re.compile(r":\d+$")
+MOST_NOTED = 60  # characters of a line that is quoted
 
 
-def fold_perf_script(text, path="standard input", event=None):
+def fold_perf_script(text, path="standard input", event=None, notes=None):
     """(stacks, event) of what `perf script` printed, its samples weighted by their periods.
 
     The outermost frame is the command's name. `event`: samples of this one alone; by default the first that the
-    text has, since periods of two events have two units. ReportError when a line is none of perf script's.
+    text has, since periods of two events have two units. notes: a list that gains a line for what was left out: lines
+    that are none of perf script's, samples of other events. ReportError when there is no sample.
     """
-    stacks = {}
-    frames, head = [], None
+    stacks, odd, others = {}, [], {}
+    frames, head, other = [], None, False
 
     def finish():
         if head is not None:
@@ -79,32 +85,47 @@ def fold_perf_script(text, path="standard input", event=None):
         frames.clear()
 
     for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith("#"):
-            continue
         if not line.strip():
             finish()
-            head = None
+            head, other = None, False
             continue
-        frame = FRAME.match(line) if line[0].isspace() else None
-        if frame:
-            if head is not None:
-                frames.append(_symbol(frame))
+        found = None if line[0] == "\t" else HEADER.match(line.strip())  # a command may be called as an address
+        frame = None if found else _frame(line)
+        if frame is not None and (head is not None or other):
+            frames.append(frame)
+            continue
+        if not found:
+            if not line.startswith("#"):
+                odd.append((number, line.strip()))
+                if not line[0].isspace():  # what comes below it is of no sample that is known
+                    finish()
+                    head, other = None, False
             continue
         finish()
-        head = HEADER.match(line.strip())
-        if not head:
-            raise ReportError(f"{path}: line {number} is not of `perf script`: {line[:60]!r}")
-        event = event or head["event"]
-        frame = FRAME.match(head["rest"] or "")
-        if frame:
-            frames.append(_symbol(frame))
-        if head["event"] != event:
-            frames.clear()
-            head = None
+        event = event or found["event"]
+        frame = _frame(found["rest"] or "")
+        if frame is not None:
+            frames.append(frame)
+        head, other = (found, False) if found["event"] == event else (None, True)
+        if other:
+            others[found["event"]] = others.get(found["event"], 0) + 1
     finish()
+    if not stacks and odd and not others:
+        raise ReportError(f"{path}: line {odd[0][0]} is not of `perf script`: {odd[0][1][:MOST_NOTED]!r}")
     if not stacks:
         raise ReportError(f"{path}: no samples of `perf script` in it")
+    if notes is not None:
+        notes += _left_out(path, event, odd, others)
     return stacks, event
+
+
+def _left_out(path, event, odd, others):
+    if odd:
+        yield (f"{path}: {len(odd)} {'lines are' if len(odd) > 1 else 'line is'} not of `perf script` and left out, the "
+               f"first is line {odd[0][0]}: {odd[0][1][:MOST_NOTED]!r}")
+    if others:
+        counts = ", ".join(f"{count} of {name}" for name, count in sorted(others.items()))
+        yield f"{path}: only samples of {event} are taken; left out are {counts}"
 
 
 # What a write fault runs in, from the outermost frame on (arch/x86/entry, arch/x86/mm/fault.c), and what works for it
@@ -129,16 +150,40 @@ def of_faults(stacks):
     return kept
 
 
-def _symbol(frame):
-    symbol = OFFSET.sub("", frame["symbol"].strip())
+def _frame(line):
+    """The frame that a line of `perf script` is, by its symbol, else by its object; None when it is none."""
+    found = FRAME.match(line)
+    if not found:
+        return None
+    text = found["text"]
+    named = next(filter(None, (form.match(text) for form in NAMED)), None)
+    if named:
+        symbol, name = named["symbol"], named["object"]
+    elif SOURCE_LINE.search(text):
+        return None
+    else:
+        symbol, name = _bracketed(text)
+    symbol = OFFSET.sub("", symbol.strip())
     if symbol and symbol != "[unknown]":
         return _folded_name(symbol)
-    return _folded_name(f"[{frame['object'].rsplit('/', 1)[-1].strip('[]') or 'unknown'}]")
+    return _folded_name(f"[{name.rsplit('/', 1)[-1].strip('[]') or 'unknown'}]")
+
+
+def _bracketed(text):
+    """(what stands before the brackets at the end, what stands in them); without brackets at the end all is before."""
+    depth = 0
+    for at in range(len(text) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(text[at], 0)
+        if depth == 0:
+            break
+    if text.endswith(")") and at and text[at - 1].isspace():
+        return text[:at], text[at + 1:-1]
+    return text, ""
 
 
 def _folded_name(name):
-    """A name that cannot end a frame or a line of the folded form."""
-    return plain(name).replace(";", ":")
+    """A name that cannot end a frame or a line of the folded form, nor be a comment of it."""
+    return re.sub("^# ", "#_", plain(name).replace(";", ":"))
 
 
 def build(stacks, other=None):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Flame graphs: what is folded, and what is drawn."""
 
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -55,6 +56,47 @@ def test_what_faultline_exports_folds():
     text = ("# faultline export\nthread-85 85 0.000001500:        200 instr: \n\t            2000 fault (pmd,NOPAGE)\n"
             "\t               0 k/ext4/on ([cell])\n\n")
     assert flamegraph.fold_perf_script(text) == ({("thread-85", "k/ext4/on", "fault"): 200}, "instr")
+
+
+def case(name):
+    """What perf printed elsewhere, as a file of testdata/perf."""
+    with open(os.path.join(os.path.dirname(__file__), "testdata", "perf", f"perf-{name}.txt"), encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("text, stacks, notes", [
+    (case("srcline"), {("cell", "foo"): 100}, ["x: 1 line is not of `perf script` and left out, the first is line 3: "
+                                               "'file.c:12'"]),
+    (case("parentheses"), {("a", "f"): 5}, []),
+    (case("hash-comm"), {("#init", "f"): 5}, []),
+    ("# comm 1 two\n# cmdline : perf record -c 5\na 1 1.0: 5 cycles:\n\t12 f+0x1 (k)\n# in between\n\t13 g+0x1 (k)\n\n",
+     {("a", "g", "f"): 5}, []),
+    # frames of a head that is none are of no sample
+    ("a 1 1.0: 5 cycles:\n\t12 f+0x1 (k)\n\nwhat 1 is this\n\t12 f+0x1 (k)\n\t13 g+0x1 (k)\n\n", {("a", "f"): 5},
+     ["x: 3 lines are not of `perf script` and left out, the first is line 4: 'what 1 is this'"]),
+    ("a 1 1.0: 5 cycles:\n\t12 f+0x1 (k)\nPERF_RECORD_LOST lost 7\n\t13 g+0x1 (k)\n\n", {("a", "f"): 5},
+     ["x: 2 lines are not of `perf script` and left out, the first is line 3: 'PERF_RECORD_LOST lost 7'"]),
+    ("a 1 1.0: 5 cycles:\n\t12 f+0x1 (k)\n\nb 1 1.0: 9 faults:\n\t12 f+0x1 (k)\n\n" * 2, {("a", "f"): 10},
+     ["x: only samples of cycles are taken; left out are 2 of faults"]),
+    # brackets in symbols and paths, with and without offsets; no object; no symbol
+    ("a 1 1.0: 1 c:\n 1 operator()(int) const+0x1 (/a (b)/c (deleted))\n 2 f(int) (/a(b/c)\n 3 [unknown] (/a (b)/lib.so)\n"
+     " 4 g+0x2\n 5 h (inlined)\n 6 i\n 7 j (/d (e)/f)\n\n",
+     {("a", "j", "i", "h", "g", "[lib.so]", "f(int) (/a(b/c)", "operator()(int) const"): 1}, []),
+    ("         dd 7 [001] 1.0: 5 c:\n         dd 7 [001] 2.0: 6 c:\n\t1 f+0x1 (k)\n\n", {("dd",): 5, ("dd", "f"): 6}, []),
+    ("  # odd 1 [000] 1.0: 5 c:\n\t1 f+0x1 (k)\n\n", {("#_odd", "f"): 5}, [])])
+def test_what_others_print(text, stacks, notes):
+    said = []
+    folded, _ = flamegraph.fold_perf_script(text, "x", notes=said)
+    assert (folded, said) == (stacks, notes)
+    # what was folded is read back whole
+    assert flamegraph.parse_folded(flamegraph.format_folded(folded)) == folded
+
+
+def test_odd_lines_are_one_note(tmp_path, capsys):
+    (tmp_path / "perf.txt").write_text(case("srcline") * 3)
+    code, said = run([tmp_path / "perf.txt", "--perf-script", "--out", tmp_path / "g.svg"], capsys)
+    assert code == 0 and said.err == (f"faultline: note: {tmp_path}/perf.txt: 3 lines are not of `perf script` and left out, "
+                                      "the first is line 3: 'file.c:12'\n")
 
 
 @pytest.mark.parametrize("text, words", [("hello\n", "line 1 is not of `perf script`: 'hello'"), ("", "no samples"),

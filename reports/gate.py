@@ -35,7 +35,7 @@ def gate(baseline, result, data, across=False, subset=False, single=None):
                       "percent": row["percent"], "phase": phase})
     return {"exit": REGRESSION if found else NOT_COMPARABLE if refused else PASS, "regressions": found,
             "refused": refused, "compared": len(data["rows"]), "counts": data["counts"], "baseline": data["a"],
-            "result": data["b"], "new": data["only_b"]}
+            "result": data["b"], "new": data["only_b"], "paired": data["paired"]}
 
 
 def _refused(data, across, subset):
@@ -121,6 +121,8 @@ def text(verdict):
         lines.append(f"REFUSED: and {len(verdict['refused']) - SHOWN} more (--json lists all)")
     if verdict["new"]:
         lines.append(f"new, not in the baseline: {len(verdict['new'])} cells; `faultline baseline save` takes them in")
+    if verdict["paired"]:
+        lines.append(verdict["paired"])
     counted = ", ".join(f"{count} {name}" for name, count in verdict["counts"].items() if count)
     word = {PASS: "pass", REGRESSION: "REGRESSION", NOT_COMPARABLE: "refused: no verdict"}[verdict["exit"]]
     lines.append(f"gate: {word}; {verdict['compared']} figures against {verdict['baseline']}: {counted or 'none'}")

@@ -392,8 +392,13 @@ def _validate(path, document):
         raise ReportError(f"{path}: has schema version {version}, this faultline reads up to {SCHEMA_VERSION}: "
                           "update faultline")
     problem = schema.problem("result", document)
+    if problem and problem.unknown:
+        about = context["faultline"] if isinstance(context["faultline"], dict) else {}
+        raise ReportError(f"{path}: has fields that this faultline does not know: {problem.text}: a later one wrote it "
+                          f"(version {str(about.get('version'))[:20]}, revision {str(about.get('git_revision'))[:20]}), or "
+                          "the file is damaged: update faultline, or run the measurement again")
     if problem:
-        raise ReportError(f"{path}: {problem}: not what docs/result-format.md says of version 1; the file was edited or is "
+        raise ReportError(f"{path}: {problem.text}: not what docs/result-format.md says of version 1; the file was edited or is "
                           "a defect of faultline")
 
 

@@ -50,7 +50,8 @@ def _starved(rows):
 def _tax(rows):
     if "on" not in rows or "off" not in rows:
         return None
-    return rows["on"], stats.tax(rows["on"]["per_fault"], rows["off"]["per_fault"])
+    key = "per_fault" if cells.taxed(rows["on"], "per_fault") else "per_page"
+    return rows["on"], stats.tax(rows["on"][key], rows["off"][key])
 
 
 def _phases(rows):
@@ -70,7 +71,7 @@ METRICS = (
            of="contest", default=True, unit="times"),
     Metric("starved", "share of a contest's runs that starved", {"virtual": 1.0, "wall": 10.0}, _starved,
            of="contest", default=True, unit="%", share=True),
-    Metric("tax", "what probes add to a touch", {"virtual": 2.0, "wall": 10.0}, _tax),
+    Metric("tax", "what probes add to a touch, with several threads to a page", {"virtual": 2.0, "wall": 10.0}, _tax),
     Metric("phase", "a phase of the fault, less what its probes cost", {"virtual": 1.0, "wall": 5.0}, _phases),
     Metric("boot", "from power-on until the guest is ready", {"virtual": 0.5, "wall": 5.0}, None, of="guest"),
 )

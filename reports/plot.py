@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
-import matplotlib
+from mpl import matplotlib  # before any part of it
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 

@@ -15,9 +15,28 @@ def label(name, release, package=None):
     return release + (f" {planted[0]}" if planted else "")
 
 
+def apart(several):
+    """What kernels are called where several results are side by side: of [(source, {id: (label, build)})] the same with
+    {id: name}. Kernels of one label are told apart by their ids, builds of one id by their sources; build: a digest of
+    the kernel, None where it is not known."""
+    ids, builds = {}, {}
+    for _, kernels in several:
+        for name, (release, build) in kernels.items():
+            ids.setdefault(release, set()).add(name)
+            builds.setdefault((release, name), set()).add(build)
+
+    def called(source, name, release):
+        parts = [name] * (len(ids[release]) > 1) + [source] * (len(builds[release, name]) > 1)
+        return release + (f" [{', '.join(parts)}]" if parts else "")
+
+    return [(source, {name: called(source, name, release) for name, (release, _) in kernels.items()})
+            for source, kernels in several]
+
+
 def version_key(release):
     """A sort key of a kernel's label: 5.10 before 6.1, a release candidate before its release, then by the numbers of
     the package (6.1.0-9 before 6.1.0-56), then by the planted delay."""
+    release = release.partition(" [")[0]
     release, _, planted = release.partition(" +")
     match = re.match(r"v?(\d+(?:\.\d+)*)(?:[-~+.]?rc(\d+))?(.*)", release, re.DOTALL)
     if not match:
@@ -33,7 +52,8 @@ def short(releases):
     """A short name for each: the version and the package's number where these tell them apart."""
     found = []
     for release in releases:
+        release, bracket, apart = release.partition(" [")
         kernel, _, planted = release.partition(" +")
         kernel = re.match(r"[^a-zA-Z]*(?:rc\d+)?[^a-zA-Z]*", kernel)[0].rstrip("-+~._")
-        found.append(kernel + (f" +{planted}" if kernel and planted else ""))
+        found.append(kernel + (f" +{planted}" if kernel and planted else "") + (bracket + apart if kernel else ""))
     return found if all(found) and len(set(found)) == len(found) else list(releases)

@@ -31,3 +31,20 @@ def test_short_names():
     assert releases.short(RELEASES) == ["5.10.0-46", "6.1.0-9", "6.1.0-56", "6.12.95", "7.2.1", "7.3~rc4", "7.3.4-1"]
     assert releases.short(["6.1-a", "6.1-b"]) == ["6.1-a", "6.1-b"]
     assert releases.short(["mine"]) == ["mine"]
+    assert releases.short(["6.1.0-56-cloud-amd64 [a]", "6.1.0-56-cloud-amd64 [b]"]) == ["6.1.0-56 [a]", "6.1.0-56 [b]"]
+
+
+def test_kernels_of_one_release_are_told_apart():
+    assert releases.apart([("p", {"a": ("6.1", "x"), "b": ("6.2", "y")}), ("q", {"a": ("6.1", "x")})]) == [
+        ("p", {"a": "6.1", "b": "6.2"}), ("q", {"a": "6.1"})]
+    # two ids of one release; two builds at one path; both
+    assert releases.apart([("p", {"./a": ("6.1", "x")}), ("q", {"./b": ("6.1", "x")})]) == [
+        ("p", {"./a": "6.1 [./a]"}), ("q", {"./b": "6.1 [./b]"})]
+    assert releases.apart([("p", {"./a": ("6.1", "x")}), ("q", {"./a": ("6.1", "y")})]) == [
+        ("p", {"./a": "6.1 [p]"}), ("q", {"./a": "6.1 [q]"})]
+    assert releases.apart([("p", {"./a": ("6.1", "x")}), ("q", {"./a": ("6.1", "y"), "c": ("6.1", "z")})]) == [
+        ("p", {"./a": "6.1 [./a, p]"}), ("q", {"./a": "6.1 [./a, q]", "c": "6.1 [c]"})]
+    # builds that name themselves are apart as they are
+    mine = ["6.9.0", "6.9.0+", "6.9.0-dirty", "6.9.0-rc1-g1a2b"]
+    assert releases.apart([("p", {name: (name, None) for name in mine})]) == [("p", {name: name for name in mine})]
+    assert sorted(mine, key=releases.version_key) == [mine[3], *mine[:3]]

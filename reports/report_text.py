@@ -99,7 +99,7 @@ def _ratio(row):
 
 COST_COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]), ("state", lambda r: r["state"]),
                 ("per_page", lambda r: number(r["per_page"])), ("ratio", _ratio),
-                ("tax", lambda r: number(r["tax"], sign=True)),
+                ("tax", lambda r: number(table.tax(r), sign=True)),
                 ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 CONTEST_COLUMNS = (
     ("touch", lambda r: r["touch"]), ("att", lambda r: number(r["attackers"])), ("strategy", lambda r: r["strategy"]),
@@ -213,7 +213,8 @@ def csv_text(inputs):
     for name, rows in inputs.result.samples.items():
         for row in rows:
             starved = row.get("starved")
-            values = [row.get(field) for field in CSV_FIELDS] + [
+            values = [None if field == "tax" and not cells.taxed(row, "per_fault") else row.get(field) for field in
+                      CSV_FIELDS] + [
                 load.unrelated(row), None if starved is None else starved["n"], ratios.get(name)]
             writer.writerow([_value(value) for value in values])
     return out.getvalue()

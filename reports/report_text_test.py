@@ -90,3 +90,11 @@ def test_nothing_measured(synthetic):
     assert report_text.mail(given, []).startswith("no cells: this result holds no measurement\n")
     assert "no cells" in report_text.markdown(given, [])
     assert report_text.csv_text(given).count("\n") == 1
+
+
+def test_the_tax_with_several_threads_is_of_a_page(synthetic):
+    off, on = synthetic.pair("map_sync", None, "hole", threads=2)
+    on.update(tax=-7068, tax_page=1030, per_page=off["per_page"] + 1030, per_fault=off["per_fault"] - 7068)
+    given = inputs.read([synthetic.save(synthetic.document([off, on]))])
+    assert "-7068" not in report_text.csv_text(given) + report_text.mail(given, []) + report_text.markdown(given, [])
+    assert "+1030" in report_text.mail(given, []) and ",,1030," in report_text.csv_text(given)

@@ -4,11 +4,20 @@
 import functools
 import json
 import os
+from dataclasses import dataclass
+
+
+@dataclass
+class Problem:
+    """What is wrong with a document. text: `$.tests[0].fs: 3 is not of type 'string'`; unknown: fields that the object
+    has and the schema has not."""
+
+    text: str
+    unknown: tuple = ()
 
 
 def problem(name, document):
-    """What is wrong with a document, the first thing in the order of the file: `$.tests[0].fs: 3 is not of type
-    'string'`; None when it keeps to the schema."""
+    """The first Problem of a document in the order of the file; None when it keeps to the schema."""
     if _is_valid(name)(document):
         return None
 
@@ -17,8 +26,15 @@ def problem(name, document):
 
     for error in sorted(_validator(name).iter_errors(document), key=place):
         message = error.message if len(error.message) <= 160 else error.message[:157] + "..."
-        return f"{_json_path(error.absolute_path)}: {message}"
+        unknown = ()
+        if error.validator == "additionalProperties" and error.validator_value is False:
+            unknown = tuple(field for field in error.instance if field not in error.schema.get("properties", ()))
+            message = f"{', '.join(map(repr, unknown[:SHOWN]))}{' and more' * (len(unknown) > SHOWN)}"
+        return Problem(f"{_json_path(error.absolute_path)}: {message}", unknown)
     return None
+
+
+SHOWN = 5  # unknown fields that are named
 
 
 def _json_path(parts):

@@ -17,6 +17,7 @@ VIRTUAL_NOTE = ("a virtual count is the length of the path in instructions: it k
 WALL_NOTE = "wall time is real time on one machine: it varies with the machine and its load"
 PROBED_NOTE = "* no twin without probes was measured: the figure contains what the probes cost"
 NO_TAX_NOTE = "- not measured; a tax needs the cell with probes and its twin without"
+TAX_OF_PAGE_NOTE = "with several threads the tax is of per_page: a touch is timed while the other threads run"
 CONTEST_NOTES = {
     "victim": "{workload}: slowdown is the victim's time per store in the worst run (median: in the middle one), over that of "
            "the victim alone; >= when a fault outlasted its deadline (starved), so that this is the least it can be. "
@@ -72,7 +73,7 @@ def text(table):
     lines += wrap(summary(table))
     for note in table["notes"]:
         lines += wrap(f"note: {note}")
-    starred = dashed = False
+    starred = dashed = of_page = False
     for section in table["sections"]:
         lines.append("")
         lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
@@ -80,14 +81,17 @@ def text(table):
         lines += grid(COLUMNS, section["rows"])
         lines += _journal_text(section) + _phases_text(section) + _locks_text(section)
         starred |= any(row["probed_only"] for row in section["rows"])
-        dashed |= any(row["tax"] is None for row in section["rows"])
+        dashed |= any(tax(row) is None for row in section["rows"])
+        of_page |= section["threads"] > 1 and any(row["tax_page"] is not None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
-    if starred or dashed:
+    if starred or dashed or of_page:
         lines.append("")
     if starred:
         lines += wrap(PROBED_NOTE)
     if dashed:
         lines += wrap(NO_TAX_NOTE)
+    if of_page:
+        lines += wrap(TAX_OF_PAGE_NOTE)
     lines += _contests_text(table)
     if table["outliers"]:
         lines.append("")
@@ -284,12 +288,17 @@ def _times(value):
     return "-" if value is None else number(value) if value >= 1000 else f"{value:.2f}"
 
 
+def tax(row):
+    """The tax that is shown of a row of a section: of per_fault, where that has none of per_page."""
+    return row["tax_page"] if row["tax"] is None else row["tax"]
+
+
 COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]),
            ("state", lambda r: r["state"]),
            ("per_fault", lambda r: number(r["per_fault"])),
            ("per_page", lambda r: number(r["per_page"])),
            ("ratio", lambda r: _times(r["ratio"])),
-           ("tax", lambda r: number(r["tax"], sign=True)),
+           ("tax", lambda r: number(tax(r), sign=True)),
            ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 
 

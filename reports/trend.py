@@ -12,7 +12,7 @@ import metrics
 import table
 import vocabulary
 from load import ReportError
-from releases import label, short, version_key
+from releases import apart, label, short, version_key
 from table import number, wrap
 
 LEAST_FLOOR = 1.0  # percent: two builds of a kernel differ in layout as a whole, which no seed varies
@@ -39,15 +39,15 @@ class Point:
 def points_of_results(results, chosen, pattern=None):
     """The Points of Results."""
     found = []
-    for result in results:
+    called = apart([(result.path, {name: (label(name, about["release"], about["package"]), about["vmlinuz_sha256"])
+                                   for name, about in result.context["kernels"].items()}) for result in results])
+    for result, (_, releases) in zip(results, called):
         load.same_clock(results[0], result)
         clock = tuple(result.context[key] for key in ("time_domain", "unit", "accel"))
         everything = metrics.series(result, chosen).values()
         series = {(one.cell, one.label): one.values for one in everything if not one.bad}
         bad = {one.cell: one.bad for one in everything if one.bad}
         fields = {one.cell: one.fields for one in everything}
-        releases = {name: label(name, kernel["release"], kernel["package"])
-                    for name, kernel in result.context["kernels"].items()}
         found += _points(releases, clock, result.path, result.context["date"], series, bad, fields, result.tables,
                          pattern)
     return found
@@ -57,14 +57,15 @@ def points_of_history(samples, chosen, domain, pattern=None):
     """The Points of what history.samples returns, of one time domain. ReportError when they are of two accelerators."""
     wanted = {metric.id for metric in chosen}
     found = []
-    for entry, values, bad in samples:
-        if entry["time_domain"] == domain:
-            series = {key: value for key, value in values.items() if metrics.id_of(key[1]) in wanted}
-            fields = {cell: entry["fields"][cell] for cell in {*(cell for cell, _ in series), *bad}}
-            clock = tuple(entry[key] for key in ("time_domain", "unit", "accel"))
-            releases = {name: label(name, release) for name, release in entry["kernels"].items()}
-            found += _points(releases, clock, f"result {entry['id']}", entry["date"], series, bad, fields,
-                             entry["tables"] or load.tables_of({}, entry["fields"].values()), pattern)
+    samples = [sample for sample in samples if sample[0]["time_domain"] == domain]
+    called = apart([(f"result {entry['id']}", {name: (label(name, release), None) for name, release in
+                                               entry["kernels"].items()}) for entry, _, _ in samples])
+    for (entry, values, bad), (source, releases) in zip(samples, called):
+        series = {key: value for key, value in values.items() if metrics.id_of(key[1]) in wanted}
+        fields = {cell: entry["fields"][cell] for cell in {*(cell for cell, _ in series), *bad}}
+        clock = tuple(entry[key] for key in ("time_domain", "unit", "accel"))
+        found += _points(releases, clock, source, entry["date"], series, bad, fields,
+                         entry["tables"] or load.tables_of({}, entry["fields"].values()), pattern)
     clocks = {point.clock for point in found}
     if len(clocks) > 1:
         raise ReportError("the history holds figures of "
@@ -106,7 +107,7 @@ def build(points, chosen, floors=None):
     if not any(point.cells for point in points):
         raise ReportError("no figure to draw a trend of: name results that hold measured cells")
     domain, unit, accel = points[0].clock
-    releases = sorted({point.release for point in points}, key=version_key)
+    releases = sorted(dict.fromkeys(point.release for point in points), key=version_key)
     newest, notes = {}, []
     for point in sorted(points, key=lambda point: point.date):
         for what in (*point.cells, *((cell, None) for cell in point.bad)):
@@ -191,7 +192,9 @@ def text(data):
                  f"(up to {ACCIDENT:g} %)")
     for note in data["notes"]:
         lines += wrap(f"note: {note}")
-    titles = short(data["kernels"])
+    titles, legend = _titles(data["kernels"])
+    for line in legend:
+        lines += wrap(line)
     groups = {}
     for row in data["rows"]:
         groups.setdefault(section(row), []).append(row)
@@ -215,6 +218,19 @@ def text(data):
             lines += wrap(f"{release}: {counts}; the most {row['cell']} {row['metric']}, {most['percent']:+.2f} % "
                           f"since {most['from']}", "  ")
     return "\n".join(lines) + "\n"
+
+
+TITLE = 20  # columns that the title of a kernel may have
+
+
+def _titles(kernels):
+    """The kernels as titles of columns; one that is too long is a number, which a line of the legend explains."""
+    titles, legend = short(kernels), []
+    for index, title in enumerate(titles):
+        if len(title) > TITLE:
+            titles[index] = f"#{index + 1}"
+            legend.append(f"#{index + 1}: {kernels[index]}")
+    return titles, legend
 
 
 def section(row):

@@ -111,6 +111,30 @@ def test_the_later_of_two_counts_and_is_said(kernels):
     assert of([old, old])["notes"] == []
 
 
+def test_two_kernels_of_one_release_stay_two(synthetic, tmp_path):
+    """Given by their paths, patched kernels have one release: each is a column, in the order in which they are given."""
+    def of(kernel, factor):
+        context = synthetic.context()
+        context["kernels"] = {kernel: {**context["kernels"]["6.1"], "release": "6.1.0-56-cloud-amd64"}}
+        rows = synthetic.samples([synthetic.row(kernel=kernel)], [factor] * 5)
+        return load.load(synthetic.save({"context": context, "benchmarks": rows}))
+
+    results = [of("./old/bzImage", 1), of("./new/bzImage", 1.2)]
+    data = of_results = trend.build(trend.points_of_results(results, CHOSEN), CHOSEN)
+    assert data["kernels"] == ["6.1.0-56-cloud-amd64 [./old/bzImage]", "6.1.0-56-cloud-amd64 [./new/bzImage]"]
+    row, = data["rows"]
+    assert (row["figures"], row["marks"], data["notes"]) == ([5150, pytest.approx(6180)], ["", "+"], [])
+    text = trend.text(data)
+    assert "#1: 6.1.0-56-cloud-amd64 [./old/bzImage]\n#2: 6.1.0-56-cloud-amd64 [./new/bzImage]\n" in text
+    assert "volatile  written  5150   6180+\n" in text and max(map(len, text.splitlines())) <= 80
+    assert len(trend_figures(data)) == 1
+    path = str(tmp_path / "history.sqlite")
+    for result in results:
+        history.add(path, result)
+    points = trend.points_of_history(history.samples(path), CHOSEN, "virtual")
+    assert trend.build(points, CHOSEN)["rows"] == of_results["rows"]
+
+
 def test_two_clocks_are_refused(synthetic, kernels):
     with pytest.raises(load.ReportError, match="never mixed"):
         of([*kernels([1]), *kernels([1], wall=True)])

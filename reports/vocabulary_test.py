@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The order of words, and what a result says of them."""
 
+import json
 import os
 import re
+import subprocess
+
+import pytest
 
 import conftest
 import vocabulary
@@ -50,8 +54,44 @@ def test_nobody_takes_a_name_apart():
     sources = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names
                if name.endswith((".py", ".j2")) and not name.endswith("_test.py")]
     assert len(sources) > 40
-    allowed = {"load.py", "flamegraph.py"}  # names of older results; a thread's name in what perf prints
+    allowed = {"load.py", "flamegraph.py", "cpus.py"}  # names of older results; a thread's in what perf prints; a cgroup's
     for path in sources:
         with open(path, encoding="utf-8") as file:
             found = re.findall(r"""(?:partition|split)\(["'][/:]["']""", file.read())
         assert not found or os.path.basename(path) in allowed, path
+
+
+COMMAND = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", os.environ.get("FAULTLINE_BUILD", "build"),
+                       "faultline")
+NOT_OF_A_RESULT, NOT_LISTED = {"kernel", "accel"}, {"selftest"}
+
+
+def shape(tables):
+    """{table: {(field, type) of its rows}}."""
+    return {name: {(key, type(value).__name__) for row in rows for key, value in row.items()}
+            for name, rows in tables.items()}
+
+
+def test_the_tables_of_the_tests_have_the_shape_of_real_ones():
+    found = shape(conftest.TABLES)
+    named = {("id", "str"), ("summary", "str"), ("default", "bool")}
+    assert found["axes"] == {("id", "str"), ("field", "str"), ("summary", "str")}
+    assert found["strategy"] == named | {("family", "str"), ("mapped", "bool"), ("module", "bool"), ("promises", "str"),
+                                         ("only_written", "bool"), ("writes_per_sync", "list")}
+    assert found["workload"] == found["selftest"] == named | {("kind", "str"), ("touches", "int")}
+    assert found["probes"] == named | {("twin", "bool")} and found["touch"] == named | {("workload", "str")}
+    for name in ("state", "order", "setting", "vary", "probe", "phase"):
+        assert found[name] == named
+    # kernel and probes are no axes of the tables, nobody is no touch, and an id need not be the field's name
+    axes = {axis["id"]: axis["field"] for axis in conftest.TABLES["axes"]}
+    assert "kernel" not in axes and "probes" not in axes and axes["dirty-inodes"] == "dirty_inodes"
+    assert "none" not in [row["id"] for row in conftest.TABLES["touch"]]
+
+
+@pytest.mark.skipif(not os.path.exists(COMMAND), reason="the command is not built")
+def test_the_tables_of_the_tests_are_those_of_the_command():
+    done = subprocess.run([COMMAND, "list", "--json"], capture_output=True, text=True, check=True)
+    listed = json.loads(done.stdout)
+    assert set(conftest.TABLES) == set(listed) - NOT_OF_A_RESULT | NOT_LISTED
+    of_tests = shape({name: rows for name, rows in conftest.TABLES.items() if name not in NOT_LISTED})
+    assert of_tests == shape({name: rows for name, rows in listed.items() if name not in NOT_OF_A_RESULT})

@@ -4,14 +4,14 @@ needs, how it is drawn. A new one is found by being there."""
 
 import importlib
 import multiprocessing
-import os
 import pkgutil
 import shlex
 import warnings
 
-import matplotlib
+from mpl import matplotlib
 
 import claims
+import cpus
 from figures.kind import MAIN
 from load import plain
 from plot import STYLE, slug_of
@@ -37,16 +37,27 @@ def figures(result, processes=None):
         for key, data in sorted(kind.groups(result).items(), key=lambda group: MAIN not in group[0]):
             name = "-".join([kind.id, *(str(part) for part in key)])
             jobs.append((kind, key, data, slug_of(name, slugs), f"f{len(jobs)}", result))
-    processes = processes or os.cpu_count() or 1
-    if len(jobs) < PARALLEL_FROM or processes == 1:
+    global _JOBS  # a forked process has them without their being copied
+    _JOBS = jobs
+    pool = _pool(min(processes or cpus.usable(), len(jobs))) if len(jobs) >= PARALLEL_FROM else None
+    if pool is None:
         made = [_draw(job) for job in jobs]
     else:
-        global _JOBS  # a forked process has them without their being copied
-        _JOBS = jobs
-        with multiprocessing.get_context("fork").Pool(min(processes, len(jobs))) as pool:
+        with pool:
             made = pool.map(_draw_nth, range(len(jobs)), chunksize=1)
-        _JOBS = []
+    _JOBS = []
     return [figure for figure in made if figure is not None]
+
+
+def _pool(processes):
+    """Processes that draw; None where one is enough, or a sandbox lets us have no more: without /dev/shm, semaphores
+    or room for another process."""
+    if processes == 1:
+        return None
+    try:
+        return multiprocessing.get_context("fork").Pool(processes)
+    except (OSError, ImportError):
+        return None
 
 
 _JOBS = []

@@ -3,18 +3,19 @@
 
 from figures.drawing import draw_lines
 from figures.kind import Kind, along
-from releases import short, version_key
+from releases import apart, short, version_key
 
 
 def _kernels(result):
-    releases = {name: about.get("release") or name for name, about in result.context["kernels"].items()}
+    (_, releases), = apart([("", {name: (about.get("release") or name, None)
+                                  for name, about in result.context["kernels"].items()})])
     return {key: (panels, releases) for key, panels in along(result, "kernel", "pte").items() if key[-1] == "t1"}
 
 
 def _over_kernels(data, result):
     panels, names = data
     found = {x for lines in panels.values() for points in lines.values() for x, _ in points}
-    xs = sorted(found, key=lambda kernel: version_key(names.get(kernel, kernel)))
+    xs = sorted(found, key=lambda kernel: (version_key(names.get(kernel, kernel)), kernel))
     return draw_lines(panels, xs, short([names.get(x, x) for x in xs]), result, "", slant=True)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Worst slowdown of a contest by touch and strategy: a heat map of victims, and one of bystanders."""
 
-import matplotlib
+from mpl import matplotlib
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Patch, Rectangle

@@ -4,7 +4,7 @@
 import io
 import warnings
 
-import matplotlib
+from mpl import matplotlib
 import matplotlib.pyplot as pyplot
 from matplotlib.ticker import FuncFormatter
 
