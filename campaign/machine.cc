@@ -39,7 +39,6 @@ void prune_images(const fs::path& folder, const fs::path& keep) {
 // The rows of cell/file_system.cc name every feature; this is what no option of mke2fs says.
 constexpr char kMke2fsConf[] =
     "[defaults]\n"
-    "  base_features =\n"
     "  default_mntopts = acl,user_xattr\n"
     "  enable_periodic_fsck = 0\n"
     "  blocksize = 4096\n"
