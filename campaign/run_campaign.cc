@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -415,9 +416,13 @@ Tally tally(const std::vector<Row>& rows) {
 Shard shard_named(const std::string& text) {
   Shard shard;
   if (text.empty()) return shard;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%zu/%zu%c", &shard.index, &shard.count, &rest) != 2 ||
-      shard.index < 1 || shard.index > shard.count) {
+  // No scanf: that takes -1 for a number without a sign.
+  const char* const end = text.data() + text.size();
+  const auto [slash, no_index] = std::from_chars(text.data(), end, shard.index);
+  const bool two = no_index == std::errc() && slash != end && *slash == '/';
+  const auto count = two ? std::from_chars(slash + 1, end, shard.count) : std::from_chars_result{};
+  if (!two || count.ec != std::errc() || count.ptr != end || shard.index < 1 ||
+      shard.index > shard.count) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("--shard: '{}' is not I/N with I from 1 to N, as 2/3", text));
   }

@@ -54,7 +54,20 @@ INSTANTIATE_TEST_SUITE_P(
                     BadName{"--accel", "tgc", "tcg"}, BadName{"--kernel", "bookwrm", "bookworm"},
                     BadName{"--kernel", "./no/such/bzImage", "no/such/bzImage"},
                     BadName{"--kernel", ",", "--kernel"}, BadName{"--fs", ",", "--fs"},
-                    BadName{"--touches", "99999999", "--touches"}));
+                    BadName{"--touches", "99999999",
+                            "--touches: '99999999' is not a whole number from 1 to 1048576"},
+                    BadName{"--touches", "-5",
+                            "--touches: '-5' is not a whole number from 1 to 1048576"},
+                    BadName{"--touches", "0", "--touches: '0'"},
+                    BadName{"--outlier", "-1", "--outlier: '-1' is not a number from 0 to 1000000"},
+                    BadName{"--jobs", "-1", "--jobs: '-1' is not a whole number from 1 to "},
+                    BadName{"--jobs", "1000000", "as guests of 512 MiB fit this machine's"},
+                    BadName{"--pmem", "4294967808", "the MiB of memory that this machine has"},
+                    BadName{"--repetitions", "0", "--repetitions: '0'"},
+                    BadName{"--cell-deadline", "-3", "from 0.01 to 1000000"},
+                    BadName{"--deadline", "nan", "--deadline: 'nan'"},
+                    BadName{"--shard", "1/-1", "is not I/N"},
+                    BadName{"--shard", "-1/3", "is not I/N"}));
 
 TEST(CrashTest, RefusesWhatItCannotDo) {
   const Scratch scratch;
@@ -66,7 +79,14 @@ TEST(CrashTest, RefusesWhatItCannotDo) {
   refused({"--strategy", "mapsync"}, "did you mean map_sync");
   refused({"--fs", "ext5"}, "did you mean ext4");
   refused({"--kernel", "bookwrm"}, "bookworm");
-  refused({"--points", "0"}, "--points: at least one");
+  for (const char* wrapped : {"-4", "0", "100001", "18446744073709551612"}) {
+    refused({"--points", wrapped},
+            fmt::format("--points: '{}' is not a whole number from 1 to 100000", wrapped));
+  }
+  refused({"--pages", "-1"}, "--pages: '-1' is not a whole number from 1 to 32768");
+  refused({"--rounds", "4294967297"}, "--rounds: '4294967297' is not a whole number from 1 to 100");
+  refused({"--seed", "-1"}, "--seed: '-1'");
+  refused({"--point", "-1"}, "--point: '-1'");
   refused({"--points", "5", "--point", "5"}, "with --points 5 they are 0 to 4");
   EXPECT_FALSE(fs::exists(scratch / "out/crashtest.json"));
   write_file(scratch / "out/crashtest.json", "{}");
@@ -86,6 +106,7 @@ TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
   EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--kernels", "6.1,6.12", "--good", "7"}),
             2);
   EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--good", "6.1"}), 2);
+  EXPECT_EQ(status({cell[0], cell[1], "--threshold", "-5", "--kernels", "6.1,6.12"}), 2);
   const std::string tree = scratch / "tree";
   EXPECT_EQ(
       status({"--kernel-tree", tree, cell[0], cell[1], "--threshold", "5", "--good-figure", "1"}),

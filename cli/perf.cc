@@ -10,6 +10,7 @@
 #include "cell/name.h"
 #include "cell/plan.h"
 #include "cell/words.h"
+#include "cli/ranges.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/command.h"
@@ -209,8 +210,11 @@ Verb add_perf(CLI::App& app) {
       ->capture_default_str();
   perf->add_option("--workload", options->workload, "workload")->capture_default_str();
   perf->add_option("--state", options->state, "hole, unwritten, written")->capture_default_str();
-  perf->add_option("--touches", options->touches, "measured stores")->capture_default_str();
-  perf->add_option("--period", options->period, "instructions between two samples")
+  touches_of(perf->add_option("--touches", options->touches, "measured stores"))
+      ->capture_default_str();
+  // With a sample every few instructions the guest does nothing else.
+  whole_numbers(perf->add_option("--period", options->period, "instructions between two samples"),
+                100, 1'000'000'000)
       ->capture_default_str();
   perf->add_option("--diff", options->diff, "folded stacks to compare with");
   perf->add_option("--out", options->out, "folder of what is written")->capture_default_str();

@@ -7,6 +7,7 @@
 
 #include "campaign/progress.h"
 #include "cell/words.h"
+#include "cli/ranges.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -79,7 +80,7 @@ Verb add_shell(CLI::App& app) {
                    "wait: sleeping takes real time; skip: none (default: wait at a prompt, skip "
                    "for a command)")
       ->check(CLI::IsMember({"wait", "skip"}));
-  shell_app->add_option("--boot-deadline", options->boot_s, "seconds for a boot")
+  seconds_of(shell_app->add_option("--boot-deadline", options->boot_s, "seconds for a boot"))
       ->capture_default_str();
   shell_app->add_flag("--quiet", options->quiet, "no progress");
   shell_app->add_option("command", options->command, "a command and its arguments, after --");
