@@ -28,7 +28,7 @@ struct PlannedCell {
 };
 
 // In a fixed order: that of the axes' ranks. Throws Failure(kUsage) for a name that nothing
-// matches, with the near ones.
+// matches, with the near ones, and for one that is of no workload that is selected.
 std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& sources = {},
                                     const Surroundings& around = {});
 

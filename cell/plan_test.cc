@@ -295,10 +295,41 @@ TEST(Plan, ContestsHaveTouches) {
             (Names{"map_sync none/a0/deterministic2", "map_sync prod/a1/deterministic2"}));
   // A bystander is one.
   EXPECT_EQ(contests_of(kWatch,
-                        {{"strategy", {"map_sync"}}, {"attackers", {"4"}}, {"setting", {"conc*"}}}),
+                        {{"strategy", {"map_sync"}}, {"attackers", {"1"}}, {"setting", {"conc*"}}}),
             (Names{"map_sync look/a1/concurrent", "map_sync peep/a1/concurrent"}));
   EXPECT_EQ(contests_of(kWatch, {{"strategy", {"map_sync"}}, {"touch", {"p*"}}}),
             (Names{"map_sync peep/a1/deterministic", "map_sync peep/a1/concurrent"}));
+}
+
+// What a workload does not have would be left out in silence, and the figures be others' than
+// asked.
+TEST(Plan, RefusesWhatNoSelectedWorkloadHas) {
+  const auto refusal = [](const Patterns& patterns) {
+    return message_of(ExitCode::kUsage, [&] { plan_cells({.patterns = patterns}); });
+  };
+  EXPECT_EQ(refusal({{"touch", {"mmap"}}}),
+            "--touch mmap: of no workload that is selected (first_touch); --workload bystander "
+            "takes it");
+  EXPECT_EQ(refusal({{"dirty-inodes", {"100"}}}),
+            "--dirty-inodes 100: of no workload that is selected (first_touch); --workload "
+            "unrelated takes it");
+  EXPECT_EQ(refusal({{"attackers", {"4"}}, {"workload", {"first_touch", "paced"}}}),
+            "--attackers 4: of no workload that is selected (first_touch, paced); --workload dos "
+            "takes it");
+  EXPECT_EQ(refusal({{"setting", {"conc*"}}}),
+            "--setting conc*: of no workload that is selected (first_touch); --workload dos or "
+            "bystander takes it");
+  // A touch of the other contest; a number that a bystander cannot have.
+  EXPECT_EQ(refusal({{"workload", {"dos"}}, {"touch", {"utimens", "mmap"}}}),
+            "--touch mmap: of no workload that is selected (dos); --workload bystander takes it");
+  EXPECT_EQ(refusal({{"workload", {"bystander"}}, {"attackers", {"4"}}}),
+            "--attackers 4: of no workload that is selected (bystander); --workload dos takes it");
+  // One of several workloads is enough.
+  EXPECT_NE(plan_cells({.patterns = {{"workload", {"dos", "bystander"}},
+                                     {"touch", {"utimens", "mmap"}},
+                                     {"attackers", {"4"}}}})
+                .size(),
+            0U);
 }
 
 TEST(Plan, ContestsSayWhatTheyCannot) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The command with bad input: what it says, and with which exit code. No VM.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -66,6 +67,9 @@ INSTANTIATE_TEST_SUITE_P(
                     BadName{"--repetitions", "0", "--repetitions: '0'"},
                     BadName{"--cell-deadline", "-3", "from 0.01 to 1000000"},
                     BadName{"--deadline", "nan", "--deadline: 'nan'"},
+                    BadName{"--touch", "mmap", "--workload bystander takes it"},
+                    BadName{"--dirty-inodes", "100", "--workload unrelated takes it"},
+                    BadName{"--attackers", "4", "--workload dos takes it"},
                     BadName{"--shard", "1/-1", "is not I/N"},
                     BadName{"--shard", "-1/3", "is not I/N"}));
 
