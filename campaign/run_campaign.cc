@@ -145,6 +145,9 @@ Selection RunCampaign::selection() const {
 
 Sampling RunCampaign::sampling() const {
   Sampling sampling{.sets = probe_sets_named(wish_.probes), .samples = wish_.samples};
+  if (wish_.samples && sampling.sets.size() == 1) {
+    throw Failure(ExitCode::kUsage, "--samples: of cells with probes, and --probes names none");
+  }
   check_vary(wish_.vary);
   sampling.vary = wish_.host ? kVaryNone : wish_.vary;
   if (virtual_time_) {
@@ -160,6 +163,9 @@ Sampling RunCampaign::sampling() const {
     if (!wish_.seeds.empty()) {
       throw Failure(ExitCode::kUsage,
                     "--seeds: of virtual time only; in wall time --repetitions N measures N times");
+    }
+    if (wish_.vary != kVaryAll) {
+      throw Failure(ExitCode::kUsage, "--vary: of virtual time only, where seeds vary it");
     }
     sampling.repetitions = std::max(1U, wish_.repetitions);
   }

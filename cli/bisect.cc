@@ -125,12 +125,14 @@ class Bisection {
     const bool twin = options.metric == "per_page" || options.metric == "per_fault";
     probes_ = !cell_.probes.empty() ? cell_.probes : twin ? "off" : "on";
     ending_ = cell_.cell + "/" + probes_;
+    refuse_the_others();
   }
 
   ExitCode over_kernels();
   ExitCode of_tree();
 
  private:
+  void refuse_the_others() const;
   [[nodiscard]] std::string asked() const;
   Tried try_kernel(const std::string& kernel, const std::string& modules, const fs::path& out,
                    bool remember);
@@ -149,6 +151,18 @@ class Bisection {
   std::string ending_;  // of the rows' names
   std::map<std::string, Tried> tried_;
 };
+
+// Options of the one way to ask, given with the other, would be left out in silence.
+void Bisection::refuse_the_others() const {
+  if (options_.tree.empty() && (!options_.baseline.empty() || options_.good_figure > 0)) {
+    throw Failure(ExitCode::kUsage, "--baseline and --good-figure go with --kernel-tree");
+  }
+  if (!options_.tree.empty() &&
+      !(options_.good.empty() && options_.bad.empty() && options_.kernels.empty())) {
+    throw Failure(ExitCode::kUsage,
+                  "--good, --bad and --kernels are of packaged kernels; --kernel-tree is one");
+  }
+}
 
 // All that a figure hangs on, besides the kernel.
 std::string Bisection::asked() const {

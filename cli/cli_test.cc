@@ -111,6 +111,9 @@ TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
             2);
   EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--good", "6.1"}), 2);
   EXPECT_EQ(status({cell[0], cell[1], "--threshold", "-5", "--kernels", "6.1,6.12"}), 2);
+  EXPECT_EQ(
+      status({cell[0], cell[1], "--threshold", "5", "--kernels", "6.1,6.12", "--good-figure", "7"}),
+      2);
   const std::string tree = scratch / "tree";
   EXPECT_EQ(
       status({"--kernel-tree", tree, cell[0], cell[1], "--threshold", "5", "--good-figure", "1"}),
@@ -191,6 +194,19 @@ TEST(Command, KernelsAreListedWithoutTheNetwork) {
   const nlohmann::json rows = nlohmann::json::parse(output.out);
   EXPECT_EQ(rows.at(0).at("id"), "bookworm");
   for (const nlohmann::json& row : rows) EXPECT_EQ(row.at("fetched"), false);
+}
+
+TEST(Run, OptionsWithoutEffectAreRefused) {
+  const Scratch scratch;
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& said) {
+    arguments.insert(arguments.begin(), "run");
+    arguments.insert(arguments.end(), {"--out", scratch / "out"});
+    expect_refused(faultline_command(arguments), 2, said);
+  };
+  refused({"--samples", "--probes", "off"}, "--samples: of cells with probes");
+  refused({"--vary", "pages", "--repetitions", "3", "--accel", "tcg"},
+          "--vary: of virtual time only");
+  EXPECT_FALSE(fs::exists(scratch / "out/result.json"));
 }
 
 TEST(Run, AFileThatIsNoKernel) {
