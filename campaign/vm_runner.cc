@@ -90,7 +90,9 @@ std::vector<RunnerKernel> VmRunner::prepare(SharedContext& context) {
                         .image = make_guest_image(context_, kernel, cache_),
                         .with_module = std::nullopt});
     context.json["kernels"][kernel.id] = kernel_context(kernel, kernels_.back().image);
-    kernels.push_back({.id = kernel.id, .around = {.release = kernel.release}});
+    kernels.push_back(
+        {.id = kernel.id,
+         .around = {.release = kernel.release, .lacks = kernels_.back().image.lacks}});
   }
   states_ = std::make_unique<StateCache>(cache_, say_);
   return kernels;

@@ -72,7 +72,7 @@ Verb add_crashtest(CLI::App& app) {
       "      one point again; keeps its image, as the power left it, in DIR\n\n"
       "Exit: 0 all promises kept; 1 one was not, or fsck found errors; 2 usage, interrupted;\n"
       "69 a VM failed; 77 everything was skipped.");
-  verb->add_option("--kernel", options->wish.kernel, "kernels, `all`, or the PATH of a bzImage")
+  verb->add_option("--kernel", options->wish.kernel, "kernels, `all`, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   verb->add_option("--modules", options->wish.modules,
                    "modules folder that belongs to --kernel PATH");

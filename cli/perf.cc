@@ -202,7 +202,7 @@ Verb add_perf(CLI::App& app) {
       "Examples:\n  faultline perf --strategy map_sync,fsync:1 --out perf\n"
       "  faultline perf --strategy volatile \\\n"
       "      --diff perf/bookworm-ext4-map_sync-first_touch-hole.folded");
-  perf->add_option("--kernel", options->wishes.kernel, "name, or path of a bzImage")
+  perf->add_option("--kernel", options->wishes.kernel, "name, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   perf->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
   perf->add_option("--fs", options->fs, "file systems")->capture_default_str();

@@ -27,9 +27,9 @@
 #include "harness/wire.h"
 #include "vm/files.h"
 #include "vm/packages/package.h"
+#include "vm/packages/tools_image.h"
 #include "vm/process.h"
 #include "vm/saved_state.h"
-#include "vm/packages/tools_image.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -316,10 +316,18 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
   spec.vm.idle_waits = wishes.idle_waits;
   spec.vm.ram_mib = 1024;
   spec.vm.kernel = kernel.vmlinuz;
-  spec.vm.initrd =
+  const GuestImage image =
       make_guest_image(context, kernel, cache, {},
-                       session_files(context, kernel, wishes, accel_info(spec.vm.accel)))
-          .path;
+                       session_files(context, kernel, wishes, accel_info(spec.vm.accel)));
+  for (const std::string& name : wishes.fs) {
+    if (const char* module = find_file_system(name)->module; image.lacks.contains(module)) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--fs {}: {} has no {}, neither built in nor as a module; name "
+                                "others with --fs",
+                                name, kernel.release, module));
+    }
+  }
+  spec.vm.initrd = image.path;
   return spec;
 }
 

@@ -65,7 +65,7 @@ Verb add_shell(CLI::App& app) {
       "Examples:\n  faultline shell --kernel 7.3\n"
       "  faultline shell --out got -- sh -c 'fault.bt -c \"faultline-cell\" >/out/log'\n"
       "  faultline shell --in my.bt -- bpftrace /in/my.bt -c 'faultline-cell --fs xfs'");
-  shell_app->add_option("--kernel", options->wishes.kernel, "name, or path of a bzImage")
+  shell_app->add_option("--kernel", options->wishes.kernel, "name, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   shell_app->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
   shell_app->add_option("--fs", options->fs, "file systems to make and mount")
