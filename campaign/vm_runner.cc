@@ -117,6 +117,7 @@ std::string VmRunner::assign(std::size_t kernel, CellJob& job, Row& row) {
        std::uint64_t{job.spec.pmem_mib} * 64 < cell.dirty_inodes * 6 / 5;) {
     job.spec.pmem_mib *= 2;
   }
+  check_fits(cell, job.spec.pmem_mib);
   if (accel_info(accel_).time_domain != "virtual") {
     // Threads really run side by side there, as far as the host has cores.
     job.spec.vcpus = std::min(cell.threads + (cell.attackers > 0 ? 1 : 0),

@@ -146,6 +146,27 @@ std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& s
   return plan;
 }
 
+std::uint64_t pmem_needed_mib(const Cell& cell) {
+  // XFS: 64 MiB of log and at most 32 in reserve; ext4: a journal of 16 to 64, and an inode of 256
+  // bytes per 16 KiB. copy_beside writes 32.
+  constexpr std::uint64_t kBeside = 112;
+  constexpr std::uint64_t kShare = 32;
+  constexpr std::uint64_t kMib = 1 << 20;
+  const std::uint64_t warmup = cell.order == Order::kPmd ? 2 * kHugeSize : kMib;
+  const std::uint64_t file = (cell.touches * cell.stride() + warmup + kMib - 1) / kMib;
+  const std::uint64_t needed = (file + kBeside) * kShare / (kShare - 1) + 1;
+  return needed + needed % 2;
+}
+
+void check_fits(const Cell& cell, std::uint64_t pmem_mib) {
+  const std::uint64_t needed = pmem_needed_mib(cell);
+  if (needed <= pmem_mib) return;
+  throw Failure(ExitCode::kUsage,
+                fmt::format("{} touches of {} KiB need {} MiB of pmem, and there are {}: --pmem "
+                            "{}, or fewer --touches",
+                            cell.touches, cell.stride() / 1024, needed, pmem_mib, needed));
+}
+
 SeedRange seeds_named(const std::string& text) {
   SeedRange range;
   const char* const end = text.data() + text.size();

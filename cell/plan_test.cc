@@ -421,6 +421,21 @@ TEST(Plan, TouchesHaveBounds) {
             "--touches: 99999999 is not between 1 and 1048576");
 }
 
+TEST(Plan, AFileNeedsADeviceThatHoldsIt) {
+  const auto needed = [](std::uint64_t touches, Order order) {
+    return pmem_needed_mib({.order = order, .touches = touches});
+  };
+  // 4 MiB, 1 of warm-up and 112 beside it, and a share of it all: every default fits 512.
+  EXPECT_EQ(needed(1024, Order::kPte), 122U);
+  EXPECT_EQ(needed(32, Order::kPmd), 186U);
+  EXPECT_EQ(needed(262144, Order::kPte), 1174U);
+  EXPECT_EQ(needed(kMaxTouches, Order::kPmd), 2164922U);
+  EXPECT_NO_THROW(check_fits({.touches = 65536}, 512));
+  EXPECT_EQ(message_of(ExitCode::kUsage, [] { check_fits({.touches = 262144}, 512); }),
+            "262144 touches of 4 KiB need 1174 MiB of pmem, and there are 512: --pmem 1174, or "
+            "fewer --touches");
+}
+
 TEST(Plan, SaysWhyACellCannotBeMeasured) {
   const auto reason = [](const char* fs, const char* strategy, const char* workload,
                          const char* state, const char* order) {

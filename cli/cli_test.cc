@@ -125,6 +125,30 @@ TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
   EXPECT_EQ(status({"--kernel-tree=" + tree, cell[0], cell[1]}), 125);
 }
 
+// What follows `--` is the command's, its options too, whatever stands before.
+TEST(Shell, AListOfFilesEndsBeforeTheCommand) {
+  const Scratch scratch;
+  write_file(scratch / "my.bt", "BEGIN { exit() }");
+  const auto refused = [&](std::vector<std::string> in) {
+    std::vector<std::string> arguments = {"shell", "--fs", "ext5"};
+    arguments.insert(arguments.end(), in.begin(), in.end());
+    arguments.insert(arguments.end(), {"--", "bpftrace", "/in/my.bt", "-c", "faultline-cell"});
+    expect_refused(faultline_command(arguments, {"env", "FAULTLINE_CACHE=" + scratch / "cache"}), 2,
+                   "no file system is called ext5");
+  };
+  refused({"--in", scratch / "my.bt"});
+  refused({"--in=" + scratch / "my.bt"});
+  refused({"--in", scratch / "my.bt", "--in", scratch / "my.bt"});
+  refused({});
+}
+
+TEST(Run, AFileThatTheDeviceDoesNotHoldIsRefusedBeforeABoot) {
+  const Scratch scratch;
+  expect_refused(faultline_command({"perf", "--touches", "262144", "--out", scratch / "out"},
+                                   {"env", "FAULTLINE_CACHE=" + scratch / "cache"}),
+                 2, "need 1174 MiB of pmem");
+}
+
 TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
   EXPECT_EQ(faultline_command({}).status, 2);
   EXPECT_EQ(faultline_command({"rum"}).status, 2);

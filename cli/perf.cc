@@ -80,8 +80,8 @@ std::string stem_of(const std::string& kernel, const Cell& cell) {
   std::string name = fmt::format("{}-{}-{}-{}-{}", kernel, cell.fs,
                                  strategy_name(cell.strategy, cell.writes_per_sync), cell.workload,
                                  id_of(cell.state));
-  std::replace(name.begin(), name.end(), '/', '_');
-  return name;
+  // A ':' (fsync:8) is what artifact stores and some file systems refuse.
+  return as_file_name(name);
 }
 
 // The folder's index, by which `explain --perf` finds a cell's stacks: an entry a cell, one that is
@@ -162,6 +162,9 @@ ExitCode record(const PerfOptions& options, const CommandContext& context) {
       say(fmt::format("{}/{}: skipped: {}", cell.fs, cell.strategy, planned.skip));
       continue;
     }
+    Cell measured = cell;
+    measured.touches = options.touches;
+    check_fits(measured, VmSpec{}.pmem_mib);
     SessionWishes wishes = options.wishes;
     wishes.fs = {cell.fs};
     const SessionSpec session = make_session(context, wishes, cache, *context.interrupted, say);

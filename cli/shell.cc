@@ -70,7 +70,10 @@ Verb add_shell(CLI::App& app) {
   shell_app->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
   shell_app->add_option("--fs", options->fs, "file systems to make and mount")
       ->capture_default_str();
-  shell_app->add_option("--in", options->in, "files and folders for /in, read-only")
+  // One each time: an open list would take the `--` for its own end, and leave the command's
+  // options to be ours.
+  shell_app->add_option("--in", options->in, "a file or folder for /in, read-only; may be repeated")
+      ->allow_extra_args(false)
       ->check(CLI::ExistingPath);
   shell_app->add_option("--out", options->out, "folder that gets what is in /out at the end");
   shell_app->add_option("--accel", options->wishes.accel, "tcg-icount, tcg, kvm, or auto")
