@@ -400,7 +400,7 @@ ExitCode Bisection::of_tree() {
     }
     good = *tried.figure;
   }
-  const TempDir work(fs::temp_directory_path(), "faultline-tree-");
+  const TempDir work(temp_dir(), "faultline-tree-");
   const FetchedKernel kernel = kernel_from_tree(options_.tree, work.path() / "modules");
   progress_.say(fmt::format("{}: {}", options_.tree, kernel.build));
   make_dirs(cache_dir());

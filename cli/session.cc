@@ -332,7 +332,7 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
 }
 
 SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interrupted) {
-  const TempDir work(fs::temp_directory_path(), "faultline-");
+  const TempDir work(temp_dir(), "faultline-");
   const bool tty = !spec.keep_output && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   const WindowSize window = window_of(STDOUT_FILENO);
   const char* term = std::getenv("TERM");
@@ -371,7 +371,10 @@ SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interru
       throw_io_failure("cannot make", out_disk, errno);
     add_disk("out", out_disk, false);
   }
-  const fs::path socket = work.path() / "tty";
+  // TMPDIR may be longer than a socket's address.
+  const Fd folder(::open(work.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) throw_io_failure("cannot open", work.path(), errno);
+  const fs::path socket = path_through(folder, "tty");
   for (const std::string& word :
        {std::string("-chardev"),
         fmt::format("socket,id=session,server=on,wait=off,path={}", option_value(socket.string())),

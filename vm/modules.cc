@@ -93,8 +93,7 @@ void link_all(const fs::path& folder, const fs::path& place, Wanted wanted) {
 // The folders hold links, and depmod's index files where the modules folder has none.
 class ModuleTree {
  public:
-  explicit ModuleTree(const fs::path& modules_dir)
-      : modules_dir_(modules_dir), root_(fs::temp_directory_path()) {
+  explicit ModuleTree(const fs::path& modules_dir) : modules_dir_(modules_dir), root_(temp_dir()) {
     std::error_code error;
     if (!fs::is_directory(modules_dir, error)) {
       throw Failure(ExitCode::kUsage, fmt::format("no modules folder {}; give the folder that the "
