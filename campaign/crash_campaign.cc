@@ -52,6 +52,7 @@ struct Test {
   Cell cell;
   VmSpec spec;
   std::string what;
+  std::string path;  // of a kernel of the user's own
   CrashCounts counts;
 };
 
@@ -105,10 +106,12 @@ void CrashCampaign::plan(const FetchedKernel& kernel) {
   std::optional<ModuleImage> with_module;
   const Say say = [this](const std::string& line) { progress_.say(line); };
   std::set<std::string> planned_already;
-  for (const PlannedCell& planned : plan_cells(selection(), {}, {.release = kernel.release})) {
+  for (const PlannedCell& planned :
+       plan_cells(selection(), {}, {.release = kernel.release, .lacks = image.lacks})) {
     Test test;
     test.cell = planned.cell;
     test.cell.kernel = kernel.id;
+    test.path = kernel.path;
     test.cell.seed = options_.seed;
     std::string skip = planned.skip;
     const Strategy& rule = *find_strategy(test.cell.strategy);
@@ -229,18 +232,16 @@ GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
 }
 
 std::string CrashCampaign::replay(const Test& test, std::size_t point) const {
+  std::string kernel = test.row.at("kernel").get<std::string>();
+  // By the same name again, which its path alone need not give.
+  if (!test.path.empty()) kernel += "=" + test.path;
+  if (!test.path.empty() && !options_.modules.empty()) kernel += " --modules " + options_.modules;
   std::string command = fmt::format(
       "faultline crashtest --kernel {} --fs {} --strategy {} --state {} --points {} --seed {} "
       "--point {}",
-      test.row.at("kernel").get<std::string>(), test.spec.fs,
-      test.row.at("strategy").get<std::string>(), test.row.at("state").get<std::string>(),
-      options_.points, options_.seed, point);
+      kernel, test.spec.fs, test.row.at("strategy").get<std::string>(),
+      test.row.at("state").get<std::string>(), options_.points, options_.seed, point);
   const CrashWish usual;
-  if (!options_.modules.empty()) {
-    command = fmt::format("{} --kernel {} --modules {}", command.substr(0, 19), options_.kernel,
-                          options_.modules) +
-              command.substr(command.find(" --fs"));
-  }
   if (options_.pages != usual.pages) command += fmt::format(" --pages {}", options_.pages);
   if (options_.rounds != usual.rounds) command += fmt::format(" --rounds {}", options_.rounds);
   if (options_.tear != usual.tear) command += fmt::format(" --tear {}", options_.tear);

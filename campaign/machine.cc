@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
+#include "campaign/host_process.h"
 #include "cell/failure.h"
 #include "cell/file_system.h"
 #include "cell/words.h"
@@ -62,16 +64,40 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
     kernel.id += fmt::format("+{}", delay);
     return kernel;
   };
-  if (names.find('/') != std::string::npos) {
-    const PlantedName path =
-        fs::exists(names) ? PlantedName{.name = names, .delay = 0} : planted_name(names);
-    return {plant(kernel_from_path(path.name, modules), path.delay)};
-  }
-  if (!modules.empty()) {
+  std::error_code error;
+  // A path may hold commas.
+  const std::vector<std::string> texts =
+      fs::exists(names, error) ? std::vector<std::string>{names} : split_list(names);
+  if (!modules.empty() && std::none_of(texts.begin(), texts.end(), [](const std::string& text) {
+        return own_kernel(text).has_value();
+      })) {
     throw Failure(ExitCode::kUsage, "--modules goes with --kernel PATH, the path of a bzImage");
   }
   std::vector<FetchedKernel> kernels;
-  for (const std::string& name : split_list(names)) {
+  const auto add_own = [&](const OwnKernel& given) {
+    const PlantedName wanted =
+        fs::exists(given.path, error) ? PlantedName{.name = given.path} : planted_name(given.path);
+    const std::vector<std::string> known = all_kernel_names();
+    if (std::find(known.begin(), known.end(), given.name) != known.end() ||
+        given.name == kHostKernel || given.name == "all" || given.name == "releases") {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--kernel {0}={1}: {0} is another kernel's name; give another",
+                                given.name, given.path));
+    }
+    FetchedKernel kernel = plant(kernel_from_path(wanted.name, modules, given.name), wanted.delay);
+    for (const FetchedKernel& other : kernels) {
+      if (other.id != kernel.id) continue;
+      // One build under two paths is one kernel.
+      if (given.name.empty()) return;
+      throw Failure(ExitCode::kUsage, fmt::format("--kernel: two are called {}", kernel.id));
+    }
+    kernels.push_back(std::move(kernel));
+  };
+  for (const std::string& name : texts) {
+    if (const std::optional<OwnKernel> given = own_kernel(name)) {
+      add_own(*given);
+      continue;
+    }
     const PlantedName wanted = planted_name(name);
     for (const KernelRow& row : kernels_named(wanted.name, cache, say)) {
       const bool have = std::any_of(kernels.begin(), kernels.end(), [&](const FetchedKernel& k) {
@@ -100,7 +126,9 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   for (const FileSystem& row : file_systems()) {
     if (std::none_of(wanted.begin(), wanted.end(),
                      [&](const WantedModule& m) { return m.name == row.module; })) {
-      wanted.push_back({row.module, false});
+      // Cells on a file system that the kernel does not have are skipped; the others are not. The
+      // image is the same whichever are selected, and so are the figures.
+      wanted.push_back({.name = row.module, .lacking = true});
     }
     tools.insert(row.tool);
   }
@@ -113,13 +141,13 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   if (!strategy_module.empty()) {
     spec.files.push_back({wire::kStrategyModule, strategy_module, {}, 0644});
   }
-  spec.modules = load_order(kernel.modules_dir, wanted);
+  GuestImage image;
+  spec.modules = load_order(kernel.modules_dir, wanted, &image.lacks);
 
   const fs::path folder = cache / "images";
   make_dirs(folder);
   const TempDir work(folder);
   const fs::path fresh = work.path() / "image";
-  GuestImage image;
   image.sha256 = build_image(spec, fresh).sha256;
   image.path = folder / (image.sha256 + ".cpio");
   std::error_code error;
@@ -163,6 +191,7 @@ nlohmann::json qemu_context() {
 nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& image) {
   return {
       {"release", kernel.release},
+      {"path", kernel.path.empty() ? nlohmann::json(nullptr) : nlohmann::json(kernel.path)},
       {"version", nullptr},
       {"package", kernel.package.empty() ? nlohmann::json(nullptr)
                                          : nlohmann::json(kernel.package + " " + kernel.version)},

@@ -19,8 +19,9 @@ namespace faultline {
 
 using Say = Progress;
 
-// The kernels that `names` (names and globs; `all`; `releases`; or one path with `modules`) stand
-// for, fetched. NAME+N, a kernel with a planted delay, is for those that hand it to the guest.
+// The kernels that `names` (names and globs; `all`; `releases`; PATH or NAME=PATH of a bzImage,
+// whose modules are in `modules`) stand for, fetched. NAME+N, a kernel with a planted delay, is for
+// those that hand it to the guest.
 enum class Planted { kRefuse, kTake };
 std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
                                           const std::filesystem::path& cache, const Say& say,
@@ -29,6 +30,7 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
 struct GuestImage {
   std::filesystem::path path;
   std::string sha256;
+  std::set<std::string> lacks = {};  // modules of file systems that the kernel does not have
 };
 
 // The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the

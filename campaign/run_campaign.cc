@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -144,6 +145,9 @@ Selection RunCampaign::selection() const {
 
 Sampling RunCampaign::sampling() const {
   Sampling sampling{.sets = probe_sets_named(wish_.probes), .samples = wish_.samples};
+  if (wish_.samples && sampling.sets.size() == 1) {
+    throw Failure(ExitCode::kUsage, "--samples: of cells with probes, and --probes names none");
+  }
   check_vary(wish_.vary);
   sampling.vary = wish_.host ? kVaryNone : wish_.vary;
   if (virtual_time_) {
@@ -159,6 +163,9 @@ Sampling RunCampaign::sampling() const {
     if (!wish_.seeds.empty()) {
       throw Failure(ExitCode::kUsage,
                     "--seeds: of virtual time only; in wall time --repetitions N measures N times");
+    }
+    if (wish_.vary != kVaryAll) {
+      throw Failure(ExitCode::kUsage, "--vary: of virtual time only, where seeds vary it");
     }
     sampling.repetitions = std::max(1U, wish_.repetitions);
   }
@@ -415,9 +422,13 @@ Tally tally(const std::vector<Row>& rows) {
 Shard shard_named(const std::string& text) {
   Shard shard;
   if (text.empty()) return shard;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%zu/%zu%c", &shard.index, &shard.count, &rest) != 2 ||
-      shard.index < 1 || shard.index > shard.count) {
+  // No scanf: that takes -1 for a number without a sign.
+  const char* const end = text.data() + text.size();
+  const auto [slash, no_index] = std::from_chars(text.data(), end, shard.index);
+  const bool two = no_index == std::errc() && slash != end && *slash == '/';
+  const auto count = two ? std::from_chars(slash + 1, end, shard.count) : std::from_chars_result{};
+  if (!two || count.ec != std::errc() || count.ptr != end || shard.index < 1 ||
+      shard.index > shard.count) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("--shard: '{}' is not I/N with I from 1 to N, as 2/3", text));
   }

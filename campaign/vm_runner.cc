@@ -91,7 +91,9 @@ std::vector<RunnerKernel> VmRunner::prepare(SharedContext& context) {
                         .image = make_guest_image(context_, kernel, cache_),
                         .with_module = std::nullopt});
     context.json["kernels"][kernel.id] = kernel_context(kernel, kernels_.back().image);
-    kernels.push_back({.id = kernel.id, .around = {.release = kernel.release}});
+    kernels.push_back(
+        {.id = kernel.id,
+         .around = {.release = kernel.release, .lacks = kernels_.back().image.lacks}});
   }
   states_ = std::make_unique<StateCache>(cache_, say_);
   return kernels;
@@ -116,6 +118,7 @@ std::string VmRunner::assign(std::size_t kernel, CellJob& job, Row& row) {
        std::uint64_t{job.spec.pmem_mib} * 64 < cell.dirty_inodes * 6 / 5;) {
     job.spec.pmem_mib *= 2;
   }
+  check_fits(cell, job.spec.pmem_mib);
   if (accel_info(accel_).time_domain != "virtual") {
     // Threads really run side by side there, as far as the host has cores.
     job.spec.vcpus = std::min(cell.threads + (cell.attackers > 0 ? 1 : 0),

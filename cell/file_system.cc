@@ -161,6 +161,19 @@ const FileSystem* find_row(const std::string& type, bool dax, bool fast_commit) 
   return nullptr;
 }
 
+// What a row may bear: lower case, for NOVA too; the type stays as the kernel has it.
+std::string id_of_type(const std::string& type) {
+  std::string id;
+  for (const char c : type) {
+    const bool capital = c >= 'A' && c <= 'Z';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                       (!id.empty() && (c == '_' || c == '.' || c == '+' || c == '-'));
+    id += capital ? static_cast<char>(c - 'A' + 'a') : plain ? c : '-';
+    if (id == "-") id = "fs-";
+  }
+  return id;
+}
+
 }  // namespace
 
 std::span<const FileSystem> file_systems() { return kFileSystems; }
@@ -183,7 +196,7 @@ const FileSystem& host_file_system(const std::string& type, bool dax, bool fast_
   FileSystem row{};
   if (const FileSystem* near = find_row(type, dax, false)) row = *near;
   row.fast_commit = fast_commit;
-  row.id = keep(type + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
+  row.id = keep(id_of_type(type) + (fast_commit ? "-fc" : "") + (dax ? "" : "-nodax"));
   row.summary = "found on this machine";
   row.type = keep(type);
   row.mkfs = "";

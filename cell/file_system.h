@@ -67,8 +67,8 @@ std::span<const FileSystem> file_systems();
 // nullptr when there is none of that id.
 const FileSystem* find_file_system(const std::string& id);
 
-// The row of the table for what is mounted on a machine; one made up where there is none: `TYPE`,
-// or `TYPE-nodax`, without mkfs. Its probes are those of the nearest row, or none.
+// The row of the table for what is mounted on a machine; one made up where there is none: `TYPE` in
+// lower case, or that and `-nodax`, without mkfs. Its probes are those of the nearest row, or none.
 const FileSystem& host_file_system(const std::string& type, bool dax, bool fast_commit);
 
 }  // namespace faultline

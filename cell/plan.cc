@@ -2,10 +2,12 @@
 #include "cell/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <fnmatch.h>
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <string_view>
 
 #include "cell/failure.h"
@@ -28,13 +30,17 @@ const std::vector<std::string>& patterns_of(const Selection& selection, const Ax
   return found == selection.patterns.end() ? kNone : found->second;
 }
 
+bool meets(const std::string& pattern, const AxisValue& value) {
+  if (value.name.empty()) return false;
+  if (value.only_by_name) return pattern == value.name;
+  return matches(pattern, value.name) || (!value.group.empty() && matches(pattern, value.group));
+}
+
 bool is_chosen(const std::vector<std::string>& patterns, const AxisValue& value) {
   if (value.name.empty() || value.always) return true;
   if (patterns.empty()) return value.by_default;
-  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    if (value.only_by_name) return pattern == value.name;
-    return matches(pattern, value.name) || (!value.group.empty() && matches(pattern, value.group));
-  });
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return meets(pattern, value); });
 }
 
 // Every pattern must meet a name that there is.
@@ -51,6 +57,68 @@ void check(const Axis& axis, const std::vector<std::string>& patterns, const Sou
   }
 }
 
+// All axes, outermost loop first.
+std::vector<const Axis*> axes_by_rank() {
+  std::vector<const Axis*> loops;
+  for (const Axis& axis : axes()) loops.push_back(&axis);
+  std::sort(loops.begin(), loops.end(),
+            [](const Axis* a, const Axis* b) { return a->rank < b->rank; });
+  return loops;
+}
+
+// The patterns of each axis that have met a value of some cell.
+using Met = std::map<std::string, std::set<std::string>>;
+
+// Calls `take` with each cell that the selection names.
+template <typename Take>
+Met walk(const Selection& selection, const Sources& sources, Take take) {
+  Met met;
+  const std::vector<const Axis*> loops = axes_by_rank();
+  const auto loop = [&](const auto& self, std::size_t depth, const Cell& cell) -> void {
+    if (depth == loops.size()) return take(cell);
+    const Axis& axis = *loops[depth];
+    const std::vector<std::string>& patterns = patterns_of(selection, axis);
+    for (const AxisValue& value : axis.offers(sources, cell)) {
+      for (const std::string& pattern : patterns) {
+        if (meets(pattern, value)) met[axis.id].insert(pattern);
+      }
+      if (!is_chosen(patterns, value)) continue;
+      Cell next = cell;
+      value.put(next);
+      self(self, depth + 1, next);
+    }
+  };
+  loop(loop, 0, Cell{});
+  return met;
+}
+
+// An axis is that of some workloads alone, and a value too: what would be left out in silence is
+// refused, and those are named which have it.
+void check_all_met(const Selection& selection, const Sources& sources, const Met& met) {
+  for (const Axis* axis : axes_by_rank()) {
+    for (const std::string& pattern : patterns_of(selection, *axis)) {
+      if (met.contains(axis->id) && met.at(axis->id).contains(pattern)) continue;
+      std::vector<std::string> chosen;
+      std::vector<std::string> takers;
+      const Axis& workloads = *find_axis("workload");
+      for (const AxisValue& value : workloads.offers(sources, Cell{})) {
+        if (is_chosen(patterns_of(selection, workloads), value)) chosen.push_back(value.name);
+        if (value.only_by_name) continue;
+        const Selection other = {.patterns = {{"workload", {value.name}}, {axis->id, {pattern}}}};
+        if (walk(other, sources, [](const Cell&) {}).contains(axis->id)) {
+          takers.push_back(value.name);
+        }
+      }
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--{} {}: of no workload that is selected ({}){}", axis->id,
+                                pattern, fmt::join(chosen, ", "),
+                                takers.empty() ? ""
+                                               : fmt::format("; --workload {} takes it",
+                                                             fmt::join(takers, " or "))));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& sources,
@@ -58,20 +126,14 @@ std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& s
   for (const auto& [id, patterns] : selection.patterns) {
     if (find_axis(id) == nullptr) throw Failure(ExitCode::kUsage, "there is no axis " + id);
   }
-  std::vector<const Axis*> loops;
-  for (const Axis& axis : axes()) {
-    check(axis, patterns_of(selection, axis), sources);
-    loops.push_back(&axis);
-  }
-  std::sort(loops.begin(), loops.end(),
-            [](const Axis* a, const Axis* b) { return a->rank < b->rank; });
+  for (const Axis& axis : axes()) check(axis, patterns_of(selection, axis), sources);
   if (selection.touches && (*selection.touches == 0 || *selection.touches > kMaxTouches)) {
     throw Failure(ExitCode::kUsage, fmt::format("--touches: {} is not between 1 and {}",
                                                 *selection.touches, kMaxTouches));
   }
 
   std::vector<PlannedCell> plan;
-  const auto finish = [&](Cell cell) {
+  const Met met = walk(selection, sources, [&](Cell cell) {
     const Workload& workload = *sources.workload(cell.workload);
     const std::uint64_t touches = selection.touches.value_or(
         cell.order == Order::kPmd ? std::min(kTouchesPmd, workload.touches) : workload.touches);
@@ -79,19 +141,30 @@ std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& s
     cell.touches = std::max<std::uint64_t>(touches / cell.threads, 1) * cell.threads;
     cell.virtual_time = !selection.wall;
     plan.push_back({.cell = cell, .skip = why_not(cell, sources, around)});
-  };
-  const auto loop = [&](const auto& self, std::size_t depth, const Cell& cell) -> void {
-    if (depth == loops.size()) return finish(cell);
-    const Axis& axis = *loops[depth];
-    for (const AxisValue& value : axis.offers(sources, cell)) {
-      if (!is_chosen(patterns_of(selection, axis), value)) continue;
-      Cell next = cell;
-      value.put(next);
-      self(self, depth + 1, next);
-    }
-  };
-  loop(loop, 0, Cell{});
+  });
+  check_all_met(selection, sources, met);
   return plan;
+}
+
+std::uint64_t pmem_needed_mib(const Cell& cell) {
+  // XFS: 64 MiB of log and at most 32 in reserve; ext4: a journal of 16 to 64, and an inode of 256
+  // bytes per 16 KiB. copy_beside writes 32.
+  constexpr std::uint64_t kBeside = 112;
+  constexpr std::uint64_t kShare = 32;
+  constexpr std::uint64_t kMib = 1 << 20;
+  const std::uint64_t warmup = cell.order == Order::kPmd ? 2 * kHugeSize : kMib;
+  const std::uint64_t file = (cell.touches * cell.stride() + warmup + kMib - 1) / kMib;
+  const std::uint64_t needed = (file + kBeside) * kShare / (kShare - 1) + 1;
+  return needed + needed % 2;
+}
+
+void check_fits(const Cell& cell, std::uint64_t pmem_mib) {
+  const std::uint64_t needed = pmem_needed_mib(cell);
+  if (needed <= pmem_mib) return;
+  throw Failure(ExitCode::kUsage,
+                fmt::format("{} touches of {} KiB need {} MiB of pmem, and there are {}: --pmem "
+                            "{}, or fewer --touches",
+                            cell.touches, cell.stride() / 1024, needed, pmem_mib, needed));
 }
 
 SeedRange seeds_named(const std::string& text) {

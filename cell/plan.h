@@ -28,9 +28,16 @@ struct PlannedCell {
 };
 
 // In a fixed order: that of the axes' ranks. Throws Failure(kUsage) for a name that nothing
-// matches, with the near ones.
+// matches, with the near ones, and for one that is of no workload that is selected.
 std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& sources = {},
                                     const Surroundings& around = {});
+
+// The size in MiB, an even number, of a device that surely holds the cell's file: beside it a
+// journal, what a file system keeps for itself, the warm-up, and what a workload writes of its own.
+// A file that is a hole is made on any device, and the store that finds it full is SIGBUS.
+std::uint64_t pmem_needed_mib(const Cell& cell);
+// Failure(kUsage) that names the size, unless a device of `pmem_mib` holds it.
+void check_fits(const Cell& cell, std::uint64_t pmem_mib);
 
 // Seeds first to last.
 struct SeedRange {

@@ -295,10 +295,41 @@ TEST(Plan, ContestsHaveTouches) {
             (Names{"map_sync none/a0/deterministic2", "map_sync prod/a1/deterministic2"}));
   // A bystander is one.
   EXPECT_EQ(contests_of(kWatch,
-                        {{"strategy", {"map_sync"}}, {"attackers", {"4"}}, {"setting", {"conc*"}}}),
+                        {{"strategy", {"map_sync"}}, {"attackers", {"1"}}, {"setting", {"conc*"}}}),
             (Names{"map_sync look/a1/concurrent", "map_sync peep/a1/concurrent"}));
   EXPECT_EQ(contests_of(kWatch, {{"strategy", {"map_sync"}}, {"touch", {"p*"}}}),
             (Names{"map_sync peep/a1/deterministic", "map_sync peep/a1/concurrent"}));
+}
+
+// What a workload does not have would be left out in silence, and the figures be others' than
+// asked.
+TEST(Plan, RefusesWhatNoSelectedWorkloadHas) {
+  const auto refusal = [](const Patterns& patterns) {
+    return message_of(ExitCode::kUsage, [&] { plan_cells({.patterns = patterns}); });
+  };
+  EXPECT_EQ(refusal({{"touch", {"mmap"}}}),
+            "--touch mmap: of no workload that is selected (first_touch); --workload bystander "
+            "takes it");
+  EXPECT_EQ(refusal({{"dirty-inodes", {"100"}}}),
+            "--dirty-inodes 100: of no workload that is selected (first_touch); --workload "
+            "unrelated takes it");
+  EXPECT_EQ(refusal({{"attackers", {"4"}}, {"workload", {"first_touch", "paced"}}}),
+            "--attackers 4: of no workload that is selected (first_touch, paced); --workload dos "
+            "takes it");
+  EXPECT_EQ(refusal({{"setting", {"conc*"}}}),
+            "--setting conc*: of no workload that is selected (first_touch); --workload dos or "
+            "bystander takes it");
+  // A touch of the other contest; a number that a bystander cannot have.
+  EXPECT_EQ(refusal({{"workload", {"dos"}}, {"touch", {"utimens", "mmap"}}}),
+            "--touch mmap: of no workload that is selected (dos); --workload bystander takes it");
+  EXPECT_EQ(refusal({{"workload", {"bystander"}}, {"attackers", {"4"}}}),
+            "--attackers 4: of no workload that is selected (bystander); --workload dos takes it");
+  // One of several workloads is enough.
+  EXPECT_NE(plan_cells({.patterns = {{"workload", {"dos", "bystander"}},
+                                     {"touch", {"utimens", "mmap"}},
+                                     {"attackers", {"4"}}}})
+                .size(),
+            0U);
 }
 
 TEST(Plan, ContestsSayWhatTheyCannot) {
@@ -388,6 +419,21 @@ TEST(Plan, TouchesHaveBounds) {
   EXPECT_EQ(refusal_of({.touches = 1'048'577}), "--touches: 1048577 is not between 1 and 1048576");
   EXPECT_EQ(refusal_of({.touches = 99'999'999}),
             "--touches: 99999999 is not between 1 and 1048576");
+}
+
+TEST(Plan, AFileNeedsADeviceThatHoldsIt) {
+  const auto needed = [](std::uint64_t touches, Order order) {
+    return pmem_needed_mib({.order = order, .touches = touches});
+  };
+  // 4 MiB, 1 of warm-up and 112 beside it, and a share of it all: every default fits 512.
+  EXPECT_EQ(needed(1024, Order::kPte), 122U);
+  EXPECT_EQ(needed(32, Order::kPmd), 186U);
+  EXPECT_EQ(needed(262144, Order::kPte), 1174U);
+  EXPECT_EQ(needed(kMaxTouches, Order::kPmd), 2164922U);
+  EXPECT_NO_THROW(check_fits({.touches = 65536}, 512));
+  EXPECT_EQ(message_of(ExitCode::kUsage, [] { check_fits({.touches = 262144}, 512); }),
+            "262144 touches of 4 KiB need 1174 MiB of pmem, and there are 512: --pmem 1174, or "
+            "fewer --touches");
 }
 
 TEST(Plan, SaysWhyACellCannotBeMeasured) {

@@ -112,6 +112,11 @@ constexpr Rule kRules[] = {
     },
     // The guest's kernel's.
     [](const Case& of) -> std::string {
+      if (!of.around.lacks.contains(of.fs.module)) return "";
+      return fmt::format("{} has no {}, neither built in nor as a module", of.around.release,
+                         of.fs.module);
+    },
+    [](const Case& of) -> std::string {
       if (of.around.release.empty() || !of.cell.is_contest() ||
           of.cell.setting != Setting::kDeterministic2 || boots_two_vcpus(of.around.release)) {
         return "";

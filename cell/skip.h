@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "cell/axes.h"
@@ -21,6 +22,7 @@ struct HostPlace {
 // Where a cell is to run.
 struct Surroundings {
   std::string release = {};  // of a VM's kernel; empty: not known yet, and nothing follows from it
+  std::set<std::string> lacks = {};  // modules of file systems that the VM's kernel does not have
   std::optional<HostPlace> place = {};  // on the host
 };
 

@@ -204,6 +204,16 @@ TEST(Skip, TwoVirtualCpusWantANewerKernel) {
   EXPECT_EQ(reason(timed(Setting::kDeterministic2, plain()), {.release = "6.1.176"}), "");
 }
 
+TEST(Skip, AKernelWithoutOneFileSystemMeasuresTheOthers) {
+  const Surroundings around = {.release = "6.1.192", .lacks = {"xfs"}};
+  EXPECT_EQ(reason(plain(), around), "");
+  EXPECT_EQ(reason(on("ext4-fc", plain()), around), "");
+  EXPECT_EQ(reason(on("xfs", plain()), around),
+            "6.1.192 has no xfs, neither built in nor as a module");
+  EXPECT_EQ(reason(on("xfs-nodax", plain("volatile")), around),
+            "6.1.192 has no xfs, neither built in nor as a module");
+}
+
 TEST(Skip, TheFirstReasonIsGiven) {
   // prealloc, no hole; no MAP_SYNC; no pmd in the page cache.
   Cell cell = pmd(in(State::kHole, on("ext4-nodax", plain("prealloc"))));

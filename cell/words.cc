@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <string_view>
 
 namespace faultline {
 namespace {
@@ -35,6 +36,15 @@ std::vector<std::string> split_list(const std::string& list) {
     if (!part.empty()) parts.push_back(part);
   }
   return parts;
+}
+
+std::string as_file_name(const std::string& text) {
+  std::string name = text;
+  for (char& c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!plain && std::string_view("._-+").find(c) == std::string_view::npos) c = '_';
+  }
+  return name;
 }
 
 std::vector<std::string> near_names(const std::string& name,

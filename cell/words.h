@@ -11,6 +11,10 @@ namespace faultline {
 // "a,b,c" to its parts; empty parts are left out.
 std::vector<std::string> split_list(const std::string& list);
 
+// The text as a file's name that every file system and archive takes: letters, digits and "._-+"
+// stay, anything else becomes '_'.
+std::string as_file_name(const std::string& text);
+
 // Names of `known` that are near to `name`, best first, at most three: for "did you mean".
 std::vector<std::string> near_names(const std::string& name, const std::vector<std::string>& known);
 

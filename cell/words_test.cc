@@ -64,5 +64,12 @@ TEST(Words, MiddleSampleIsOneThatWasMeasured) {
   EXPECT_EQ(middle_sample(5), 2U);
 }
 
+TEST(AsFileName, HoldsNothingThatAFileSystemOrAnArchiveRefuses) {
+  EXPECT_EQ(as_file_name("bookworm-ext4-fsync:8-first_touch-hole"),
+            "bookworm-ext4-fsync_8-first_touch-hole");
+  EXPECT_EQ(as_file_name("6.1.177+600"), "6.1.177+600");
+  EXPECT_EQ(as_file_name("mine=./a b/bzImage,*?\"<>|"), "mine_._a_b_bzImage_______");
+}
+
 }  // namespace
 }  // namespace faultline

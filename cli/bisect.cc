@@ -14,6 +14,7 @@
 #include "campaign/run_campaign.h"
 #include "cell/name.h"
 #include "cell/words.h"
+#include "cli/ranges.h"
 #include "cli/search.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -28,6 +29,9 @@ namespace {
 
 // `git bisect run` ends the whole bisection at a code from 128 on.
 constexpr auto kAbortBisection = static_cast<ExitCode>(130);
+// Both must be above 0.
+constexpr double kLeastPercent = 1e-6;
+constexpr double kLeastFigure = 1e-6;
 
 struct BisectOptions {
   std::string good;
@@ -121,15 +125,14 @@ class Bisection {
     const bool twin = options.metric == "per_page" || options.metric == "per_fault";
     probes_ = !cell_.probes.empty() ? cell_.probes : twin ? "off" : "on";
     ending_ = cell_.cell + "/" + probes_;
-    if (options.threshold <= 0) {
-      throw Failure(ExitCode::kUsage, "--threshold takes percent above 0");
-    }
+    refuse_the_others();
   }
 
   ExitCode over_kernels();
   ExitCode of_tree();
 
  private:
+  void refuse_the_others() const;
   [[nodiscard]] std::string asked() const;
   Tried try_kernel(const std::string& kernel, const std::string& modules, const fs::path& out,
                    bool remember);
@@ -148,6 +151,18 @@ class Bisection {
   std::string ending_;  // of the rows' names
   std::map<std::string, Tried> tried_;
 };
+
+// Options of the one way to ask, given with the other, would be left out in silence.
+void Bisection::refuse_the_others() const {
+  if (options_.tree.empty() && (!options_.baseline.empty() || options_.good_figure > 0)) {
+    throw Failure(ExitCode::kUsage, "--baseline and --good-figure go with --kernel-tree");
+  }
+  if (!options_.tree.empty() &&
+      !(options_.good.empty() && options_.bad.empty() && options_.kernels.empty())) {
+    throw Failure(ExitCode::kUsage,
+                  "--good, --bad and --kernels are of packaged kernels; --kernel-tree is one");
+  }
+}
 
 // All that a figure hangs on, besides the kernel.
 std::string Bisection::asked() const {
@@ -385,7 +400,7 @@ ExitCode Bisection::of_tree() {
     }
     good = *tried.figure;
   }
-  const TempDir work(fs::temp_directory_path(), "faultline-tree-");
+  const TempDir work(temp_dir(), "faultline-tree-");
   const FetchedKernel kernel = kernel_from_tree(options_.tree, work.path() / "modules");
   progress_.say(fmt::format("{}: {}", options_.tree, kernel.build));
   make_dirs(cache_dir());
@@ -441,15 +456,20 @@ Verb add_bisect(CLI::App& app) {
   bisect->add_option("--kernel-tree", options->tree, "a kernel tree that has been built");
   bisect->add_option("--baseline", options->baseline,
                      "a result.json with the cell, measured on a good kernel");
-  bisect->add_option("--good-figure", options->good_figure, "or its figure");
+  numbers(bisect->add_option("--good-figure", options->good_figure, "or its figure"), kLeastFigure,
+          1e15);
   bisect->add_option("--cell", options->cell, "a row's name without kernel and probes")->required();
-  bisect->add_option("--threshold", options->threshold, "percent")->required();
+  numbers(bisect->add_option("--threshold", options->threshold, "percent"), kLeastPercent,
+          kMostPercent)
+      ->required();
   bisect->add_option("--metric", options->metric, "a field of the row")->capture_default_str();
   bisect->add_option("--accel", options->accel, "tcg-icount, tcg, kvm")->capture_default_str();
-  bisect->add_option("--touches", options->touches, "measured stores (default: the workload's)");
+  touches_of(bisect->add_option("--touches", options->touches,
+                                "measured stores (default: the workload's)"));
   bisect->add_option("--seeds", options->seeds, "as of `run`; the figure is their median");
-  bisect->add_option("--repetitions", options->repetitions, "as of `run`, in wall time");
-  bisect->add_option("--boot-deadline", options->boot_s, "seconds for a boot")
+  repetitions_of(
+      bisect->add_option("--repetitions", options->repetitions, "as of `run`, in wall time"));
+  seconds_of(bisect->add_option("--boot-deadline", options->boot_s, "seconds for a boot"))
       ->capture_default_str();
   bisect->add_option("--out", options->out, "folder of the steps' results")->capture_default_str();
   bisect->add_flag("--json", options->json, "the steps and the answer as JSON");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The command with bad input: what it says, and with which exit code. No VM.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -53,8 +54,27 @@ INSTANTIATE_TEST_SUITE_P(
                     BadName{"--probes", "maybe", "there is: off, on, phases, locks"},
                     BadName{"--accel", "tgc", "tcg"}, BadName{"--kernel", "bookwrm", "bookworm"},
                     BadName{"--kernel", "./no/such/bzImage", "no/such/bzImage"},
+                    BadName{"--kernel", "bookworm=./bzImage", "bookworm is another kernel's name"},
+                    BadName{"--kernel", "a+1=./bzImage", "cannot be a kernel's name"},
+                    BadName{"--kernel", "mine=./no/bzImage", "no such kernel file: ./no/bzImage"},
                     BadName{"--kernel", ",", "--kernel"}, BadName{"--fs", ",", "--fs"},
-                    BadName{"--touches", "99999999", "--touches"}));
+                    BadName{"--touches", "99999999",
+                            "--touches: '99999999' is not a whole number from 1 to 1048576"},
+                    BadName{"--touches", "-5",
+                            "--touches: '-5' is not a whole number from 1 to 1048576"},
+                    BadName{"--touches", "0", "--touches: '0'"},
+                    BadName{"--outlier", "-1", "--outlier: '-1' is not a number from 0 to 1000000"},
+                    BadName{"--jobs", "-1", "--jobs: '-1' is not a whole number from 1 to "},
+                    BadName{"--jobs", "1000000", "as guests of 512 MiB fit this machine's"},
+                    BadName{"--pmem", "4294967808", "the MiB of memory that this machine has"},
+                    BadName{"--repetitions", "0", "--repetitions: '0'"},
+                    BadName{"--cell-deadline", "-3", "from 0.01 to 1000000"},
+                    BadName{"--deadline", "nan", "--deadline: 'nan'"},
+                    BadName{"--touch", "mmap", "--workload bystander takes it"},
+                    BadName{"--dirty-inodes", "100", "--workload unrelated takes it"},
+                    BadName{"--attackers", "4", "--workload dos takes it"},
+                    BadName{"--shard", "1/-1", "is not I/N"},
+                    BadName{"--shard", "-1/3", "is not I/N"}));
 
 TEST(CrashTest, RefusesWhatItCannotDo) {
   const Scratch scratch;
@@ -66,7 +86,14 @@ TEST(CrashTest, RefusesWhatItCannotDo) {
   refused({"--strategy", "mapsync"}, "did you mean map_sync");
   refused({"--fs", "ext5"}, "did you mean ext4");
   refused({"--kernel", "bookwrm"}, "bookworm");
-  refused({"--points", "0"}, "--points: at least one");
+  for (const char* wrapped : {"-4", "0", "100001", "18446744073709551612"}) {
+    refused({"--points", wrapped},
+            fmt::format("--points: '{}' is not a whole number from 1 to 100000", wrapped));
+  }
+  refused({"--pages", "-1"}, "--pages: '-1' is not a whole number from 1 to 32768");
+  refused({"--rounds", "4294967297"}, "--rounds: '4294967297' is not a whole number from 1 to 100");
+  refused({"--seed", "-1"}, "--seed: '-1'");
+  refused({"--point", "-1"}, "--point: '-1'");
   refused({"--points", "5", "--point", "5"}, "with --points 5 they are 0 to 4");
   EXPECT_FALSE(fs::exists(scratch / "out/crashtest.json"));
   write_file(scratch / "out/crashtest.json", "{}");
@@ -86,12 +113,40 @@ TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
   EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--kernels", "6.1,6.12", "--good", "7"}),
             2);
   EXPECT_EQ(status({cell[0], cell[1], "--threshold", "5", "--good", "6.1"}), 2);
+  EXPECT_EQ(status({cell[0], cell[1], "--threshold", "-5", "--kernels", "6.1,6.12"}), 2);
+  EXPECT_EQ(
+      status({cell[0], cell[1], "--threshold", "5", "--kernels", "6.1,6.12", "--good-figure", "7"}),
+      2);
   const std::string tree = scratch / "tree";
   EXPECT_EQ(
       status({"--kernel-tree", tree, cell[0], cell[1], "--threshold", "5", "--good-figure", "1"}),
       125);
   EXPECT_EQ(status({"--kernel-tree", tree, "--no-such-option"}), 125);
   EXPECT_EQ(status({"--kernel-tree=" + tree, cell[0], cell[1]}), 125);
+}
+
+// What follows `--` is the command's, its options too, whatever stands before.
+TEST(Shell, AListOfFilesEndsBeforeTheCommand) {
+  const Scratch scratch;
+  write_file(scratch / "my.bt", "BEGIN { exit() }");
+  const auto refused = [&](std::vector<std::string> in) {
+    std::vector<std::string> arguments = {"shell", "--fs", "ext5"};
+    arguments.insert(arguments.end(), in.begin(), in.end());
+    arguments.insert(arguments.end(), {"--", "bpftrace", "/in/my.bt", "-c", "faultline-cell"});
+    expect_refused(faultline_command(arguments, {"env", "FAULTLINE_CACHE=" + scratch / "cache"}), 2,
+                   "no file system is called ext5");
+  };
+  refused({"--in", scratch / "my.bt"});
+  refused({"--in=" + scratch / "my.bt"});
+  refused({"--in", scratch / "my.bt", "--in", scratch / "my.bt"});
+  refused({});
+}
+
+TEST(Run, AFileThatTheDeviceDoesNotHoldIsRefusedBeforeABoot) {
+  const Scratch scratch;
+  expect_refused(faultline_command({"perf", "--touches", "262144", "--out", scratch / "out"},
+                                   {"env", "FAULTLINE_CACHE=" + scratch / "cache"}),
+                 2, "need 1174 MiB of pmem");
 }
 
 TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
@@ -166,6 +221,19 @@ TEST(Command, KernelsAreListedWithoutTheNetwork) {
   const nlohmann::json rows = nlohmann::json::parse(output.out);
   EXPECT_EQ(rows.at(0).at("id"), "bookworm");
   for (const nlohmann::json& row : rows) EXPECT_EQ(row.at("fetched"), false);
+}
+
+TEST(Run, OptionsWithoutEffectAreRefused) {
+  const Scratch scratch;
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& said) {
+    arguments.insert(arguments.begin(), "run");
+    arguments.insert(arguments.end(), {"--out", scratch / "out"});
+    expect_refused(faultline_command(arguments), 2, said);
+  };
+  refused({"--samples", "--probes", "off"}, "--samples: of cells with probes");
+  refused({"--vary", "pages", "--repetitions", "3", "--accel", "tcg"},
+          "--vary: of virtual time only");
+  EXPECT_FALSE(fs::exists(scratch / "out/result.json"));
 }
 
 TEST(Run, AFileThatIsNoKernel) {

@@ -10,6 +10,7 @@
 
 #include "campaign/crash_campaign.h"
 #include "cell/words.h"
+#include "cli/ranges.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
 
@@ -18,6 +19,9 @@ namespace faultline {
 namespace fs = std::filesystem;
 
 namespace {
+
+// Each is an image to mount and check: some ten a second.
+constexpr std::int64_t kMostPoints = 100'000;
 
 struct CrashtestOptions {
   CrashWish wish = {};
@@ -68,7 +72,7 @@ Verb add_crashtest(CLI::App& app) {
       "      one point again; keeps its image, as the power left it, in DIR\n\n"
       "Exit: 0 all promises kept; 1 one was not, or fsck found errors; 2 usage, interrupted;\n"
       "69 a VM failed; 77 everything was skipped.");
-  verb->add_option("--kernel", options->wish.kernel, "kernels, `all`, or the PATH of a bzImage")
+  verb->add_option("--kernel", options->wish.kernel, "kernels, `all`, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   verb->add_option("--modules", options->wish.modules,
                    "modules folder that belongs to --kernel PATH");
@@ -80,18 +84,22 @@ Verb add_crashtest(CLI::App& app) {
   verb->add_option("--state", options->wish.state,
                    "of the blocks beforehand: hole, unwritten, written (default: the first that a "
                    "strategy has)");
-  verb->add_option("--points", options->wish.points, "how often the power goes")
+  whole_numbers(verb->add_option("--points", options->wish.points, "how often the power goes"), 1,
+                kMostPoints)
       ->capture_default_str();
-  verb->add_option("--point", options->wish.point, "this one of them alone; its image is kept");
-  verb->add_option("--seed", options->wish.seed, "of the order of writes, and of the points")
+  whole_numbers(
+      verb->add_option("--point", options->wish.point, "this one of them alone; its image is kept"),
+      0, kMostPoints - 1);
+  whole_numbers(
+      verb->add_option("--seed", options->wish.seed, "of the order of writes, and of the points"),
+      0, kMostSeed)
       ->capture_default_str();
-  verb->add_option("--pages", options->wish.pages, "pages of the file")
-      ->check(CLI::Range(1, 32768))
+  whole_numbers(verb->add_option("--pages", options->wish.pages, "pages of the file"), 1, 32768)
       ->capture_default_str();
-  verb->add_option("--rounds", options->wish.rounds, "how often each page is written")
-      ->check(CLI::Range(1, 100))
+  whole_numbers(
+      verb->add_option("--rounds", options->wish.rounds, "how often each page is written"), 1, 100)
       ->capture_default_str();
-  verb->add_option("--jobs", options->wish.jobs, "guests side by side (default: cores)");
+  jobs_of(verb->add_option("--jobs", options->wish.jobs, "guests side by side (default: cores)"));
   verb->add_option("--tear", options->wish.tear,
                    "the smallest piece that is whole: sector (512 bytes, as file systems assume), "
                    "store (as pmem does)")
@@ -102,9 +110,10 @@ Verb add_crashtest(CLI::App& app) {
       ->check(CLI::IsMember({kSkipSync, kDropCommit}));
   verb->add_option("--out", options->wish.out, "folder of the result")->capture_default_str();
   verb->add_flag("--force", options->wish.force, "replace a crash test that is there");
-  verb->add_option("--boot-deadline", options->wish.boot_s, "seconds for a boot")
+  seconds_of(verb->add_option("--boot-deadline", options->wish.boot_s, "seconds for a boot"))
       ->capture_default_str();
-  verb->add_option("--cell-deadline", options->wish.cell_s, "seconds without a sign of life")
+  seconds_of(
+      verb->add_option("--cell-deadline", options->wish.cell_s, "seconds without a sign of life"))
       ->capture_default_str();
   verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   verb->add_flag("--quiet", options->wish.quiet, "no progress and no table");

@@ -10,6 +10,7 @@
 #include "cell/name.h"
 #include "cell/plan.h"
 #include "cell/words.h"
+#include "cli/ranges.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/command.h"
@@ -79,8 +80,8 @@ std::string stem_of(const std::string& kernel, const Cell& cell) {
   std::string name = fmt::format("{}-{}-{}-{}-{}", kernel, cell.fs,
                                  strategy_name(cell.strategy, cell.writes_per_sync), cell.workload,
                                  id_of(cell.state));
-  std::replace(name.begin(), name.end(), '/', '_');
-  return name;
+  // A ':' (fsync:8) is what artifact stores and some file systems refuse.
+  return as_file_name(name);
 }
 
 // The folder's index, by which `explain --perf` finds a cell's stacks: an entry a cell, one that is
@@ -161,6 +162,9 @@ ExitCode record(const PerfOptions& options, const CommandContext& context) {
       say(fmt::format("{}/{}: skipped: {}", cell.fs, cell.strategy, planned.skip));
       continue;
     }
+    Cell measured = cell;
+    measured.touches = options.touches;
+    check_fits(measured, VmSpec{}.pmem_mib);
     SessionWishes wishes = options.wishes;
     wishes.fs = {cell.fs};
     const SessionSpec session = make_session(context, wishes, cache, *context.interrupted, say);
@@ -201,7 +205,7 @@ Verb add_perf(CLI::App& app) {
       "Examples:\n  faultline perf --strategy map_sync,fsync:1 --out perf\n"
       "  faultline perf --strategy volatile \\\n"
       "      --diff perf/bookworm-ext4-map_sync-first_touch-hole.folded");
-  perf->add_option("--kernel", options->wishes.kernel, "name, or path of a bzImage")
+  perf->add_option("--kernel", options->wishes.kernel, "name, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   perf->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
   perf->add_option("--fs", options->fs, "file systems")->capture_default_str();
@@ -209,8 +213,11 @@ Verb add_perf(CLI::App& app) {
       ->capture_default_str();
   perf->add_option("--workload", options->workload, "workload")->capture_default_str();
   perf->add_option("--state", options->state, "hole, unwritten, written")->capture_default_str();
-  perf->add_option("--touches", options->touches, "measured stores")->capture_default_str();
-  perf->add_option("--period", options->period, "instructions between two samples")
+  touches_of(perf->add_option("--touches", options->touches, "measured stores"))
+      ->capture_default_str();
+  // With a sample every few instructions the guest does nothing else.
+  whole_numbers(perf->add_option("--period", options->period, "instructions between two samples"),
+                100, 1'000'000'000)
       ->capture_default_str();
   perf->add_option("--diff", options->diff, "folded stacks to compare with");
   perf->add_option("--out", options->out, "folder of what is written")->capture_default_str();

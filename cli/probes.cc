@@ -89,6 +89,11 @@ ExitCode show_probes(const ProbesOptions& options, const CommandContext& context
   for (const FetchedKernel& kernel : obtain_kernels(options.kernel, options.modules, cache, say)) {
     const GuestImage image = make_guest_image(context, kernel, cache);
     for (const std::string& fs : file_systems) {
+      if (const char* module = find_file_system(fs)->module; image.lacks.contains(module)) {
+        progress.say(fmt::format("{}, {}: skipped: the kernel has no {}", kernel.id, fs, module));
+        all[kernel.id][fs] = nullptr;
+        continue;
+      }
       VmSpec spec = guest_spec(kernel, image.path, fs, Accel::kTcgIcount);
       const Answer answer = ask_guest(states, spec, deadlines, *context.interrupted, progress);
       if (answer.code != ExitCode::kPass) code = answer.code;
@@ -114,7 +119,7 @@ Verb add_probes(CLI::App& app) {
       "Examples:\n  faultline probes --kernel 5.10 --fs xfs\n"
       "  faultline probes --kernel all --json\n"
       "  faultline probes --kernel ./bzImage --modules ./mods/lib/modules/6.9.0");
-  probes->add_option("--kernel", options->kernel, "kernels, `all`, or the PATH of a bzImage")
+  probes->add_option("--kernel", options->kernel, "kernels, `all`, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   probes->add_option("--modules", options->modules, "modules folder that belongs to --kernel PATH");
   probes->add_option("--fs", options->fs, "file systems")->capture_default_str();

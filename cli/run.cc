@@ -11,6 +11,7 @@
 #include "campaign/host_process.h"
 #include "campaign/run_campaign.h"
 #include "cell/axes.h"
+#include "cli/ranges.h"
 #include "cli/verbs.h"
 
 namespace faultline {
@@ -78,15 +79,15 @@ Verb add_run(CLI::App& app) {
       "  faultline run --preset kara2017 --out kara\n"
       "  faultline run --workload dos --touch utimens,truncate --state written\n"
       "  faultline run --on host --dir /mnt/pmem --strategy map_sync,fsync\n"
-      "  faultline run --kernel ./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
+      "  faultline run --kernel mine=./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
   std::vector<CLI::Option*> of_a_vm = {
       run_verb
-          ->add_option(
-              "--kernel", options->wish.vm.kernel,
-              "kernels, point releases, `all`, `releases`, or the PATH of a bzImage; NAME+N: with "
-              "N instructions planted in each fault")
+          ->add_option("--kernel", options->wish.vm.kernel,
+                       "kernels, point releases, `all`, `releases`, or [NAME=]PATH of a bzImage; "
+                       "NAME+N: with "
+                       "N instructions planted in each fault")
           ->capture_default_str(),
       run_verb->add_option("--modules", options->wish.vm.modules,
                            "modules folder that belongs to --kernel PATH")};
@@ -113,8 +114,8 @@ Verb add_run(CLI::App& app) {
           ->capture_default_str());
   run_verb->add_option("--out", options->wish.out, "folder of the result")->capture_default_str();
   run_verb->add_flag("--force", options->wish.force, "replace a result that is there");
-  run_verb->add_option("--touches", options->wish.touches,
-                       "measured stores per cell (default: the workload's)");
+  touches_of(run_verb->add_option("--touches", options->wish.touches,
+                                  "measured stores per cell (default: the workload's)"));
   of_a_vm.push_back(
       run_verb->add_option("--seeds", options->wish.seeds,
                            "N, or FIRST..LAST; each varies tick phase, page frames and "
@@ -123,29 +124,35 @@ Verb add_run(CLI::App& app) {
                         ->add_option("--vary", options->wish.vary,
                                      "what seeds vary: all, or tick, pages, blocks alone")
                         ->capture_default_str());
-  of_a_vm.push_back(run_verb
-                        ->add_option("--outlier", options->wish.outlier,
-                                     "percent: a sample that lies further off its cell's median is "
-                                     "measured again, to learn why")
-                        ->capture_default_str());
+  of_a_vm.push_back(
+      numbers(run_verb->add_option("--outlier", options->wish.outlier,
+                                   "percent: a sample that lies further off its cell's median is "
+                                   "measured again, to learn why"),
+              0, kMostPercent)
+          ->capture_default_str());
   of_a_vm.push_back(
       run_verb->add_option("--shard", options->wish.shard, "I/N: every Nth cell from the Ith on"));
   run_verb->add_flag("--reverse", options->wish.reverse,
                      "the last cell first; no figure of virtual time changes");
-  run_verb->add_option("--repetitions", options->wish.repetitions,
-                       "wall time: measures every cell N times, interleaved (default: 1)");
+  repetitions_of(
+      run_verb->add_option("--repetitions", options->wish.repetitions,
+                           "wall time: measures every cell N times, interleaved (default: 1)"));
   run_verb->add_flag("--samples", options->wish.samples,
                      "keep a record of every fault, sync and commit");
-  of_a_vm.push_back(run_verb->add_option("--jobs", options->wish.jobs,
-                                         "guests side by side (default: cores; wall: 1)"));
+  of_a_vm.push_back(jobs_of(run_verb->add_option("--jobs", options->wish.jobs,
+                                                 "guests side by side (default: cores; wall: 1)")));
   of_a_vm.push_back(
-      run_verb->add_option("--pmem", options->wish.vm.pmem_mib, "MiB of emulated pmem")
+      pmem_of(run_verb->add_option("--pmem", options->wish.vm.pmem_mib, "MiB of emulated pmem"))
           ->capture_default_str());
-  run_verb->add_option("--boot-deadline", options->wish.vm.deadlines.boot_s, "seconds for a boot")
+  seconds_of(run_verb->add_option("--boot-deadline", options->wish.vm.deadlines.boot_s,
+                                  "seconds for a boot"))
       ->capture_default_str();
-  run_verb->add_option("--cell-deadline", options->wish.vm.deadlines.cell_s, "seconds for a cell")
+  seconds_of(run_verb->add_option("--cell-deadline", options->wish.vm.deadlines.cell_s,
+                                  "seconds for a cell"))
       ->capture_default_str();
-  run_verb->add_option("--deadline", options->wish.total_s, "seconds for everything; 0: none")
+  numbers(
+      run_verb->add_option("--deadline", options->wish.total_s, "seconds for everything; 0: none"),
+      0, kMostSeconds)
       ->capture_default_str();
   run_verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   run_verb->add_flag("--no-table", options->no_table, "progress, but no table");

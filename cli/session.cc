@@ -27,9 +27,9 @@
 #include "harness/wire.h"
 #include "vm/files.h"
 #include "vm/packages/package.h"
+#include "vm/packages/tools_image.h"
 #include "vm/process.h"
 #include "vm/saved_state.h"
-#include "vm/packages/tools_image.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -316,15 +316,23 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
   spec.vm.idle_waits = wishes.idle_waits;
   spec.vm.ram_mib = 1024;
   spec.vm.kernel = kernel.vmlinuz;
-  spec.vm.initrd =
+  const GuestImage image =
       make_guest_image(context, kernel, cache, {},
-                       session_files(context, kernel, wishes, accel_info(spec.vm.accel)))
-          .path;
+                       session_files(context, kernel, wishes, accel_info(spec.vm.accel)));
+  for (const std::string& name : wishes.fs) {
+    if (const char* module = find_file_system(name)->module; image.lacks.contains(module)) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--fs {}: {} has no {}, neither built in nor as a module; name "
+                                "others with --fs",
+                                name, kernel.release, module));
+    }
+  }
+  spec.vm.initrd = image.path;
   return spec;
 }
 
 SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interrupted) {
-  const TempDir work(fs::temp_directory_path(), "faultline-");
+  const TempDir work(temp_dir(), "faultline-");
   const bool tty = !spec.keep_output && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   const WindowSize window = window_of(STDOUT_FILENO);
   const char* term = std::getenv("TERM");
@@ -363,7 +371,10 @@ SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interru
       throw_io_failure("cannot make", out_disk, errno);
     add_disk("out", out_disk, false);
   }
-  const fs::path socket = work.path() / "tty";
+  // TMPDIR may be longer than a socket's address.
+  const Fd folder(::open(work.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) throw_io_failure("cannot open", work.path(), errno);
+  const fs::path socket = path_through(folder, "tty");
   for (const std::string& word :
        {std::string("-chardev"),
         fmt::format("socket,id=session,server=on,wait=off,path={}", option_value(socket.string())),

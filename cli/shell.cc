@@ -7,6 +7,7 @@
 
 #include "campaign/progress.h"
 #include "cell/words.h"
+#include "cli/ranges.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -64,12 +65,15 @@ Verb add_shell(CLI::App& app) {
       "Examples:\n  faultline shell --kernel 7.3\n"
       "  faultline shell --out got -- sh -c 'fault.bt -c \"faultline-cell\" >/out/log'\n"
       "  faultline shell --in my.bt -- bpftrace /in/my.bt -c 'faultline-cell --fs xfs'");
-  shell_app->add_option("--kernel", options->wishes.kernel, "name, or path of a bzImage")
+  shell_app->add_option("--kernel", options->wishes.kernel, "name, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   shell_app->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
   shell_app->add_option("--fs", options->fs, "file systems to make and mount")
       ->capture_default_str();
-  shell_app->add_option("--in", options->in, "files and folders for /in, read-only")
+  // One each time: an open list would take the `--` for its own end, and leave the command's
+  // options to be ours.
+  shell_app->add_option("--in", options->in, "a file or folder for /in, read-only; may be repeated")
+      ->allow_extra_args(false)
       ->check(CLI::ExistingPath);
   shell_app->add_option("--out", options->out, "folder that gets what is in /out at the end");
   shell_app->add_option("--accel", options->wishes.accel, "tcg-icount, tcg, kvm, or auto")
@@ -79,7 +83,7 @@ Verb add_shell(CLI::App& app) {
                    "wait: sleeping takes real time; skip: none (default: wait at a prompt, skip "
                    "for a command)")
       ->check(CLI::IsMember({"wait", "skip"}));
-  shell_app->add_option("--boot-deadline", options->boot_s, "seconds for a boot")
+  seconds_of(shell_app->add_option("--boot-deadline", options->boot_s, "seconds for a boot"))
       ->capture_default_str();
   shell_app->add_flag("--quiet", options->quiet, "no progress");
   shell_app->add_option("command", options->command, "a command and its arguments, after --");

@@ -27,6 +27,7 @@
 #include "cell/strategy.h"
 #include "harness/crash_page.h"
 #include "harness/guest.h"
+#include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/wire.h"
 #include "harness/workload.h"
@@ -158,9 +159,9 @@ void PageWriter::prepare(const std::string& directory) {
     const int flags =
         strategy_.map_sync && !skips_syncs_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
     void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags, file_.fd(), 0);
-    if (base == MAP_FAILED) fail("mmap");
+    if (base == MAP_FAILED) throw mmap_failure(strategy_.map_sync, errno, true);
     base_ = static_cast<char*>(base);
-    if (madvise(base_, bytes_, MADV_NOHUGEPAGE) != 0) fail("madvise");
+    if (!forbid_huge_pages(base_, bytes_)) fail("madvise");
   }
   if (strategy_.needs_module() && !skips_syncs_) {
     module_ = std::make_unique<StrategyModule>();

@@ -270,7 +270,9 @@ void begin_guest() {
   seed_random();
   setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
   if (ioperm(wire::kResultPort, 1, 1) != 0 || ioperm(wire::kWatchdogPort, 1, 1) != 0) {
-    std::perror("faultline: ioperm");
+    // These are its last words: without the port it can tell the host nothing.
+    std::fprintf(stderr, "faultline: ioperm: %s%s\n", std::strerror(errno),
+                 errno == ENOSYS ? "; the kernel needs CONFIG_X86_IOPL_IOPERM" : "");
     power_off();
   }
 }

@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "cell/axes.h"
 #include "cell/failure.h"
+#include "cell/number_option.h"
 #include "cell/plan.h"
 #include "cell/row.h"
 #include "harness/by_hand.h"
@@ -47,9 +49,12 @@ CLI::App* add_by_hand(CLI::App& app, ByHand& by_hand) {
   cell->add_option("--workload", by_hand.workload)->capture_default_str();
   cell->add_option("--state", by_hand.state, "hole, unwritten, written")->capture_default_str();
   cell->add_option("--order", by_hand.order, "pte or pmd")->capture_default_str();
-  cell->add_option("--touches", by_hand.touches)->capture_default_str();
-  cell->add_option("--threads", by_hand.threads)->capture_default_str();
-  cell->add_option("--warmup", by_hand.warmup, "touches before the measured ones (usually 16)");
+  whole_numbers(cell->add_option("--touches", by_hand.touches), 1, kMaxTouches)
+      ->capture_default_str();
+  whole_numbers(cell->add_option("--threads", by_hand.threads), 1, 4)->capture_default_str();
+  whole_numbers(
+      cell->add_option("--warmup", by_hand.warmup, "touches before the measured ones (usually 16)"),
+      0, kMaxTouches);
   cell->add_option("--dir", by_hand.directory, "another place than /mnt/FS");
   cell->add_flag("--probes{on}", by_hand.probes,
                  "attach faultline's own: on, or --probes=phases, --probes=locks");

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,6 +36,13 @@ namespace {
       fmt::format(
           "{}: {}{}", what, std::strerror(error),
           error == ENOSPC ? "; fewer touches, or a larger device (--pmem), would fit" : ""));
+}
+
+constexpr uint64_t kWorthALook = 128 << 20;
+
+uint64_t free_bytes(int fd) {
+  struct statvfs st {};
+  return fstatvfs(fd, &st) != 0 ? UINT64_MAX : uint64_t{st.f_bavail} * st.f_frsize;
 }
 
 void write_all(int fd, uint64_t bytes) {
@@ -73,14 +81,26 @@ TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool hu
     switch (state) {
       case State::kHole:
         if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0) fail("ftruncate");
+        // The device would be full in the middle of the stores, whose process dies of SIGBUS. Only
+        // of large files: others do not take the call, and their figures are as they were.
+        if (bytes > kWorthALook && free_bytes(fd_) < bytes) {
+          errno = ENOSPC;
+          fail("a hole larger than what is free");
+        }
         break;
       case State::kWritten:
         // One allocation first, so that huge extents come out aligned here too.
-        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) fail("fallocate");
+        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0 && errno != EOPNOTSUPP) {
+          fail("fallocate");
+        }
         write_all(fd_, bytes);
         break;
       case State::kUnwritten:
-        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) fail("fallocate");
+        if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) {
+          if (errno != EOPNOTSUPP) fail("fallocate");
+          throw Failure(ExitCode::kSkipped,
+                        "this file system has no unwritten state: it refuses fallocate()");
+        }
         break;
     }
     if (fsync(fd_) != 0) fail("fsync");
@@ -103,6 +123,28 @@ bool TestFile::is_dax() const {
          (st.stx_attributes & STATX_ATTR_DAX) != 0;
 }
 
+Failure mmap_failure(bool map_sync, int error, bool dax) {
+  if (map_sync && dax && error == EOPNOTSUPP) {
+    return {ExitCode::kSkipped,
+            "needs MAP_SYNC, which this file system refuses though it is on DAX"};
+  }
+  return {ExitCode::kRegression,
+          fmt::format("mmap{}: {}", map_sync ? " with MAP_SYNC" : "", std::strerror(error))};
+}
+
+std::string why_no_pmd(Order asked, const std::string& mapped, bool kernel_has_them) {
+  if (asked != Order::kPmd || mapped == id_of(Order::kPmd) || kernel_has_them) return "";
+  return "this kernel maps no pmd: it has no transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)";
+}
+
+bool kernel_has_huge_pages() {
+  return access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
+}
+
+bool forbid_huge_pages(char* at, uint64_t bytes) {
+  return madvise(at, bytes, MADV_NOHUGEPAGE) == 0 || errno == EINVAL;
+}
+
 Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order) : bytes_(bytes) {
   // File offset and address must agree modulo 2 MiB for a huge entry (fs/dax.c,
   // dax_iomap_pmd_fault, "pg_colour").
@@ -118,13 +160,12 @@ Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order orde
   if (base == MAP_FAILED) {
     const int error = errno;
     munmap(reserved_, bytes + kHugeSize);
-    throw Failure(ExitCode::kRegression, fmt::format("mmap{}: {}", map_sync ? " with MAP_SYNC" : "",
-                                                     std::strerror(error)));
+    throw mmap_failure(map_sync, error, file.is_dax());
   }
   base_ = static_cast<char*>(base);
   // Without it a huge entry is tried first at every empty 2 MiB slot, and one fault may allocate
   // for 512 pages: touches would not be alike.
-  if (order == Order::kPte && madvise(base_, bytes, MADV_NOHUGEPAGE) != 0) fail("madvise");
+  if (order == Order::kPte && !forbid_huge_pages(base_, bytes)) fail("madvise");
 }
 
 Mapping::~Mapping() { munmap(reserved_, bytes_ + kHugeSize); }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cell/cell.h"
+#include "cell/failure.h"
 
 namespace faultline {
 
@@ -32,10 +33,21 @@ class TestFile {
   int fd_ = -1;
 };
 
+// What a refused mmap() means. A file on DAX whose file system has no MAP_SYNC (ext2, others) is
+// none of the strategy's: kSkipped. Elsewhere the refusal is a failure. Pure.
+Failure mmap_failure(bool map_sync, int error, bool dax);
+// Why a cell of order pmd has no figures; empty when it has. A kernel without transparent huge
+// pages maps none. Pure.
+std::string why_no_pmd(Order asked, const std::string& mapped, bool kernel_has_them);
+bool kernel_has_huge_pages();
+// No huge entry is tried in the range from now on. False, with errno; a kernel without huge pages
+// refuses, and needs not be told.
+bool forbid_huge_pages(char* at, uint64_t bytes);
+
 // A shared mapping of the whole file, aligned so that a huge entry is possible.
 class Mapping {
  public:
-  // Throws Failure(kRegression) when the kernel refuses MAP_SYNC.
+  // Throws mmap_failure() when the kernel refuses.
   Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order);
   ~Mapping();
   Mapping(const Mapping&) = delete;

@@ -99,6 +99,32 @@ TEST(Mapping, CannotMapSyncWhatIsNotDax) {
             "mmap with MAP_SYNC: Operation not supported");
 }
 
+// Of DAX without MAP_SYNC: what the strategy needs is not there, and nothing is wrong.
+TEST(Mapping, AFileSystemWithoutMapSyncIsNoFailure) {
+  const Failure refused = mmap_failure(true, EOPNOTSUPP, true);
+  EXPECT_EQ(refused.code(), ExitCode::kSkipped);
+  EXPECT_STREQ(refused.what(),
+               "needs MAP_SYNC, which this file system refuses though it is on DAX");
+  EXPECT_EQ(mmap_failure(true, EOPNOTSUPP, false).code(), ExitCode::kRegression);
+  EXPECT_EQ(mmap_failure(true, ENOMEM, true).code(), ExitCode::kRegression);
+  EXPECT_STREQ(mmap_failure(false, EOPNOTSUPP, true).what(), "mmap: Operation not supported");
+}
+
+// As on PREEMPT_RT: madvise() says EINVAL, as it does here of an address within a page.
+TEST(Mapping, AKernelWithoutHugePagesMapsPteAlone) {
+  alignas(4096) char pages[8192];
+  EXPECT_TRUE(forbid_huge_pages(pages + 1, 4096));
+  if (kernel_has_huge_pages()) {
+    EXPECT_FALSE(forbid_huge_pages(nullptr, 4096));
+  }
+  EXPECT_EQ(why_no_pmd(Order::kPmd, "pte", false),
+            "this kernel maps no pmd: it has no transparent huge pages "
+            "(CONFIG_TRANSPARENT_HUGEPAGE)");
+  EXPECT_EQ(why_no_pmd(Order::kPmd, "pte", true), "");
+  EXPECT_EQ(why_no_pmd(Order::kPmd, "pmd", false), "");
+  EXPECT_EQ(why_no_pmd(Order::kPte, "pte", false), "");
+}
+
 TEST(Mapping, StoresReachTheFile) {
   const TempFolder folder;
   const TestFile file(folder.path() + "/cell", 8192, State::kHole, false);

@@ -268,6 +268,10 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   if (paced) loop.mtime_changes = totals.sum.mtime_changes;
   if (lane.persist == Persist::kFlushLines) loop.line_flush = lane.flush;
   loop.mapped_order = prepared.mapped_order();
+  if (context.strategy.mapped && cell.order == Order::kPmd) {
+    const std::string why = why_no_pmd(cell.order, loop.mapped_order, kernel_has_huge_pages());
+    if (!why.empty()) throw Failure(ExitCode::kSkipped, why);
+  }
   if (loop.probes && sees(cell.probes, kSeesInterruptions)) {
     loop.probes->interruptions =
         interruption_figures(loop.probes->reading.interruptions, read_file("/proc/kallsyms"));

@@ -95,6 +95,18 @@ void throw_io_failure(std::string_view what, const fs::path& path, int error) {
   }
 }
 
+fs::path temp_dir() {
+  const fs::path own = path_from_environment("TMPDIR");
+  fs::path place = own.empty() ? fs::path("/tmp") : own;
+  std::error_code error;
+  if (fs::is_directory(place, error)) return place;
+  throw Failure(
+      ExitCode::kUsage,
+      fmt::format("the folder of temporary files is not there: {}; set TMPDIR to one that "
+                  "is",
+                  place.string()));
+}
+
 fs::path cache_dir() {
   if (const char* own = std::getenv("FAULTLINE_CACHE");  // NOLINT(concurrency-mt-unsafe)
       own != nullptr && own[0] != '\0') {

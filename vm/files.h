@@ -19,6 +19,9 @@ namespace faultline {
 // Failure(kUsage) when none of the three variables is set to an absolute path.
 std::filesystem::path cache_dir();
 
+// $TMPDIR, or /tmp. Failure(kUsage) when that is no folder.
+std::filesystem::path temp_dir();
+
 // As `mkdir -p`.
 void make_dirs(const std::filesystem::path& dir);
 

@@ -268,6 +268,22 @@ TEST(TempDir, IsRemovedWithItsContent) {
   EXPECT_EQ(entries_in(parent.path() / "made"), 0);
 }
 
+TEST(TempDirs, AreInAFolderThatIsThere) {
+  const TempDir parent(fs::temp_directory_path());
+  {
+    const Variable own("TMPDIR", parent.path().c_str());
+    EXPECT_EQ(temp_dir(), parent.path());
+  }
+  {
+    const Variable own("TMPDIR", nullptr);
+    EXPECT_EQ(temp_dir(), "/tmp");
+  }
+  const Variable own("TMPDIR", "/nonexistent/tmp");
+  EXPECT_EQ(usage_message([] { temp_dir(); }),
+            "the folder of temporary files is not there: /nonexistent/tmp; set TMPDIR to one that "
+            "is");
+}
+
 TEST(TempDirs, ThoseThatAreLeftAreRemoved) {
   const TempDir parent(fs::temp_directory_path());
   const TempDir alive(parent.path());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "vm/guest_pool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <exception>
 #include <mutex>
@@ -42,6 +44,16 @@ void run_many(std::size_t count, unsigned workers,
 unsigned workers_for(Accel accel) {
   if (accel != Accel::kTcgIcount) return 1;
   return std::max(1U, std::thread::hardware_concurrency());
+}
+
+unsigned memory_of_machine_mib() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long size = ::sysconf(_SC_PAGESIZE);
+  return pages <= 0 || size <= 0 ? 1024 : static_cast<unsigned>((pages / 1024) * size / 1024);
+}
+
+unsigned most_guests(unsigned memory_mib, unsigned guest_mib, unsigned cores) {
+  return std::max({1U, cores, memory_mib / guest_mib});
 }
 
 }  // namespace faultline

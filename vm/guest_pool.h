@@ -24,4 +24,10 @@ void run_many(std::size_t count, unsigned workers,
 // has cores where guest time is a count of instructions, else 1.
 unsigned workers_for(Accel accel);
 
+// This machine's memory, in MiB.
+unsigned memory_of_machine_mib();
+// How many guests of `guest_mib` a user may ask for side by side: what the memory holds, and
+// always one per core. Pure.
+unsigned most_guests(unsigned memory_mib, unsigned guest_mib, unsigned cores);
+
 }  // namespace faultline

@@ -64,5 +64,12 @@ TEST(WorkersFor, WallTimeRunsAlone) {
   EXPECT_GE(workers_for(Accel::kTcgIcount), 1U);
 }
 
+TEST(MostGuests, AsManyAsFitTheMemoryMayBeAskedFor) {
+  EXPECT_EQ(most_guests(23552, 512, 2), 46U);
+  EXPECT_EQ(most_guests(1024, 512, 8), 8U);
+  EXPECT_EQ(most_guests(256, 512, 0), 1U);
+  EXPECT_GT(memory_of_machine_mib(), 128U);
+}
+
 }  // namespace
 }  // namespace faultline

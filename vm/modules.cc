@@ -93,8 +93,7 @@ void link_all(const fs::path& folder, const fs::path& place, Wanted wanted) {
 // The folders hold links, and depmod's index files where the modules folder has none.
 class ModuleTree {
  public:
-  explicit ModuleTree(const fs::path& modules_dir)
-      : modules_dir_(modules_dir), root_(fs::temp_directory_path()) {
+  explicit ModuleTree(const fs::path& modules_dir) : modules_dir_(modules_dir), root_(temp_dir()) {
     std::error_code error;
     if (!fs::is_directory(modules_dir, error)) {
       throw Failure(ExitCode::kUsage, fmt::format("no modules folder {}; give the folder that the "
@@ -245,7 +244,9 @@ void write_module_index(const fs::path& modules_dir) {
 }
 
 std::vector<ModuleToLoad> load_order(const fs::path& modules_dir,
-                                     const std::vector<WantedModule>& wanted) {
+                                     const std::vector<WantedModule>& wanted,
+                                     std::set<std::string>* lacks) {
+  if (modules_dir.empty()) return {};
   const fs::path folder = plain(modules_dir);
   const ModuleTree tree(folder);
   std::vector<ModuleToLoad> order;
@@ -257,7 +258,8 @@ std::vector<ModuleToLoad> load_order(const fs::path& modules_dir,
     const std::string name = module_name(wish.name);
     const ModuleTree::LoadList all = tree.ask(name);
     if (!all.found) {
-      if (wish.optional) continue;
+      if (wish.lacking && lacks != nullptr) lacks->insert(wish.name);
+      if (wish.optional || wish.lacking) continue;
       throw Failure(ExitCode::kUsage,
                     fmt::format("kernel {} has no module {} (looked in {}); choose a kernel that "
                                 "has it, or check --modules",

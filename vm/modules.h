@@ -10,6 +10,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ void write_module_index(const std::filesystem::path& modules_dir);
 struct WantedModule {
   std::string name = {};  // or an alias ("crc32c"), for all that bear it and load
   bool optional = false;  // may be absent from this kernel
+  bool lacking = false;   // may be absent too, which is then told; where it is there it must load
 };
 
 struct ModuleToLoad {
@@ -42,12 +44,15 @@ struct ModuleToLoad {
 };
 
 // The files to load, each once, after what it needs. Modules that are built in are left out. Those
-// that only a softdep, an alias or an optional wish asks for are not required. The folder's name is
+// that only a softdep, an alias or an optional wish asks for are not required. Without a folder
+// there are none: all is built in. Those `lacking` that the kernel does not have are added to
+// `lacks`. The folder's name is
 // the release in messages. A folder without depmod's index files is indexed aside, which takes
 // seconds.
 // Failure(kUsage) if the kernel lacks a module that is not optional or a file that the index names,
 // if the folder holds no modules, or if depmod or modprobe refuses it.
 std::vector<ModuleToLoad> load_order(const std::filesystem::path& modules_dir,
-                                     const std::vector<WantedModule>& wanted);
+                                     const std::vector<WantedModule>& wanted,
+                                     std::set<std::string>* lacks = nullptr);
 
 }  // namespace faultline

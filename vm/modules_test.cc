@@ -107,6 +107,20 @@ TEST_F(ModulesFolder, AnOptionalOneMayBeAbsentARequiredOneNot) {
   EXPECT_NE(message.find("kernel 9.9-test has no module absent"), std::string::npos) << message;
 }
 
+TEST_F(ModulesFolder, WhatMayBeLackingIsToldAndElseRequired) {
+  add_example();
+  EXPECT_EQ(order_of({{.name = "xfs", .lacking = true}}), order_of({{"xfs"}}));
+  std::set<std::string> lacks;
+  const std::vector<ModuleToLoad> order = load_order(
+      root(), {{.name = "absent", .lacking = true}, {.name = "xfs", .lacking = true}}, &lacks);
+  EXPECT_EQ(order.size(), 3U);
+  EXPECT_EQ(lacks, std::set<std::string>{"absent"});
+}
+
+TEST_F(ModulesFolder, WithoutAFolderAllIsBuiltIn) {
+  EXPECT_TRUE(load_order("", {{"nd_pmem"}, {"xfs"}}).empty());
+}
+
 TEST_F(ModulesFolder, AWishLaterOnMakesAllThatItNeedsRequired) {
   add_example();
   EXPECT_EQ(order_of({{"nd_pmem", true}, {"nd_btt"}}), "libnvdimm nd_btt nd_pmem?");

@@ -4,17 +4,27 @@
 #include <fmt/format.h>
 
 #include <system_error>
+#include <vector>
 
 #include "cell/failure.h"
 #include "vm/bzimage.h"
+#include "vm/files.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
 namespace {
 
-// The modules folder of `release` at or below what the user gave.
+constexpr const char* kInName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kChecksumDigits = 8;
+
+// The modules folder of `release` at or below what the user gave; empty for none.
 fs::path find_modules(const fs::path& given, const std::string& release) {
   std::error_code ignored;
+  if (given.empty()) {
+    const fs::path installed = fs::path("/lib/modules") / release;
+    return fs::exists(installed / "modules.builtin", ignored) ? installed : fs::path();
+  }
   if (!fs::is_directory(given, ignored)) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("no modules folder {}; check --modules", given.string()));
@@ -34,24 +44,64 @@ fs::path find_modules(const fs::path& given, const std::string& release) {
                             given.string(), release, release));
 }
 
+// It stands in rows' names, in the names of files, and before '+' and '=' in options.
+void check_name(const std::string& name) {
+  if (!name.empty() && name.size() <= kLongestName && name.front() != '.' && name.front() != '-' &&
+      name.find_first_not_of(kInName) == std::string::npos) {
+    return;
+  }
+  throw Failure(ExitCode::kUsage,
+                fmt::format("'{}' cannot be a kernel's name: letters, digits, '.', '_' and '-', at "
+                            "most {}",
+                            name, kLongestName));
+}
+
 }  // namespace
 
-FetchedKernel kernel_from_path(const fs::path& bzimage, const fs::path& modules_dir) {
+std::optional<OwnKernel> own_kernel(const std::string& text) {
+  std::error_code ignored;
+  const std::size_t equals = text.find('=');
+  const std::size_t slash = text.find('/');
+  if (equals != std::string::npos && equals < slash && !fs::exists(text, ignored)) {
+    check_name(text.substr(0, equals));
+    return OwnKernel{.name = text.substr(0, equals), .path = text.substr(equals + 1)};
+  }
+  if (slash == std::string::npos) return std::nullopt;
+  return OwnKernel{.path = text};
+}
+
+std::string own_kernel_id(const fs::path& bzimage) {
+  std::string id = bzimage.filename().string().substr(0, kLongestName - kChecksumDigits - 1);
+  for (std::size_t at = 0; (at = id.find_first_not_of(kInName, at)) != std::string::npos;) {
+    id[at] = '_';
+  }
+  while (id.starts_with('.') || id.starts_with('-')) id.erase(0, 1);
+  return fmt::format("{}-{}", id.empty() ? "kernel" : id,
+                     sha256_of_file(bzimage).substr(0, kChecksumDigits));
+}
+
+FetchedKernel kernel_from_path(const fs::path& bzimage, const fs::path& modules_dir,
+                               const std::string& name) {
   const std::string build = bzimage_version_of_file(bzimage);
   const std::string release = build.substr(0, build.find(' '));
   const fs::path modules = find_modules(modules_dir, release);
   fs::path config;
   std::error_code ignored;
-  for (const fs::path& candidate : {bzimage.parent_path() / ("config-" + release),
-                                    modules / "config", modules / "build" / ".config"}) {
+  std::vector<fs::path> candidates = {bzimage.parent_path() / ("config-" + release)};
+  if (!modules.empty()) {
+    candidates.push_back(modules / "config");
+    candidates.push_back(modules / "build" / ".config");
+  }
+  for (const fs::path& candidate : candidates) {
     if (config.empty() && fs::is_regular_file(candidate, ignored)) config = candidate;
   }
-  return {.id = bzimage.string(),
+  return {.id = name.empty() ? own_kernel_id(bzimage) : name,
           .release = release,
           .build = build,
           .vmlinuz = bzimage,
           .modules_dir = modules,
-          .config = config};
+          .config = config,
+          .path = bzimage.string()};
 }
 
 }  // namespace faultline

@@ -3,15 +3,33 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "vm/kernel.h"
 
 namespace faultline {
 
+// A kernel as a user gives it: PATH, or NAME=PATH, by which name it then goes.
+struct OwnKernel {
+  std::string name = {};  // empty: none was given
+  std::string path = {};
+};
+// Nothing for a text that is no path: the name of a kernel that is known.
+std::optional<OwnKernel> own_kernel(const std::string& text);
+
+// What a kernel that was given without a name is called: its file's name and the beginning of its
+// checksum, so that one build has one name wherever it lies, and two builds of one release, or two
+// files called bzImage, have two. It holds letters, digits, '.', '_' and '-'.
+std::string own_kernel_id(const std::filesystem::path& bzimage);
+
 // The kernel of two paths. `modules_dir` may be the modules folder itself, or the place given
-// to `make modules_install` as INSTALL_MOD_PATH. Failure(kUsage), naming what is wrong, if the
-// file is no bzImage or the folder has no modules of that release.
+// to `make modules_install` as INSTALL_MOD_PATH. Without one it is /lib/modules/RELEASE, and where
+// there is none the kernel has all that it needs built in. Failure(kUsage), naming what is wrong,
+// if the file is no bzImage, the folder has no modules of that release, or the name is not one that
+// a result and its files can bear.
 FetchedKernel kernel_from_path(const std::filesystem::path& bzimage,
-                               const std::filesystem::path& modules_dir);
+                               const std::filesystem::path& modules_dir,
+                               const std::string& name = "");
 
 }  // namespace faultline

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRelease = "9.9.0-2-cloud-amd64";
 
-class OwnKernel : public testing::Test {
+class OwnKernels : public testing::Test {
  protected:
   void SetUp() override {
     write_file(bzimage(), fake_bzimage(std::string(kRelease) + " (me) #1"));
@@ -28,7 +28,7 @@ class OwnKernel : public testing::Test {
   TempDir dir_{fs::temp_directory_path()};
 };
 
-TEST_F(OwnKernel, TakesTheModulesFolderOrTheInstallRoot) {
+TEST_F(OwnKernels, TakesTheModulesFolderOrTheInstallRoot) {
   for (const fs::path& given : {modules(), modules() / "", modules().parent_path(), dir_.path()}) {
     const FetchedKernel kernel = kernel_from_path(bzimage(), given);
     EXPECT_EQ(kernel.release, kRelease);
@@ -38,19 +38,59 @@ TEST_F(OwnKernel, TakesTheModulesFolderOrTheInstallRoot) {
   }
 }
 
-TEST_F(OwnKernel, TakesAModulesFolderOfAnyPlainName) {
+TEST_F(OwnKernels, TakesAModulesFolderOfAnyPlainName) {
   fs::rename(modules(), dir_.path() / "my-modules");
   EXPECT_EQ(kernel_from_path(bzimage(), dir_.path() / "my-modules").modules_dir,
             dir_.path() / "my-modules");
 }
 
-TEST_F(OwnKernel, FindsTheConfigBesideIt) {
+TEST_F(OwnKernels, FindsTheConfigBesideIt) {
   write_file(dir_.path() / (std::string("config-") + kRelease), "");
   EXPECT_EQ(kernel_from_path(bzimage(), modules()).config,
             dir_.path() / (std::string("config-") + kRelease));
 }
 
-TEST_F(OwnKernel, SaysWhatIsWrong) {
+// "modules" of a folder that no machine has: what is built in needs none.
+TEST_F(OwnKernels, NeedsNoModulesFolder) {
+  const FetchedKernel kernel = kernel_from_path(bzimage(), "");
+  EXPECT_EQ(kernel.release, kRelease);
+  EXPECT_EQ(kernel.modules_dir, "");
+  EXPECT_EQ(kernel.config, "");
+}
+
+TEST_F(OwnKernels, HasAShortIdAndThePathApart) {
+  const std::string id = kernel_from_path(bzimage(), modules()).id;
+  EXPECT_EQ(id, "bzImage-" + sha256_of_file(bzimage()).substr(0, 8));
+  EXPECT_EQ(kernel_from_path(bzimage(), modules()).path, bzimage().string());
+  EXPECT_EQ(kernel_from_path(bzimage(), modules(), "mine").id, "mine");
+  // Another build of the same release, also called bzImage; and the same build elsewhere.
+  make_dirs(dir_.path() / "new");
+  write_file(dir_.path() / "new/bzImage", fake_bzimage(std::string(kRelease) + " (me) #2"));
+  EXPECT_NE(own_kernel_id(dir_.path() / "new/bzImage"), id);
+  fs::copy_file(bzimage(), dir_.path() / "new/bzImage", fs::copy_options::overwrite_existing);
+  EXPECT_EQ(own_kernel_id(dir_.path() / "new/bzImage"), id);
+  // No '+', which would plant a delay, and nothing that a file's name or a list cannot hold.
+  fs::copy_file(bzimage(), dir_.path() / "vmlinuz-6.9.0-rc1+g1a2b:x,y=z");
+  EXPECT_EQ(own_kernel_id(dir_.path() / "vmlinuz-6.9.0-rc1+g1a2b:x,y=z"),
+            "vmlinuz-6.9.0-rc1_g1a2b_x_y_z-" + sha256_of_file(bzimage()).substr(0, 8));
+}
+
+TEST_F(OwnKernels, IsGivenByItsPathAndMayHaveAName) {
+  EXPECT_FALSE(own_kernel("bookworm"));
+  EXPECT_FALSE(own_kernel("6.1.*"));
+  EXPECT_EQ(own_kernel("./old/bzImage")->path, "./old/bzImage");
+  EXPECT_EQ(own_kernel("./old/bzImage")->name, "");
+  EXPECT_EQ(own_kernel("mine=./new/bzImage")->name, "mine");
+  EXPECT_EQ(own_kernel("mine=./new/bzImage")->path, "./new/bzImage");
+  EXPECT_EQ(own_kernel("mine=bzImage")->path, "bzImage");
+  EXPECT_EQ(own_kernel("./a=b/bzImage")->name, "");
+  EXPECT_NE(usage_message([] { own_kernel("my kernel=./bzImage"); }).find("a kernel's name"),
+            std::string::npos);
+  EXPECT_NE(usage_message([] { own_kernel("a+1=./bzImage"); }).find("a kernel's name"),
+            std::string::npos);
+}
+
+TEST_F(OwnKernels, SaysWhatIsWrong) {
   const auto message = [](const fs::path& kernel, const fs::path& given) {
     return usage_message([&] { kernel_from_path(kernel, given); });
   };

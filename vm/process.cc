@@ -102,6 +102,10 @@ std::pair<Fd, Fd> socket_pair() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
+std::string path_through(const Fd& folder, const std::string& name) {
+  return fmt::format("/proc/{}/fd/{}/{}", ::getpid(), folder.get(), name);
+}
+
 Fd memory_file(const std::string& content) {
   Fd file(::memfd_create("faultline", MFD_CLOEXEC));
   if (!file) no_more("file in memory", errno);

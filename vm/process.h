@@ -40,6 +40,10 @@ class Fd {
 std::pair<Fd, Fd> socket_pair();
 // A file without a name that holds `content`. Failure(kVmFailed).
 Fd memory_file(const std::string& content);
+// A name in the folder, by way of our descriptor of it: short, however long the folder's own path
+// is. A socket's takes 107 bytes. Good as long as the descriptor is open, for us and those that we
+// start.
+std::string path_through(const Fd& folder, const std::string& name);
 // Every byte of a file from its start, wherever its offset is. After a read error it is what could
 // be read before.
 std::string content_of(const Fd& file);

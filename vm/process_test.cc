@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "vm/process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
+
+#include "vm/files.h"
 
 namespace faultline {
 namespace {
@@ -131,6 +137,26 @@ TEST(Process, DiesWithUsWhateverKillsUs) {
   EXPECT_TRUE(gone_soon(pid));
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+// The folder's own path would not fit a socket's address.
+TEST(PathThrough, IsShortWhereTheFoldersIsLong) {
+  const TempDir top(std::filesystem::temp_directory_path());
+  const std::filesystem::path deep = top.path() / std::string(100, 'a') / std::string(100, 'b');
+  make_dirs(deep);
+  const Fd folder(::open(deep.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::string path = path_through(folder, "tty");
+  sockaddr_un address{};
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  const auto* at = reinterpret_cast<const sockaddr*>(&address);
+  const Fd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(server.get(), at, sizeof address), 0);
+  ASSERT_EQ(::listen(server.get(), 1), 0);
+  EXPECT_TRUE(std::filesystem::exists(deep / "tty"));
+  const Fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(client.get(), at, sizeof address), 0);
 }
 
 TEST(MemoryFile, IsReadWholeWhateverItsOffset) {

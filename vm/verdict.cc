@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <csignal>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -57,8 +58,11 @@ constexpr std::size_t kTailLines = 20;
 // What a console line says about the kernel's health.
 struct Sign {
   std::string_view text;
-  std::optional<Verdict>
-      verdict;  // what a guest that failed has died of; none if the line is only a warning
+  // What a guest that failed has died of; none if the line is only a warning.
+  std::optional<Verdict> verdict;
+  // The line begins with it. A driver's message has its own name before it ("RETBleed: WARNING:
+  // Spectre v2 mitigation leaves CPU vulnerable"), and a healthy kernel prints some.
+  bool first = false;
 };
 // The first sign that the console shows decides: an oops is followed by a panic, and both may come
 // from lack of memory, so causes stand before what they cause.
@@ -75,7 +79,7 @@ constexpr std::array kSigns = {
     Sign{.text = "kernel BUG at", .verdict = Verdict::kKernelOops},
     Sign{.text = "Kernel panic - not syncing: panic_on_warn", .verdict = Verdict::kKernelOops},
     Sign{.text = "Kernel panic", .verdict = Verdict::kKernelPanic},
-    Sign{.text = "WARNING:", .verdict = std::nullopt},
+    Sign{.text = "WARNING:", .verdict = std::nullopt, .first = true},
     Sign{.text = "Call Trace:", .verdict = std::nullopt},
     Sign{.text = "INFO: task ", .verdict = std::nullopt},
     Sign{.text = "rcu_sched self-detected stall", .verdict = std::nullopt},
@@ -95,6 +99,27 @@ std::string cleaned(std::string_view line) {
   return out;
 }
 
+// A console line without the time, and the task or CPU, that a kernel may put before it.
+std::string_view without_time(std::string_view line) {
+  while (line.starts_with('[')) {
+    const std::size_t end = line.find(']');
+    if (end == std::string_view::npos) break;
+    line.remove_prefix(end + 1);
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  }
+  return line;
+}
+
+bool shows(std::string_view line, const Sign& sign) {
+  if (sign.first) return without_time(line).starts_with(sign.text);
+  // A word of its own: "DEBUG:" is no "BUG:".
+  for (std::size_t at = line.find(sign.text); at != std::string_view::npos;
+       at = line.find(sign.text, at + 1)) {
+    if (at == 0 || std::isalnum(static_cast<unsigned char>(line[at - 1])) == 0) return true;
+  }
+  return false;
+}
+
 template <typename Visit>
 void each_line(std::string_view text, Visit visit) {
   while (!text.empty()) {
@@ -111,11 +136,24 @@ std::optional<std::pair<Verdict, std::string>> console_verdict(std::string_view 
     if (!sign.verdict) continue;
     std::string found;
     each_line(console, [&](const std::string& line) {
-      if (found.empty() && line.find(sign.text) != std::string::npos) found = line;
+      if (found.empty() && shows(line, sign)) found = line;
     });
     if (!found.empty()) return std::pair{*sign.verdict, found};
   }
   return std::nullopt;
+}
+
+// The last that a guest said which came to no result: its first process's own words, or, if it did
+// not get so far, its kernel's.
+std::string last_words(const Evidence& evidence) {
+  std::string own;
+  std::string last;
+  each_line(evidence.console, [&](const std::string& line) {
+    if (line.starts_with("faultline: ")) own = line;
+    if (!without_time(line).starts_with("reboot:")) last = line;
+  });
+  if (own.empty() && evidence.stage <= Stage::kReady) own = last;
+  return own.empty() ? "" : "; its last words: " + own;
 }
 
 // Whether QEMU complains of a saved state. It may read one before it answers at all, so the stage
@@ -222,8 +260,8 @@ Finding finding_of(const Evidence& evidence, ExitCode& code) {
     if (evidence.overdue_s > 0) {
       return {
           Verdict::kHang,
-          fmt::format("no sign of life within {:g} s; if the host is only slow, raise the limit",
-                      evidence.overdue_s)};
+          fmt::format("no sign of life within {:g} s; if the host is only slow, raise the limit{}",
+                      evidence.overdue_s, last_words(evidence))};
     }
   }
   if (evidence.damaged_frames > 0) {
@@ -236,7 +274,9 @@ Finding finding_of(const Evidence& evidence, ExitCode& code) {
   }
   if (evidence.done && !finished)
     return {Verdict::kNoDone, "the guest did not power off by itself"};
-  if (!finished) return {Verdict::kNoDone, "the guest went away without sending `done`"};
+  if (!finished) {
+    return {Verdict::kNoDone, "the guest went away without sending `done`" + last_words(evidence)};
+  }
   return {};
 }
 
@@ -267,9 +307,8 @@ std::string qemu_reason(std::string_view output) {
 std::vector<std::string> kernel_warnings(std::string_view console) {
   std::vector<std::string> found;
   each_line(console, [&](const std::string& line) {
-    const bool bad = std::any_of(kSigns.begin(), kSigns.end(), [&](const Sign& sign) {
-      return line.find(sign.text) != std::string::npos;
-    });
+    const bool bad = std::any_of(kSigns.begin(), kSigns.end(),
+                                 [&](const Sign& sign) { return shows(line, sign); });
     if (bad && found.size() < kTailLines) found.push_back(line);
   });
   return found;

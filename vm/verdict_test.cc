@@ -223,6 +223,44 @@ TEST(Judge, WarningsOfAHealthyGuestAreKept) {
                 "[ 1.1] WARNING: CPU: 0 PID: 9 at fs/iomap/iter.c:35 iomap_iter+0x1/0x2"}));
 }
 
+// Lines that healthy kernels print: a mitigation's on KVM, a driver's.
+TEST(KernelWarnings, AreTheKernelsOwnAndNotADriversWord) {
+  EXPECT_TRUE(kernel_warnings("[    0.1] RETBleed: WARNING: Spectre v2 mitigation leaves CPU "
+                              "vulnerable to RETBleed attacks, data leaks possible!\r\n"
+                              "[    0.2] Spectre V2 : WARNING: Unprivileged eBPF is enabled\r\n"
+                              "[    0.3] nd_pmem DEBUG: no label\r\n")
+                  .empty());
+  for (const char* line : {"WARNING: CPU: 0 PID: 9 at fs/iomap/iter.c:35 iomap_iter+0x1/0x2",
+                           "[    3.1] WARNING: CPU: 0 PID: 9 at fs/dax.c:3 dax_x+0x1/0x2",
+                           "[    3.1][    T9] WARNING: fs/dax.c:3 at dax_x+0x1/0x2, CPU#0: init/1",
+                           "[    3.1] WARNING: possible circular locking dependency detected",
+                           "[    3.1] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
+                           "[    3.1] XFS (pmem0): Internal error x at line 3"}) {
+    EXPECT_EQ(kernel_warnings(line), std::vector<std::string>{line});
+  }
+}
+
+TEST(Judge, TheLastWordsOfAGuestThatDiesEarlyAreInTheMessage) {
+  Evidence evidence;
+  evidence.stage = Stage::kBoot;
+  evidence.exit = ExitStatus{};
+  evidence.console =
+      "[    0.9] Run /init as init process\r\n"
+      "faultline: ioperm: Function not implemented\r\n"
+      "[    1.0] reboot: Power down\r\n";
+  EXPECT_EQ(judge(evidence).message,
+            "no done (boot): the guest went away without sending `done`; its last words: "
+            "faultline: ioperm: Function not implemented");
+  evidence.console = "[    0.9] Run /init as init process\r\n[    1.0] reboot: Power down\r\n";
+  EXPECT_EQ(judge(evidence).message,
+            "no done (boot): the guest went away without sending `done`; its last words: "
+            "[    0.9] Run /init as init process");
+  evidence.overdue_s = 60;
+  EXPECT_EQ(judge(evidence).message,
+            "hang (boot): no sign of life within 60 s; if the host is only slow, raise the limit; "
+            "its last words: [    0.9] Run /init as init process");
+}
+
 TEST(Judge, AFailureKeepsTheLastTwentyLines) {
   Evidence evidence = running_cell();
   for (int i = 0; i < 50; ++i) evidence.console += "line " + std::to_string(i) + "\r\n\r\n";

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "harness/contest.h"
+#include "harness/mapping.h"
 
 namespace faultline {
 namespace {
@@ -23,7 +24,7 @@ bool touch_mmap(Toucher& /*t*/, uint64_t /*n*/) {
 bool map_anonymous(Toucher& t) {
   void* at = mmap(nullptr, kArea, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   t.map = static_cast<char*>(at);
-  return at != MAP_FAILED && madvise(at, kArea, MADV_NOHUGEPAGE) == 0;
+  return at != MAP_FAILED && forbid_huge_pages(t.map, kArea);
 }
 
 bool touch_anonymous(Toucher& t, uint64_t n) {
@@ -55,7 +56,7 @@ bool map_other(Toucher& t) {
   if (fsync(t.other) != 0) return false;
   void* at = mmap(nullptr, kArea, PROT_READ | PROT_WRITE, MAP_SHARED, t.other, 0);
   t.map = static_cast<char*>(at);
-  return at != MAP_FAILED && madvise(at, kArea, MADV_NOHUGEPAGE) == 0;
+  return at != MAP_FAILED && forbid_huge_pages(t.map, kArea);
 }
 
 bool open_directory(Toucher& t) {

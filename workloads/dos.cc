@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "harness/contest.h"
+#include "harness/mapping.h"
 
 namespace faultline {
 namespace {
@@ -21,7 +22,7 @@ bool map_room(Toucher& t) {
                    t.fd, t.room);
   if (map == MAP_FAILED) return false;
   t.map = static_cast<char*>(map);
-  return madvise(t.map, static_cast<size_t>(t.room_bytes), MADV_NOHUGEPAGE) == 0;
+  return forbid_huge_pages(t.map, static_cast<size_t>(t.room_bytes));
 }
 
 // Fresh pages, as far as there are any: each allocates a block.

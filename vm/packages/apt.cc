@@ -218,7 +218,7 @@ Stanza options_of(const fs::path& file, std::size_t number) {
 }  // namespace
 
 std::vector<AptSource> system_sources(const fs::path& etc_apt) {
-  const TempDir scratch(fs::temp_directory_path());
+  const TempDir scratch(temp_dir());
   const fs::path empty = scratch.path();
   make_dirs(empty / "state" / "lists" / "partial");
   write_file(empty / "apt.conf", kConfiguration);
@@ -318,7 +318,7 @@ std::string apt_complaint(const std::string& error_output) {
 std::vector<std::string> sorted_versions(const std::vector<std::string>& versions) {
   if (versions.size() < 2) return versions;
   // One package of all these versions, which apt-cache shows the newest first.
-  const TempDir scratch(fs::temp_directory_path());
+  const TempDir scratch(temp_dir());
   std::string index;
   for (const std::string& version : versions) {
     index += fmt::format("Package: sorted\nVersion: {}\nArchitecture: amd64\n\n", version);

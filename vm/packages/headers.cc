@@ -65,6 +65,12 @@ std::optional<KernelHeaders> load_headers(const FetchedKernel& kernel, const fs:
 // The user's own kernel: what `make modules_install` leaves behind.
 KernelHeaders own_headers(const FetchedKernel& kernel) {
   std::error_code error;
+  if (kernel.modules_dir.empty()) {
+    throw Failure(ExitCode::kSkipped,
+                  fmt::format("no headers of {}: without a modules folder nothing says where it "
+                              "was built; give --modules",
+                              kernel.release));
+  }
   const fs::path build = fs::canonical(kernel.modules_dir / "build", error);
   if (error || !is_whole(build)) {
     throw Failure(ExitCode::kSkipped,
@@ -152,7 +158,9 @@ nlohmann::json unpack_headers(const FetchedKernel& kernel, const std::vector<Apt
 }  // namespace
 
 bool have_headers(const FetchedKernel& kernel, const fs::path& cache) {
-  if (kernel.package.empty()) return is_whole(kernel.modules_dir / "build");
+  if (kernel.package.empty()) {
+    return !kernel.modules_dir.empty() && is_whole(kernel.modules_dir / "build");
+  }
   const CacheEntry entry = entry_of(kernel, cache);
   return entry
       .find<KernelHeaders>(
