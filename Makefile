@@ -6,7 +6,7 @@ KERNELS ?= bookworm
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
+.PHONY: help deps build command bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
   sanitize mutants docs clean
 
 help:            ## this list
@@ -18,6 +18,10 @@ deps:            ## install what is missing (apt; asks nothing)
 build: deps      ## build/faultline and the tests
 	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -Wno-dev >/dev/null
 	@cmake --build $(BUILD)
+
+command: deps    ## build/faultline alone, without the tests: half the time
+	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -Wno-dev >/dev/null
+	@cmake --build $(BUILD) --target faultline
 
 bench: build     ## everything once, in short, with a report: 10 minutes, writes out/
 	@tools/bench $(FAULTLINE) $(OUT) $(KERNELS)

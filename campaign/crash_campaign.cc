@@ -82,6 +82,7 @@ class CrashCampaign {
   const CommandContext& context_;
   ProgressLine progress_;
   fs::path cache_;
+  fs::path plugin_;  // of QEMU's, which logs what the guest stores
   std::unique_ptr<StateCache> states_;
   std::map<std::string, std::vector<std::string>> fsck_;  // by file system
   nlohmann::json result_context_;
@@ -157,12 +158,6 @@ void CrashCampaign::prepare() {
                               options_.points, options_.points - 1));
   }
   claim_output(options_.out, kCrashName, options_.force);
-  std::error_code error;
-  const fs::path plugin = context_.guest_binary.parent_path() / kPmemLogPlugin;
-  if (!fs::exists(plugin, error)) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is missing; run `make build`", plugin.string()));
-  }
   cache_ = cache_dir();
   make_dirs(cache_);
   remove_left_temp_dirs(cache_ / "unfinished");
@@ -181,6 +176,13 @@ void CrashCampaign::prepare() {
   result_context_ =
       result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
   result_context_["qemu"] = qemu_context();
+  plugin_ = context_.guest_binary.parent_path() /
+            pmem_log_plugin(result_context_["qemu"]["version"].get<std::string>());
+  std::error_code error;
+  if (!fs::exists(plugin_, error)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is missing; run `make build`", plugin_.string()));
+  }
   for (const FetchedKernel& kernel :
        obtain_kernels(options_.kernel, options_.modules, cache_, say)) {
     plan(kernel);
@@ -213,9 +215,8 @@ GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
   GuestJob job;
   job.spec = test.spec;
   job.spec.memory_file = memory.path();
-  const fs::path plugin = context_.guest_binary.parent_path() / kPmemLogPlugin;
   job.spec.qemu_parameters = {
-      "-plugin", fmt::format("{},ram={},low={},pmem={},out={}", option_value(plugin.string()),
+      "-plugin", fmt::format("{},ram={},low={},pmem={},out={}", option_value(plugin_.string()),
                              option_value(memory.path()), test.spec.ram_mib, test.spec.pmem_mib,
                              option_value(folder.string()))};
   job.mode = GuestMode::kRestore;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "cell/axes.h"
 #include "cell/row.h"
@@ -20,7 +21,7 @@ Names ids_of(const json& rows) {
   return ids;
 }
 
-const json& row_called(const json& rows, const std::string& id) {
+const json& row_called(const json& rows, std::string_view id) {
   const auto found =
       std::find_if(rows.begin(), rows.end(), [&](const json& row) { return row.at("id") == id; });
   EXPECT_NE(found, rows.end()) << id;

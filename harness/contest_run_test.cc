@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <string_view>
 #include <thread>
 
 #include "harness/clock.h"
@@ -32,11 +33,11 @@ double host_ns_per_tick() {
   return ns.count() / static_cast<double>(read_ticks() - ticks);
 }
 
-const TouchKind& kind_named(const WorkloadCode& code, const std::string& id) {
+const TouchKind& kind_named(const WorkloadCode& code, std::string_view id) {
   for (const TouchKind& kind : code.kinds) {
     if (id == kind.id) return kind;
   }
-  throw std::runtime_error("no kind " + id);
+  throw std::runtime_error(fmt::format("no kind {}", id));
 }
 
 // A file as an attacker finds it: the victim's pages, its own written part, a hole.

@@ -26,6 +26,16 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000U + static_cast<uint64_t>(ts.tv_nsec);
 }
 
+// Why a run was ended; Google Benchmark has other words for it since 1.8.
+template <typename Run>
+std::string error_of(const Run& run) {
+  if constexpr (requires { run.error_occurred; }) {
+    return run.error_occurred ? run.error_message : "";
+  } else {
+    return run.skipped != 0 ? run.skip_message : "";
+  }
+}
+
 // Keeps what Google Benchmark says of the run, prints nothing.
 class Collector : public benchmark::BenchmarkReporter {
  public:
@@ -33,7 +43,7 @@ class Collector : public benchmark::BenchmarkReporter {
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       iterations += run.iterations;
-      if (run.error_occurred) error = run.error_message;
+      if (const std::string why = error_of(run); !why.empty()) error = why;
     }
   }
   int64_t iterations = 0;

@@ -112,10 +112,10 @@ std::string probe_program(const std::string& text) {
   put(18, static_cast<std::uint32_t>(text.size()));
   put(24, wire::kResultPort);
 
-  std::string out(kHead, '\0');
+  std::string out(kHead + code.size(), '\0');
   std::memcpy(out.data(), &file, sizeof file);
   std::memcpy(&out.at(sizeof file), &segment, sizeof segment);
-  out.append(code.begin(), code.end());
+  std::memcpy(&out.at(kHead), code.data(), code.size());
   return out + text;
 }
 

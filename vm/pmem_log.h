@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace faultline {
 
@@ -38,6 +40,9 @@ static_assert(sizeof(PmemPage) == 8 + kPmemPage);
 inline constexpr char kPmemLogFile[] = "log";      // of PmemRecord
 inline constexpr char kPmemBeginFile[] = "begin";  // of PmemPage
 inline constexpr char kPmemEndFile[] = "end";      // of PmemPage
-inline constexpr char kPmemLogPlugin[] = "libfaultline_pmem_log.so";
+
+// The plugin's file that a QEMU takes, by the first line of its --version; it lies beside the
+// command.
+std::string pmem_log_plugin(std::string_view qemu_version);
 
 }  // namespace faultline

@@ -4,8 +4,10 @@
 // Arguments: ram=FILE, which backs the guest's RAM; low=MIB of it below 4 GiB; pmem=MIB of it from
 // 4 GiB on; out=FOLDER. QEMU calls it from the one thread of its virtual CPU.
 //
-// Debian has no package of qemu-plugin.h: what of its interface (version 1, QEMU 4.2 to 8.2) is
-// used stands below.
+// Debian has no package of qemu-plugin.h: what of its interface is used stands below. A plugin can
+// name one version of it, which QEMU refuses if it is too old or too new: this file is built twice.
+// FAULTLINE_PLUGIN_INTERFACE is 1 (QEMU 4.2 to 8.2) or 2 (9.0 and later, which have had 2 and more
+// so far and take 2 all the same).
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,8 +42,20 @@ void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, faultline_tb_cal
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, faultline_exit_callback callback, void*);
 std::size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb* tb);
 qemu_plugin_insn* qemu_plugin_tb_get_insn(const qemu_plugin_tb* tb, std::size_t index);
+#if FAULTLINE_PLUGIN_INTERFACE == 1
 void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb* tb, qemu_plugin_op op, void* at,
                                               std::uint64_t value);
+#else
+struct qemu_plugin_scoreboard;  // an element of each virtual CPU
+struct qemu_plugin_u64 {
+  qemu_plugin_scoreboard* score;
+  std::size_t offset;
+};
+qemu_plugin_scoreboard* qemu_plugin_scoreboard_new(std::size_t element);
+void* qemu_plugin_scoreboard_find(qemu_plugin_scoreboard* score, unsigned vcpu);
+void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(qemu_plugin_tb* tb, qemu_plugin_op op,
+                                                       qemu_plugin_u64 at, std::uint64_t value);
+#endif
 void qemu_plugin_register_vcpu_mem_cb(qemu_plugin_insn* insn, faultline_memory_callback callback,
                                       qemu_plugin_cb_flags flags, qemu_plugin_mem_rw rw,
                                       void* data);
@@ -51,7 +65,7 @@ bool qemu_plugin_hwaddr_is_io(const qemu_plugin_hwaddr* address);
 std::uint64_t qemu_plugin_hwaddr_phys_addr(const qemu_plugin_hwaddr* address);
 
 #define FAULTLINE_EXPORT __attribute__((visibility("default")))
-FAULTLINE_EXPORT int qemu_plugin_version = 1;
+FAULTLINE_EXPORT int qemu_plugin_version = FAULTLINE_PLUGIN_INTERFACE;
 FAULTLINE_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void* info, int argc,
                                          char** argv);
 }
@@ -66,8 +80,12 @@ struct Log {
   std::uint64_t low = 0;
   std::uint64_t pmem = 0;
   std::FILE* out = nullptr;  // open between the words kBegin and kEnd
-  std::uint64_t instructions = 0;
-  std::uint64_t told = 0;  // how many of them the log tells already
+#if FAULTLINE_PLUGIN_INTERFACE == 1
+  std::uint64_t executed = 0;
+#else
+  qemu_plugin_u64 executed = {};
+#endif
+  std::uint64_t told = 0;  // how many executed instructions the log tells already
 };
 Log g;  // NOLINT: QEMU gives callbacks no place of their own
 
@@ -76,23 +94,45 @@ Log g;  // NOLINT: QEMU gives callbacks no place of their own
   std::_Exit(1);
 }
 
+// Counts the instructions that the guest executes, from the block `tb` on.
+void count_block(qemu_plugin_tb* tb, std::size_t instructions) {
+#if FAULTLINE_PLUGIN_INTERFACE == 1
+  qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &g.executed,
+                                           instructions);
+#else
+  qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(tb, QEMU_PLUGIN_INLINE_ADD_U64, g.executed,
+                                                    instructions);
+#endif
+}
+
+std::uint64_t executed() {
+#if FAULTLINE_PLUGIN_INTERFACE == 1
+  return g.executed;
+#else
+  return *static_cast<std::uint64_t*>(qemu_plugin_scoreboard_find(g.executed.score, 0));
+#endif
+}
+
 // The offset of an address in the file that backs the guest's RAM; past the file's end if the
-// address is no RAM. What QEMU
-// calls a physical address here is an offset into all memory that it has given the guest, of which
-// RAM is the first (plugins/api.c, qemu_plugin_hwaddr_phys_addr()).
+// address is no RAM. What QEMU calls a physical address here (plugins/api.c,
+// qemu_plugin_hwaddr_phys_addr()) is one from 8.2 on: the pmem begins at 4 GiB. Before, it is an
+// offset into all memory that QEMU has given the guest, of which the file is the first.
 std::uint64_t offset_of(qemu_plugin_meminfo_t info, std::uint64_t address) {
+  constexpr std::uint64_t kHigh = std::uint64_t{4} << 30;
   const qemu_plugin_hwaddr* where = qemu_plugin_get_hwaddr(info, address);
   if (where == nullptr || qemu_plugin_hwaddr_is_io(where)) return UINT64_MAX;
-  return qemu_plugin_hwaddr_phys_addr(where);
+  const std::uint64_t at = qemu_plugin_hwaddr_phys_addr(where);
+  return at < kHigh ? at : at - kHigh + g.low;
 }
 
 void put(std::uint64_t value, std::uint64_t offset, unsigned kind) {
   PmemRecord record;
   record.value = value;
   record.where = static_cast<std::uint32_t>(offset) | kind << PmemRecord::kOffsetBits;
+  const std::uint64_t now = executed();
   record.instructions =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(g.instructions - g.told, UINT32_MAX));
-  g.told = g.instructions;
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(now - g.told, UINT32_MAX));
+  g.told = now;
   if (std::fwrite(&record, sizeof record, 1, g.out) != 1) give_up("log");
 }
 
@@ -118,7 +158,7 @@ void on_word(std::uint64_t word) {
     dump(kPmemBeginFile);
     g.out = std::fopen((g.folder + "/" + kPmemLogFile).c_str(), "we");
     if (g.out == nullptr) give_up(kPmemLogFile);
-    g.told = g.instructions;
+    g.told = executed();
   }
   if (g.out == nullptr) return;
   put(word, 0, PmemRecord::kWord);
@@ -159,7 +199,7 @@ void on_store(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t addre
 
 void on_translate(qemu_plugin_id_t /*id*/, qemu_plugin_tb* tb) {
   const std::size_t count = qemu_plugin_tb_n_insns(tb);
-  qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &g.instructions, count);
+  count_block(tb, count);
   for (std::size_t i = 0; i < count; ++i) {
     qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(tb, i), on_store,
                                      QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_W, nullptr);
@@ -204,6 +244,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void* /*info*/, int argc, cha
   void* ram = ::mmap(nullptr, g.low + g.pmem, PROT_READ, MAP_SHARED, g.ram_file, 0);
   if (ram == MAP_FAILED) return -1;
   g.ram = static_cast<const unsigned char*>(ram);
+#if FAULTLINE_PLUGIN_INTERFACE != 1
+  g.executed = {.score = qemu_plugin_scoreboard_new(sizeof(std::uint64_t)), .offset = 0};
+#endif
   qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
   qemu_plugin_register_atexit_cb(id, on_exit, nullptr);
   return 0;
