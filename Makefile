@@ -18,10 +18,12 @@ deps:            ## install what is missing (apt; asks nothing)
 build: deps      ## build/faultline and the tests
 	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -Wno-dev >/dev/null
 	@cmake --build $(BUILD)
+	@tools/pinned-guest $(FAULTLINE) $(BUILD)
 
 command: deps    ## build/faultline alone, without the tests: half the time
 	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -Wno-dev >/dev/null
 	@cmake --build $(BUILD) --target faultline
+	@tools/pinned-guest $(FAULTLINE) $(BUILD)
 
 bench: build     ## everything once, in short, with a report: 10 minutes, writes out/
 	@tools/bench $(FAULTLINE) $(OUT) $(KERNELS)

@@ -19,6 +19,10 @@ CommandContext make_context(int argc, char** argv, const std::atomic<bool>& inte
   std::error_code error;
   const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
   context.guest_binary = here / "faultline-guest";
+  std::error_code ignored;
+  if (fs::exists(here / "pinned/faultline-guest", ignored)) {
+    context.image_binary = here / "pinned/faultline-guest";
+  }
   // In a build folder these are in the source tree above it; installed, under share/.
   const auto folder_with = [&](const char* folder, const char* file) {
     for (const char* above : {"..", "../share/faultline"}) {

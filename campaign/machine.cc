@@ -116,7 +116,9 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   ImageSpec spec;
   spec.files = more.files;
   spec.executables = more.executables;
-  spec.executables.push_back({wire::kGuestBinary, context.guest_binary});
+  spec.executables.push_back({wire::kGuestBinary, context.image_binary.empty()
+                                                      ? context.guest_binary
+                                                      : context.image_binary});
   // The order in which the kernel needs them; what a kernel has built in is left out.
   std::vector<WantedModule> wanted = {{"qemu_fw_cfg", false}, {"libnvdimm", false},
                                       {"nd_btt", true},       {"nd_pmem", false},

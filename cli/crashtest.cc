@@ -46,10 +46,14 @@ void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t s
         "{:<8} {:<17} {:<9} {:>6} {:>8} {:>5} {:>9} {:>4} {}\n", row["fs"].get<std::string>(),
         row["strategy"].get<std::string>(), row["state"].get<std::string>(),
         row["checked"].get<std::size_t>(), count("promised", "pages"),
-        count("lost", "pages") + count("lost", "torn") + count("lost", "size") +
-            count("lost", "mtime"),
-        left, left == 0 ? "-" : fmt::format("{}%", count("unpromised", "survived") * 100 / left),
+        count("lost", "pages") + count("lost", "torn"), left, left == 0 ? "-" : fmt::format("{}%", count("unpromised", "survived") * 100 / left),
         row["status"].get<std::string>());
+    const std::uint64_t sizes = count("lost", "size");
+    const std::uint64_t mtimes = count("lost", "mtime");
+    if (sizes + mtimes != 0) {
+      fmt::print("  also lost: {} of {} sizes, {} of {} mtimes\n", sizes, count("promised", "size"),
+                 mtimes, count("promised", "mtime"));
+    }
   }
 }
 

@@ -10,6 +10,7 @@
 #include "campaign/progress.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
+#include "vm/packages/guest_root.h"
 #include "vm/strategy_module.h"
 
 namespace faultline {
@@ -63,6 +64,7 @@ Verb add_kernels(CLI::App& app) {
     std::vector<std::string> names;
     CLI::App* fetch = nullptr;
     CLI::App* module = nullptr;
+    CLI::App* compiler = nullptr;
     std::string source;
   };
   auto options = std::make_shared<Options>();
@@ -94,8 +96,21 @@ Verb add_kernels(CLI::App& app) {
   options->module->add_option("--source", options->source,
                               "folder of its sources (default: kmod/)");
   options->module->add_flag("--json", options->json, "as JSON");
+  options->compiler = kernels->add_subcommand(
+      "compiler", "Fetch what builds the guest's own binary; print its folder");
+  options->compiler->footer(
+      "A root file system of the suite that all guests' user space is of, with its compilers.\n"
+      "tools/pinned-guest builds in it where this machine is of another suite.");
   return {kernels, [options](const CommandContext& context) {
             const auto cache = cache_dir();
+            if (options->compiler->parsed()) {
+              make_dirs(cache);
+              ProgressLine progress(false);
+              const auto root =
+                  fetch_guest_compiler(cache, [&](const std::string& line) { progress.say(line); });
+              fmt::print("{}\n", root.string());
+              return ExitCode::kPass;
+            }
             if (options->module->parsed()) {
               if (options->names.empty()) options->names = {kernel_table().front().id};
               return build_modules(

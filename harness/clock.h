@@ -5,6 +5,7 @@
 #include <x86intrin.h>
 
 #include <cstdint>
+#include <ctime>
 
 namespace faultline {
 
@@ -18,6 +19,23 @@ inline uint32_t read_short_ticks() {
   uint32_t low = 0;
   asm volatile("rdtsc" : "=a"(low) : : "edx");
   return low;
+}
+
+// The kernel's clock tick, 1/CONFIG_HZ, in ns: the grain of the coarse clock (TICK_NSEC;
+// kernel/time/posix-timers.c, posix_get_coarse_res(), 5.10 to 7.3).
+inline uint64_t clock_tick_ns() {
+  timespec grain{};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &grain);
+  return static_cast<uint64_t>(grain.tv_sec) * 1'000'000'000U +
+         static_cast<uint64_t>(grain.tv_nsec);
+}
+
+// Sleeps for two ticks and a bit: the coarse clock, which stamps mtime (fs/inode.c,
+// current_time()), has then moved for certain.
+inline void sleep_past_tick() {
+  const uint64_t ns = 2 * clock_tick_ns() + 1'000'000;
+  const timespec pause{0, static_cast<long>(ns)};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
 }
 
 }  // namespace faultline

@@ -31,9 +31,8 @@ namespace {
 constexpr uint64_t kWarmup = 16;  // stores on pages of their own, before the start
 // Pages of the hole that each toucher has for itself.
 constexpr uint64_t kRoomPages = 4096;
-// All runs start at the same phase of the clock tick (CONFIG_HZ=250), and no sooner than this after
-// everybody is ready.
-constexpr uint64_t kTickNs = 4'000'000;
+// All runs start at the same phase of the clock tick, and no sooner than this after everybody is
+// ready.
 constexpr uint64_t kStartNs = 1'000'000;
 // A party that is not ready by then will not be.
 constexpr int kReadyMs = 60'000;
@@ -392,7 +391,7 @@ void ContestRun::take_faults() {
 // deadline or for the victim's end.
 void ContestRun::await() {
   const uint64_t begun = read_ticks();
-  const uint64_t limit = ticks_of(kStartNs + 2 * kTickNs + spec_.run_deadline_ns);
+  const uint64_t limit = ticks_of(kStartNs + 2 * clock_tick_ns() + spec_.run_deadline_ns);
   const uint64_t fault_limit = ticks_of(spec_.fault_deadline_ns);
   sigset_t child;
   sigemptyset(&child);
@@ -466,7 +465,8 @@ ContestFigures ContestRun::run() {
   }
   victim_ = fork_party([&] { take_faults(); });
   await_ready();
-  const uint64_t start = (now_ns() + kStartNs) / kTickNs * kTickNs + kTickNs + kStartNs / 2;
+  const uint64_t tick = clock_tick_ns();
+  const uint64_t start = (now_ns() + kStartNs) / tick * tick + tick + kStartNs / 2;
   for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.put(start);
   await();
   const bool finished = shared_.finished;

@@ -25,6 +25,7 @@
 #include "cell/cell.h"
 #include "cell/failure.h"
 #include "cell/strategy.h"
+#include "harness/clock.h"
 #include "harness/crash_page.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
@@ -39,10 +40,8 @@ using wire::CrashWord;
 
 // The file grows by as many pages at a time, unless it was made in full beforehand.
 constexpr uint64_t kGrowth = 16;
-// One page in so many is written after a pause of two clock ticks (4 ms each) and a bit: the clock
-// that stamps mtime moves on in it.
+// One page in so many is written after a pause in which the clock that stamps mtime moves on.
 constexpr unsigned kPauseOneIn = 4;
-constexpr long kPauseNs = 9'000'000;
 
 [[noreturn]] void fail(const std::string& what) {
   throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", what, std::strerror(errno)));
@@ -194,10 +193,7 @@ void PageWriter::tell_mtime(bool promised) {
 
 void PageWriter::write_page(uint16_t page, uint16_t sequence) {
   const uint64_t at = page * kPageSize;
-  if (random_() % kPauseOneIn == 0) {
-    const timespec pause{0, kPauseNs};
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
-  }
+  if (random_() % kPauseOneIn == 0) sleep_past_tick();
   if (base_ != nullptr && size_ < at + kPageSize) {
     size_ = std::min((at / kPageSize / kGrowth + 1) * kGrowth * kPageSize, bytes_);
     if (ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) fail("ftruncate");

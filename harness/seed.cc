@@ -18,7 +18,6 @@
 namespace faultline {
 namespace {
 
-constexpr uint64_t kTickNs = 4'000'000;
 constexpr uint64_t kMoreWarmup = 32;
 constexpr uint64_t kMemoryPages = 2048;
 constexpr uint64_t kPadBlocks = 4096;
@@ -45,18 +44,22 @@ bool varies(const Cell& cell, const char* accident) {
 void make_file(const std::string& path, uint64_t bytes, bool sync) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) fail(path);
-  const bool made = (bytes == 0 || fallocate(fd, 0, 0, static_cast<off_t>(bytes)) == 0) &&
-                    (!sync || fsync(fd) == 0);
+  // Writes a byte to each block where the file system cannot preallocate (ext2).
+  const int refused = bytes == 0 ? 0 : posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  const bool made = refused == 0 && (!sync || fsync(fd) == 0);
+  const int why = refused != 0 ? refused : errno;
   close(fd);
+  errno = why;
   if (!made) fail(path);
 }
 
 }  // namespace
 
-uint64_t tick_phase_ns(const Cell& cell) {
+uint64_t tick_phase_ns(const Cell& cell, uint64_t tick_ns) {
   if (!varies(cell, kVaryTick)) return 0;
   // Multiples of the golden ratio spread any number of seeds evenly over the tick.
-  return (cell.seed + 1) * 2'472'136 % kTickNs;
+  constexpr uint64_t kMillionths = 618'034;
+  return (cell.seed + 1) * (tick_ns * kMillionths / 1'000'000) % tick_ns;
 }
 
 uint64_t more_warmup(const Cell& cell) {

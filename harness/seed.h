@@ -12,9 +12,9 @@
 
 namespace faultline {
 
-// Time by which the measured part starts later against the clock tick: below 4 ms, the longest
-// tick of a distribution kernel (CONFIG_HZ=250; 1000 divides it).
-uint64_t tick_phase_ns(const Cell& cell);
+// Time by which the measured part starts later against the clock tick, below `tick_ns`, which is
+// the tick's length (harness/clock.h).
+uint64_t tick_phase_ns(const Cell& cell, uint64_t tick_ns);
 
 // Touches of the warm-up beyond the usual ones, below 32: where in page table and extent the
 // measured ones begin.

@@ -13,6 +13,7 @@
 #include <ctime>
 
 #include "cell/failure.h"
+#include "harness/clock.h"
 #include "harness/mapping.h"
 
 namespace faultline {
@@ -23,10 +24,6 @@ int64_t mtime_ns(int fd) {
   if (fstat(fd, &st) != 0) return 0;
   return st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
 }
-
-// Two ticks at the slowest clock in use (HZ=250: 4 ms) and a bit: the coarse clock, which stamps
-// mtime (fs/inode.c, current_time()), has then moved for certain.
-constexpr long kPauseNs = 9'000'000;
 
 }  // namespace
 
@@ -151,8 +148,7 @@ void Lane::pause_for_tick() {
     const int error = spec_.unrelated->dirty();
     if (error != 0 && counts_.error == 0) counts_.error = error;
   } else {
-    const timespec pause{0, kPauseNs};
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+    sleep_past_tick();
   }
   // next() takes all between two stretches for the sync's: give the pause back.
   const uint64_t paused = read_ticks() - start;

@@ -327,7 +327,7 @@ std::vector<Library> library_closure(const fs::path& executable, const fs::path&
   if (output.status != 0) {
     throw Failure(
         ExitCode::kUsage,
-        fmt::format("the loader of {} cannot load it: {}; build it for the guest",
+        fmt::format("the loader of {} cannot load it: {}; build it for the guest: `make guest`",
                     executable.string(), output.error.substr(0, output.error.find('\n'))));
   }
   std::vector<Library> sorted;

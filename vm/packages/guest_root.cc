@@ -51,9 +51,81 @@ std::string guest_place_of(const std::string& member) {
              : "";
 }
 
+namespace {
+
+// Unpacks packages into the entry's folder and returns the facts of its stamp.
+nlohmann::json unpack_all(const AptLists& lists, const std::vector<AptPackage>& packages,
+                          const CacheEntry::Making& making, const MemberFilter& filter,
+                          const Progress& tell) {
+  tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
+  nlohmann::json sums = nlohmann::json::object();
+  for (const AptPackage& package : packages) {
+    const fs::path deb = apt_download(lists.apt(), package, making.scratch);
+    unpack_deb(deb, making.folder, filter, {.executables = true, .links = true, .rooted = true});
+    fs::remove(deb);
+    sums[package.name] = {package.version, package.sha256};
+  }
+  return {{"packages", sums}};
+}
+
+// The newest version of each of `names`.
+std::vector<AptPackage> newest_of(const AptLists& lists, const std::vector<std::string>& names) {
+  const std::vector<AptPackage> offered = apt_show(lists.apt(), names);
+  std::vector<AptPackage> packages;
+  for (const std::string& name : names) {
+    const auto newest = std::find_if(offered.begin(), offered.end(),
+                                     [&](const AptPackage& p) { return p.name == name; });
+    if (newest == offered.end()) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("no mirror of this machine's apt offers {} of {}; add a line for "
+                                "{} to /etc/apt/sources.list",
+                                name, kGuestSuite, kGuestSuite));
+    }
+    packages.push_back(*newest);
+  }
+  return packages;
+}
+
+// Like guest_place_of(), but nothing is left out that a build may read.
+std::string compiler_place_of(const std::string& member) {
+  std::string path = member;
+  for (const std::string_view top : {"bin/", "sbin/", "lib/", "lib64/"}) {
+    if (member.starts_with(top)) path = "usr/" + member;
+  }
+  for (const std::string_view unused : {"usr/share/doc/", "usr/share/man/", "usr/share/locale/",
+                                        "usr/share/info/", "usr/share/lintian/", "var/", "etc/"}) {
+    if (path.starts_with(unused)) return "";
+  }
+  return path;
+}
+
+// What the packages' scripts would have made.
+void furnish_compiler(const fs::path& root) {
+  const auto link = [&](const fs::path& place, const std::string& target) {
+    std::error_code error;
+    if (fs::exists(fs::symlink_status(root / place, error))) return;
+    make_dirs((root / place).parent_path());
+    fs::create_symlink(target, root / place, error);
+    if (error) throw_io_failure("cannot create link", root / place, error.value());
+  };
+  for (const char* merged : {"bin", "sbin", "lib", "lib64"}) {
+    make_dirs(root / "usr" / merged);
+    link(merged, std::string("usr/") + merged);
+  }
+  link("usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
+  link("usr/bin/sh", "dash");
+  link("usr/bin/c++", "g++-12");
+  link("usr/bin/cc", "gcc-12");
+  for (const char* folder : {"dev", "etc", "faultline", "build", "proc", "root", "tmp"}) {
+    make_dirs(root / folder);
+  }
+}
+
+}  // namespace
+
 GuestRoot fetch_guest_root(const fs::path& cache, const Progress& progress,
                            const FetchOptions& options) {
-  const auto tell = [&](const std::string& what) {
+  const Progress tell = [&](const std::string& what) {
     if (progress) progress(fmt::format("the guest's tools ({}): {}", kGuestSuite, what));
   };
   const CacheEntry entry(cache, {.kind = "guest",
@@ -67,36 +139,47 @@ GuestRoot fetch_guest_root(const fs::path& cache, const Progress& progress,
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const std::string suite = kGuestSuite;
     const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
-    const std::vector<std::string> names = wanted_packages();
-    const std::vector<AptPackage> offered = apt_show(lists.apt(), names);
-    std::vector<AptPackage> packages;
-    for (const std::string& name : names) {
-      const auto newest = std::find_if(offered.begin(), offered.end(),
-                                       [&](const AptPackage& p) { return p.name == name; });
-      if (newest == offered.end()) {
-        throw Failure(ExitCode::kVmFailed,
-                      fmt::format("no mirror of this machine's apt offers {} of {}; add a line for "
-                                  "{} to /etc/apt/sources.list",
-                                  name, suite, suite));
-      }
-      packages.push_back(*newest);
-    }
-    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-    nlohmann::json sums = nlohmann::json::object();
-    for (const AptPackage& package : packages) {
-      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
-      unpack_deb(deb, making.folder, guest_place_of,
-                 {.executables = true, .links = true, .rooted = true});
-      fs::remove(deb);
-      sums[package.name] = {package.version, package.sha256};
-    }
-    return nlohmann::json{{"packages", sums}};
+    return unpack_all(lists, newest_of(lists, wanted_packages()), making, guest_place_of, tell);
   };
   return entry
       .obtain<GuestRoot>({.load = load,
                           .make = make,
                           .on_wait = [&] { tell("waiting for another command that fetches them"); },
                           .refresh = options.refresh})
+      .value;
+}
+
+fs::path fetch_guest_compiler(const fs::path& cache, const Progress& progress,
+                              const FetchOptions& options) {
+  const Progress tell = [&](const std::string& what) {
+    if (progress) progress(fmt::format("the guest's compiler ({}): {}", kGuestSuite, what));
+  };
+  const std::vector<std::string> wanted = {
+      "dash",       "coreutils",         "sed",        "cmake",        "ninja-build",
+      "g++-12",     "libc6-dev",         "clang-14",   "bpftool",      "libbpf-dev",
+      "libelf-dev", "zlib1g-dev",        "libfmt-dev", "libcli11-dev", "libbenchmark-dev",
+      "pkg-config", "nlohmann-json3-dev"};
+  const CacheEntry entry(
+      cache,
+      {.kind = "compiler", .name = kGuestSuite, .from = {{"layout", kLayout}, {"wanted", wanted}}});
+  const auto load = [&](const nlohmann::json&) -> std::optional<fs::path> {
+    std::error_code ignored;
+    if (!fs::exists(entry.folder() / "usr/bin/g++-12", ignored)) return std::nullopt;
+    return entry.folder();
+  };
+  const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
+    const std::string suite = kGuestSuite;
+    const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
+    const nlohmann::json facts =
+        unpack_all(lists, apt_closure(lists.apt(), wanted), making, compiler_place_of, tell);
+    furnish_compiler(making.folder);
+    return facts;
+  };
+  return entry
+      .obtain<fs::path>({.load = load,
+                         .make = make,
+                         .on_wait = [&] { tell("waiting for another command that fetches it"); },
+                         .refresh = options.refresh})
       .value;
 }
 

@@ -27,6 +27,13 @@ struct GuestRoot {
 GuestRoot fetch_guest_root(const std::filesystem::path& cache, const Progress& progress = {},
                            const FetchOptions& options = {});
 
+// A root file system of the same suite with all that builds our own binary for the guest: compilers,
+// CMake, libraries with their headers. For hosts of another suite, whose compiler would give other
+// bytes and so other figures; tools/pinned-guest enters it. Kept in `cache`/compiler, some 900 MB.
+std::filesystem::path fetch_guest_compiler(const std::filesystem::path& cache,
+                                           const Progress& progress = {},
+                                           const FetchOptions& options = {});
+
 // Where a program of the root lies on the host. Failure(kUsage) if no package has it.
 std::filesystem::path tool_of(const GuestRoot& guest, const std::string& name);
 
