@@ -153,8 +153,9 @@ void write_result(const fs::path& dir, const nlohmann::json& context,
              result.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-ReadResult read_result(const fs::path& dir) {
-  std::ifstream in(dir / kResultName);
+ReadResult read_result(const fs::path& place) {
+  std::error_code error;
+  std::ifstream in(fs::is_directory(place, error) ? place / kResultName : place);
   const nlohmann::json result = nlohmann::json::parse(in, nullptr, false);
   if (!result.is_object() || !result.contains("context") || !result.contains("benchmarks") ||
       !result["benchmarks"].is_array()) {

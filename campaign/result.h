@@ -41,12 +41,13 @@ void add_tax(std::vector<Row>& rows);
 void write_result(const std::filesystem::path& dir, const nlohmann::json& context,
                   const std::vector<Row>& rows);
 
-// What a result that was written earlier holds; nothing if there is none, or it is damaged.
+// What a result that was written earlier holds, in a folder or a file of any name; nothing if there
+// is none, or it is damaged.
 struct ReadResult {
   nlohmann::json context = {};
   std::vector<Row> rows = {};
 };
-ReadResult read_result(const std::filesystem::path& dir);
+ReadResult read_result(const std::filesystem::path& place);
 
 // Makes the folder. Failure(kUsage) when it cannot be written, or holds a file of that name already
 // and `replace` is false.

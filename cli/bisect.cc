@@ -2,6 +2,7 @@
 // faultline bisect: the first kernel in which a cell costs more; over packaged kernels by itself,
 // or one built tree, as the command of `git bisect run`.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "campaign/progress.h"
 #include "campaign/run_campaign.h"
@@ -64,13 +66,25 @@ struct Tried {
   std::string unit = "";
 };
 
-// The rows of a cell, whatever its kernel is called. One without a figure: none has.
-Tried figure_in(const std::vector<Row>& rows, const std::string& ending,
+// The rows of a cell, on this kernel; of no kernel: whatever it is called, if it is one. One
+// without a figure: none has.
+Tried figure_in(const std::vector<Row>& rows, const std::string& kernel, const std::string& ending,
                 const std::string& metric) {
   Tried tried;
   std::vector<double> values;
+  std::set<std::string> kernels;
   for (const Row& row : rows) {
     if (!row.name.ends_with("/" + ending)) continue;
+    const std::string& on = row.kernel;
+    if (!kernel.empty() && on != kernel) continue;
+    kernels.insert(on);
+    if (kernels.size() > 1) {
+      tried.reason = fmt::format(
+          "it holds {} on several kernels, {} among them: --cell names one, "
+          "as {}/{}",
+          ending, fmt::join(kernels, " and "), *kernels.begin(), ending);
+      return tried;
+    }
     ++tried.rows;
     tried.unit = row.unit;
     if (!is_ok(row)) {
@@ -87,7 +101,7 @@ Tried figure_in(const std::vector<Row>& rows, const std::string& ending,
     values.push_back(fields.at(metric).get<double>());
   }
   if (values.empty()) {
-    tried.reason = fmt::format("no row of {}", ending);
+    tried.reason = fmt::format("no row of {}{}", kernel.empty() ? "" : kernel + "/", ending);
     return tried;
   }
   tried.figure = median(values);
@@ -133,7 +147,7 @@ class Bisection {
 
  private:
   void refuse_the_others() const;
-  [[nodiscard]] std::string asked() const;
+  [[nodiscard]] std::string asked(const std::string& kernel) const;
   Tried try_kernel(const std::string& kernel, const std::string& modules, const fs::path& out,
                    bool remember);
   std::vector<std::string> series();
@@ -165,14 +179,25 @@ void Bisection::refuse_the_others() const {
 }
 
 // All that a figure hangs on, besides the kernel.
-std::string Bisection::asked() const {
-  return nlohmann::json({{"cell", ending_},
-                         {"accel", options_.accel},
-                         {"touches", options_.touches},
-                         {"seeds", options_.seeds},
-                         {"repetitions", options_.repetitions},
-                         {"revision", build_revision()}})
-      .dump();
+std::string Bisection::asked(const std::string& kernel) const {
+  StepBuild build{.command = "/proc/self/exe", .guest = context_.guest_binary};
+  std::error_code error;
+  if (const std::optional<OwnKernel> own = own_kernel(kernel)) {
+    build.kernel = fs::exists(own->path, error) ? own->path : planted_name(own->path).name;
+  } else {
+    // A row of the table is the newest of its package, which may be fetched anew.
+    for (const nlohmann::json& row :
+         kernels_json(cache_dir(), rows_matching(planted_name(kernel).name, kernel_table()))) {
+      build.package += row.at("version").dump();
+    }
+  }
+  return step_key({{"cell", ending_},
+                   {"kernel", kernel},
+                   {"accel", options_.accel},
+                   {"touches", options_.touches},
+                   {"seeds", options_.seeds},
+                   {"repetitions", options_.repetitions}},
+                  build);
 }
 
 Tried Bisection::try_kernel(const std::string& kernel, const std::string& modules,
@@ -180,7 +205,7 @@ Tried Bisection::try_kernel(const std::string& kernel, const std::string& module
   // An earlier step's result serves again if the same was asked of the same build.
   std::error_code error;
   const fs::path note = out / "asked.json";
-  const bool remembered = remember && fs::exists(note, error) && read_file(note) == asked();
+  const bool remembered = remember && fs::exists(note, error) && read_file(note) == asked(kernel);
   ReadResult measured = remembered ? read_result(out) : ReadResult{};
   if (!remembered) {
     fs::remove(note, error);
@@ -197,8 +222,8 @@ Tried Bisection::try_kernel(const std::string& kernel, const std::string& module
     RunEnd end = run_campaign(wish, context_);
     measured = {.context = std::move(end.context), .rows = std::move(end.rows)};
   }
-  Tried tried = figure_in(measured.rows, ending_, options_.metric);
-  if (remember && !remembered && tried.figure) write_file(note, asked());
+  Tried tried = figure_in(measured.rows, "", ending_, options_.metric);
+  if (remember && !remembered && tried.figure) write_file(note, asked(kernel));
   tried.remembered = remembered;
   add_kernel(tried, measured.context);
   return tried;
@@ -224,6 +249,13 @@ std::vector<std::string> Bisection::series() {
   if (options_.good.empty() || options_.bad.empty()) {
     throw Failure(ExitCode::kUsage, "name --good and --bad, or the series with --kernels");
   }
+  // Two builds of the user's own have nothing between them.
+  if (own_kernel(options_.good) || own_kernel(options_.bad)) {
+    return {options_.good, options_.bad};
+  }
+  const PlantedName good = planted_name(options_.good);
+  const PlantedName bad = planted_name(options_.bad);
+  if (good.name == bad.name) return planted_series({good.name}, good.delay, bad.delay);
   const std::vector<KernelRow> releases =
       point_releases(cache_dir(), [this](const std::string& line) { progress_.say(line); });
   const auto at = [&](const std::string& name, const char* option) {
@@ -241,10 +273,10 @@ std::vector<std::string> Bisection::series() {
                               "prints them",
                               option, name));
   };
-  const size_t first = at(options_.good, "--good");
-  const size_t last = at(options_.bad, "--bad");
+  const size_t first = at(good.name, "--good");
+  const size_t last = at(bad.name, "--bad");
   for (size_t i = first; i <= last; ++i) kernels.push_back(releases[i].id);
-  return kernels;
+  return planted_series(kernels, good.delay, bad.delay);
 }
 
 ExitCode Bisection::over_kernels() {
@@ -259,8 +291,7 @@ ExitCode Bisection::over_kernels() {
                             2 + static_cast<int>(std::ceil(std::log2(kernels.size() - 1)))));
   std::size_t steps = 0;
   const auto figure_of = [&](std::size_t at) -> const Tried& {
-    std::string folder = kernels[at];
-    std::replace(folder.begin(), folder.end(), '/', '_');
+    const std::string folder = as_file_name(kernels[at]);
     Tried tried;
     try {
       tried = try_kernel(kernels[at], "", fs::path(options_.out) / folder, true);
@@ -389,11 +420,8 @@ ExitCode Bisection::of_tree() {
   }
   double good = options_.good_figure;
   if (from_file) {
-    std::error_code error;
-    const fs::path file = options_.baseline;
-    const ReadResult baseline =
-        read_result(fs::is_directory(file, error) ? file : file.parent_path());
-    const Tried tried = figure_in(baseline.rows, ending_, options_.metric);
+    const ReadResult baseline = read_result(options_.baseline);
+    const Tried tried = figure_in(baseline.rows, cell_.kernel, ending_, options_.metric);
     if (!tried.figure) {
       throw Failure(ExitCode::kUsage,
                     fmt::format("--baseline {}: {}", options_.baseline, tried.reason));
@@ -449,7 +477,8 @@ Verb add_bisect(CLI::App& app) {
       "      --threshold 2 --cell ext4/map_sync/first_touch/hole/pte/t1'\n\n"
       "Exit: 0 found; 2 usage, or nothing found; 125 an end of the series cannot be tested.\n"
       "With --kernel-tree: 0 good; 1 bad; 125 it does not boot, or the cell cannot be measured.");
-  bisect->add_option("--good", options->good, "a kernel that is good: a point release or a row");
+  bisect->add_option("--good", options->good,
+                     "a kernel that is good: a point release or a row; NAME+N as of `run`");
   bisect->add_option("--bad", options->bad, "a later kernel that is bad");
   bisect->add_option("--kernels", options->kernels,
                      "the series itself, in order, instead of all point releases");
@@ -458,7 +487,10 @@ Verb add_bisect(CLI::App& app) {
                      "a result.json with the cell, measured on a good kernel");
   numbers(bisect->add_option("--good-figure", options->good_figure, "or its figure"), kLeastFigure,
           1e15);
-  bisect->add_option("--cell", options->cell, "a row's name without kernel and probes")->required();
+  bisect
+      ->add_option("--cell", options->cell,
+                   "a row's name without kernel and probes; a kernel before it: the baseline's")
+      ->required();
   numbers(bisect->add_option("--threshold", options->threshold, "percent"), kLeastPercent,
           kMostPercent)
       ->required();

@@ -10,6 +10,7 @@
 #include "campaign/progress.h"
 #include "campaign/result.h"
 #include "campaign/testing.h"
+#include "cell/row.h"
 
 namespace faultline {
 namespace {
@@ -123,6 +124,40 @@ TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
       125);
   EXPECT_EQ(status({"--kernel-tree", tree, "--no-such-option"}), 125);
   EXPECT_EQ(status({"--kernel-tree=" + tree, cell[0], cell[1]}), 125);
+}
+
+// One median over two kernels would call commits good that are not.
+TEST(Bisect, ABaselineOfSeveralKernelsWantsOneNamed) {
+  const Scratch scratch;
+  nlohmann::json rows = nlohmann::json::array();
+  for (const char* kernel : {"bookworm", "7.3"}) {
+    Row row = empty_row({.kernel = kernel,
+                         .fs = "ext4",
+                         .strategy = "volatile",
+                         .workload = "first_touch",
+                         .state = State::kWritten},
+                        kStatusOk, "");
+    row.per_page = 5000;
+    rows.push_back(json_of(row));
+  }
+  // Beside it lies another result, which was not named.
+  write_file(scratch / "both.json",
+             nlohmann::json({{"context", nlohmann::json::object()}, {"benchmarks", rows}}).dump());
+  write_file(scratch / "result.json", R"({"context": {}, "benchmarks": []})");
+  const auto said = [&](const std::string& cell) {
+    const CommandOutput output =
+        faultline_command({"bisect", "--kernel-tree", scratch / "tree", "--threshold", "5",
+                           "--baseline", scratch / "both.json", "--cell", cell});
+    EXPECT_EQ(output.status, 125);
+    return output.error;
+  };
+  const std::string cell = "ext4/volatile/first_touch/written/pte/t1";
+  EXPECT_NE(said(cell).find("on several kernels, 7.3 and bookworm among them: --cell names one"),
+            std::string::npos)
+      << said(cell);
+  // With one, it is the tree that is missing.
+  EXPECT_NE(said("7.3/" + cell).find("build the kernel first"), std::string::npos);
+  EXPECT_NE(said("6.1/" + cell).find("no row of 6.1/" + cell), std::string::npos);
 }
 
 // What follows `--` is the command's, its options too, whatever stands before.

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <set>
 
 #include "campaign/result.h"
+#include "cell/number_option.h"
 #include "cell/schema.h"
 #include "cell/words.h"
 #include "cli/trace_format.h"
@@ -27,6 +30,7 @@ struct ExportOptions {
   std::string result;
   std::string out;
   std::string cells;
+  std::optional<std::uint64_t> seed;
   bool json = false;
 };
 
@@ -71,8 +75,30 @@ nlohmann::json cell_summary(const SampleRow& row, const Timeline& timeline) {
   }
   nlohmann::json tracks = nlohmann::json::array();
   for (const Track& track : timeline.tracks) tracks.push_back(track_name(track));
-  return {{"name", row.name}, {"unit", row.unit}, {"samples", row.samples.size()},
-          {"kinds", kinds},   {"tracks", tracks}, {"waits", timeline.waits.size()}};
+  return {{"name", row.name},
+          {"seed", row.seed},
+          {"repetition", row.repetition},
+          {"unit", row.unit},
+          {"samples", row.samples.size()},
+          {"kinds", kinds},
+          {"tracks", tracks},
+          {"waits", timeline.waits.size()}};
+}
+
+// "1 cell", "5 seeds of 1 cell", "6 lives of 2 cells": a row is a life of a cell.
+std::string lives_of(const nlohmann::json& rows) {
+  std::set<std::string> cells;
+  std::set<std::uint64_t> seeds;
+  for (const nlohmann::json& row : rows) {
+    cells.insert(row.at("name").get<std::string>());
+    seeds.insert(row.at("seed").get<std::uint64_t>());
+  }
+  const std::string of = fmt::format("{} cell{}", cells.size(), cells.size() == 1 ? "" : "s");
+  if (rows.size() == cells.size()) return of;
+  const char* const what = cells.size() > 1              ? "lives"
+                           : seeds.size() == rows.size() ? "seeds"
+                                                         : "repetitions";
+  return fmt::format("{} {} of {}", rows.size(), what, of);
 }
 
 void check_something_came(const fs::path& file, const ExportOptions& options,
@@ -83,6 +109,10 @@ void check_something_came(const fs::path& file, const ExportOptions& options,
                   fmt::format("{}: none of its {} cells has samples; `faultline run --samples` "
                               "keeps them, in the cells with probes",
                               file.string(), read.rows));
+  }
+  if (options.seed && options.cells.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--seed: no cell with samples has seed {}", *options.seed));
   }
   std::vector<std::string> shown(
       read.cells.begin(),
@@ -113,6 +143,9 @@ ExitCode export_samples(const ExportOptions& options, const CommandContext& cont
   nlohmann::json cells = nlohmann::json::array();
   size_t samples = 0;
   size_t waits = 0;
+  const auto wanted_life = [&](const SampleRow& row) {
+    return !options.seed || row.seed == *options.seed;
+  };
   const SampleFile read = read_samples(
       file,
       [&](const std::string& cell) {
@@ -122,6 +155,7 @@ ExitCode export_samples(const ExportOptions& options, const CommandContext& cont
                });
       },
       [&](const SampleRow& row) {
+        if (!wanted_life(row)) return;
         Timeline timeline;
         try {
           timeline = arrange(row);
@@ -147,8 +181,8 @@ ExitCode export_samples(const ExportOptions& options, const CommandContext& cont
                            .dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     // Not on standard output, where the trace itself may go.
-    fmt::print(stderr, "{} samples of {} cells, {} waits for the journal: {}\n", samples,
-               cells.size(), waits, options.out);
+    fmt::print(stderr, "{} samples of {}, {} waits for the journal: {}\n", samples, lives_of(cells),
+               waits, options.out);
   }
   return ExitCode::kPass;
 }
@@ -174,6 +208,8 @@ Verb add_export(CLI::App& app) {
   verb->add_option("DIR", options->result, "folder of a result")->required();
   verb->add_option("--out", options->out, "file to write")->required();
   verb->add_option("--cell", options->cells, "cells by name, globs, separated by commas");
+  whole_numbers(verb->add_option("--seed", options->seed, "this one alone (default: all)"), 0,
+                kMostSeed);
   verb->add_flag("--json", options->json, "print what was written as JSON");
   return {verb,
           [options](const CommandContext& context) { return export_samples(*options, context); }};

@@ -364,11 +364,36 @@ TEST_F(Export, PhasesLieInTheirFaultAndLocksBeside) {
 
 TEST_F(Export, CsvIsOneLinePerSample) {
   EXPECT_EQ(exported("csv", result_of(kCell)),
-            "cell,unit,kind,tid,start,duration,address,result,result_names,order,link\n"
-            "k/ext4/on,instr,fault,85,1000,500,0x1000,256,NOPAGE,0,0\n"
-            "k/ext4/on,instr,fault,85,1500,900,0x2000,8448,NOPAGE|NEEDDSYNC,9,0\n"
-            "k/ext4/on,instr,sync,85,1600,700,0x2000,0,,0,7\n"
-            "k/ext4/on,instr,commit,70,1650,600,0x0,85,,3,7\n");
+            "cell,seed,repetition,unit,kind,tid,start,duration,address,result,result_names,order,"
+            "link\n"
+            "k/ext4/on,0,0,instr,fault,85,1000,500,0x1000,256,NOPAGE,0,0\n"
+            "k/ext4/on,0,0,instr,fault,85,1500,900,0x2000,8448,NOPAGE|NEEDDSYNC,9,0\n"
+            "k/ext4/on,0,0,instr,sync,85,1600,700,0x2000,0,,0,7\n"
+            "k/ext4/on,0,0,instr,commit,70,1650,600,0x0,85,,3,7\n");
+}
+
+// Seeds are guests of their own, with one name, and threads and times alike.
+TEST_F(Export, SeedsAreLivesOfTheirOwn) {
+  const std::string second =
+      R"({"name": "k/ext4/on", "seed": 3, "repetition_index": 0, "unit": "instr",
+      "sample_kinds": ["fault"], "samples": [[0, 85, 1000, 400, 4096, 256, 0, 0]]})";
+  const std::string both = result_of(std::string(kCell) + "," + second);
+  const std::string csv = exported("csv", both);
+  EXPECT_THAT(csv, HasSubstr("k/ext4/on,0,0,instr,fault,85,1000,500,"));
+  EXPECT_THAT(csv, HasSubstr("k/ext4/on,3,0,instr,fault,85,1000,400,"));
+  EXPECT_THAT(output_.error, HasSubstr("5 samples of 2 seeds of 1 cell, 1 waits"));
+  const std::string text = exported("perf-script", both);
+  EXPECT_THAT(text, HasSubstr("thread-85 85 0.000001000:        500 instr"));
+  EXPECT_THAT(text, HasSubstr("thread-85_seed_3 85 0.000001000:        400 instr"));
+  EXPECT_THAT(text, HasSubstr("k/ext4/on_seed_3 ([cell])"));
+  const PerfettoTrace trace(exported("perfetto", both));
+  EXPECT_EQ(trace.slices.size(), 5U);
+  EXPECT_EQ(trace.parents.count("k/ext4/on seed 3 (1 ns is 1 instr)"), 1U);
+  // One alone.
+  const std::string one = exported("csv", both, {"--seed", "3"});
+  EXPECT_EQ(std::count(one.begin(), one.end(), '\n'), 2);
+  EXPECT_THAT(output_.error, HasSubstr("1 samples of 1 cell, 0 waits"));
+  refused(both, "no cell with samples has seed 7", "csv", {"--seed", "7"});
 }
 
 TEST_F(Export, PerfScriptPeriodsAreOwnTime) {
@@ -445,7 +470,8 @@ TEST_F(Export, SummaryAsJson) {
 TEST_F(Export, HostileNamesStayInTheirFields) {
   const std::string row = R"({"name": "a,\"b\n(c); d", "unit": "ns",
       "sample_kinds": ["fa ult", "x,y"], "samples": [[0, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0, 0]]})";
-  EXPECT_THAT(exported("csv", result_of(row)), HasSubstr("\n\"a,\"\"b\n(c); d\",ns,\"x,y\",1,"));
+  EXPECT_THAT(exported("csv", result_of(row)),
+              HasSubstr("\n\"a,\"\"b\n(c); d\",0,0,ns,\"x,y\",1,"));
   const std::string text = exported("perf-script", result_of(row));
   EXPECT_THAT(text, HasSubstr(" fa_ult ([faultline])\n"));
   EXPECT_THAT(text, HasSubstr(" a,\"b__c___d ([cell])\n"));
@@ -523,7 +549,8 @@ TEST_F(Export, OutputsThatCannotBeWritten) {
 // --- Timelines ---
 
 SampleRow row_of(std::vector<std::string> kinds, std::vector<Sample> samples) {
-  return {"cell", "instr", std::move(kinds), std::move(samples)};
+  return {
+      .name = "cell", .unit = "instr", .kinds = std::move(kinds), .samples = std::move(samples)};
 }
 
 // Name of the track, and the own time, of each sample in its own order.
@@ -622,7 +649,7 @@ TEST_F(Export, AMillionSamplesInTenSecondsAndHalfAGigabyte) {
   const CommandOutput output =
       faultline_command({"export", "--to", "perfetto", scratch_ / "", "--out", scratch_ / "trace"});
   ASSERT_EQ(output.status, 0) << output.error;
-  EXPECT_THAT(output.error, HasSubstr("1000002 samples of 1 cells, 333334 waits"));
+  EXPECT_THAT(output.error, HasSubstr("1000002 samples of 1 cell, 333334 waits"));
   rusage usage{};
   getrusage(RUSAGE_CHILDREN, &usage);
   EXPECT_LT(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec, 10);

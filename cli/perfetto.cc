@@ -77,7 +77,8 @@ class Perfetto : public TraceWriter {
     units_.insert(row.unit);
     const uint64_t cell = ++uuid_;
     describe(cell, 0,
-             row.unit == "ns" ? row.name : fmt::format("{} (1 ns is 1 {})", row.name, row.unit));
+             row.unit == "ns" ? life_name(row)
+                              : fmt::format("{} (1 ns is 1 {})", life_name(row), row.unit));
     const uint64_t first = uuid_ + 1;
     uuid_ += timeline.tracks.size();
     for (size_t i = 0; i < timeline.tracks.size(); ++i) {

@@ -116,6 +116,8 @@ class Records {
 // What a row with samples says of them.
 struct Described {
   std::string name;
+  std::uint64_t seed = 0;
+  std::uint64_t repetition = 0;
   std::string unit;
   std::vector<std::string> kinds = {};
   SamplesRef ref = {};
@@ -135,6 +137,8 @@ Described described(const fs::path& file, const nlohmann::json& row) {
   try {
     record::read_record(row.at("samples"), of.ref, "samples");
     of.kinds = row.at("sample_kinds").get<std::vector<std::string>>();
+    of.seed = row.value("seed", std::uint64_t{0});
+    of.repetition = row.value("repetition_index", std::uint64_t{0});
   } catch (const std::exception& e) {
     damaged(file, fmt::format("{}: {}", of.name, e.what()));
   }
@@ -155,6 +159,13 @@ void check(const fs::path& file, const SampleRow& row) {
 }
 
 }  // namespace
+
+std::string life_name(const SampleRow& row) {
+  std::string name = row.name;
+  if (row.seed != 0) name += fmt::format(" seed {}", row.seed);
+  if (row.repetition != 0) name += fmt::format(" repetition {}", row.repetition);
+  return name;
+}
 
 SampleFile read_samples(const fs::path& file,
                         const std::function<bool(const std::string& cell)>& wanted,
@@ -184,6 +195,8 @@ SampleFile read_samples(const fs::path& file,
     read.cells.push_back(of.name);
     if (!wanted(of.name)) continue;
     const SampleRow taken{.name = of.name,
+                          .seed = of.seed,
+                          .repetition = of.repetition,
                           .unit = of.unit,
                           .kinds = of.kinds,
                           .samples = records.of(of.name, of.ref)};

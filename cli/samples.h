@@ -42,12 +42,17 @@ inline constexpr char kKindSync[] = "sync";
 
 using Sample = SampleRecord;
 
+// One life: a cell under one seed, or one repetition of it, with a clock of its own.
 struct SampleRow {
   std::string name = {};
+  std::uint64_t seed = 0;
+  std::uint64_t repetition = 0;
   std::string unit = {};
   std::vector<std::string> kinds = {};
   std::vector<Sample> samples = {};
 };
+// Its name, and which of the cell's lives it is, unless the first.
+std::string life_name(const SampleRow& row);
 
 // Not the records themselves, but what there is.
 struct SampleFile {

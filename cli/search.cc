@@ -7,10 +7,35 @@
 #include <set>
 
 #include "cell/failure.h"
+#include "vm/files.h"
 
 namespace faultline {
 
 double percent_above(double good, double figure) { return (figure - good) / good * 100; }
+
+std::string step_key(const nlohmann::json& options, const StepBuild& build) {
+  nlohmann::json key = {{"options", options},
+                        {"command", sha256_of_file(build.command)},
+                        {"guest", sha256_of_file(build.guest)},
+                        {"package", build.package}};
+  if (!build.kernel.empty()) key["kernel"] = sha256_of_file(build.kernel);
+  return key.dump();
+}
+
+std::vector<std::string> planted_series(const std::vector<std::string>& between,
+                                        std::uint64_t good_delay, std::uint64_t bad_delay) {
+  const auto planted = [](const std::string& kernel, std::uint64_t delay) {
+    return delay == 0 ? kernel : fmt::format("{}+{}", kernel, delay);
+  };
+  std::vector<std::string> series = between;
+  if (series.empty()) return series;
+  // One kernel with and without: both ends are of it.
+  if (series.size() == 1 && good_delay != bad_delay) series.push_back(series.front());
+  const std::string last = planted(series.back(), bad_delay);
+  series.front() = planted(series.front(), good_delay);
+  if (series.size() > 1) series.back() = last;
+  return series;
+}
 
 std::optional<Found> search(std::size_t count,
                             const std::function<std::optional<Judgement>(std::size_t)>& judge) {

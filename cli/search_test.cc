@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "campaign/testing.h"
 #include "cell/failure.h"
+#include "vm/files.h"
 
 namespace faultline {
 namespace {
@@ -65,6 +67,39 @@ TEST(Search, EndsWhenTheQuestionIsNotAnswered) {
 TEST(PercentAbove, OfTheGoodFigure) {
   EXPECT_DOUBLE_EQ(percent_above(200, 210), 5);
   EXPECT_DOUBLE_EQ(percent_above(200, 190), -5);
+}
+
+// Of one revision, or of none that is known, there may be many builds.
+TEST(StepKey, IsOfWhatWasBuilt) {
+  const Scratch scratch;
+  for (const char* file : {"command", "guest", "bzImage"}) write_file(scratch / file, file);
+  const StepBuild build{.command = scratch / "command",
+                        .guest = scratch / "guest",
+                        .kernel = scratch / "bzImage",
+                        .package = ""};
+  const nlohmann::json options = {{"cell", "ext4/volatile"}, {"seeds", "1"}};
+  const std::string key = step_key(options, build);
+  EXPECT_EQ(step_key(options, build), key);
+  EXPECT_NE(step_key({{"cell", "ext4/volatile"}, {"seeds", "2"}}, build), key);
+  for (const char* file : {"command", "guest", "bzImage"}) {
+    write_file(scratch / file, "built again");
+    EXPECT_NE(step_key(options, build), key) << file;
+    write_file(scratch / file, file);
+    EXPECT_EQ(step_key(options, build), key);
+  }
+  StepBuild newer = build;
+  newer.package = "6.1.192-2";
+  EXPECT_NE(step_key(options, newer), key);
+}
+
+TEST(PlantedSeries, TheEndsBearTheirDelays) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(planted_series({"6.1.176"}, 0, 150), (Names{"6.1.176", "6.1.176+150"}));
+  EXPECT_EQ(planted_series({"6.1.176"}, 200, 205), (Names{"6.1.176+200", "6.1.176+205"}));
+  EXPECT_EQ(planted_series({"a", "b", "c"}, 0, 600), (Names{"a", "b", "c+600"}));
+  EXPECT_EQ(planted_series({"a", "b", "c"}, 0, 0), (Names{"a", "b", "c"}));
+  EXPECT_EQ(planted_series({"a"}, 0, 0), Names{"a"});
+  EXPECT_EQ(planted_series({}, 0, 150), Names{});
 }
 
 }  // namespace

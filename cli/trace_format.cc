@@ -42,10 +42,13 @@ std::string csv_field(const std::string& text) {
 class Csv : public TraceWriter {
  public:
   Csv(const Sink& sink, const FaultResults& results) : text_(sink), results_(results) {
-    text_.print("cell,unit,kind,tid,start,duration,address,result,result_names,order,link\n");
+    text_.print(
+        "cell,seed,repetition,unit,kind,tid,start,duration,address,result,result_names,order,"
+        "link\n");
   }
   void add(const SampleRow& row, const Timeline& timeline) override {
-    const std::string cell = csv_field(row.name) + ',' + csv_field(row.unit);
+    const std::string cell = fmt::format("{},{},{},{}", csv_field(row.name), row.seed,
+                                         row.repetition, csv_field(row.unit));
     std::vector<std::string> kinds;
     std::vector<bool> of_fault;
     for (const std::string& kind : row.kinds) {
@@ -84,7 +87,10 @@ class PerfScript : public TraceWriter {
     text_.print("# faultline export: the event is the unit, the period a sample's own time\n");
   }
   void add(const SampleRow& row, const Timeline& timeline) override {
-    const std::string cell = one_word(row.name);
+    const std::string cell = one_word(life_name(row));
+    // Threads of several lives have the same numbers and times: their names tell them apart.
+    const std::string life = one_word(life_name(row).substr(row.name.size()));
+    const std::string suffix = life == "_" ? "" : life;
     const std::string unit = one_word(row.unit);
     std::vector<std::string> names;
     std::vector<KindRow> kinds;
@@ -96,7 +102,7 @@ class PerfScript : public TraceWriter {
       const Sample& s = row.samples[placed.sample];
       const bool journal = kinds[s.kind].home == Home::kJournal;
       text_.print("{} {} {}.{:09}: {:>10} {}: \n",
-                  journal ? "journal" : fmt::format("thread-{}", s.tid), s.tid,
+                  (journal ? "journal" : fmt::format("thread-{}", s.tid)) + suffix, s.tid,
                   s.start / kPerSecond, s.start % kPerSecond, placed.self, unit);
       for (uint32_t at = static_cast<uint32_t>(&placed - timeline.placed.data());
            at != Placed::kNone; at = timeline.placed[at].parent) {
