@@ -94,7 +94,8 @@ void add_to_index(const fs::path& folder, const nlohmann::json& entry) {
   if (!index.is_array()) index = nlohmann::json::array();
   nlohmann::json kept = nlohmann::json::array();
   for (const nlohmann::json& one : index) {
-    if (!one.is_object() || one.value("folded", "") != entry.at("folded")) kept.push_back(one);
+    if (!one.is_object() || one.value("folded", "") != entry.at("folded").get<std::string>())
+      kept.push_back(one);
   }
   kept.push_back(entry);
   write_file(file, kept.dump(1) + "\n");
