@@ -112,7 +112,7 @@ constexpr FileSystem without_journal() {
 
 // The driver of its own, fs/ext2: most distributions serve ext2 by ext4's.
 constexpr FileSystem ext2() {
-  FileSystem row = made_otherwise(kExt4, "ext2", "ext2 with DAX, by fs/ext2: no MAP_SYNC",
+  FileSystem row = made_otherwise(kExt4, "ext2", "ext2 with DAX, without MAP_SYNC, as by fs/ext2",
                                   MKFS_EXT("ext2", EXT2_FEATURES), kExt2Features);
   row.type = "ext2";
   row.module = "ext2";

@@ -53,7 +53,10 @@ constexpr Rule kRules[] = {
     },
     [](const Case& of) -> std::string {
       if (!of.strategy.map_sync || of.fs.map_sync) return "";
-      return fmt::format("{} needs MAP_SYNC, which only a DAX mapping has", of.strategy.id);
+      return of.fs.dax
+                 ? fmt::format("{} needs MAP_SYNC, which {} does not grant", of.strategy.id,
+                               of.fs.id)
+                 : fmt::format("{} needs MAP_SYNC, which only a DAX mapping has", of.strategy.id);
     },
     [](const Case& of) -> std::string {
       if (of.cell.order != Order::kPmd || of.fs.dax) return "";
