@@ -175,18 +175,16 @@ ModuleImage make_module_image(const CommandContext& context, const FetchedKernel
   return made;
 }
 
-void require_qemu() {
-  if (!find_program(VmSpec{}.qemu).empty()) return;
-  throw Failure(ExitCode::kUsage,
-                "qemu-system-x86_64 is not installed; `make deps` installs what is missing");
+const QemuProgram& the_qemu(const Say& say) {
+  static const QemuProgram qemu = guest_qemu(cache_dir(), say);
+  return qemu;
 }
 
 nlohmann::json qemu_context() {
-  require_qemu();
-  const fs::path qemu = find_program(VmSpec{}.qemu);
-  const std::string version = run_command({qemu.string(), "--version"}).out;
-  return {{"version", version.substr(0, version.find('\n'))},
-          {"binary_sha256", sha256_of_file(qemu)},
+  const QemuProgram& qemu = the_qemu();
+  return {{"version", qemu.version},
+          {"binary_sha256", sha256_of_file(qemu.binary)},
+          {"fetched", qemu.fetched},
           {"arguments", nlohmann::json::object()}};
 }
 
@@ -209,6 +207,7 @@ nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& ima
 VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std::string& fs_id,
                   Accel accel) {
   VmSpec spec;
+  spec.qemu = the_qemu().program;
   spec.kernel = kernel.vmlinuz;
   spec.initrd = image;
   spec.ram_mib = kRamMib;
@@ -221,7 +220,8 @@ VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std:
 Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel, const fs::path& cache,
                    const std::atomic<bool>& cancel, const Say& say) {
   if (wanted == "auto") {
-    const AccelProbe kvm = probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel);
+    const AccelProbe kvm =
+        probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel, 0, the_qemu().program);
     if (kvm.works) {
       say("accelerator: kvm");
       return Accel::kKvm;
@@ -231,7 +231,8 @@ Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel, const
   }
   const AccelInfo& info = accel_named(wanted);
   if (info.accel == Accel::kKvm) {
-    const AccelProbe kvm = probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel);
+    const AccelProbe kvm =
+        probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel, 0, the_qemu().program);
     if (!kvm.works) {
       throw Failure(ExitCode::kVmFailed,
                     fmt::format("kvm does not boot {}: {}; use --accel auto or tcg-icount",

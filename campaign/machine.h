@@ -13,6 +13,7 @@
 #include "vm/image.h"
 #include "vm/kernels.h"
 #include "vm/modules.h"
+#include "vm/packages/guest_qemu.h"
 #include "vm/qemu.h"
 
 namespace faultline {
@@ -58,11 +59,11 @@ struct ModuleImage {
 ModuleImage make_module_image(const CommandContext& context, const FetchedKernel& kernel,
                               const std::filesystem::path& cache, const Say& say);
 
-// Failure(kUsage) when QEMU is not installed.
-void require_qemu();
+// The QEMU of this command's guests, found or fetched once: guest_qemu().
+const QemuProgram& the_qemu(const Say& say = {});
 
 // What a result's context says of QEMU, and of a kernel; `arguments` and what only a guest knows
-// are empty. Failure(kUsage) when QEMU is not installed.
+// are empty.
 nlohmann::json qemu_context();
 nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& image);
 

@@ -80,7 +80,7 @@ std::vector<RunnerKernel> VmRunner::prepare(SharedContext& context) {
   cache_ = cache_dir();
   make_dirs(cache_);
   if (wish_.accel != "auto") accel_named(wish_.accel);
-  require_qemu();
+  the_qemu(say_);
   const std::vector<FetchedKernel> fetched =
       obtain_kernels(wish_.kernel, wish_.modules, cache_, say_, Planted::kTake);
   accel_ = settle_accel(wish_.accel, fetched.front(), cache_, cancel_, say_);

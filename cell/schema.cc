@@ -94,6 +94,10 @@ constexpr char kFrame[] = R"json(
      "properties": {
       "version": {"type": "string"},
       "binary_sha256": {"type": ["string", "null"]},
+      "fetched": {
+       "description": "whether it is the one of the guest's suite and not this machine's; absent in results written before there was one",
+       "type": "boolean"
+      },
       "arguments": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
      }
     },

@@ -85,7 +85,7 @@ TEST(Skip, MapSyncNeedsItsFileSystem) {
   // DAX alone is not enough.
   const FileSystem dax_alone[] = {{.id = "erofs", .dax = true}};
   EXPECT_EQ(why_not(on("erofs", plain()), {.file_systems = dax_alone}, {}),
-            "map_sync needs MAP_SYNC, which only a DAX mapping has");
+            "map_sync needs MAP_SYNC, which erofs does not grant");
 }
 
 TEST(Skip, PmdNeedsADaxMapping) {

@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include <cstdlib>
 #include <memory>
 
+#include "campaign/machine.h"
 #include "campaign/progress.h"
 #include "cli/verbs.h"
 #include "vm/accel.h"
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/kernels.h"
+#include "vm/packages/guest_qemu.h"
 #include "vm/packages/headers.h"
 
 namespace faultline {
@@ -29,6 +32,19 @@ constexpr double kNeededGib = 2;
 Finding check_tool(const std::string& name, const std::string& package) {
   const auto path = find_tool(name);
   return {name, !path.empty(), true, path.empty() ? "missing: package " + package : path.string()};
+}
+
+// Fetches nothing: says whether that would be needed.
+Finding check_qemu() {
+  const char* wish = std::getenv("FAULTLINE_QEMU");
+  if (wish != nullptr) return {"qemu", true, true, std::string("FAULTLINE_QEMU=") + wish};
+  const auto path = find_tool("qemu-system-x86_64");
+  const std::string said = path.empty() ? "" : run_command({path.string(), "--version"}).out;
+  const std::string version = said.substr(0, said.find('\n'));
+  if (is_of_guest_suite(version)) return {"qemu", true, true, path.string() + ": " + version};
+  return {"qemu", true, true,
+          (version.empty() ? "not installed" : version) +
+              std::string("; figures are of 7.2, which the first run fetches")};
 }
 
 Finding check_python() {
@@ -107,11 +123,9 @@ Verb add_doctor(CLI::App& app) {
   doctor->add_flag("--quick", options->quick, "boot nothing");
   return {doctor, [options](const CommandContext& context) {
             ProgressLine progress(options->json);
-            std::vector<Finding> findings = {check_tool("qemu-system-x86_64", "qemu-system-x86"),
-                                             check_tool("apt-get", "apt"),
+            std::vector<Finding> findings = {check_qemu(), check_tool("apt-get", "apt"),
                                              check_tool("modprobe", "kmod"),
-                                             check_tool("depmod", "kmod"),
-                                             check_python()};
+                                             check_tool("depmod", "kmod"), check_python()};
             findings.push_back({"guest binary", std::filesystem::exists(context.guest_binary), true,
                                 context.guest_binary.string()});
             const auto cache = cache_dir();
@@ -131,8 +145,8 @@ Verb add_doctor(CLI::App& app) {
               const FetchedKernel kernel = fetch_kernel(row, cache);
               for (const AccelInfo& accel : accels()) {
                 progress.say(fmt::format("booting {} in {} ...", kernel.release, accel.name));
-                const AccelProbe probe =
-                    probe_accel(accel.accel, kernel.vmlinuz, cache, *context.interrupted);
+                const AccelProbe probe = probe_accel(accel.accel, kernel.vmlinuz, cache,
+                                                     *context.interrupted, 0, the_qemu().program);
                 if (*context.interrupted) throw Failure(ExitCode::kUsage, "interrupted");
                 findings.push_back(
                     {"accelerator " + std::string(accel.name), probe.works, false,

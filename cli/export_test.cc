@@ -541,7 +541,7 @@ TEST_F(Export, OutputsThatCannotBeWritten) {
   EXPECT_EQ(to("/dev/full").status, 69);
   const CommandOutput piped = to("/dev/stdout");
   EXPECT_EQ(piped.status, 0) << piped.error;
-  EXPECT_THAT(piped.out, HasSubstr("k/ext4/on,instr,commit,70"));
+  EXPECT_THAT(piped.out, HasSubstr("k/ext4/on,0,0,instr,commit,70"));
   EXPECT_EQ(faultline_command({"export", "--to", "csv", scratch_ / "gone", "--out", "x"}).status,
             2);
 }

@@ -22,11 +22,15 @@ Cell seeded(uint64_t seed, const char* vary = kVaryAll) {
   return cell;
 }
 
+constexpr uint64_t kTickNs = 4'000'000;  // CONFIG_HZ=250
+
 // For ever: a change here makes every figure that was ever published another one.
 TEST(Seed, IsIdenticalForEver) {
-  EXPECT_EQ(tick_phase_ns(seeded(0), 4\'000\'000), 2'472'136U);
-  EXPECT_EQ(tick_phase_ns(seeded(1), 4\'000\'000), 944'272U);
-  EXPECT_EQ(tick_phase_ns(seeded(2), 4\'000\'000), 3'416'408U);
+  EXPECT_EQ(tick_phase_ns(seeded(0), kTickNs), 2'472'136U);
+  EXPECT_EQ(tick_phase_ns(seeded(1), kTickNs), 944'272U);
+  EXPECT_EQ(tick_phase_ns(seeded(2), kTickNs), 3'416'408U);
+  EXPECT_EQ(tick_phase_ns(seeded(0), 1'000'000), 618'034U);  // CONFIG_HZ=1000
+  EXPECT_EQ(tick_phase_ns(seeded(1), 1'000'000), 236'068U);
   std::vector<uint64_t> warmups;
   for (uint64_t seed = 0; seed < 5; ++seed) warmups.push_back(more_warmup(seeded(seed)));
   EXPECT_EQ(warmups, (std::vector<uint64_t>{18, 18, 15, 26, 22}));
@@ -35,7 +39,7 @@ TEST(Seed, IsIdenticalForEver) {
 // Five points of a tick of 4 ms, of which no two are nearer than half of an even share.
 TEST(Seed, SpreadsOverTheTick) {
   std::vector<uint64_t> phases;
-  for (uint64_t seed = 0; seed < 5; ++seed) phases.push_back(tick_phase_ns(seeded(seed), 4\'000\'000));
+  for (uint64_t seed = 0; seed < 5; ++seed) phases.push_back(tick_phase_ns(seeded(seed), kTickNs));
   std::sort(phases.begin(), phases.end());
   EXPECT_LT(phases.back(), 4'000'000U);
   phases.push_back(phases.front() + 4'000'000);
@@ -43,11 +47,11 @@ TEST(Seed, SpreadsOverTheTick) {
 }
 
 TEST(Seed, VariesOneThingAloneOrNothing) {
-  EXPECT_EQ(tick_phase_ns(seeded(3, kVaryNone), 4\'000\'000), 0U);
+  EXPECT_EQ(tick_phase_ns(seeded(3, kVaryNone), kTickNs), 0U);
   EXPECT_EQ(more_warmup(seeded(3, kVaryNone)), 0U);
-  EXPECT_GT(tick_phase_ns(seeded(3, kVaryTick), 4\'000\'000), 0U);
+  EXPECT_GT(tick_phase_ns(seeded(3, kVaryTick), kTickNs), 0U);
   EXPECT_EQ(more_warmup(seeded(3, kVaryTick)), 0U);
-  EXPECT_EQ(tick_phase_ns(seeded(3, kVaryPages), 4\'000\'000), 0U);
+  EXPECT_EQ(tick_phase_ns(seeded(3, kVaryPages), kTickNs), 0U);
   EXPECT_EQ(more_warmup(seeded(3, kVaryPages)), more_warmup(seeded(3)));
   EXPECT_EQ(more_warmup(seeded(3, kVaryBlocks)), 0U);
   Cell huge = seeded(3);

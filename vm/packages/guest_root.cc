@@ -11,7 +11,7 @@
 #include "vm/cache/entry.h"
 #include "vm/files.h"
 #include "vm/packages/apt.h"
-#include "vm/packages/package.h"
+#include "vm/packages/unpack.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -52,21 +52,6 @@ std::string guest_place_of(const std::string& member) {
 }
 
 namespace {
-
-// Unpacks packages into the entry's folder and returns the facts of its stamp.
-nlohmann::json unpack_all(const AptLists& lists, const std::vector<AptPackage>& packages,
-                          const CacheEntry::Making& making, const MemberFilter& filter,
-                          const Progress& tell) {
-  tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-  nlohmann::json sums = nlohmann::json::object();
-  for (const AptPackage& package : packages) {
-    const fs::path deb = apt_download(lists.apt(), package, making.scratch);
-    unpack_deb(deb, making.folder, filter, {.executables = true, .links = true, .rooted = true});
-    fs::remove(deb);
-    sums[package.name] = {package.version, package.sha256};
-  }
-  return {{"packages", sums}};
-}
 
 // The newest version of each of `names`.
 std::vector<AptPackage> newest_of(const AptLists& lists, const std::vector<std::string>& names) {
@@ -138,7 +123,8 @@ GuestRoot fetch_guest_root(const fs::path& cache, const Progress& progress,
   };
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const std::string suite = kGuestSuite;
-    const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
+    // Of the suite alone: it changes with point releases, and its security part at any time.
+    const AptLists lists(cache, {suite}, options.etc_apt, tell);
     return unpack_all(lists, newest_of(lists, wanted_packages()), making, guest_place_of, tell);
   };
   return entry
@@ -169,7 +155,7 @@ fs::path fetch_guest_compiler(const fs::path& cache, const Progress& progress,
   };
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const std::string suite = kGuestSuite;
-    const AptLists lists(cache, {suite, suite + "-security"}, options.etc_apt, tell);
+    const AptLists lists(cache, {suite}, options.etc_apt, tell);
     const nlohmann::json facts =
         unpack_all(lists, apt_closure(lists.apt(), wanted), making, compiler_place_of, tell);
     furnish_compiler(making.folder);

@@ -27,9 +27,10 @@ struct GuestRoot {
 GuestRoot fetch_guest_root(const std::filesystem::path& cache, const Progress& progress = {},
                            const FetchOptions& options = {});
 
-// A root file system of the same suite with all that builds our own binary for the guest: compilers,
-// CMake, libraries with their headers. For hosts of another suite, whose compiler would give other
-// bytes and so other figures; tools/pinned-guest enters it. Kept in `cache`/compiler, some 900 MB.
+// A root file system of the same suite with all that builds our own binary for the guest:
+// compilers, CMake, libraries with their headers. For hosts of another suite, whose compiler would
+// give other bytes and so other figures; tools/pinned-guest enters it. Kept in `cache`/compiler,
+// some 900 MB.
 std::filesystem::path fetch_guest_compiler(const std::filesystem::path& cache,
                                            const Progress& progress = {},
                                            const FetchOptions& options = {});

@@ -18,8 +18,7 @@ namespace fs = std::filesystem;
 TEST(GuestPlace, ProgramsAndLibrariesInUsr) {
   EXPECT_EQ(guest_place_of("sbin/mke2fs"), "usr/sbin/mke2fs");
   EXPECT_EQ(guest_place_of("usr/sbin/mkfs.xfs"), "usr/sbin/mkfs.xfs");
-  EXPECT_EQ(guest_place_of("lib/x86_64-linux-gnu/libc.so.6"),
-            "usr/lib/x86_64-linux-gnu/libc.so.6");
+  EXPECT_EQ(guest_place_of("lib/x86_64-linux-gnu/libc.so.6"), "usr/lib/x86_64-linux-gnu/libc.so.6");
   EXPECT_EQ(guest_place_of("usr/lib/x86_64-linux-gnu/libz.so.1.2.13"),
             "usr/lib/x86_64-linux-gnu/libz.so.1.2.13");
   EXPECT_EQ(guest_place_of("usr/lib/x86_64-linux-gnu/gconv/UTF-7.so"), "");
@@ -37,10 +36,9 @@ class FetchGuestRoot : public FakeMirror {
       libc.push_back({"lib/x86_64-linux-gnu/" + library.name.filename().string(),
                       read_file(library.source), "", 0755});
     }
-    for (const char* name :
-         {"e2fsprogs", "libblkid1", "libc6", "libcom-err2", "libext2fs2", "libfmt9", "libgcc-s1",
-          "libinih1", "libbenchmark1debian", "libstdc++6", "liburcu8", "libuuid1", "xfsprogs",
-          "zlib1g"}) {
+    for (const char* name : {"e2fsprogs", "libblkid1", "libc6", "libcom-err2", "libext2fs2",
+                             "libfmt9", "libgcc-s1", "libinih1", "libbenchmark1debian",
+                             "libstdc++6", "liburcu8", "libuuid1", "xfsprogs", "zlib1g"}) {
       std::vector<Member> members = {{std::string("usr/share/doc/") + name + "/copyright", "x"}};
       if (name == std::string("libc6")) members = libc;
       if (name == std::string("e2fsprogs")) {
