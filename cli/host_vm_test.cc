@@ -104,8 +104,8 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
     const GuestImage image =
         make_guest_image(context, kernel, cache_dir(), module.path,
-                         {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND},
-                                          {"/usr/bin/faultline-guest", FAULTLINE_GUEST}}});
+                         {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND, true},
+                                          {"/usr/bin/faultline-guest", FAULTLINE_GUEST, true}}});
     std::vector<std::string> file_systems = {"ext4", "xfs"};
     if (wanted != nullptr) file_systems.emplace_back("ext4-fc");
     for (const std::string& file_system : file_systems) {

@@ -96,10 +96,12 @@ void add_executable(Tree& tree, const ImageExecutable& executable, const fs::pat
     add(tree, library.file.string(), {.mode = 0755, .content = read_file(library.source)});
     // A search path such as $ORIGIN/../lib gives names with "..", which the guest may lack.
     const fs::path name = library.name.lexically_normal();
-    if (name != library.file) add_link(tree, name.string(), library.file.string());
-    if (!is_standard_place(name.parent_path())) {
-      add_link(tree, "/lib/" + name.filename().string(), library.file.string());
-    }
+    // Relative, because a session has the image below another root.
+    const auto link = [&](const fs::path& place) {
+      add_link(tree, place.string(), library.file.lexically_relative(place.parent_path()).string());
+    };
+    if (name != library.file) link(name);
+    if (!is_standard_place(name.parent_path())) link("/lib" / name.filename());
   }
 }
 
@@ -129,7 +131,7 @@ Tree tree_of(const ImageSpec& spec) {
          .minor = device.minor});
   }
   for (const ImageExecutable& executable : spec.executables) {
-    add_executable(tree, executable, spec.root);
+    add_executable(tree, executable, executable.of_host ? fs::path() : spec.root);
   }
   for (const ImageFile& file : spec.files) {
     add(tree, file.path,

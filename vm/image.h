@@ -34,6 +34,7 @@ struct ImageDevice {
 struct ImageExecutable {
   std::string path = {};
   std::filesystem::path source = {};  // on the host; its shared libraries come along
+  bool of_host = false;               // these are this machine's, whatever ImageSpec::root is
 };
 
 struct ImageSpec {
