@@ -15,9 +15,9 @@ struct CommandContext {
   // The one that goes into guests: built by the guest's own suite's compiler, where this machine's
   // is another (tools/pinned-guest). Empty: guest_binary.
   std::filesystem::path image_binary = {};
-  std::filesystem::path reports;       // faultline_report.py
-  std::filesystem::path kmod;          // the strategy module's sources; empty if not there
-  std::filesystem::path bt;            // the bpftrace scripts; empty if not there
+  std::filesystem::path reports;  // faultline_report.py
+  std::filesystem::path kmod;     // the strategy module's sources; empty if not there
+  std::filesystem::path bt;       // the bpftrace scripts; empty if not there
   // Set by SIGINT, SIGTERM and SIGHUP.
   const std::atomic<bool>* interrupted = nullptr;
 };

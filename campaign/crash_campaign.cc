@@ -71,7 +71,7 @@ class CrashCampaign {
   GuestOutcome write(const Test& test, const fs::path& folder);
   GuestOutcome check(Test& test, const fs::path& folder, const PmemTrace& trace,
                      const std::vector<std::size_t>& points);
-  void judge(Test& test, std::size_t point, const CrashState& state, nlohmann::json found,
+  void judge(Test& test, std::size_t point, const CrashState& state, const nlohmann::json& found,
              const fs::path& recovered);
   void note_kernel(const Test& test, const wire::Frame& frame);
   void end(Test& test, const GuestOutcome& outcome);
@@ -251,7 +251,7 @@ std::string CrashCampaign::replay(const Test& test, std::size_t point) const {
 }
 
 void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state,
-                          nlohmann::json found, const fs::path& recovered) {
+                          const nlohmann::json& found, const fs::path& recovered) {
   CrashVerdict verdict = judge_crash(state, found);
   nlohmann::json recovery = test.row.at("recovery");
   const auto count = [&](const char* what) { recovery[what] = recovery[what].get<int>() + 1; };
@@ -270,8 +270,8 @@ void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state
     if (checked.status != 0) {
       const std::string said = checked.out + checked.error;
       const std::string tool = find_file_system(test.spec.fs)->check;
-      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')),
-                                  checked.status, said.substr(0, 300)));
+      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')), checked.status,
+                                  said.substr(0, 300)));
     }
   }
   const std::lock_guard lock(mutex_);

@@ -119,11 +119,11 @@ struct WritesPerSync {
 // FIELD(type, name, value unless given, "meaning"). The JSON by which the host tells the guest of a
 // cell has all of them, by these names.
 #define FAULTLINE_CELL(FIELD)                                                                \
-  FIELD(std::string, kernel, "", "the host's word for it; goes into the name alone")         \
-  FIELD(std::string, fs, "", "an id of cell/file_system.h")                                  \
-  FIELD(std::string, strategy, "", "an id of cell/strategy.h")                               \
+  FIELD(std::string, kernel, {}, "the host's word for it; goes into the name alone")         \
+  FIELD(std::string, fs, {}, "an id of cell/file_system.h")                                  \
+  FIELD(std::string, strategy, {}, "an id of cell/strategy.h")                               \
   FIELD(WritesPerSync, writes_per_sync, kNoK, "of strategies that have a K")                 \
-  FIELD(std::string, workload, "", "an id of cell/workloads.def")                            \
+  FIELD(std::string, workload, {}, "an id of cell/workloads.def")                            \
   FIELD(State, state, State::kHole, "what the touched block is beforehand")                  \
   FIELD(Order, order, Order::kPte, "the size that the kernel is asked to map")               \
   FIELD(unsigned, threads, 1, "that store")                                                  \
@@ -136,7 +136,7 @@ struct WritesPerSync {
   FIELD(bool, samples, false, "a record per event is kept")                                  \
   FIELD(std::uint64_t, delay, 0, "instructions planted in each fault: harness/delay.h")      \
   FIELD(std::uint64_t, dirty_inodes, 0, "of other files, dirtied before each touch")         \
-  FIELD(std::string, touch, "", "the kind; empty: the workload has none")                    \
+  FIELD(std::string, touch, {}, "the kind; empty: the workload has none")                    \
   FIELD(unsigned, attackers, 0, "who touch; of workloads with touches alone, as is setting") \
   FIELD(Setting, setting, Setting::kDeterministic, "how they are timed")
 

@@ -42,12 +42,12 @@ void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t s
       return row.at(of).at(what).get<std::uint64_t>();
     };
     const std::uint64_t left = count("unpromised", "pages");
-    fmt::print(
-        "{:<8} {:<17} {:<9} {:>6} {:>8} {:>5} {:>9} {:>4} {}\n", row["fs"].get<std::string>(),
-        row["strategy"].get<std::string>(), row["state"].get<std::string>(),
-        row["checked"].get<std::size_t>(), count("promised", "pages"),
-        count("lost", "pages") + count("lost", "torn"), left, left == 0 ? "-" : fmt::format("{}%", count("unpromised", "survived") * 100 / left),
-        row["status"].get<std::string>());
+    fmt::print("{:<8} {:<17} {:<9} {:>6} {:>8} {:>5} {:>9} {:>4} {}\n",
+               row["fs"].get<std::string>(), row["strategy"].get<std::string>(),
+               row["state"].get<std::string>(), row["checked"].get<std::size_t>(),
+               count("promised", "pages"), count("lost", "pages") + count("lost", "torn"), left,
+               left == 0 ? "-" : fmt::format("{}%", count("unpromised", "survived") * 100 / left),
+               row["status"].get<std::string>());
     const std::uint64_t sizes = count("lost", "size");
     const std::uint64_t mtimes = count("lost", "mtime");
     if (sizes + mtimes != 0) {

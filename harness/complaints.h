@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What does not agree among the counts of a measured cell: N touches, N faults, N samples. Pure: from
-// counted facts to one line that says what is wrong, empty when nothing is.
+// What does not agree among the counts of a measured cell: N touches, N faults, N samples. Pure:
+// from counted facts to one line that says what is wrong, empty when nothing is.
 #pragma once
 
 #include <cstdint>

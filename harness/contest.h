@@ -26,7 +26,7 @@ struct Toucher {
   off_t written = 0;           // kWrittenBytes that are written and synced
   off_t room = 0;              // room_bytes that are a hole (written where a file can have none)
   off_t room_bytes = 0;
-  off_t end = 0;                                  // of the file
+  off_t end = 0;  // of the file
   // The kind's own, set by prepare().
   char* map = nullptr;
   int other = -1;
