@@ -28,6 +28,7 @@
 #include "campaign/result.h"
 #include "campaign/runner.h"
 #include "campaign/watch.h"
+#include "cell/fs_row.h"
 #include "cell/name.h"
 #include "cell/plan.h"
 #include "cell/words.h"
@@ -169,6 +170,11 @@ void CrashCampaign::prepare() {
     std::vector<std::string> words;
     std::istringstream line(row.check);
     for (std::string word; line >> word;) words.push_back(word);
+    if (words.empty()) continue;
+    if (is_path(words.front())) {
+      fsck_[row.id] = words;
+      continue;
+    }
     std::vector<std::string> command = command_in(guest, tool_of(guest, words.front()));
     command.insert(command.end(), words.begin() + 1, words.end());
     fsck_[row.id] = command;
@@ -237,6 +243,9 @@ std::string CrashCampaign::replay(const Test& test, std::size_t point) const {
   // By the same name again, which its path alone need not give.
   if (!test.path.empty()) kernel += "=" + test.path;
   if (!test.path.empty() && !options_.modules.empty()) kernel += " --modules " + options_.modules;
+  if (const FileSystem* row = find_file_system(test.spec.fs); row->given != nullptr) {
+    kernel += " --fs-row " + row->given->file;
+  }
   std::string command = fmt::format(
       "faultline crashtest --kernel {} --fs {} --strategy {} --state {} --points {} --seed {} "
       "--point {}",
@@ -262,6 +271,8 @@ void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state
     if (wrong.empty()) wrong.push_back(found.value("error", "not mounted"));
     const nlohmann::json said = found.value("kernel", nlohmann::json::array());
     if (!said.empty()) wrong.front() += "; the kernel: " + said.front().get<std::string>();
+  } else if (!fsck_.contains(test.spec.fs)) {
+    recovery["not_checked"] = recovery.value("not_checked", 0) + 1;
   } else {
     std::vector<std::string> command = fsck_.at(test.spec.fs);
     command.push_back(recovered.string());
@@ -270,8 +281,8 @@ void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state
     if (checked.status != 0) {
       const std::string said = checked.out + checked.error;
       const std::string tool = find_file_system(test.spec.fs)->check;
-      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')),
-                                  checked.status, said.substr(0, 300)));
+      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')), checked.status,
+                                  said.substr(0, 300)));
     }
   }
   const std::lock_guard lock(mutex_);
