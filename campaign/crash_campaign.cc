@@ -21,6 +21,7 @@
 #include <set>
 #include <sstream>
 
+#include "campaign/fs_rows.h"
 #include "campaign/guest_memory.h"
 #include "campaign/machine.h"
 #include "campaign/power_cut.h"
@@ -166,6 +167,7 @@ void CrashCampaign::prepare() {
   // Names first: a typing error should not cost a download.
   plan_cells(selection());
   const GuestRoot guest = fetch_guest_root(cache_, say);
+  check_given_tools(guest);
   for (const FileSystem& row : file_systems()) {
     std::vector<std::string> words;
     std::istringstream line(row.check);

@@ -50,6 +50,24 @@ void add_fs_row(const std::string& file) {
   add_file_system(row);
 }
 
+void check_given_tools(const GuestRoot& guest) {
+  for (const FileSystem& file_system : file_systems()) {
+    if (file_system.given == nullptr) continue;
+    const FileSystemRow& row = *file_system.given;
+    for (const auto& [field, line] : {std::pair{"mkfs", row.mkfs}, std::pair{"fsck", row.fsck}}) {
+      const std::string program = first_word(line);
+      std::error_code error;
+      if (program.empty() || is_path(program) ||
+          fs::exists(guest.root / "usr/sbin" / program, error))
+        continue;
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--fs-row {}: {}: neither e2fsprogs nor xfsprogs has {}; give the "
+                                "path of yours",
+                                row.file, field, program));
+    }
+  }
+}
+
 GivenParts given_parts(const std::string& release) {
   GivenParts parts;
   nlohmann::json rows = nlohmann::json::array();

@@ -7,12 +7,17 @@
 
 #include "vm/image.h"
 #include "vm/modules.h"
+#include "vm/packages/guest_root.h"
 
 namespace faultline {
 
 // Reads a row, looks whether the files that it names are there, and adds it to file_systems().
 // Failure(kUsage), one line that names the file and the field.
 void add_fs_row(const std::string& file);
+
+// Failure(kUsage) when a row that was added names a program, by its bare name, that is none of the
+// guest's tools.
+void check_given_tools(const GuestRoot& guest);
 
 // What the rows that were added put into the image for a kernel of that release.
 struct GivenParts {

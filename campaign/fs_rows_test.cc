@@ -89,6 +89,18 @@ TEST_F(FsRows, WhatIsNotThereIsRefusedByFileAndField) {
   EXPECT_EQ(find_file_system("nova"), nullptr);
 }
 
+TEST_F(FsRows, ABareNameIsAProgramOfTheGuestsTools) {
+  fs::create_directories(at("root/usr/sbin"));
+  write_file(at("root/usr/sbin/mkfs.ext4"), "");
+  const GuestRoot guest = {.root = at("root")};
+  add({{"id", "one"}, {"mkfs", "mkfs.ext4 -q"}, {"fsck", nullptr}});
+  check_given_tools(guest);
+  add({{"id", "two"}, {"mkfs", "mkfs.ext4 -q"}, {"fsck", "fsck.two -n"}});
+  EXPECT_EQ(usage_message([&] { check_given_tools(guest); }),
+            "--fs-row " + at("row.json") +
+                ": fsck: neither e2fsprogs nor xfsprogs has fsck.two; give the path of yours");
+}
+
 TEST_F(FsRows, AModuleOfAnotherKernelDoesNotFit) {
   write_file(at("nova.ko"), fake_module({"vermagic=6.6.32 SMP", "depends="}));
   add({{"id", "nova"}, {"module", "nova.ko"}});

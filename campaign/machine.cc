@@ -142,6 +142,7 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
     if (*row.tool != '\0' && !own_tool) tools.insert(row.tool);
   }
   const GuestRoot guest = fetch_guest_root(cache);
+  check_given_tools(guest);
   spec.root = guest.root;
   for (const std::string& tool : tools) {
     spec.executables.push_back({"/usr/sbin/" + tool, tool_of(guest, tool)});
