@@ -240,7 +240,7 @@ std::vector<std::string> needs_of_module(const fs::path& file, const std::string
     throw Failure(
         ExitCode::kUsage,
         fmt::format("module {} was built for kernel {}, and this one is {}; build it "
-                    "against this kernel's tree",
+                    "against the tree of this one",
                     file.string(), made_for.empty() ? "(none: no vermagic)" : made_for, release));
   }
   std::vector<std::string> needs;

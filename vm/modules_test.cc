@@ -218,8 +218,8 @@ TEST_F(ModulesFolder, AModuleOfTheUsersIsOfOneKernelAndSaysWhatItNeeds) {
   EXPECT_EQ(needs_of_module(root() / "mine/alone.ko", "6.6.32"), Words{});
   EXPECT_EQ(usage_message([&] { needs_of_module(root() / "mine/nova.ko", "6.6.3"); }),
             "module " + (root() / "mine/nova.ko").string() +
-                " was built for kernel 6.6.32, and this one is 6.6.3; build it against this "
-                "kernel's tree");
+                " was built for kernel 6.6.32, and this one is 6.6.3; build it against the "
+                "tree of this one");
   add("mine/bare.ko", {"license=GPL"});
   EXPECT_NE(usage_message([&] {
               needs_of_module(root() / "mine/bare.ko", "6.6.32");
