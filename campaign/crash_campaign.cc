@@ -21,6 +21,7 @@
 #include <set>
 #include <sstream>
 
+#include "campaign/fs_rows.h"
 #include "campaign/guest_memory.h"
 #include "campaign/machine.h"
 #include "campaign/power_cut.h"
@@ -28,6 +29,7 @@
 #include "campaign/result.h"
 #include "campaign/runner.h"
 #include "campaign/watch.h"
+#include "cell/fs_row.h"
 #include "cell/name.h"
 #include "cell/plan.h"
 #include "cell/words.h"
@@ -165,10 +167,16 @@ void CrashCampaign::prepare() {
   // Names first: a typing error should not cost a download.
   plan_cells(selection());
   const GuestRoot guest = fetch_guest_root(cache_, say);
+  check_given_tools(guest);
   for (const FileSystem& row : file_systems()) {
     std::vector<std::string> words;
     std::istringstream line(row.check);
     for (std::string word; line >> word;) words.push_back(word);
+    if (words.empty()) continue;
+    if (is_path(words.front())) {
+      fsck_[row.id] = words;
+      continue;
+    }
     std::vector<std::string> command = command_in(guest, tool_of(guest, words.front()));
     command.insert(command.end(), words.begin() + 1, words.end());
     fsck_[row.id] = command;
@@ -237,6 +245,9 @@ std::string CrashCampaign::replay(const Test& test, std::size_t point) const {
   // By the same name again, which its path alone need not give.
   if (!test.path.empty()) kernel += "=" + test.path;
   if (!test.path.empty() && !options_.modules.empty()) kernel += " --modules " + options_.modules;
+  if (const FileSystem* row = find_file_system(test.spec.fs); row->given != nullptr) {
+    kernel += " --fs-row " + row->given->file;
+  }
   std::string command = fmt::format(
       "faultline crashtest --kernel {} --fs {} --strategy {} --state {} --points {} --seed {} "
       "--point {}",
@@ -262,6 +273,8 @@ void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state
     if (wrong.empty()) wrong.push_back(found.value("error", "not mounted"));
     const nlohmann::json said = found.value("kernel", nlohmann::json::array());
     if (!said.empty()) wrong.front() += "; the kernel: " + said.front().get<std::string>();
+  } else if (!fsck_.contains(test.spec.fs)) {
+    recovery["not_checked"] = recovery.value("not_checked", 0) + 1;
   } else {
     std::vector<std::string> command = fsck_.at(test.spec.fs);
     command.push_back(recovered.string());

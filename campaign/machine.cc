@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "campaign/fs_rows.h"
 #include "campaign/host_process.h"
 #include "cell/failure.h"
 #include "cell/file_system.h"
+#include "cell/fs_row.h"
 #include "cell/words.h"
 #include "harness/wire.h"
 #include "vm/accel.h"
@@ -124,27 +126,44 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
                                       {"nd_btt", true},       {"nd_pmem", false},
                                       {"nd_e820", false},     {"crc32c", true}};
   wanted.insert(wanted.end(), more.modules.begin(), more.modules.end());
+  const GivenParts given = given_parts(kernel.release);
+  for (const std::string& name : given.needs) wanted.push_back({.name = name, .lacking = true});
   std::set<std::string> tools;
   for (const FileSystem& row : file_systems()) {
-    if (std::none_of(wanted.begin(), wanted.end(),
+    const bool own_module = row.given != nullptr && is_path(row.given->module);
+    if (*row.module != '\0' && !own_module &&
+        std::none_of(wanted.begin(), wanted.end(),
                      [&](const WantedModule& m) { return m.name == row.module; })) {
       // Cells on a file system that the kernel does not have are skipped; the others are not. The
       // image is the same whichever are selected, and so are the figures.
       wanted.push_back({.name = row.module, .lacking = true});
     }
-    tools.insert(row.tool);
+    const bool own_tool = row.given != nullptr && is_path(first_word(row.given->mkfs));
+    if (*row.tool != '\0' && !own_tool) tools.insert(row.tool);
   }
   const GuestRoot guest = fetch_guest_root(cache);
+  check_given_tools(guest);
   spec.root = guest.root;
   for (const std::string& tool : tools) {
     spec.executables.push_back({"/usr/sbin/" + tool, tool_of(guest, tool)});
   }
   spec.files.push_back({"/etc/mke2fs.conf", {}, kMke2fsConf, 0644});
+  spec.files.insert(spec.files.end(), given.files.begin(), given.files.end());
+  spec.executables.insert(spec.executables.end(), given.executables.begin(),
+                          given.executables.end());
   if (!strategy_module.empty()) {
     spec.files.push_back({wire::kStrategyModule, strategy_module, {}, 0644});
   }
   GuestImage image;
   spec.modules = load_order(kernel.modules_dir, wanted, &image.lacks);
+  for (const std::string& name : given.needs) {
+    if (!image.lacks.contains(name)) continue;
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--fs-row: a module of yours depends on {}, which kernel {} does not "
+                              "have; check --modules",
+                              name, kernel.release));
+  }
+  spec.modules.insert(spec.modules.end(), given.modules.begin(), given.modules.end());
 
   const fs::path folder = cache / "images";
   make_dirs(folder);

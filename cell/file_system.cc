@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cell/file_system.h"
 
+#include <algorithm>
 #include <list>
 #include <mutex>
+
+#include "cell/failure.h"
+#include "cell/fs_row.h"
 
 namespace faultline {
 namespace {
@@ -176,10 +180,61 @@ std::string id_of_type(const std::string& type) {
 
 }  // namespace
 
-std::span<const FileSystem> file_systems() { return kFileSystems; }
+namespace {
+
+// The table, and behind it room for what is added: a row stays where it is, and its words are in
+// `given` or beside it.
+struct Registry {
+  struct Words {
+    FileSystemRow row;
+    std::string mkfs, tool, module;
+  };
+  std::array<FileSystem, std::size(kFileSystems) + kMostAdded> rows;
+  std::size_t count = std::size(kFileSystems);
+  std::list<Words> words;
+  Registry() : rows{} { std::copy(std::begin(kFileSystems), std::end(kFileSystems), rows.begin()); }
+};
+
+Registry& registry() {
+  static Registry all;
+  return all;
+}
+
+}  // namespace
+
+std::span<const FileSystem> file_systems() { return {registry().rows.data(), registry().count}; }
+
+const FileSystem& add_file_system(const FileSystemRow& row) {
+  Registry& all = registry();
+  if (all.count == all.rows.size()) throw Failure(ExitCode::kUsage, "too many file systems added");
+  all.words.push_back(
+      {.row = row, .mkfs = mkfs_of(row), .tool = program_of(row.mkfs), .module = module_of(row)});
+  const Registry::Words& words = all.words.back();
+  FileSystem& fs = all.rows.at(all.count++);
+  fs = {.id = words.row.id.c_str(),
+        .summary = words.row.summary.c_str(),
+        .type = words.row.type.c_str(),
+        .mkfs = words.mkfs.c_str(),
+        .options = words.row.options.c_str(),
+        .options_again = words.row.options_again ? words.row.options_again->c_str() : nullptr,
+        .dax = true,
+        .map_sync = words.row.map_sync,
+        .module = words.module.c_str(),
+        .tool = words.tool.c_str(),
+        .map = words.row.map.empty() ? nullptr : words.row.map.c_str(),
+        .check = words.row.fsck.c_str(),
+        .module_parameters = words.row.module_parameters.c_str(),
+        .given = &words.row};
+  return fs;
+}
+
+void forget_added_file_systems() {
+  registry().count = std::size(kFileSystems);
+  registry().words.clear();
+}
 
 const FileSystem* find_file_system(const std::string& id) {
-  for (const FileSystem& fs : kFileSystems) {
+  for (const FileSystem& fs : file_systems()) {
     if (id == fs.id) return &fs;
   }
   return nullptr;

@@ -40,6 +40,8 @@ constexpr const JournalRow& row_of(Journal journal) {
 }
 constexpr const char* id_of(Journal journal) { return row_of(journal).id; }
 
+struct FileSystemRow;  // cell/fs_row.h
+
 struct FileSystem {
   const char* id = "";
   const char* summary = "";
@@ -47,7 +49,9 @@ struct FileSystem {
   const char* mkfs = "";  // command line; the device is appended. Empty: it needs none
   // What it then has, by commas: the superblock's feature bits. Empty: not looked at.
   const char* features = "";
-  const char* options = "";   // mount options
+  const char* options = "";  // mount options
+  // Of every mount but the first; nullptr: the same.
+  const char* options_again = nullptr;
   bool dax = false;           // mounted so that a mapping is the medium itself
   bool map_sync = false;      // grants MAP_SYNC
   bool by_default = false;    // in the default matrix
@@ -61,11 +65,25 @@ struct FileSystem {
   bool fast_commit = false;  // jbd2 alone
   // Looks for errors and changes nothing, on the host: exit 0, none. The image is appended.
   const char* check = "";
+  const char* module_parameters = "";
+  const FileSystemRow* given = nullptr;  // the row that a user gave; nullptr: one of the table
+
+  [[nodiscard]] const char* options_of_later_mounts() const {
+    return options_again != nullptr ? options_again : options;
+  }
 };
 
+// The rows of the table, then those added. A span is as of the call.
 std::span<const FileSystem> file_systems();
 // nullptr when there is none of that id.
 const FileSystem* find_file_system(const std::string& id);
+
+// Adds one, for as long as the process lives; before threads or guests start. Its id must be no
+// other's. Failure(kUsage) when there is no room for more.
+const FileSystem& add_file_system(const FileSystemRow& row);
+inline constexpr std::size_t kMostAdded = 8;
+// For tests, which share a process.
+void forget_added_file_systems();
 
 // The row of the table for what is mounted on a machine; one made up where there is none: `TYPE` in
 // lower case, or that and `-nodax`, without mkfs. Its probes are those of the nearest row, or none.

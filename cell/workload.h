@@ -32,7 +32,7 @@ struct Workload {
   bool vm_only = false;     // takes the kernel down with it
   bool rewrite = false;     // every page stored to and fsynced beforehand: mapped, write-protected
   bool paced = false;       // one touch per clock tick; only the touch is timed
-  bool scattered = false;   // touches come in no order
+  bool scattered = false;   // touches do not rise: a sync covers all of them each time
   bool unrelated = false;   // inodes of other files are dirtied before each touch; paced
   Contest contest = Contest::kNone;
   std::span<const char* const> strategies = {};  // by default; empty: the matrix's own

@@ -14,8 +14,11 @@
 
 #include "campaign/progress.h"
 #include "campaign/run_campaign.h"
+#include "cell/file_system.h"
+#include "cell/fs_row.h"
 #include "cell/name.h"
 #include "cell/words.h"
+#include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/search.h"
 #include "cli/verbs.h"
@@ -191,13 +194,16 @@ std::string Bisection::asked(const std::string& kernel) const {
       build.package += row.at("version").dump();
     }
   }
-  return step_key({{"cell", ending_},
-                   {"kernel", kernel},
-                   {"accel", options_.accel},
-                   {"touches", options_.touches},
-                   {"seeds", options_.seeds},
-                   {"repetitions", options_.repetitions}},
-                  build);
+  nlohmann::json options = {{"cell", ending_},         {"kernel", kernel},
+                            {"accel", options_.accel}, {"touches", options_.touches},
+                            {"seeds", options_.seeds}, {"repetitions", options_.repetitions}};
+  // The same id may come with another row, or another build of its module.
+  for (const FileSystem& row : file_systems()) {
+    if (row.given == nullptr) continue;
+    options["fs_row"] = fs_row_for_guest(*row.given);
+    if (is_path(row.given->module)) options["fs_module"] = sha256_of_file(row.given->module);
+  }
+  return step_key(options, build);
 }
 
 Tried Bisection::try_kernel(const std::string& kernel, const std::string& modules,
@@ -491,6 +497,7 @@ Verb add_bisect(CLI::App& app) {
       ->add_option("--cell", options->cell,
                    "a row's name without kernel and probes; a kernel before it: the baseline's")
       ->required();
+  fs_row_of(bisect);
   numbers(bisect->add_option("--threshold", options->threshold, "percent"), kLeastPercent,
           kMostPercent)
       ->required();

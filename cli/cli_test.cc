@@ -101,6 +101,34 @@ TEST(CrashTest, RefusesWhatItCannotDo) {
   refused({}, "holds another crashtest.json; give another --out, or --force");
 }
 
+TEST(FsRow, EachVerbThatNamesFileSystemsTakesOne) {
+  const Scratch scratch;
+  write_file(scratch / "nova.json", R"({"id": "nova", "type": "NOVA", "options": "init"})");
+  const CommandOutput list =
+      faultline_command({"list", "--fs-row", scratch / "nova.json", "--json"});
+  ASSERT_EQ(list.status, 0) << list.error;
+  const nlohmann::json tables = nlohmann::json::parse(list.out, nullptr, false);
+  EXPECT_EQ(tables["fs"].back()["id"], "nova");
+  EXPECT_EQ(tables["fs"].back()["default"], false);
+  // Its name is known: what is wrong is another.
+  for (const char* verb : {"run", "crashtest", "perf", "probes"}) {
+    std::vector<std::string> arguments = {verb, "--fs-row", scratch / "nova.json", "--fs", "novq"};
+    if (verb != std::string("probes"))
+      arguments.insert(arguments.end(), {"--out", scratch / "out"});
+    expect_refused(faultline_command(arguments), 2, "did you mean nova?");
+  }
+  expect_refused(
+      faultline_command({"shell", "--fs-row", scratch / "nova.json", "--fs", "novq", "--", "true"}),
+      2, "ext2, nova");
+  for (const char* verb : {"run", "crashtest", "perf", "probes", "shell", "list"}) {
+    expect_refused(faultline_command({verb, "--fs-row", scratch / "none.json"}), 2,
+                   "none.json: no such file");
+  }
+  expect_refused(faultline_command({"run", "--fs-row", scratch / "nova.json", "--on", "host",
+                                    "--dir", scratch / "x"}),
+                 2, "--fs-row: of a VM only");
+}
+
 TEST(Bisect, AWrongQuestionIsUsageButNeverABadCommit) {
   const Scratch scratch;
   const std::vector<std::string> cell = {"--cell", "ext4/volatile/first_touch/written/pte/t1"};

@@ -10,6 +10,7 @@
 
 #include "campaign/crash_campaign.h"
 #include "cell/words.h"
+#include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -54,6 +55,10 @@ void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t s
       fmt::print("  also lost: {} of {} sizes, {} of {} mtimes\n", sizes, count("promised", "size"),
                  mtimes, count("promised", "mtime"));
     }
+    if (const auto images = row.at("recovery").value("not_checked", std::uint64_t{0})) {
+      fmt::print("  {} images were mounted and read; no fsck is known for {}\n", images,
+                 row["fs"].get<std::string>());
+    }
   }
 }
 
@@ -85,6 +90,7 @@ Verb add_crashtest(CLI::App& app) {
                    fmt::format("strategies, NAME or NAME:K (default: {})",
                                fmt::join(split_list(options->wish.strategy), ", ")));
   verb->add_option("--fs", options->wish.file_systems, "file systems")->capture_default_str();
+  fs_row_of(verb);
   verb->add_option("--state", options->wish.state,
                    "of the blocks beforehand: hole, unwritten, written (default: the first that a "
                    "strategy has)");

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cell/schema.h"
+#include "cli/fs_row.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
 #include "vm/kernels.h"
@@ -57,6 +58,7 @@ Verb add_list(CLI::App& app) {
       "A star marks what is measured where nothing is named.\n\n"
       "Examples:\n  faultline list\n  faultline list --json | jq '.strategy[].id'\n"
       "  faultline list --schema");
+  fs_row_of(list);
   list->add_flag("--json", options->json, "as JSON");
   list->add_flag("--schema", options->schema, "the JSON Schema of a result instead");
   list->add_flag("--fields", options->fields, "the fields of a row, as a Markdown table, instead");

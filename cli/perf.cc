@@ -10,6 +10,7 @@
 #include "cell/name.h"
 #include "cell/plan.h"
 #include "cell/words.h"
+#include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
@@ -210,6 +211,7 @@ Verb add_perf(CLI::App& app) {
       ->capture_default_str();
   perf->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
   perf->add_option("--fs", options->fs, "file systems")->capture_default_str();
+  fs_row_of(perf);
   perf->add_option("--strategy", options->strategy, "strategies, NAME or NAME:K")
       ->capture_default_str();
   perf->add_option("--workload", options->workload, "workload")->capture_default_str();

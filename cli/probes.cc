@@ -8,6 +8,7 @@
 #include "campaign/progress.h"
 #include "cell/plan.h"
 #include "cell/words.h"
+#include "cli/fs_row.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
 #include "vm/saved_state.h"
@@ -123,6 +124,7 @@ Verb add_probes(CLI::App& app) {
       ->capture_default_str();
   probes->add_option("--modules", options->modules, "modules folder that belongs to --kernel PATH");
   probes->add_option("--fs", options->fs, "file systems")->capture_default_str();
+  fs_row_of(probes);
   probes->add_flag("--json", options->json, "as JSON: {KERNEL: {FS: [{set, id, ...}]}}");
   return {probes,
           [options](const CommandContext& context) { return show_probes(*options, context); }};

@@ -11,6 +11,7 @@
 #include "campaign/host_process.h"
 #include "campaign/run_campaign.h"
 #include "cell/axes.h"
+#include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/verbs.h"
 
@@ -94,7 +95,7 @@ Verb add_run(CLI::App& app) {
   for (const Axis& axis : axes()) {
     CLI::Option* list =
         run_verb->add_option(std::string("--") + axis.id, options->wish.lists[axis.id], axis.help);
-    if (axis.id == std::string("fs")) of_a_vm.push_back(list);
+    if (axis.id == std::string("fs")) of_a_vm.insert(of_a_vm.end(), {list, fs_row_of(run_verb)});
   }
   run_verb->add_option("--on", options->on, "vm; host: the running kernel, in --dir")
       ->check(CLI::IsMember({"vm", kHostKernel}))

@@ -7,6 +7,7 @@
 
 #include "campaign/progress.h"
 #include "cell/words.h"
+#include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
@@ -70,6 +71,7 @@ Verb add_shell(CLI::App& app) {
   shell_app->add_option("--modules", options->wishes.modules, "modules folder of --kernel PATH");
   shell_app->add_option("--fs", options->fs, "file systems to make and mount")
       ->capture_default_str();
+  fs_row_of(shell_app);
   // One each time: an open list would take the `--` for its own end, and leave the command's
   // options to be ours.
   shell_app->add_option("--in", options->in, "a file or folder for /in, read-only; may be repeated")

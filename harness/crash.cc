@@ -143,7 +143,10 @@ class PageWriter {
 void PageWriter::prepare(const std::string& directory) {
   if (cell_.state != State::kHole) {
     const int mode = cell_.state == State::kUnwritten ? FALLOC_FL_KEEP_SIZE : 0;
-    if (fallocate(file_.fd(), mode, 0, static_cast<off_t>(bytes_)) != 0) fail("fallocate");
+    if (fallocate(file_.fd(), mode, 0, static_cast<off_t>(bytes_)) != 0) {
+      if (errno != EOPNOTSUPP) fail("fallocate");
+      if (cell_.state == State::kUnwritten) throw no_unwritten_state();
+    }
   }
   if (cell_.state == State::kWritten) {
     std::memset(page_.data(), 'w', sizeof page_);
@@ -338,7 +341,7 @@ nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
                         {"kernel", nlohmann::json::array()}};
   drop_cached(kPmemDevice);
   const KernelLog log;
-  if (mount(kPmemDevice, directory.c_str(), fs.type, 0, fs.options) == 0) {
+  if (mount(kPmemDevice, directory.c_str(), fs.type, 0, fs.options_of_later_mounts()) == 0) {
     row["mounted"] = true;
     read_back(directory + "/" + wire::kCrashFile, row);
     if (umount2(directory.c_str(), 0) != 0) fail("umount");

@@ -18,12 +18,15 @@ namespace faultline {
 
 Mounted make_and_mount(const FileSystem& fs, const std::string& device, const std::string& where) {
   Mounted mounted;
-  mounted.tool_version = first_line(run_command({fs.tool, "-V"}).output);
-  mounted.mkfs_line = fmt::format("{} {}", fs.mkfs, device);
-  const CommandResult made = run_command(split_words(mounted.mkfs_line));
-  if (made.exit_code != 0) {
-    throw Failure(ExitCode::kVmFailed,
-                  fmt::format("{}: exit {}: {}", fs.tool, made.exit_code, first_line(made.output)));
+  // One that a mount formats needs no tool.
+  if (*fs.mkfs != '\0') {
+    mounted.tool_version = first_line(run_command({fs.tool, "-V"}).output);
+    mounted.mkfs_line = fmt::format("{} {}", fs.mkfs, device);
+    const CommandResult made = run_command(split_words(mounted.mkfs_line));
+    if (made.exit_code != 0) {
+      throw Failure(ExitCode::kVmFailed, fmt::format("{}: exit {}: {}", fs.tool, made.exit_code,
+                                                     first_line(made.output)));
+    }
   }
   mounted.made_ticks = read_ticks();
   mounted.features = features_on(device, fs.type);

@@ -25,6 +25,7 @@
 #include <sstream>
 
 #include "cell/failure.h"
+#include "cell/fs_row.h"
 #include "harness/clock.h"
 #include "harness/crash.h"
 #include "harness/delay.h"
@@ -79,21 +80,71 @@ void seed_random() {
   close(fd);
 }
 
+// "nova" of "07-nova.ko".
+std::string name_of(const std::string& module_file) {
+  const std::size_t begin = module_file.find('-') + 1;
+  return module_file.substr(begin, module_file.rfind(".ko") - begin);
+}
+
+// Why the kernel refused a module, by the last line that it logged of it; empty if it said nothing.
+std::string what_the_kernel_said(const std::string& module_file) {
+  const int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return "";
+  std::string last;
+  std::array<char, 8192> record;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  for (;;) {
+    const ssize_t n = read(fd, record.data(), record.size());
+    if (n < 0 && errno == EPIPE) continue;  // the kernel has overwritten records
+    if (n <= 0) break;
+    const std::string text(record.data(), static_cast<std::size_t>(n));
+    const std::size_t start = text.find(';') + 1;
+    const std::string line = text.substr(start, text.find('\n', start) - start);
+    if (line.find(name_of(module_file)) != std::string::npos) last = line;
+  }
+  close(fd);
+  return explained_refusal(last);
+}
+
 }  // namespace
+
+std::string explained_refusal(const std::string& kernel_line) {
+  if (kernel_line.empty()) return "";
+  // kernel/bpf/btf.c, btf_module_notify(), unless CONFIG_MODULE_ALLOW_BTF_MISMATCH.
+  const bool btf = kernel_line.find("BTF") != std::string::npos;
+  return fmt::format("; the kernel: {}{}", kernel_line,
+                     btf ? ": its BTF is of another build of the kernel; build it against this "
+                           "one's vmlinux, or strip it: objcopy -R .BTF"
+                         : "");
+}
+
+void add_given_file_systems(const std::string& image) {
+  const std::string path = image + wire::kFileSystemRows;
+  if (access(path.c_str(), F_OK) != 0) return;
+  const nlohmann::json rows = nlohmann::json::parse(read_file(path), nullptr, false);
+  if (!rows.is_array()) throw Failure(ExitCode::kVmFailed, path + " holds no rows");
+  for (const nlohmann::json& row : rows) add_file_system(parse_fs_row(row.dump(), path));
+}
 
 // The order file names a module per line (NN-NAME.ko), and says whether the guest can do without.
 // Another file system's module is left out: loading xfs.ko takes about as long as booting.
 void load_modules(std::span<const FileSystem* const> wanted) {
   const auto foreign = [&](const std::string& file) {
-    const std::string name = file.substr(file.find('-') + 1);
+    const std::string name = name_of(file);
     bool of_another = false;
     for (const FileSystem& fs : file_systems()) {
-      if (name == std::string(fs.module) + ".ko") of_another = true;
+      if (name == fs.module) of_another = true;
     }
     for (const FileSystem* fs : wanted) {
-      if (name == std::string(fs->module) + ".ko") return false;
+      if (name == fs->module) return false;
     }
     return of_another;
+  };
+  const auto parameters_of = [](const std::string& file) {
+    for (const FileSystem& fs : file_systems()) {
+      // A row of the user's may name a module of the table's.
+      if (name_of(file) == fs.module && *fs.module_parameters != '\0') return fs.module_parameters;
+    }
+    return "";
   };
   std::istringstream order(read_file(wire::kModuleOrder));
   std::string file;
@@ -102,12 +153,14 @@ void load_modules(std::span<const FileSystem* const> wanted) {
     if (foreign(file)) continue;
     const std::string path = fmt::format("{}/{}", wire::kModuleFolder, file);
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    const bool loaded = fd >= 0 && (syscall(SYS_finit_module, fd, "", 0) == 0 || errno == EEXIST);
+    const bool loaded =
+        fd >= 0 && (syscall(SYS_finit_module, fd, parameters_of(file), 0) == 0 || errno == EEXIST);
     const int error = errno;
     if (fd >= 0) close(fd);
     if (!loaded && need == "required") {
       throw Failure(ExitCode::kVmFailed,
-                    fmt::format("module {} does not load: {}", file, std::strerror(error)));
+                    fmt::format("module {} does not load: {}{}", file, std::strerror(error),
+                                what_the_kernel_said(file)));
     }
   }
 }
@@ -280,8 +333,10 @@ void begin_guest() {
 void run_guest(const std::function<int(const FileSystem& fs)>& serve) {
   const uint64_t ticks = read_ticks();
   begin_guest();
-  if (kernel_parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
   try {
+    // Before anything looks at the table.
+    add_given_file_systems();
+    if (kernel_parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
     send_frame(wire::kHello, hello_payload(ticks));
     const std::string fs_id = kernel_parameter(wire::kParamFs);
     if (fs_id != "none") {

@@ -31,6 +31,11 @@ namespace faultline {
 void begin_guest();
 // The value of `name=` on the kernel's command line.
 std::string kernel_parameter(const char* name);
+// Adds the file systems that the user has described, of an image that lies at that path.
+void add_given_file_systems(const std::string& image = "");
+// What the last line that the kernel logged of a module says of its refusal, to be put behind the
+// message; empty for none. Pure.
+std::string explained_refusal(const std::string& kernel_line);
 // Loads the image's modules in their order, but for those of file systems not in `wanted`. Throws
 // Failure(kVmFailed) for a module that is required and does not load.
 void load_modules(std::span<const FileSystem* const> wanted);

@@ -19,6 +19,7 @@
 #include "harness/by_hand.h"
 #include "harness/guest.h"
 #include "harness/host.h"
+#include "harness/wire.h"
 
 namespace faultline {
 
@@ -65,6 +66,7 @@ CLI::App* add_by_hand(CLI::App& app, ByHand& by_hand) {
 int run_cell_by_hand(const ByHand& by_hand) {
   // So that `comm` is a name to filter by, whatever loader runs this.
   prctl(PR_SET_NAME, "faultline-cell");
+  add_given_file_systems(wire::kSessionImage);
   const char* time = std::getenv("FAULTLINE_TIME");
   Selection selection{.patterns = {{"fs", {by_hand.fs}},
                                    {"strategy", {by_hand.strategy}},

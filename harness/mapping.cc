@@ -98,8 +98,7 @@ TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool hu
       case State::kUnwritten:
         if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) {
           if (errno != EOPNOTSUPP) fail("fallocate");
-          throw Failure(ExitCode::kSkipped,
-                        "this file system has no unwritten state: it refuses fallocate()");
+          throw no_unwritten_state();
         }
         break;
     }
@@ -121,6 +120,10 @@ bool TestFile::is_dax() const {
   if (statx(fd_, "", AT_EMPTY_PATH, 0, &st) != 0) return false;
   return (st.stx_attributes_mask & STATX_ATTR_DAX) != 0 &&
          (st.stx_attributes & STATX_ATTR_DAX) != 0;
+}
+
+Failure no_unwritten_state() {
+  return {ExitCode::kSkipped, "this file system has no unwritten state: it refuses fallocate()"};
 }
 
 Failure mmap_failure(bool map_sync, int error, bool dax) {

@@ -36,6 +36,8 @@ class TestFile {
 // What a refused mmap() means. A file on DAX whose file system has no MAP_SYNC (ext2, others) is
 // none of the strategy's: kSkipped. Elsewhere the refusal is a failure. Pure.
 Failure mmap_failure(bool map_sync, int error, bool dax);
+// Of a file system that cannot allocate blocks beforehand: Failure(kSkipped).
+Failure no_unwritten_state();
 // Why a cell of order pmd has no figures; empty when it has. A kernel without transparent huge
 // pages maps none. Pure.
 std::string why_no_pmd(Order asked, const std::string& mapped, bool kernel_has_them);

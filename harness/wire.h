@@ -49,6 +49,9 @@ inline constexpr std::string_view kModeSession = "session";
 inline constexpr char kGuestBinary[] = "/init";
 inline constexpr char kModuleFolder[] = "/lib/modules";
 inline constexpr char kModuleOrder[] = "/lib/modules/order";
+// The file systems that the user has described, a list of rows as of cell/fs_row.h; absent where
+// there are none.
+inline constexpr char kFileSystemRows[] = "/etc/faultline/fs-rows.json";
 // The strategy module, loaded by the cell that needs it; absent from images of cells that do not.
 inline constexpr char kStrategyModule[] = "/lib/faultline/faultline.ko";
 

@@ -66,7 +66,7 @@ struct LaneSpec {
   LineFlush flush = LineFlush::kClflush;
   bool paced = false;                    // wait for the next clock tick before each touch
   const Unrelated* unrelated = nullptr;  // paced: dirtied before each touch instead of waiting
-  bool scattered = false;                // touches come in no order: a sync covers the whole lane
+  bool scattered = false;                // touches do not rise: a sync covers the whole lane
 };
 
 // Touches first to last - 1, between which nothing but touches is due. Empty: done.

@@ -293,6 +293,14 @@ def test_the_guarantee_stands_beside_the_price(synthetic, tmp_path):
     assert "<b>module" not in text
 
 
+def test_what_no_fsck_checked_is_not_called_clean(synthetic, tmp_path):
+    from crash_test import document, outcome
+    unchecked = {"replayed": 0, "fsck_clean": 0, "fsck_errors": 0, "unmountable": 0, "not_checked": 50}
+    given = inputs.Inputs(synthetic.load(small(synthetic)), [document([outcome(recovery=unchecked)])])
+    assert "not checked" in page_of(given, tmp_path)[2].words
+    assert "not checked" not in page_of(inputs.Inputs(synthetic.load(small(synthetic)), crashes()), tmp_path)[2].words
+
+
 def test_flame_graphs_stand_on_the_page(synthetic, tmp_path):
     given = inputs.Inputs(synthetic.load([synthetic.row()]), flames=[
         ("6.1-ext4-<script>", {("fault", "do_user_addr_fault", "<img>"): 10})])

@@ -231,6 +231,28 @@ std::vector<std::string> module_field(const fs::path& file, const std::string& f
   return values;
 }
 
+std::vector<std::string> needs_of_module(const fs::path& file, const std::string& release) {
+  // The kernel compares all of it before it takes a module; its first word is the release.
+  const std::vector<std::string> vermagic = module_field(file, "vermagic");
+  const std::string made_for =
+      vermagic.empty() ? "" : vermagic.front().substr(0, vermagic.front().find(' '));
+  if (made_for != release) {
+    throw Failure(
+        ExitCode::kUsage,
+        fmt::format("module {} was built for kernel {}, and this one is {}; build it "
+                    "against the tree of this one",
+                    file.string(), made_for.empty() ? "(none: no vermagic)" : made_for, release));
+  }
+  std::vector<std::string> needs;
+  for (const std::string& line : module_field(file, "depends")) {
+    std::istringstream names(line);
+    for (std::string name; std::getline(names, name, ',');) {
+      if (!name.empty()) needs.push_back(module_name(name));
+    }
+  }
+  return needs;
+}
+
 void write_module_index(const fs::path& modules_dir) {
   if (is_indexed(modules_dir)) return;
   const ModuleTree tree(modules_dir);

@@ -27,6 +27,11 @@ std::string read_module(const std::filesystem::path& file);
 // The values of `field` ("vermagic") in a module file. Failure(kUsage) if it is no module.
 std::vector<std::string> module_field(const std::filesystem::path& file, const std::string& field);
 
+// The names of what a module of the user's depends on, in its own order. Failure(kUsage), one line,
+// if it was made for another release than `release`.
+std::vector<std::string> needs_of_module(const std::filesystem::path& file,
+                                         const std::string& release);
+
 // Writes depmod's index files into the folder, unless they are there. Takes seconds.
 // Failure(kUsage) with depmod's complaint if it refuses the modules.
 void write_module_index(const std::filesystem::path& modules_dir);

@@ -210,6 +210,28 @@ TEST_F(ModulesFolder, WithoutModulesIsRefused) {
   EXPECT_NE(message_of({}).find("no modules in"), std::string::npos);
 }
 
+TEST_F(ModulesFolder, AModuleOfTheUsersIsOfOneKernelAndSaysWhatItNeeds) {
+  add("mine/nova.ko", {"vermagic=6.6.32 SMP mod_unload ", "depends=libcrc32c,crypto-user"});
+  EXPECT_EQ(needs_of_module(root() / "mine/nova.ko", "6.6.32"),
+            (Words{"libcrc32c", "crypto_user"}));
+  add("mine/alone.ko", {"vermagic=6.6.32 SMP", "depends="});
+  EXPECT_EQ(needs_of_module(root() / "mine/alone.ko", "6.6.32"), Words{});
+  EXPECT_EQ(usage_message([&] { needs_of_module(root() / "mine/nova.ko", "6.6.3"); }),
+            "module " + (root() / "mine/nova.ko").string() +
+                " was built for kernel 6.6.32, and this one is 6.6.3; build it against the "
+                "tree of this one");
+  add("mine/bare.ko", {"license=GPL"});
+  EXPECT_NE(usage_message([&] {
+              needs_of_module(root() / "mine/bare.ko", "6.6.32");
+            }).find("was built for kernel (none: no vermagic), and this one is 6.6.32"),
+            std::string::npos);
+  write_file(root() / "mine/text.ko", "text");
+  EXPECT_NE(usage_message([&] {
+              needs_of_module(root() / "mine/text.ko", "6.6.32");
+            }).find("is no kernel module"),
+            std::string::npos);
+}
+
 TEST_F(ModulesFolder, AFieldOfAModuleIsItsOwn) {
   add("kernel/a.ko", {"vermagic=9.9-test SMP", "alias=b", "alias=c"});
   EXPECT_EQ(module_field(root() / "kernel/a.ko", "vermagic"), Words{"9.9-test SMP"});
