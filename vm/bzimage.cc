@@ -64,4 +64,26 @@ std::string bzimage_version(std::string_view bytes, const std::string& where) {
   return std::string(bytes.substr(start, end - start));
 }
 
+std::string_view bzimage_payload(std::string_view bytes) {
+  // Offsets as above; the payload's since protocol 2.08.
+  constexpr std::size_t kSetupSectors = 0x1f1;
+  constexpr std::size_t kProtocol = 0x206;
+  constexpr std::size_t kPayloadOffset = 0x248;
+  constexpr std::size_t kPayloadLength = 0x24c;
+  const auto number = [&](std::size_t offset, unsigned size) {
+    std::size_t value = 0;
+    for (unsigned i = size; i-- > 0;) {
+      value = value << 8 | static_cast<unsigned char>(bytes[offset + i]);
+    }
+    return value;
+  };
+  if (bytes.size() < kPayloadLength + 4 || bytes.substr(0x202, 4) != "HdrS" ||
+      number(kProtocol, 2) < 0x208) {
+    return {};
+  }
+  const std::size_t sectors = number(kSetupSectors, 1) == 0 ? 4 : number(kSetupSectors, 1);
+  const std::size_t start = (sectors + 1) * 512 + number(kPayloadOffset, 4);
+  return start < bytes.size() ? bytes.substr(start, number(kPayloadLength, 4)) : std::string_view();
+}
+
 }  // namespace faultline

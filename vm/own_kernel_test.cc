@@ -50,6 +50,16 @@ TEST_F(OwnKernels, FindsTheConfigBesideIt) {
             dir_.path() / (std::string("config-") + kRelease));
 }
 
+TEST_F(OwnKernels, FindsTheConfigOfTheTreeOrTheFolder) {
+  const fs::path boot = dir_.path() / "tree/arch/x86/boot";
+  make_dirs(boot);
+  fs::copy_file(bzimage(), boot / "bzImage");
+  write_file(dir_.path() / "tree/.config", "");
+  EXPECT_EQ(kernel_from_path(boot / "bzImage", modules()).config, dir_.path() / "tree/.config");
+  write_file(dir_.path() / "config", "");
+  EXPECT_EQ(kernel_from_path(bzimage(), modules()).config, dir_.path() / "config");
+}
+
 // "modules" of a folder that no machine has: what is built in needs none.
 TEST_F(OwnKernels, NeedsNoModulesFolder) {
   const FetchedKernel kernel = kernel_from_path(bzimage(), "");
