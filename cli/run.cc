@@ -79,15 +79,16 @@ Verb add_run(CLI::App& app) {
       "  faultline run --preset kara2017 --out kara\n"
       "  faultline run --workload dos --touch utimens,truncate --state written\n"
       "  faultline run --on host --dir /mnt/pmem --strategy map_sync,fsync\n"
-      "  faultline run --kernel mine=./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
+      "  faultline run --kernel mine=./bzImage --modules ./mods/lib/modules/6.9.0\n"
+      "  faultline run --kernel tree=./linux\n\n"
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
   std::vector<CLI::Option*> of_a_vm = {
       run_verb
           ->add_option("--kernel", options->wish.vm.kernel,
-                       "kernels, point releases, `all`, `releases`, or [NAME=]PATH of a bzImage; "
-                       "NAME+N: with "
-                       "N instructions planted in each fault")
+                       "kernels, point releases, `all`, `releases`, or [NAME=]PATH of a bzImage, a "
+                       "built tree or an unpacked package; NAME+N: with N instructions planted in "
+                       "each fault")
           ->capture_default_str(),
       run_verb->add_option("--modules", options->wish.vm.modules,
                            "modules folder that belongs to --kernel PATH")};
