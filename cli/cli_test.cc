@@ -331,6 +331,30 @@ TEST(Run, AKernelThatLacksWhatIsNeededIsRefusedBeforeABoot) {
   EXPECT_FALSE(fs::exists(scratch / "out/result.json"));
 }
 
+TEST(Run, ADryRunCountsAndWritesNothing) {
+  const Scratch scratch;
+  const CommandOutput output = faultline_command(
+      {"run", "--dry-run", "--json", "--fs", "ext4", "--strategy", "volatile,prealloc", "--state",
+       "hole,written", "--seeds", "2", "--jobs", "2", "--out", scratch / "out"});
+  EXPECT_EQ(output.status, 0) << output.error;
+  const nlohmann::json plan = nlohmann::json::parse(output.out);
+  EXPECT_EQ(plan.at("cells"), 3);
+  EXPECT_EQ(plan.at("lives"), 12);  // two seeds, each with its twin
+  EXPECT_EQ(plan.at("boots"), 1);
+  EXPECT_DOUBLE_EQ(plan.at("seconds").get<double>(), 6.7);
+  ASSERT_EQ(plan.at("skipped").size(), 1U);
+  EXPECT_EQ(plan["skipped"][0]["cells"], 1);
+  EXPECT_EQ(plan["skipped"][0]["reason"],
+            "prealloc writes every block beforehand: there is no hole state");
+  EXPECT_FALSE(fs::exists(scratch / "out"));
+  EXPECT_EQ(faultline_command(
+                {"run", "--dry-run", "--fs", "ext4", "--strategy", "prealloc", "--state", "hole"})
+                .status,
+            77);
+  expect_refused(faultline_command({"run", "--dry-run", "--kernel", "releases"}), 2,
+                 "--dry-run fetches nothing");
+}
+
 TEST(Run, ModulesGoWithAPath) {
   const Scratch scratch;
   expect_refused(faultline_command({"run", "--modules", "/tmp", "--out", scratch / "out"}), 2,

@@ -24,7 +24,27 @@ struct RunOptions {
   std::string on = "vm";
   bool json = false;
   bool no_table = false;
+  bool dry = false;
 };
+
+ExitCode print_plan(const RunPlan& plan, bool json) {
+  if (json) {
+    nlohmann::json skipped = nlohmann::json::array();
+    for (const auto& [reason, cells] : plan.skipped) {
+      skipped.push_back({{"cells", cells}, {"reason", reason}});
+    }
+    fmt::print("{}\n", nlohmann::json({{"cells", plan.cells},
+                                       {"lives", plan.lives},
+                                       {"boots", plan.boots},
+                                       {"workers", plan.workers},
+                                       {"seconds", plan.seconds},
+                                       {"skipped", std::move(skipped)}})
+                           .dump(1));
+  } else {
+    fmt::print("{}", plan_text(plan));
+  }
+  return plan.lives == 0 ? ExitCode::kSkipped : ExitCode::kPass;
+}
 
 ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
              const CommandContext& context) {
@@ -43,6 +63,7 @@ ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
   } else if (!options.host.dir.empty() || options.host.page_cache) {
     throw Failure(ExitCode::kUsage, "--dir and --allow-page-cache go with --on host");
   }
+  if (options.dry) return print_plan(plan_campaign(wish, context), options.json);
   const RunEnd end = run_campaign(wish, context);
   if (options.json) {
     nlohmann::json rows = nlohmann::json::array();
@@ -155,6 +176,10 @@ Verb add_run(CLI::App& app) {
       run_verb->add_option("--deadline", options->wish.total_s, "seconds for everything; 0: none"),
       0, kMostSeconds)
       ->capture_default_str();
+  of_a_vm.push_back(run_verb->add_flag("--dry-run", options->dry,
+                                       "say how many cells, lives and boots it comes to, what is "
+                                       "skipped, and about how long it takes; boots and fetches "
+                                       "nothing"));
   run_verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   run_verb->add_flag("--no-table", options->no_table, "progress, but no table");
   run_verb->add_flag("--quiet", options->wish.quiet, "no progress and no table");
