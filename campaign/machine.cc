@@ -86,13 +86,14 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
                     fmt::format("--kernel {0}={1}: {0} is another kernel's name; give another",
                                 given.name, given.path));
     }
-    FetchedKernel kernel = plant(kernel_from_path(wanted.name, modules, given.name), wanted.delay);
+    FetchedKernel kernel = plant(kernel_of_path(wanted.name, modules, given.name), wanted.delay);
     for (const FetchedKernel& other : kernels) {
       if (other.id != kernel.id) continue;
       // One build under two paths is one kernel.
       if (given.name.empty()) return;
       throw Failure(ExitCode::kUsage, fmt::format("--kernel: two are called {}", kernel.id));
     }
+    check_own_config(kernel, say);
     kernels.push_back(std::move(kernel));
   };
   for (const std::string& name : texts) {
@@ -110,6 +111,30 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
   }
   if (kernels.empty()) throw Failure(ExitCode::kUsage, "--kernel: names no kernel");
   return kernels;
+}
+
+void check_own_config(FetchedKernel& kernel, const Say& say) {
+  const auto tell = [&](const std::string& text) {
+    if (say) say(fmt::format("kernel {}: {}", kernel.id, text));
+  };
+  const FoundConfig config = config_of(kernel);
+  if (config.where.empty()) {
+    tell("no configuration is found in it or beside it; what it lacks shows when it boots");
+    return;
+  }
+  const std::vector<ConfigFinding> findings =
+      check_config(parse_config(config.text), kernel.release, !kernel.modules_dir.empty());
+  const std::string command = fmt::format("`faultline kernels check {}`", kernel.path);
+  if (const std::string needed = options_of(findings, ConfigNeed::kNeeded); !needed.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("kernel {}: no guest runs without {} ({}); {} prints what to add",
+                              kernel.id, needed, config.where, command));
+  }
+  if (const std::string wanted = options_of(findings, ConfigNeed::kWanted); !wanted.empty()) {
+    tell(fmt::format("without {}; {} says what goes without", wanted, command));
+  }
+  kernel.config_notes = path_notes(findings);
+  for (const std::string& note : kernel.config_notes) tell(note);
 }
 
 GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
@@ -208,7 +233,7 @@ nlohmann::json qemu_context() {
 }
 
 nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& image) {
-  return {
+  nlohmann::json context = {
       {"release", kernel.release},
       {"path", kernel.path.empty() ? nlohmann::json(nullptr) : nlohmann::json(kernel.path)},
       {"version", nullptr},
@@ -221,6 +246,8 @@ nlohmann::json kernel_context(const FetchedKernel& kernel, const GuestImage& ima
       {"image_sha256", image.sha256},
       {"command_line", nullptr},
       {"cpu_model", nullptr}};
+  if (!kernel.config_notes.empty()) context["config_notes"] = kernel.config_notes;
+  return context;
 }
 
 VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std::string& fs_id,

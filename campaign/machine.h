@@ -11,6 +11,7 @@
 
 #include "campaign/context.h"
 #include "vm/image.h"
+#include "vm/kernel_tree.h"
 #include "vm/kernels.h"
 #include "vm/modules.h"
 #include "vm/packages/guest_qemu.h"
@@ -20,13 +21,19 @@ namespace faultline {
 
 using Say = Progress;
 
-// The kernels that `names` (names and globs; `all`; `releases`; PATH or NAME=PATH of a bzImage,
-// whose modules are in `modules`) stand for, fetched. NAME+N, a kernel with a planted delay, is for
-// those that hand it to the guest.
+// The kernels that `names` (names and globs; `all`; `releases`; PATH or NAME=PATH as
+// kernel_of_path() takes it, with its modules in `modules`) stand for, fetched. NAME+N, a kernel
+// with a planted delay, is for those that hand it to the guest. One of the user's own is checked:
+// check_own_config().
 enum class Planted { kRefuse, kTake };
 std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
                                           const std::filesystem::path& cache, const Say& say,
                                           Planted planted = Planted::kRefuse);
+
+// Holds the configuration of a kernel of the user's own against what a guest needs. Says once what
+// goes without, and what makes the path another one, which it notes in the kernel. Failure(kUsage)
+// that names the options when no guest can run.
+void check_own_config(FetchedKernel& kernel, const Say& say);
 
 struct GuestImage {
   std::filesystem::path path;

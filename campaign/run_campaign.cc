@@ -12,6 +12,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <tuple>
 
 #include "campaign/outliers.h"
 #include "campaign/progress.h"
@@ -71,10 +73,12 @@ class RunCampaign {
       : wish_(wish), context_(context), progress_(wish.quiet) {}
 
   RunEnd execute();
+  RunPlan plan_only();
 
  private:
   [[nodiscard]] Selection selection() const;
   [[nodiscard]] Sampling sampling() const;
+  void check_wish();
   void prepare();
   void plan(std::size_t number, const RunnerKernel& kernel);
   void interleave();
@@ -172,17 +176,21 @@ Sampling RunCampaign::sampling() const {
   return sampling;
 }
 
-void RunCampaign::prepare() {
+// Names first: a typing error should cost neither a download nor a folder.
+void RunCampaign::check_wish() {
   apply_preset(wish_);
   check_lists(wish_.lists);
   static_cast<void>(shard_named(wish_.shard));
-  const Say say = [this](const std::string& line) { progress_.say(line); };
   // What a preset says of file systems is for the VM.
   if (wish_.host) wish_.lists.erase("fs");
   virtual_time_ = !wish_.host && wish_.repetitions == 0;
-  // Names first: a typing error should cost neither a download nor a folder.
   plan_cells(selection());
   static_cast<void>(sampling());
+}
+
+void RunCampaign::prepare() {
+  check_wish();
+  const Say say = [this](const std::string& line) { progress_.say(line); };
   claim_output(wish_.out, kResultName, wish_.force);
   runner_ = wish_.host ? make_host_runner(context_, *wish_.host, say, cancel_)
                        : make_vm_runner(context_, wish_.vm, say, cancel_);
@@ -361,6 +369,36 @@ void RunCampaign::finish() {
   save();
 }
 
+RunPlan RunCampaign::plan_only() {
+  check_wish();
+  runner_ = make_dry_runner(wish_.vm, [this](const std::string& line) { progress_.say(line); });
+  const std::vector<RunnerKernel> kernels = runner_->prepare(shared_);
+  virtual_time_ = runner_->time().time_domain == kTimeDomains[0];
+  for (std::size_t i = 0; i < kernels.size(); ++i) plan(i, kernels[i]);
+  RunPlan plan{.lives = jobs_.size()};
+  std::set<std::string> cells;
+  std::set<std::pair<std::string, std::string>> left_out;
+  for (const Row& row : rows_) {
+    if (row.status != kStatusSkipped) {
+      cells.insert(*row.cell);
+    } else if (left_out.emplace(*row.cell, row.reason).second) {
+      ++plan.skipped[row.reason];
+    }
+  }
+  plan.cells = cells.size();
+  using Guest = std::tuple<std::string, std::string, bool, unsigned, unsigned>;
+  std::set<Guest> guests;
+  for (const CellJob& job : jobs_) {
+    guests.emplace(job.spec.kernel.string(), job.spec.fs, job.module, job.spec.pmem_mib,
+                   job.spec.vcpus);
+  }
+  const bool saved = jobs_.empty() || accel_info(jobs_.front().spec.accel).saves_state;
+  plan.boots = saved ? guests.size() : jobs_.size();
+  plan.workers = wish_.jobs == 0 ? runner_->workers() : wish_.jobs;
+  plan.seconds = about_seconds(plan.lives, plan.boots, plan.workers);
+  return plan;
+}
+
 RunEnd RunCampaign::execute() {
   // Signals set a flag of the command's; what runs here listens to its own.
   const Watch watch([this] {
@@ -434,6 +472,28 @@ Shard shard_named(const std::string& text) {
   }
   --shard.index;
   return shard;
+}
+
+RunPlan plan_campaign(const RunWish& wish, const CommandContext& context) {
+  return RunCampaign(wish, context).plan_only();
+}
+
+double about_seconds(std::size_t lives, std::size_t boots, unsigned workers) {
+  // With one core each; a boot as in docs/example (`context.kernels.bookworm.boot.FS.boot_s`).
+  constexpr double kLife = 0.45;
+  constexpr double kBoot = 8;
+  return (static_cast<double>(lives) * kLife + static_cast<double>(boots) * kBoot) /
+         std::max(1U, workers);
+}
+
+std::string plan_text(const RunPlan& plan) {
+  std::string text =
+      fmt::format("{} cells, {} lives; at most {} boots; {} side by side: about {}\n", plan.cells,
+                  plan.lives, plan.boots, plan.workers, clock_text(plan.seconds));
+  for (const auto& [reason, count] : plan.skipped) {
+    text += fmt::format("skipped {}: {}\n", count, reason);
+  }
+  return text;
 }
 
 RunEnd run_campaign(const RunWish& wish, const CommandContext& context) {

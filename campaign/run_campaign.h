@@ -48,6 +48,22 @@ struct RunEnd {
 // cannot be.
 RunEnd run_campaign(const RunWish& wish, const CommandContext& context);
 
+// What a run would come to. Lives are guests' lives: a sample of a cell under a set of probes.
+struct RunPlan {
+  std::size_t cells = 0;
+  std::size_t lives = 0;
+  std::size_t boots = 0;  // at most: a state that is kept need not boot again
+  unsigned workers = 1;
+  std::map<std::string, std::size_t> skipped = {};  // cells by reason
+  double seconds = 0;
+};
+// Boots and fetches nothing, and writes nothing. Failure as of run_campaign().
+RunPlan plan_campaign(const RunWish& wish, const CommandContext& context);
+// Real seconds, by what lives and boots take: 0.45 s of CPU, and 8 s. Pure.
+double about_seconds(std::size_t lives, std::size_t boots, unsigned workers);
+// For a terminal. Pure.
+std::string plan_text(const RunPlan& plan);
+
 // A selection with a name.
 struct Preset {
   const char* id;

@@ -82,6 +82,13 @@ struct VmWish {
 std::unique_ptr<Runner> make_vm_runner(const CommandContext& context, const VmWish& wish, Say say,
                                        std::atomic<bool>& cancel);
 
+// Plans, and neither boots nor fetches: kernels that are not in the cache are known by name alone.
+std::unique_ptr<Runner> make_dry_runner(const VmWish& wish, Say say);
+
+// What of a guest hangs on its cell: pmem, of which `pmem_mib` were asked for, and vCPUs.
+// Failure(kUsage) unless the cell's file fits.
+void size_guest(VmSpec& spec, const Cell& cell, unsigned pmem_mib);
+
 struct HostWish {
   std::string dir = {};     // a folder on the mount to measure
   bool page_cache = false;  // it need not be on DAX

@@ -30,6 +30,20 @@ nlohmann::json made_file_system(const nlohmann::json& payload) {
           {"features", payload.value("features", nlohmann::json::array())}};
 }
 
+void size_guest(VmSpec& spec, const Cell& cell, unsigned pmem_mib) {
+  // mkfs.ext4 makes an inode per 16 KiB.
+  for (spec.pmem_mib = pmem_mib; std::uint64_t{spec.pmem_mib} * 64 < cell.dirty_inodes * 6 / 5;) {
+    spec.pmem_mib *= 2;
+  }
+  check_fits(cell, spec.pmem_mib);
+  if (accel_info(spec.accel).time_domain != "virtual") {
+    // Threads really run side by side there, as far as the host has cores.
+    spec.vcpus = std::min(cell.threads + (cell.attackers > 0 ? 1 : 0),
+                          std::max(1U, std::thread::hardware_concurrency()));
+  }
+  if (cell.is_contest() && cell.setting == Setting::kDeterministic2) spec.vcpus = 2;
+}
+
 namespace {
 
 class VmRunner : public Runner {
@@ -113,18 +127,7 @@ std::string VmRunner::assign(std::size_t kernel, CellJob& job, Row& row) {
   job.cell.delay = on.kernel.delay;
   job.spec = guest_spec(on.kernel, job.module ? on.with_module->image.path : on.image.path, cell.fs,
                         accel_);
-  // mkfs.ext4 makes an inode per 16 KiB.
-  for (job.spec.pmem_mib = wish_.pmem_mib;
-       std::uint64_t{job.spec.pmem_mib} * 64 < cell.dirty_inodes * 6 / 5;) {
-    job.spec.pmem_mib *= 2;
-  }
-  check_fits(cell, job.spec.pmem_mib);
-  if (accel_info(accel_).time_domain != "virtual") {
-    // Threads really run side by side there, as far as the host has cores.
-    job.spec.vcpus = std::min(cell.threads + (cell.attackers > 0 ? 1 : 0),
-                              std::max(1U, std::thread::hardware_concurrency()));
-  }
-  if (cell.is_contest() && cell.setting == Setting::kDeterministic2) job.spec.vcpus = 2;
+  size_guest(job.spec, cell, wish_.pmem_mib);
   row.vcpus = job.spec.vcpus;
   VmSpec parked = job.spec;
   parked.park = true;

@@ -122,6 +122,11 @@ constexpr char kFrame[] = R"json(
        "package": {"type": ["string", "null"]},
        "vmlinuz_sha256": {"type": ["string", "null"]},
        "config_sha256": {"type": ["string", "null"]},
+       "config_notes": {
+        "description": "options of a kernel of the user's own that make a fault take another path than on Debian's; absent where there are none",
+        "type": "array",
+        "items": {"type": "string"}
+       },
        "btf_crc32": {"type": ["string", "null"]},
        "module": {
         "type": "object",

@@ -187,6 +187,9 @@ std::string Bisection::asked(const std::string& kernel) const {
   std::error_code error;
   if (const std::optional<OwnKernel> own = own_kernel(kernel)) {
     build.kernel = fs::exists(own->path, error) ? own->path : planted_name(own->path).name;
+    if (fs::is_directory(build.kernel, error)) {
+      build.kernel = kernel_of_path(build.kernel, "").vmlinuz;
+    }
   } else {
     // A row of the table is the newest of its package, which may be fetched anew.
     for (const nlohmann::json& row :

@@ -307,6 +307,82 @@ TEST(Run, AFileThatIsNoKernel) {
                  2, "bzImage");
 }
 
+// A kernel as far as its header goes, with a configuration beside it.
+std::string kernel_with(const Scratch& scratch, const std::string& config) {
+  std::string bytes(0x4000, '\0');
+  bytes.replace(0x1fe, 2, "\x55\xaa");
+  bytes.replace(0x202, 4, "HdrS");
+  bytes[0x20f] = '\x30';
+  bytes.replace(0x3200, 13, "6.9.0 (me) #1");
+  write_file(scratch / "bzImage", bytes);
+  write_file(scratch / "config-6.9.0", config);
+  return scratch / "bzImage";
+}
+
+TEST(Kernels, CheckNamesWhatIsMissing) {
+  const Scratch scratch;
+  const std::string kernel = kernel_with(scratch, "CONFIG_X86_64=y\nCONFIG_KASAN=y\n");
+  const CommandOutput output = faultline_command({"kernels", "check", kernel, "--json"});
+  EXPECT_EQ(output.status, 2) << output.error;
+  const nlohmann::json found = nlohmann::json::parse(output.out);
+  EXPECT_EQ(found.at("release"), "6.9.0");
+  EXPECT_EQ(found.at("config"), scratch / "config-6.9.0");
+  const auto of = [&](const std::string& option) {
+    for (const nlohmann::json& row : found.at("options")) {
+      if (row.at("option") == option) {
+        return row.at("need").get<std::string>() + " " + row.at("found").get<std::string>();
+      }
+    }
+    return std::string();
+  };
+  EXPECT_EQ(of("CONFIG_X86_64"), "");
+  EXPECT_EQ(of("CONFIG_X86_IOPL_IOPERM"), "needed not set");
+  EXPECT_EQ(of("CONFIG_XFS_FS"), "wanted not set");
+  EXPECT_EQ(of("CONFIG_KASAN"), "path y");
+  const auto lines = found.at("fragment").get<std::vector<std::string>>();
+  EXPECT_NE(std::find(lines.begin(), lines.end(), "CONFIG_X86_IOPL_IOPERM=y"), lines.end());
+
+  const CommandOutput text = faultline_command({"kernels", "check", kernel});
+  EXPECT_EQ(text.status, 2) << text.error;
+  EXPECT_NE(text.out.find("\nCONFIG_X86_IOPL_IOPERM=y\n"), std::string::npos) << text.out;
+  // A configuration that nothing was built with yet, and a kernel without any.
+  EXPECT_EQ(faultline_command({"kernels", "check", scratch / "config-6.9.0"}).status, 2);
+  fs::remove(scratch / "config-6.9.0");
+  expect_refused(faultline_command({"kernels", "check", kernel}), 77, "no configuration is found");
+}
+
+TEST(Run, AKernelThatLacksWhatIsNeededIsRefusedBeforeABoot) {
+  const Scratch scratch;
+  const std::string kernel = kernel_with(scratch, "CONFIG_X86_64=y\n");
+  expect_refused(faultline_command({"run", "--kernel", kernel, "--out", scratch / "out"}), 2,
+                 "no guest runs without CONFIG_BLK_DEV_INITRD, ");
+  EXPECT_FALSE(fs::exists(scratch / "out/result.json"));
+}
+
+TEST(Run, ADryRunCountsAndWritesNothing) {
+  const Scratch scratch;
+  const CommandOutput output = faultline_command(
+      {"run", "--dry-run", "--json", "--fs", "ext4", "--strategy", "volatile,prealloc", "--state",
+       "hole,written", "--seeds", "2", "--jobs", "2", "--out", scratch / "out"});
+  EXPECT_EQ(output.status, 0) << output.error;
+  const nlohmann::json plan = nlohmann::json::parse(output.out);
+  EXPECT_EQ(plan.at("cells"), 3);
+  EXPECT_EQ(plan.at("lives"), 12);  // two seeds, each with its twin
+  EXPECT_EQ(plan.at("boots"), 1);
+  EXPECT_DOUBLE_EQ(plan.at("seconds").get<double>(), 6.7);
+  ASSERT_EQ(plan.at("skipped").size(), 1U);
+  EXPECT_EQ(plan["skipped"][0]["cells"], 1);
+  EXPECT_EQ(plan["skipped"][0]["reason"],
+            "prealloc writes every block beforehand: there is no hole state");
+  EXPECT_FALSE(fs::exists(scratch / "out"));
+  EXPECT_EQ(faultline_command(
+                {"run", "--dry-run", "--fs", "ext4", "--strategy", "prealloc", "--state", "hole"})
+                .status,
+            77);
+  expect_refused(faultline_command({"run", "--dry-run", "--kernel", "releases"}), 2,
+                 "--dry-run fetches nothing");
+}
+
 TEST(Run, ModulesGoWithAPath) {
   const Scratch scratch;
   expect_refused(faultline_command({"run", "--modules", "/tmp", "--out", scratch / "out"}), 2,

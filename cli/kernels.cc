@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// faultline kernels: which kernels can be booted, fetching them, and building their module.
+// faultline kernels: which kernels can be booted, fetching and checking them, and building their
+// module.
 #include "vm/kernels.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <fstream>
 #include <memory>
 
 #include "campaign/progress.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
+#include "vm/kernel_tree.h"
 #include "vm/packages/guest_root.h"
 #include "vm/strategy_module.h"
 
@@ -54,6 +57,63 @@ ExitCode build_modules(const std::vector<std::string>& names, const std::filesys
   return all ? ExitCode::kPass : ExitCode::kSkipped;
 }
 
+bool is_config(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return false;
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line) && line.size() < 4096;) {
+    if (line.starts_with("CONFIG_")) return true;
+    if (!line.empty() && line.front() != '#') return false;
+  }
+  return false;
+}
+
+// Of a kernel, or of a .config that none was built with yet.
+ExitCode check_kernel(const std::string& path, const std::string& modules, bool json) {
+  FoundConfig config;
+  std::string release;
+  bool has_modules = true;
+  if (is_config(path)) {
+    config = {.text = read_file(path), .where = path};
+    release = release_of_config(config.text);
+  } else {
+    const FetchedKernel kernel = kernel_of_path(path, modules);
+    config = config_of(kernel);
+    release = kernel.release;
+    has_modules = !kernel.modules_dir.empty();
+  }
+  const bool known = !config.where.empty();
+  std::vector<ConfigFinding> findings;
+  if (known) findings = check_config(parse_config(config.text), release, has_modules);
+  if (json) {
+    nlohmann::json options = nlohmann::json::array();
+    for (const ConfigFinding& finding : findings) {
+      options.push_back({{"option", "CONFIG_" + finding.option},
+                         {"need", id_of(finding.need)},
+                         {"found", finding.found},
+                         {"why", finding.why}});
+    }
+    fmt::print("{}\n", nlohmann::json({{"path", path},
+                                       {"release", release},
+                                       {"config", known ? nlohmann::json(config.where) : nullptr},
+                                       {"options", std::move(options)},
+                                       {"fragment", config_fragment(findings)}})
+                           .dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else if (known) {
+    const bool runs = options_of(findings, ConfigNeed::kNeeded).empty();
+    fmt::print("{}: {}\nits configuration: {}\n{}", release.empty() ? path : release,
+               runs ? "all that a guest needs is there" : "no guest can run", config.where,
+               config_report(findings));
+  }
+  if (!known) {
+    throw Failure(ExitCode::kSkipped,
+                  fmt::format("{}: no configuration is found in it (CONFIG_IKCONFIG) or beside it "
+                              "(config-{}); check the .config that it was built with",
+                              path, release));
+  }
+  return options_of(findings, ConfigNeed::kNeeded).empty() ? ExitCode::kPass : ExitCode::kUsage;
+}
+
 }  // namespace
 
 Verb add_kernels(CLI::App& app) {
@@ -65,6 +125,9 @@ Verb add_kernels(CLI::App& app) {
     CLI::App* fetch = nullptr;
     CLI::App* module = nullptr;
     CLI::App* compiler = nullptr;
+    CLI::App* check = nullptr;
+    std::string path;
+    std::string modules;
     std::string source;
   };
   auto options = std::make_shared<Options>();
@@ -72,6 +135,7 @@ Verb add_kernels(CLI::App& app) {
   kernels->footer(
       "Examples:\n  faultline kernels list --json\n  faultline kernels fetch bookworm 7.3\n"
       "  faultline kernels module 6.1 6.12\n"
+      "  faultline kernels check ./bzImage\n"
       "  faultline kernels list --releases");
   kernels->require_subcommand(0, 1);
   kernels->add_flag("--json", options->json, "as JSON");
@@ -96,12 +160,32 @@ Verb add_kernels(CLI::App& app) {
   options->module->add_option("--source", options->source,
                               "folder of its sources (default: kmod/)");
   options->module->add_flag("--json", options->json, "as JSON");
+  options->check = kernels->add_subcommand(
+      "check", "Say which options a kernel of your own lacks, before its first boot");
+  options->check->footer(
+      "Reads the configuration in the kernel (CONFIG_IKCONFIG), or config-RELEASE,\n"
+      "config or .config beside it, in its tree, in its modules, or in /boot. Says what\n"
+      "is needed, what goes without what is wanted, what makes a fault take another\n"
+      "path than on Debian's kernels, and the lines to append to .config.\n"
+      "Exit: 0 all that is needed is there; 2 it is not; 77 no configuration found.\n\n"
+      "Examples:\n  faultline kernels check ./bzImage --modules ./mods\n"
+      "  faultline kernels check ~/linux\n"
+      "  faultline kernels check ~/linux/.config");
+  options->check
+      ->add_option("path", options->path,
+                   "a bzImage, a built tree, a folder with an unpacked package, or a .config")
+      ->required();
+  options->check->add_option("--modules", options->modules, "modules folder that belongs to it");
+  options->check->add_flag("--json", options->json, "as JSON");
   options->compiler = kernels->add_subcommand(
       "compiler", "Fetch what builds the guest's own binary; print its folder");
   options->compiler->footer(
       "A root file system of the suite that all guests' user space is of, with its compilers.\n"
       "tools/pinned-guest builds in it where this machine is of another suite.");
   return {kernels, [options](const CommandContext& context) {
+            if (options->check->parsed()) {
+              return check_kernel(options->path, options->modules, options->json);
+            }
             const auto cache = cache_dir();
             if (options->compiler->parsed()) {
               make_dirs(cache);

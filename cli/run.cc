@@ -25,7 +25,27 @@ struct RunOptions {
   std::string on = "vm";
   bool json = false;
   bool no_table = false;
+  bool dry = false;
 };
+
+ExitCode print_plan(const RunPlan& plan, bool json) {
+  if (json) {
+    nlohmann::json skipped = nlohmann::json::array();
+    for (const auto& [reason, cells] : plan.skipped) {
+      skipped.push_back({{"cells", cells}, {"reason", reason}});
+    }
+    fmt::print("{}\n", nlohmann::json({{"cells", plan.cells},
+                                       {"lives", plan.lives},
+                                       {"boots", plan.boots},
+                                       {"workers", plan.workers},
+                                       {"seconds", plan.seconds},
+                                       {"skipped", std::move(skipped)}})
+                           .dump(1));
+  } else {
+    fmt::print("{}", plan_text(plan));
+  }
+  return plan.lives == 0 ? ExitCode::kSkipped : ExitCode::kPass;
+}
 
 ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
              const CommandContext& context) {
@@ -44,6 +64,7 @@ ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
   } else if (!options.host.dir.empty() || options.host.page_cache) {
     throw Failure(ExitCode::kUsage, "--dir and --allow-page-cache go with --on host");
   }
+  if (options.dry) return print_plan(plan_campaign(wish, context), options.json);
   const RunEnd end = run_campaign(wish, context);
   if (options.json) {
     nlohmann::json rows = nlohmann::json::array();
@@ -80,15 +101,16 @@ Verb add_run(CLI::App& app) {
       "  faultline run --preset kara2017 --out kara\n"
       "  faultline run --workload dos --touch utimens,truncate --state written\n"
       "  faultline run --on host --dir /mnt/pmem --strategy map_sync,fsync\n"
-      "  faultline run --kernel mine=./bzImage --modules ./mods/lib/modules/6.9.0\n\n"
+      "  faultline run --kernel mine=./bzImage --modules ./mods/lib/modules/6.9.0\n"
+      "  faultline run --kernel tree=./linux\n\n"
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
   std::vector<CLI::Option*> of_a_vm = {
       run_verb
           ->add_option("--kernel", options->wish.vm.kernel,
-                       "kernels, point releases, `all`, `releases`, or [NAME=]PATH of a bzImage; "
-                       "NAME+N: with "
-                       "N instructions planted in each fault")
+                       "kernels, point releases, `all`, `releases`, or [NAME=]PATH of a bzImage, a "
+                       "built tree or an unpacked package; NAME+N: with N instructions planted in "
+                       "each fault")
           ->capture_default_str(),
       run_verb->add_option("--modules", options->wish.vm.modules,
                            "modules folder that belongs to --kernel PATH")};
@@ -155,6 +177,10 @@ Verb add_run(CLI::App& app) {
       run_verb->add_option("--deadline", options->wish.total_s, "seconds for everything; 0: none"),
       0, kMostSeconds)
       ->capture_default_str();
+  of_a_vm.push_back(run_verb->add_flag("--dry-run", options->dry,
+                                       "say how many cells, lives and boots it comes to, what is "
+                                       "skipped, and about how long it takes; boots and fetches "
+                                       "nothing"));
   run_verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   run_verb->add_flag("--no-table", options->no_table, "progress, but no table");
   run_verb->add_flag("--quiet", options->wish.quiet, "no progress and no table");

@@ -11,6 +11,42 @@
 
 namespace faultline {
 namespace fs = std::filesystem;
+namespace {
+
+// What one gives in place of a bzImage, by how it begins, and what to give instead.
+struct Mistaken {
+  std::string_view begins;
+  const char* is;
+};
+constexpr Mistaken kMistaken[] = {
+    {"\x7f"
+     "ELF",
+     "an ELF file (a vmlinux?); give --kernel the bzImage, which the build leaves in "
+     "arch/x86/boot, or the tree itself"},
+    {"!<arch>",
+     "a Debian package; unpack it, `dpkg-deb -x FILE DIR`, and give --kernel the folder"},
+    {"\xed\xab\xee\xdb",
+     "an RPM package; unpack it, `rpm2cpio FILE | cpio -id`, and give --kernel the folder"},
+    {"\x1f\x8b", "a compressed file; give --kernel a bzImage, which unpacks itself"},
+    {"\xfd"
+     "7zXZ",
+     "a compressed file; give --kernel a bzImage, which unpacks itself"},
+    {"\x28\xb5\x2f\xfd", "a compressed file; give --kernel a bzImage, which unpacks itself"},
+    {"0707", "an initramfs; give --kernel the bzImage beside it"},
+    {"MZ", "no x86 kernel but another EFI program; give --kernel a bzImage"},
+    {"#\n# Automatically generated file",
+     "a configuration; give --kernel a bzImage (`faultline kernels check` takes a configuration)"}};
+
+const char* not_a_kernel(std::string_view bytes) {
+  for (const Mistaken& mistaken : kMistaken) {
+    if (bytes.starts_with(mistaken.begins)) return mistaken.is;
+  }
+  return "no x86 kernel; give --kernel a bzImage, a kernel tree that was built, or a folder with "
+         "an "
+         "unpacked package";
+}
+
+}  // namespace
 
 std::string bzimage_version_of_file(const fs::path& bzimage) {
   std::error_code error;
@@ -29,6 +65,15 @@ std::string bzimage_version_of_file(const fs::path& bzimage) {
   std::string bytes(1 << 17, '\0');
   stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(stream.gcount()));
+  // A vmlinux in the tree that it was built in.
+  const fs::path built = bzimage.parent_path() / "arch/x86/boot/bzImage";
+  if (bytes.starts_with("\x7f"
+                        "ELF") &&
+      fs::exists(built, error)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is an ELF file; give --kernel {}, or the tree itself",
+                              bzimage.string(), built.string()));
+  }
   return bzimage_version(bytes, bzimage.string());
 }
 
@@ -41,17 +86,9 @@ std::string bzimage_version(std::string_view bytes, const std::string& where) {
     return static_cast<unsigned char>(bytes[offset]) |
            static_cast<unsigned>(static_cast<unsigned char>(bytes[offset + 1])) << 8;
   };
-  if (bytes.starts_with("\x7f"
-                        "ELF")) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is an ELF file (a vmlinux?); give --kernel the bzImage, which "
-                              "the build leaves in arch/x86/boot",
-                              where));
-  }
   if (bytes.size() < kVersionPointer + 2 || word(kBootFlag) != 0xaa55 ||
       bytes.substr(kMagic, 4) != "HdrS") {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is no x86 kernel; give --kernel a bzImage", where));
+    throw Failure(ExitCode::kUsage, fmt::format("{} is {}", where, not_a_kernel(bytes)));
   }
   const std::size_t start = word(kVersionPointer) + 0x200U;
   const std::size_t end = start < bytes.size() ? bytes.find('\0', start) : std::string_view::npos;
@@ -62,6 +99,28 @@ std::string bzimage_version(std::string_view bytes, const std::string& where) {
                               where));
   }
   return std::string(bytes.substr(start, end - start));
+}
+
+std::string_view bzimage_payload(std::string_view bytes) {
+  // Offsets as above; the payload's since protocol 2.08.
+  constexpr std::size_t kSetupSectors = 0x1f1;
+  constexpr std::size_t kProtocol = 0x206;
+  constexpr std::size_t kPayloadOffset = 0x248;
+  constexpr std::size_t kPayloadLength = 0x24c;
+  const auto number = [&](std::size_t offset, unsigned size) {
+    std::size_t value = 0;
+    for (unsigned i = size; i-- > 0;) {
+      value = value << 8 | static_cast<unsigned char>(bytes[offset + i]);
+    }
+    return value;
+  };
+  if (bytes.size() < kPayloadLength + 4 || bytes.substr(0x202, 4) != "HdrS" ||
+      number(kProtocol, 2) < 0x208) {
+    return {};
+  }
+  const std::size_t sectors = number(kSetupSectors, 1) == 0 ? 4 : number(kSetupSectors, 1);
+  const std::size_t start = (sectors + 1) * 512 + number(kPayloadOffset, 4);
+  return start < bytes.size() ? bytes.substr(start, number(kPayloadLength, 4)) : std::string_view();
 }
 
 }  // namespace faultline

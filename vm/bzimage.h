@@ -15,4 +15,7 @@ std::string bzimage_version(std::string_view bytes, const std::string& where);
 // The same of a file. Failure(kUsage) if it cannot be read, too.
 std::string bzimage_version_of_file(const std::filesystem::path& bzimage);
 
+// The packed kernel in a whole bzImage; empty if its header does not say where that is. Pure.
+std::string_view bzimage_payload(std::string_view bytes);
+
 }  // namespace faultline

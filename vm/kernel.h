@@ -21,6 +21,7 @@ struct FetchedKernel {
   std::filesystem::path config = {};       // empty if not known
   std::string path = {};                   // as the user gave it; empty for Debian's
   std::vector<std::string> suites = {};    // of Debian; empty for the user's own
+  std::vector<std::string> config_notes = {};  // what makes a fault take another path than Debian's
   std::uint64_t delay = 0;  // instructions planted in each fault; `id` ends in +delay
 };
 

@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
 #include <sstream>
+#include <vector>
 
 #include "cell/failure.h"
 #include "vm/bzimage.h"
@@ -25,9 +28,67 @@ fs::path module_of_line(const fs::path& tree, std::string line) {
   return line;
 }
 
+// Where distributions put a kernel: below the root of a package, or of its modules.
+std::vector<fs::path> images_in(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  const auto add = [&](const fs::path& file) {
+    if (fs::is_regular_file(file, error)) found.push_back(file);
+  };
+  add(folder / "vmlinuz");
+  for (const fs::path& place : {folder / "boot", folder}) {
+    for (const auto& entry : fs::directory_iterator(place, error)) {
+      if (entry.path().filename().string().starts_with("vmlinuz-")) add(entry.path());
+    }
+  }
+  for (const fs::path& place : {folder / "lib/modules", folder / "usr/lib/modules"}) {
+    for (const auto& entry : fs::directory_iterator(place, error)) add(entry.path() / "vmlinuz");
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// The modules of a kernel in `folder` that nothing else was said of; empty for none.
+fs::path modules_in(const fs::path& folder, const std::string& release) {
+  std::error_code error;
+  for (const fs::path& place :
+       {folder / "lib/modules" / release, folder / "usr/lib/modules" / release,
+        folder / "modules" / release, folder}) {
+    for (const char* list : {"modules.order", "modules.dep"}) {
+      if (fs::exists(place / list, error)) return place;
+    }
+  }
+  return {};
+}
+
+FetchedKernel kernel_from_folder(const fs::path& folder, const fs::path& modules_dir,
+                                 const std::string& name) {
+  const std::vector<fs::path> images = images_in(folder);
+  if (images.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} holds no kernel: neither arch/x86/boot/bzImage, nor "
+                              "boot/vmlinuz-RELEASE, nor lib/modules/RELEASE/vmlinuz",
+                              folder.string()));
+  }
+  std::vector<std::string> releases;
+  for (const fs::path& image : images) {
+    const std::string build = bzimage_version_of_file(image);
+    releases.push_back(build.substr(0, build.find(' ')));
+    if (releases.back() != releases.front()) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("{} holds several kernels; give --kernel one of them, as {}",
+                                folder.string(), image.string()));
+    }
+  }
+  return kernel_from_path(images.front(),
+                          modules_dir.empty() ? modules_in(folder, releases.front()) : modules_dir,
+                          name);
+}
+
 }  // namespace
 
-FetchedKernel kernel_from_tree(const fs::path& tree, const fs::path& into) {
+FetchedKernel kernel_from_tree(const fs::path& tree, const fs::path& into,
+                               const std::string& name) {
   const fs::path bzimage = tree / "arch" / "x86" / "boot" / "bzImage";
   std::error_code error;
   if (!fs::is_regular_file(bzimage, error)) {
@@ -67,7 +128,33 @@ FetchedKernel kernel_from_tree(const fs::path& tree, const fs::path& into) {
   // As modules_install leaves it: where kernel_from_path() finds the configuration.
   fs::create_symlink(root, modules / "build", error);
   write_module_index(modules);
-  return kernel_from_path(bzimage, into);
+  return kernel_from_path(bzimage, into, name);
+}
+
+FetchedKernel kernel_of_path(const fs::path& path, const fs::path& modules_dir,
+                             const std::string& name) {
+  std::error_code error;
+  FetchedKernel kernel;
+  if (!fs::is_directory(path, error)) return kernel_from_path(path, modules_dir, name);
+  const fs::path bzimage = path / "arch/x86/boot/bzImage";
+  if (fs::exists(bzimage, error) || fs::exists(path / "Kconfig", error)) {
+    if (modules_dir.empty()) {
+      // Of what is built in alone modules.builtin is left, and of an old build nothing.
+      static std::vector<std::unique_ptr<TempDir>> links;
+      links.push_back(std::make_unique<TempDir>(temp_dir(), "faultline-"));
+      kernel = kernel_from_tree(path, links.back()->path(), name);
+      if (!fs::exists(path / "modules.order", error) &&
+          !fs::exists(path / "modules.builtin", error)) {
+        kernel.modules_dir.clear();
+      }
+    } else {
+      kernel = kernel_from_path(bzimage, modules_dir, name);
+    }
+  } else {
+    kernel = kernel_from_folder(path, modules_dir, name);
+  }
+  kernel.path = path.string();
+  return kernel;
 }
 
 }  // namespace faultline

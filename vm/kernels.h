@@ -4,6 +4,7 @@
 
 #include "vm/bzimage.h"          // IWYU pragma: export
 #include "vm/kernel.h"           // IWYU pragma: export
+#include "vm/kernel_config.h"    // IWYU pragma: export
 #include "vm/kernel_table.h"     // IWYU pragma: export
 #include "vm/own_kernel.h"       // IWYU pragma: export
 #include "vm/packages/fetch.h"   // IWYU pragma: export

@@ -87,11 +87,19 @@ FetchedKernel kernel_from_path(const fs::path& bzimage, const fs::path& modules_
   const fs::path modules = find_modules(modules_dir, release);
   fs::path config;
   std::error_code ignored;
-  std::vector<fs::path> candidates = {bzimage.parent_path() / ("config-" + release)};
+  // Beside it; of a built tree, whose bzImage is in arch/x86/boot; of the modules; the machine's.
+  const fs::path beside = bzimage.parent_path();
+  std::vector<fs::path> candidates = {beside / ("config-" + release), beside / "config",
+                                      beside / ".config"};
+  const fs::path in_tree = fs::absolute(bzimage).lexically_normal().parent_path();
+  if (in_tree.string().ends_with("/arch/x86/boot")) {
+    candidates.push_back(in_tree.parent_path().parent_path().parent_path() / ".config");
+  }
   if (!modules.empty()) {
     candidates.push_back(modules / "config");
     candidates.push_back(modules / "build" / ".config");
   }
+  candidates.push_back("/boot/config-" + release);
   for (const fs::path& candidate : candidates) {
     if (config.empty() && fs::is_regular_file(candidate, ignored)) config = candidate;
   }

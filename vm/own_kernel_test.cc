@@ -50,6 +50,16 @@ TEST_F(OwnKernels, FindsTheConfigBesideIt) {
             dir_.path() / (std::string("config-") + kRelease));
 }
 
+TEST_F(OwnKernels, FindsTheConfigOfTheTreeOrTheFolder) {
+  const fs::path boot = dir_.path() / "tree/arch/x86/boot";
+  make_dirs(boot);
+  fs::copy_file(bzimage(), boot / "bzImage");
+  write_file(dir_.path() / "tree/.config", "");
+  EXPECT_EQ(kernel_from_path(boot / "bzImage", modules()).config, dir_.path() / "tree/.config");
+  write_file(dir_.path() / "config", "");
+  EXPECT_EQ(kernel_from_path(bzimage(), modules()).config, dir_.path() / "config");
+}
+
 // "modules" of a folder that no machine has: what is built in needs none.
 TEST_F(OwnKernels, NeedsNoModulesFolder) {
   const FetchedKernel kernel = kernel_from_path(bzimage(), "");
@@ -100,6 +110,29 @@ TEST_F(OwnKernels, SaysWhatIsWrong) {
   EXPECT_NE(message("/etc/passwd", modules()).find("is no x86 kernel"), std::string::npos);
   EXPECT_NE(message(bzimage(), "/nonexistent/m").find("no modules folder"), std::string::npos);
   EXPECT_NE(message(bzimage(), "/etc").find("holds no modules of 9.9.0-2"), std::string::npos);
+  const fs::path other = dir_.path() / "other";
+  const auto of = [&](const std::string& bytes) {
+    write_file(other, bytes + std::string(1024, 'x'));
+    return message(other, modules());
+  };
+  EXPECT_NE(of("\x7f"
+               "ELF")
+                .find("an ELF file (a vmlinux?); give --kernel the bzImage"),
+            std::string::npos);
+  EXPECT_NE(of("!<arch>\ndebian-binary").find("dpkg-deb -x FILE DIR"), std::string::npos);
+  EXPECT_NE(of("\xed\xab\xee\xdb").find("rpm2cpio"), std::string::npos);
+  EXPECT_NE(of("\x1f\x8b").find("a compressed file"), std::string::npos);
+  EXPECT_NE(of("070701").find("an initramfs"), std::string::npos);
+  EXPECT_NE(of("MZ").find("another EFI program"), std::string::npos);
+  EXPECT_NE(of("#\n# Automatically generated file; DO NOT EDIT.\n").find("a configuration"),
+            std::string::npos);
+  // The tree that a vmlinux was built in holds the file to give.
+  make_dirs(dir_.path() / "arch/x86/boot");
+  fs::copy_file(bzimage(), dir_.path() / "arch/x86/boot/bzImage");
+  EXPECT_NE(of("\x7f"
+               "ELF")
+                .find("give --kernel " + (dir_.path() / "arch/x86/boot/bzImage").string()),
+            std::string::npos);
   fs::rename(modules(), modules().parent_path() / "8.8.0-other");
   EXPECT_NE(message(bzimage(), modules().parent_path() / "8.8.0-other")
                 .find("holds no modules of 9.9.0-2"),

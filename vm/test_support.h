@@ -146,6 +146,19 @@ inline std::string fake_bzimage(const std::string& version) {
   return bytes;
 }
 
+// The same with a packed kernel in it.
+inline std::string fake_bzimage(const std::string& version, const std::string& payload) {
+  std::string bytes = fake_bzimage(version);
+  bytes[0x1f1] = 0x1f;  // with the boot sector 0x4000 bytes, all so far
+  bytes[0x206] = 0x0f;
+  bytes[0x207] = 0x02;
+  bytes[0x248] = 0x10;
+  for (unsigned i = 0; i < 4; ++i) {
+    bytes[0x24c + i] = static_cast<char>(payload.size() >> (8 * i) & 0xff);
+  }
+  return bytes + std::string(0x10, '\0') + payload;
+}
+
 // A device that is always full. As root a node of our own inside `dir`, because a test of the guard
 // against replacing devices must not be able to harm the machine's; empty if there can be none.
 inline std::filesystem::path full_device(const std::filesystem::path& dir) {
