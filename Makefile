@@ -3,10 +3,11 @@
 BUILD ?= build
 OUT ?= out
 KERNELS ?= bookworm
+PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build command bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
+.PHONY: help deps build command install deb bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
   sanitize mutants docs clean
 
 help:            ## this list
@@ -24,6 +25,13 @@ command: deps    ## build/faultline alone, without the tests: half the time
 	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -Wno-dev >/dev/null
 	@cmake --build $(BUILD) --target faultline
 	@tools/pinned-guest $(FAULTLINE) $(BUILD)
+
+install: command ## into PREFIX (/usr/local), below DESTDIR: command, guest, man pages, completions
+	@tools/help-pages $(BUILD)
+	@cmake --install $(BUILD) --prefix $(PREFIX) >$(BUILD)/install.log
+
+deb: command     ## build/faultline_*.deb, and what lintian says of it
+	@tools/deb $(BUILD)
 
 bench: build     ## everything once, in short, with a report: 10 minutes, writes out/
 	@tools/bench $(FAULTLINE) $(OUT) $(KERNELS)

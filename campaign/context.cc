@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "campaign/parts.h"
 #include "cell/failure.h"
 #include "revision.h"
 #include "vm/saved_state.h"
@@ -17,25 +18,12 @@ CommandContext make_context(int argc, char** argv, const std::atomic<bool>& inte
   context.command_line.assign(argv, argv + argc);
   context.interrupted = &interrupted;
   std::error_code error;
-  const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
-  context.guest_binary = here / "faultline-guest";
-  std::error_code ignored;
-  if (fs::exists(here / "pinned/faultline-guest", ignored)) {
-    context.image_binary = here / "pinned/faultline-guest";
-  }
-  // In a build folder these are in the source tree above it; installed, under share/.
-  const auto folder_with = [&](const char* folder, const char* file) {
-    for (const char* above : {"..", "../share/faultline"}) {
-      const fs::path place = here / above / folder;
-      if (fs::exists(place / file, error)) return fs::weakly_canonical(place, error);
-    }
-    return fs::path();
-  };
-  if (const fs::path reports = folder_with("reports", "faultline_report.py"); !reports.empty()) {
-    context.reports = reports / "faultline_report.py";
-  }
-  context.kmod = folder_with("kmod", "faultline_ioctl.h");
-  context.bt = folder_with("bpf/bt", "fault.bt");
+  const CommandParts parts = find_parts(fs::read_symlink("/proc/self/exe", error).parent_path());
+  context.guest_binary = parts.guest_binary;
+  context.image_binary = parts.image_binary;
+  context.reports = parts.reports;
+  context.kmod = parts.kmod;
+  context.bt = parts.bt;
   return context;
 }
 

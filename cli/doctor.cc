@@ -3,17 +3,16 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
-#include <cstdlib>
 #include <memory>
 
 #include "campaign/machine.h"
 #include "campaign/progress.h"
 #include "cli/verbs.h"
+#include "cli/version.h"
 #include "vm/accel.h"
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/kernels.h"
-#include "vm/packages/guest_qemu.h"
 #include "vm/packages/headers.h"
 
 namespace faultline {
@@ -34,19 +33,6 @@ Finding check_tool(const std::string& name, const std::string& package) {
   return {name, !path.empty(), true, path.empty() ? "missing: package " + package : path.string()};
 }
 
-// Fetches nothing: says whether that would be needed.
-Finding check_qemu() {
-  const char* wish = std::getenv("FAULTLINE_QEMU");
-  if (wish != nullptr) return {"qemu", true, true, std::string("FAULTLINE_QEMU=") + wish};
-  const auto path = find_tool("qemu-system-x86_64");
-  const std::string said = path.empty() ? "" : run_command({path.string(), "--version"}).out;
-  const std::string version = said.substr(0, said.find('\n'));
-  if (is_of_guest_suite(version)) return {"qemu", true, true, path.string() + ": " + version};
-  return {"qemu", true, true,
-          (version.empty() ? "not installed" : version) +
-              std::string("; figures are of 7.2, which the first run fetches")};
-}
-
 Finding check_python() {
   Finding finding{"python", false, false, ""};
   try {
@@ -57,7 +43,8 @@ Finding check_python() {
     finding.good = output.status == 0;
     finding.detail = finding.good ? output.out.substr(0, output.out.find('\n')) +
                                         " with numpy, scipy, matplotlib, jinja2, jsonschema"
-                                  : "modules missing: no report or table; `make deps`";
+                                  : "modules missing: no report or table; packages python3-numpy, "
+                                    "-scipy, -matplotlib, -jinja2, -jsonschema";
   } catch (const Failure& failure) {
     finding.detail = failure.what();
   }
@@ -123,9 +110,11 @@ Verb add_doctor(CLI::App& app) {
   doctor->add_flag("--quick", options->quick, "boot nothing");
   return {doctor, [options](const CommandContext& context) {
             ProgressLine progress(options->json);
-            std::vector<Finding> findings = {check_qemu(), check_tool("apt-get", "apt"),
+            std::vector<Finding> findings = {{"qemu", true, true, found_qemu()},
+                                             check_tool("apt-get", "apt"),
                                              check_tool("modprobe", "kmod"),
-                                             check_tool("depmod", "kmod"), check_python()};
+                                             check_tool("depmod", "kmod"),
+                                             check_python()};
             findings.push_back({"guest binary", std::filesystem::exists(context.guest_binary), true,
                                 context.guest_binary.string()});
             const auto cache = cache_dir();

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/verbs.h"
+#include "cli/version.h"
 
 namespace faultline {
 namespace {
@@ -79,8 +80,8 @@ int command(int argc, char** argv) {
   app.name("faultline");
   app.formatter(std::make_shared<NarrowHelp>());
   app.require_subcommand(1);
-  app.set_version_flag("--version",
-                       fmt::format("faultline {} ({})", build_version(), build_revision()));
+  app.set_version_flag("--version", version_text,
+                       "Say what this build is, and which QEMU it takes");
   app.footer(
       "`faultline VERB --help` has examples.\n"
       "Exit: 0 pass; 1 regression or failed check; 2 usage or incomplete;\n"

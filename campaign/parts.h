@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Where the command's own parts lie: in a build folder below the source tree, or installed.
+#pragma once
+
+#include <filesystem>
+
+namespace faultline {
+
+struct CommandParts {
+  std::filesystem::path guest_binary = {};
+  std::filesystem::path image_binary = {};  // tools/pinned-guest's; empty if there is none
+  std::filesystem::path reports = {};       // faultline_report.py
+  std::filesystem::path kmod = {};          // the strategy module's sources
+  std::filesystem::path bt = {};            // the bpftrace scripts
+};
+
+// The parts of the command that lies in the folder `here`. Installed as PREFIX/bin/faultline: what
+// is compiled in PREFIX/lib/faultline, the rest in PREFIX/share/faultline. Else what is compiled
+// lies beside it, and the rest in the folder above. What is not there is empty; `guest_binary` is
+// where it should be.
+CommandParts find_parts(const std::filesystem::path& here);
+
+}  // namespace faultline
