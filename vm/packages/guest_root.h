@@ -30,7 +30,7 @@ GuestRoot fetch_guest_root(const std::filesystem::path& cache, const Progress& p
 // A root file system of the same suite with all that builds our own binary for the guest:
 // compilers, CMake, libraries with their headers. For hosts of another suite, whose compiler would
 // give other bytes and so other figures; tools/pinned-guest enters it. Kept in `cache`/compiler,
-// some 900 MB.
+// some 670 MB.
 std::filesystem::path fetch_guest_compiler(const std::filesystem::path& cache,
                                            const Progress& progress = {},
                                            const FetchOptions& options = {});
