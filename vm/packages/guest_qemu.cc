@@ -22,19 +22,21 @@ namespace {
 
 constexpr char kName[] = "qemu-system-x86_64";
 constexpr char kVersion[] = "QEMU emulator version 7.2.";  // of kGuestSuite, all point releases
-constexpr int kLayout = 1;
+constexpr int kLayout = 2;
 
 std::string version_of(const fs::path& program) {
   const std::string said = run_command({program.string(), "--version"}).out;
   return said.substr(0, said.find('\n'));
 }
 
-// Through its own loader; -L says where its firmware lies. It may be moved.
+// Through its own loader; -L says where its firmware lies, the variable where its modules do (one
+// is TCG). It may be moved.
 std::string front(const std::string& sha256) {
   return fmt::format(
       "#!/bin/sh\n"
       "# The program's SHA-256: {}\n"
       "here=${{0%/*}}\n"
+      "export QEMU_MODULE_DIR=\"$here/usr/lib/x86_64-linux-gnu/qemu\"\n"
       "exec \"$here/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2\" \\\n"
       "  --library-path \"$here/usr/lib/x86_64-linux-gnu\" \"$here/usr/bin/{}\" \\\n"
       "  -L \"$here/usr/share/seabios\" -L \"$here/usr/share/qemu\" \"$@\"\n",
