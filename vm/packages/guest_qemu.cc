@@ -90,7 +90,7 @@ QemuProgram fetch_qemu(const fs::path& cache, const Progress& progress,
 bool is_of_guest_suite(const std::string& version) { return version.starts_with(kVersion); }
 
 std::string qemu_place_of(const std::string& member) {
-  const std::string path = member.starts_with("lib/") ? "usr/" + member : member;
+  std::string path = member.starts_with("lib/") ? "usr/" + member : member;
   const std::string_view whole = path;
   if (whole == fmt::format("usr/bin/{}", kName)) return path;
   for (const std::string_view below : {"usr/share/qemu/", "usr/share/seabios/"}) {
