@@ -178,10 +178,6 @@ std::string id_of_type(const std::string& type) {
   return id;
 }
 
-}  // namespace
-
-namespace {
-
 // The table, and behind it room for what is added: a row stays where it is, and its words are in
 // `given` or beside it.
 struct Registry {

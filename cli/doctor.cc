@@ -33,6 +33,14 @@ Finding check_tool(const std::string& name, const std::string& package) {
   return {name, !path.empty(), true, path.empty() ? "missing: package " + package : path.string()};
 }
 
+Finding check_qemu() {
+  try {
+    return {"qemu", true, true, found_qemu()};
+  } catch (const Failure& failure) {
+    return {"qemu", false, true, failure.what()};
+  }
+}
+
 Finding check_python() {
   Finding finding{"python", false, false, ""};
   try {
@@ -110,11 +118,9 @@ Verb add_doctor(CLI::App& app) {
   doctor->add_flag("--quick", options->quick, "boot nothing");
   return {doctor, [options](const CommandContext& context) {
             ProgressLine progress(options->json);
-            std::vector<Finding> findings = {{"qemu", true, true, found_qemu()},
-                                             check_tool("apt-get", "apt"),
+            std::vector<Finding> findings = {check_qemu(), check_tool("apt-get", "apt"),
                                              check_tool("modprobe", "kmod"),
-                                             check_tool("depmod", "kmod"),
-                                             check_python()};
+                                             check_tool("depmod", "kmod"), check_python()};
             findings.push_back({"guest binary", std::filesystem::exists(context.guest_binary), true,
                                 context.guest_binary.string()});
             const auto cache = cache_dir();

@@ -6,7 +6,8 @@
 
 namespace faultline {
 
-// Which QEMU the guests run in, or why that is not known yet. Fetches nothing.
+// Which QEMU the guests run in, or that it will be fetched; fetches nothing. Failure(kUsage) as
+// guest_qemu().
 std::string found_qemu();
 
 // The build, the versions of what it exchanges with others, the QEMU.

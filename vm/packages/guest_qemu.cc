@@ -43,28 +43,32 @@ std::string front(const std::string& sha256) {
       sha256, kName);
 }
 
+CacheEntry entry_in(const fs::path& cache) {
+  return {cache, {.kind = "qemu", .name = kGuestSuite, .from = {{"layout", kLayout}}}};
+}
+
+std::optional<QemuProgram> load_qemu(const CacheEntry& entry, const nlohmann::json& stamp) {
+  QemuProgram qemu = {.program = entry.folder() / kName,
+                      .binary = entry.folder() / "usr/bin" / kName,
+                      .version = stamp.at("version").get<std::string>(),
+                      .fetched = true};
+  std::error_code ignored;
+  if (!fs::exists(qemu.program, ignored) || !fs::exists(qemu.binary, ignored)) return std::nullopt;
+  return qemu;
+}
+
 QemuProgram fetch_qemu(const fs::path& cache, const Progress& progress,
                        const FetchOptions& options) {
   const Progress tell = [&](const std::string& what) {
     if (progress) progress(fmt::format("QEMU of {}: {}", kGuestSuite, what));
   };
-  const CacheEntry entry(cache,
-                         {.kind = "qemu", .name = kGuestSuite, .from = {{"layout", kLayout}}});
-  const auto load = [&](const nlohmann::json& stamp) -> std::optional<QemuProgram> {
-    QemuProgram qemu = {.program = entry.folder() / kName,
-                        .binary = entry.folder() / "usr/bin" / kName,
-                        .version = stamp.at("version").get<std::string>(),
-                        .fetched = true};
-    std::error_code ignored;
-    if (!fs::exists(qemu.program, ignored) || !fs::exists(qemu.binary, ignored)) {
-      return std::nullopt;
-    }
-    return qemu;
-  };
+  const CacheEntry entry = entry_in(cache);
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const AptLists lists(cache, {kGuestSuite}, options.etc_apt, tell);
-    nlohmann::json facts = unpack_all(lists, apt_closure(lists.apt(), {"qemu-system-x86"}), making,
-                                      qemu_place_of, tell);
+    nlohmann::json facts = {
+        {"packages", unpack_all(lists, apt_closure(lists.apt(), {"qemu-system-x86"}),
+                                making.scratch, making.folder, qemu_place_of,
+                                {.executables = true, .links = true, .rooted = true}, tell)}};
     const fs::path program = making.folder / kName;
     write_file(program, front(sha256_of_file(making.folder / "usr/bin" / kName)), 0755);
     facts["version"] = version_of(program);
@@ -78,7 +82,7 @@ QemuProgram fetch_qemu(const fs::path& cache, const Progress& progress,
     return facts;
   };
   return entry
-      .obtain<QemuProgram>({.load = load,
+      .obtain<QemuProgram>({.load = [&](const auto& stamp) { return load_qemu(entry, stamp); },
                             .make = make,
                             .on_wait = [&] { tell("waiting for another command that fetches it"); },
                             .refresh = options.refresh})
@@ -90,7 +94,7 @@ QemuProgram fetch_qemu(const fs::path& cache, const Progress& progress,
 bool is_of_guest_suite(const std::string& version) { return version.starts_with(kVersion); }
 
 std::string qemu_place_of(const std::string& member) {
-  std::string path = member.starts_with("lib/") ? "usr/" + member : member;
+  std::string path = merged_place(member);
   const std::string_view whole = path;
   if (whole == fmt::format("usr/bin/{}", kName)) return path;
   for (const std::string_view below : {"usr/share/qemu/", "usr/share/seabios/"}) {
@@ -103,8 +107,7 @@ std::string qemu_place_of(const std::string& member) {
   return name.find(".so") == std::string_view::npos ? "" : path;
 }
 
-QemuProgram guest_qemu(const fs::path& cache, const Progress& progress,
-                       const FetchOptions& options) {
+std::optional<QemuProgram> find_guest_qemu(const fs::path& cache) {
   const char* wish = std::getenv("FAULTLINE_QEMU");
   const bool system = wish != nullptr && std::string_view(wish) == "system";
   const bool named = wish != nullptr && !system && *wish != '\0';
@@ -121,6 +124,14 @@ QemuProgram guest_qemu(const fs::path& cache, const Progress& progress,
     throw Failure(ExitCode::kUsage,
                   fmt::format("{} is not installed; `make deps` installs what is missing", kName));
   }
+  const CacheEntry entry = entry_in(cache);
+  return entry.find<QemuProgram>([&](const auto& stamp) { return load_qemu(entry, stamp); });
+}
+
+QemuProgram guest_qemu(const fs::path& cache, const Progress& progress,
+                       const FetchOptions& options) {
+  const std::optional<QemuProgram> found = find_guest_qemu(cache);
+  if (found && !(found->fetched && options.refresh)) return *found;
   return fetch_qemu(cache, progress, options);
 }
 

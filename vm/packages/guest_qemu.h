@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "vm/packages/fetch.h"
@@ -24,6 +25,9 @@ struct QemuProgram {
 // FAULTLINE_QEMU names none; else as fetch_kernel().
 QemuProgram guest_qemu(const std::filesystem::path& cache, const Progress& progress = {},
                        const FetchOptions& options = {});
+
+// The same without the network: nothing where it would have to be fetched.
+std::optional<QemuProgram> find_guest_qemu(const std::filesystem::path& cache);
 
 // Whether `qemu-system-x86_64 --version` said a version whose figures are those of the guest's
 // suite. Pure.

@@ -28,6 +28,7 @@ std::vector<std::string> wanted_packages() {
           "xfsprogs",    "zlib1g"};
 }
 
+constexpr UnpackOptions kUnpack = {.executables = true, .links = true, .rooted = true};
 constexpr int kLayout = 1;  // of what is unpacked where; another one is fetched anew
 
 constexpr std::string_view kLibraries = "usr/lib/x86_64-linux-gnu/";
@@ -37,10 +38,7 @@ fs::path loader_in(const fs::path& root) { return root / kLibraries / "ld-linux-
 }  // namespace
 
 std::string guest_place_of(const std::string& member) {
-  std::string path = member;
-  for (const std::string_view top : {"bin/", "sbin/", "lib/"}) {
-    if (member.starts_with(top)) path = "usr/" + member;
-  }
+  std::string path = merged_place(member);
   const std::string_view whole = path;
   if (whole.starts_with("usr/sbin/")) return path;
   if (!whole.starts_with(kLibraries)) return "";
@@ -73,10 +71,7 @@ std::vector<AptPackage> newest_of(const AptLists& lists, const std::vector<std::
 
 // Like guest_place_of(), but nothing is left out that a build may read.
 std::string compiler_place_of(const std::string& member) {
-  std::string path = member;
-  for (const std::string_view top : {"bin/", "sbin/", "lib/", "lib64/"}) {
-    if (member.starts_with(top)) path = "usr/" + member;
-  }
+  std::string path = merged_place(member);
   for (const std::string_view unused : {"usr/share/doc/", "usr/share/man/", "usr/share/locale/",
                                         "usr/share/info/", "usr/share/lintian/", "var/", "etc/"}) {
     if (path.starts_with(unused)) return "";
@@ -86,21 +81,10 @@ std::string compiler_place_of(const std::string& member) {
 
 // What the packages' scripts would have made.
 void furnish_compiler(const fs::path& root) {
-  const auto link = [&](const fs::path& place, const std::string& target) {
-    std::error_code error;
-    if (fs::exists(fs::symlink_status(root / place, error))) return;
-    make_dirs((root / place).parent_path());
-    fs::create_symlink(target, root / place, error);
-    if (error) throw_io_failure("cannot create link", root / place, error.value());
-  };
-  for (const char* merged : {"bin", "sbin", "lib", "lib64"}) {
-    make_dirs(root / "usr" / merged);
-    link(merged, std::string("usr/") + merged);
-  }
-  link("usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
-  link("usr/bin/sh", "dash");
-  link("usr/bin/c++", "g++-12");
-  link("usr/bin/cc", "gcc-12");
+  link_merged(root);
+  link_to(root / "usr/bin/sh", "dash");
+  link_to(root / "usr/bin/c++", "g++-12");
+  link_to(root / "usr/bin/cc", "gcc-12");
   for (const char* folder : {"dev", "etc", "faultline", "build", "proc", "root", "tmp"}) {
     make_dirs(root / folder);
   }
@@ -125,7 +109,9 @@ GuestRoot fetch_guest_root(const fs::path& cache, const Progress& progress,
     const std::string suite = kGuestSuite;
     // Of the suite alone: it changes with point releases, and its security part at any time.
     const AptLists lists(cache, {suite}, options.etc_apt, tell);
-    return unpack_all(lists, newest_of(lists, wanted_packages()), making, guest_place_of, tell);
+    return nlohmann::json{
+        {"packages", unpack_all(lists, newest_of(lists, wanted_packages()), making.scratch,
+                                making.folder, guest_place_of, kUnpack, tell)}};
   };
   return entry
       .obtain<GuestRoot>({.load = load,
@@ -156,10 +142,10 @@ fs::path fetch_guest_compiler(const fs::path& cache, const Progress& progress,
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const std::string suite = kGuestSuite;
     const AptLists lists(cache, {suite}, options.etc_apt, tell);
-    const nlohmann::json facts =
-        unpack_all(lists, apt_closure(lists.apt(), wanted), making, compiler_place_of, tell);
+    const nlohmann::json sums = unpack_all(lists, apt_closure(lists.apt(), wanted), making.scratch,
+                                           making.folder, compiler_place_of, kUnpack, tell);
     furnish_compiler(making.folder);
-    return facts;
+    return nlohmann::json{{"packages", sums}};
   };
   return entry
       .obtain<fs::path>({.load = load,

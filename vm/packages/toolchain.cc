@@ -13,7 +13,7 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/packages/apt.h"
-#include "vm/packages/package.h"
+#include "vm/packages/unpack.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -85,14 +85,8 @@ Toolchain fetch_toolchain(const std::string& suite, const std::string& compiler,
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const AptLists lists(cache, {suite}, options.etc_apt, tell);
     const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted);
-    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-    nlohmann::json sums = nlohmann::json::object();
-    for (const AptPackage& package : packages) {
-      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
-      unpack_deb(deb, making.folder, place_of, {.executables = true, .links = true});
-      fs::remove(deb);
-      sums[package.name] = {package.version, package.sha256};
-    }
+    const nlohmann::json sums = unpack_all(lists, packages, making.scratch, making.folder, place_of,
+                                           {.executables = true, .links = true}, tell);
     const Toolchain toolchain = toolchain_in(making.folder, compiler);
     std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
     version.emplace_back("--version");

@@ -17,8 +17,8 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/packages/apt.h"
-#include "vm/packages/package.h"
 #include "vm/packages/toolchain.h"
+#include "vm/packages/unpack.h"
 #include "vm/qemu.h"
 
 namespace faultline {
@@ -58,14 +58,6 @@ std::pair<unsigned, unsigned> version_of(const std::string& release) {
   return version;
 }
 
-void link_to(const fs::path& place, const std::string& target) {
-  std::error_code error;
-  if (fs::exists(fs::symlink_status(place, error))) return;
-  make_dirs(place.parent_path());
-  fs::create_symlink(target, place, error);
-  if (error) throw_io_failure("cannot create link", place, error.value());
-}
-
 // bpftrace before 0.13 writes the fields of tracepoints as C, and knows only what this header, the
 // one for programs, defines.
 void teach_kernel_types(const fs::path& root) {
@@ -88,11 +80,7 @@ typedef unsigned int gfp_t;
 // Makes the links, folders and files of /etc that the packages' scripts would have made, as far as
 // the programs need them: these scripts are not run.
 void furnish(const fs::path& root) {
-  for (const char* merged : {"bin", "sbin", "lib", "lib64"}) {
-    make_dirs(root / "usr" / merged);
-    link_to(root / merged, std::string("usr/") + merged);
-  }
-  link_to(root / "usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
+  link_merged(root);
   link_to(root / "usr/bin/awk", "gawk");
   link_to(root / "usr/bin/sh", "bash");
   // In bullseye the script that chooses the perf for a kernel is in a package with much else, which
@@ -172,10 +160,7 @@ std::string tools_suite(const FetchedKernel& kernel) {
 }
 
 std::string tools_place_of(const std::string& member) {
-  std::string path = member;
-  for (const std::string_view top : {"bin/", "sbin/", "lib/", "lib64/"}) {
-    if (member.starts_with(top)) path = "usr/" + member;
-  }
+  std::string path = merged_place(member);
   for (const std::string_view kept :
        {"usr/include/linux/", "usr/include/asm-generic/", "usr/include/x86_64-linux-gnu/asm/"}) {
     if (path.starts_with(kept)) return path;
@@ -229,14 +214,9 @@ ToolsImage fetch_tools_image(const std::string& suite, const fs::path& cache,
     const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted_packages());
     const fs::path root = making.scratch / "root";
     make_dirs(root);
-    tell(fmt::format("fetching {} packages ({})", packages.size(), download_size(packages)));
-    nlohmann::json sums = nlohmann::json::object();
-    for (const AptPackage& package : packages) {
-      const fs::path deb = apt_download(lists.apt(), package, making.scratch);
-      unpack_deb(deb, root, tools_place_of, {.executables = true, .links = true, .rooted = true});
-      fs::remove(deb);
-      sums[package.name] = {package.version, package.sha256};
-    }
+    const nlohmann::json sums =
+        unpack_all(lists, packages, making.scratch, root, tools_place_of,
+                   {.executables = true, .links = true, .rooted = true}, tell);
     tell("packing the image");
     furnish(root);
     if (suite == kSuites.front().name) teach_kernel_types(root);
