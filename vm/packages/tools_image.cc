@@ -146,7 +146,7 @@ void make_squashfs(const std::vector<std::string>& from, const fs::path& image,
 
 std::string tools_suite(const FetchedKernel& kernel) {
   for (const std::string& suite : kernel.suites) {
-    const std::string base = base_suite(suite);
+    std::string base = base_suite(suite);
     for (const Suite& known : kSuites) {
       if (known.name == base) return base;
     }
