@@ -30,12 +30,4 @@ inline uint64_t clock_tick_ns() {
          static_cast<uint64_t>(grain.tv_nsec);
 }
 
-// Sleeps for two ticks and a bit: the coarse clock, which stamps mtime (fs/inode.c,
-// current_time()), has then moved for certain.
-inline void sleep_past_tick() {
-  const uint64_t ns = 2 * clock_tick_ns() + 1'000'000;
-  const timespec pause{0, static_cast<long>(ns)};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
-}
-
 }  // namespace faultline

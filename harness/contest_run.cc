@@ -24,6 +24,7 @@
 #include "cell/failure.h"
 #include "harness/clock.h"
 #include "harness/mapping.h"
+#include "harness/wait.h"
 
 namespace faultline {
 namespace {
@@ -240,6 +241,9 @@ pid_t ContestRun::fork_party(Body body) {
   if (pid < 0) fail("fork");
   if (pid != 0) return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Else a party's timers may come 50 us late (kernel/fork.c, default timer slack), and the CPU
+  // halts after the start. A party's threads inherit it.
+  prctl(PR_SET_TIMERSLACK, 1);
   if (getppid() != parent) _exit(1);
   try {
     memory_.populate();
@@ -279,8 +283,6 @@ Toucher ContestRun::make_toucher(unsigned index) const {
   if (spec_.kind->code.prepare != nullptr && !spec_.kind->code.prepare(toucher)) {
     fail(fmt::format("touch {}", spec_.kind->id));
   }
-  // Else the timer may come 50 us late (kernel/fork.c, default timer slack).
-  prctl(PR_SET_TIMERSLACK, 1);
   return toucher;
 }
 
@@ -468,6 +470,7 @@ ContestFigures ContestRun::run() {
   const uint64_t tick = clock_tick_ns();
   const uint64_t start = (now_ns() + kStartNs) / tick * tick + tick + kStartNs / 2;
   for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.put(start);
+  hold_cpu_until(read_ticks() + (start - now_ns()));
   await();
   const bool finished = shared_.finished;
   ContestFigures figures;

@@ -25,11 +25,11 @@
 #include "cell/cell.h"
 #include "cell/failure.h"
 #include "cell/strategy.h"
-#include "harness/clock.h"
 #include "harness/crash_page.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
+#include "harness/wait.h"
 #include "harness/wire.h"
 #include "harness/workload.h"
 
@@ -196,7 +196,7 @@ void PageWriter::tell_mtime(bool promised) {
 
 void PageWriter::write_page(uint16_t page, uint16_t sequence) {
   const uint64_t at = page * kPageSize;
-  if (random_() % kPauseOneIn == 0) sleep_past_tick();
+  if (random_() % kPauseOneIn == 0) wait_past_tick();
   if (base_ != nullptr && size_ < at + kPageSize) {
     size_ = std::min((at / kPageSize / kGrowth + 1) * kGrowth * kPageSize, bytes_);
     if (ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) fail("ftruncate");

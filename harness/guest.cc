@@ -34,6 +34,7 @@
 #include "harness/probe.h"
 #include "harness/run.h"
 #include "harness/session.h"
+#include "harness/wait.h"
 #include "harness/wire.h"
 
 namespace faultline {
@@ -205,13 +206,19 @@ nlohmann::json take_request() {
 
 namespace {
 
-// The machine stops while this sleeps; a restored one wakes up here.
+// The machine stops while this sleeps; a restored one wakes up here. When, is not certain to the
+// instruction (harness/wait.h), so that what follows begins at one that is.
 void park_here() {
+  constexpr uint64_t kWokenNs = 1'000'000;
+  const uint64_t begin = read_ticks();
   timespec until{};
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += wire::kParkSleepSeconds;
   outb(wire::kWatchdogTwoSeconds, wire::kWatchdogPort);
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+  }
+  if (has_exact_waits()) {
+    wait_for_tick(begin + wire::kParkSleepSeconds * 1'000'000'000ULL + kWokenNs);
   }
 }
 
@@ -337,6 +344,7 @@ void run_guest(const std::function<int(const FileSystem& fs)>& serve) {
     // Before anything looks at the table.
     add_given_file_systems();
     if (kernel_parameter(wire::kParamMode) == wire::kModeSession) session_main(ticks);
+    if (kernel_parameter(wire::kParamWaits) == wire::kExactWaits) make_waits_exact();
     send_frame(wire::kHello, hello_payload(ticks));
     const std::string fs_id = kernel_parameter(wire::kParamFs);
     if (fs_id != "none") {

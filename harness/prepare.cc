@@ -14,6 +14,7 @@
 #include "cell/failure.h"
 #include "harness/clock.h"
 #include "harness/seed.h"
+#include "harness/wait.h"
 
 namespace faultline {
 namespace {
@@ -23,12 +24,9 @@ constexpr uint64_t kWarmupPte = 16;
 constexpr uint64_t kWarmupPmd = 1;
 // Long enough for the kernel's deferred work after the preparation; idle time costs nothing real
 // under `sleep=off`.
-constexpr long kSettleNs = 50'000'000;
+constexpr uint64_t kSettleNs = 50'000'000;
 
-void settle(uint64_t more_ns) {
-  const timespec span{0, kSettleNs + static_cast<long>(more_ns)};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &span, nullptr);
-}
+void settle(uint64_t more_ns) { wait_ns(kSettleNs + more_ns); }
 
 }  // namespace
 

@@ -42,6 +42,9 @@ inline constexpr size_t kCellSize = 8192;
 inline constexpr char kParamFs[] = "faultline.fs=";  // a file system's id, or `none`
 inline constexpr char kParamPark[] =
     "faultline.park=";  // 1: park once ready; 0: run the cell at once
+inline constexpr char kParamWaits[] =
+    "faultline.waits=";  // kExactWaits: as harness/wait.h has them; absent: sleeps
+inline constexpr std::string_view kExactWaits = "exact";
 inline constexpr char kParamMode[] = "faultline.mode=";  // kModeSession, or absent: a cell
 inline constexpr std::string_view kModeSession = "session";
 

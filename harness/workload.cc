@@ -15,6 +15,7 @@
 #include "cell/failure.h"
 #include "harness/clock.h"
 #include "harness/mapping.h"
+#include "harness/wait.h"
 
 namespace faultline {
 namespace {
@@ -148,7 +149,7 @@ void Lane::pause_for_tick() {
     const int error = spec_.unrelated->dirty();
     if (error != 0 && counts_.error == 0) counts_.error = error;
   } else {
-    sleep_past_tick();
+    wait_past_tick();
   }
   // next() takes all between two stretches for the sync's: give the pause back.
   const uint64_t paused = read_ticks() - start;

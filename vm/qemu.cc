@@ -59,6 +59,11 @@ void check(const VmSpec& spec) {
   if (spec.vcpus == 0) throw Failure(ExitCode::kUsage, "a guest needs at least one vCPU");
 }
 
+// Of several vCPUs one that waits by running no-ops would keep the others waiting.
+bool waits_exactly(const VmSpec& spec) {
+  return spec.accel == Accel::kTcgIcount && spec.vcpus == 1 && !spec.idle_waits;
+}
+
 std::vector<std::string> accel_arguments(const VmSpec& spec) {
   switch (spec.accel) {
     case Accel::kTcgIcount:
@@ -131,6 +136,7 @@ std::string kernel_command_line(const VmSpec& spec) {
                         kPmemStartMib + i * (spec.pmem_mib + kPmemGapMib));
   }
   line += fmt::format(" {}{} {}{}", wire::kParamFs, spec.fs, wire::kParamPark, spec.park ? 1 : 0);
+  if (waits_exactly(spec)) line += fmt::format(" {}{}", wire::kParamWaits, wire::kExactWaits);
   for (const std::string& parameter : spec.kernel_parameters) line += " " + parameter;
   if (line.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos) {
     throw Failure(ExitCode::kUsage, "a kernel parameter holds a line break; give each on one line");

@@ -43,7 +43,8 @@ TEST(Qemu, AllArguments) {
       "-chardev socket,id=qmp,fd=QMP -mon chardev=qmp,mode=control -fw_cfg "
       "name=opt/faultline/cell,file=CELL -kernel /k/vmlinuz -initrd /k/initrd -append "
       "console=ttyS0 panic=-1 oops=panic loglevel=5 nokaslr norandmaps random.trust_cpu=off "
-      "random.trust_bootloader=off memmap=512M!4G faultline.fs=ext4 faultline.park=0");
+      "random.trust_bootloader=off memmap=512M!4G faultline.fs=ext4 faultline.park=0 "
+      "faultline.waits=exact");
 }
 
 TEST(Qemu, PortableArgumentsNameNoPath) {
@@ -59,11 +60,13 @@ TEST(Qemu, AcceleratorsDifferAsTheirTimeDoes) {
   VmSpec spec = a_spec();
   spec.vcpus = 2;
   EXPECT_TRUE(has(text_of(spec), "-accel tcg,thread=single -icount"));
+  EXPECT_FALSE(has(text_of(spec), "faultline.waits")) << "the second vCPU would wait for the first";
   spec.accel = Accel::kTcg;
   EXPECT_TRUE(has(text_of(spec), "-accel tcg,thread=multi -rtc base=2020-01-01,clock=host"));
   EXPECT_FALSE(has(text_of(spec), "icount"));
   spec.vcpus = 1;
   EXPECT_TRUE(has(text_of(spec), "-accel tcg,thread=single"));
+  EXPECT_FALSE(has(text_of(spec), "faultline.waits")) << "it would take a CPU of the host";
   spec.accel = Accel::kKvm;
   EXPECT_TRUE(has(text_of(spec), "-accel kvm"));
   EXPECT_TRUE(has(text_of(spec), "-cpu host "));

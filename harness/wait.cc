@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "harness/wait.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+
+#include "cell/failure.h"
+#include "harness/clock.h"
+
+namespace faultline {
+namespace {
+
+bool g_exact = false;
+
+// Who has slept is awake by then: timer slack is 50 us (kernel/fork.c), the rest is the way out.
+constexpr uint64_t kWokenNs = 100'000;
+constexpr uint64_t kHeldNs = 2000;
+constexpr uint64_t kNoOps = 4096;
+
+void run_no_ops() { asm volatile(".rept 4096\n\tnop\n\t.endr"); }
+
+// Runs as many no-ops as are left: rdtsc ends a block of QEMU's, so that what it reads is exact,
+// and from there to the end of the no-ops every instruction is one tick.
+void run_up_to(uint64_t tick) {
+  asm volatile(
+      "rdtsc\n\t"
+      "shl $32, %%rdx\n\t"
+      "or %%rdx, %%rax\n\t"
+      "sub %%rax, %[left]\n\t"
+      "jle 1f\n\t"
+      "cmp $4096, %[left]\n\t"
+      "ja 1f\n\t"
+      "lea 1f(%%rip), %%rax\n\t"
+      "sub %[left], %%rax\n\t"
+      "jmp *%%rax\n\t"
+      ".rept 4096\n\tnop\n\t.endr\n"
+      "1:"
+      : [left] "+r"(tick)
+      :
+      : "rax", "rdx", "cc");
+}
+
+void sleep_ns(uint64_t ns) {
+  const timespec span{static_cast<time_t>(ns / 1'000'000'000U),
+                      static_cast<long>(ns % 1'000'000'000U)};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &span, nullptr);
+}
+
+void set_policy(int policy) {
+  const sched_param priority{.sched_priority = policy == SCHED_FIFO ? 1 : 0};
+  if (sched_setscheduler(0, policy, &priority) != 0) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("sched_setscheduler: {}", std::strerror(errno)));
+  }
+}
+
+}  // namespace
+
+void make_waits_exact() {
+  g_exact = true;
+  // Else a real-time task starts a timer of a second (kernel/sched/rt.c, start_rt_bandwidth()),
+  // which would fall into a measurement.
+  std::ofstream("/proc/sys/kernel/sched_rt_runtime_us") << "-1";
+}
+
+bool has_exact_waits() { return g_exact; }
+
+void wait_ns(uint64_t ns) {
+  const uint64_t begin = read_ticks();
+  sleep_ns(ns);
+  if (g_exact) wait_for_tick(begin + ns + kWokenNs);
+}
+
+void wait_past_tick() {
+  const uint64_t ns = 2 * clock_tick_ns() + 1'000'000;
+  if (g_exact) {
+    wait_for_tick(read_ticks() + ns);
+  } else {
+    sleep_ns(ns);
+  }
+}
+
+void wait_for_tick(uint64_t tick) {
+  while (read_ticks() + 2 * kNoOps < tick) run_no_ops();
+  while (read_ticks() + kNoOps - 64 < tick) asm volatile(".rept 256\n\tnop\n\t.endr");
+  run_up_to(tick);
+}
+
+void hold_cpu_until(uint64_t tick) {
+  if (!g_exact) return;
+  const uint64_t now = read_ticks();
+  // Of the real-time class, which leaves the others' shares as they are.
+  set_policy(SCHED_FIFO);
+  if (now + 2 * kWokenNs < tick) sleep_ns(tick - now - 2 * kWokenNs);
+  wait_for_tick(tick + kHeldNs);
+  set_policy(SCHED_OTHER);
+}
+
+}  // namespace faultline

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Waits that end at an instruction which no host decides. In virtual time QEMU moves the clock of a
+// halted CPU on to the next timer (`-icount sleep=off`), from its main loop; where that loop is
+// awake for another reason just as the CPU halts, it reads a clock that lacks the instructions run
+// since the last accounting, and moves it too far by as many (7.2: softmmu/icount.c,
+// icount_start_warp_timer(); cpu_thread_is_idle() sees `halted` before icount_process_data() has
+// counted). One contest of 50 differed so on a loaded host, and every second one beside a monitor
+// that was kept busy. So whoever has slept runs no-ops up to an instruction that was set before.
+// Not a process of the idle class that keeps the CPU busy instead: what it runs moves the
+// scheduler's clock on (cfs_rq->min_vruntime), so that attackers no longer got ahead of a victim.
+#pragma once
+
+#include <cstdint>
+
+namespace faultline {
+
+// Called by process 1 of a guest of virtual time with one vCPU. Without it the waits below sleep
+// and no more.
+void make_waits_exact();
+bool has_exact_waits();
+
+// Sleeps for so long and up to 0.1 ms more; ends at the same instruction however the clock was
+// moved.
+void wait_ns(uint64_t ns);
+// For two clock ticks and a bit: the coarse clock, which stamps mtime (fs/inode.c, current_time()),
+// has then moved for certain. An exact one does not sleep, for a measurement goes on: of 128 waits
+// that slept beside a monitor that was kept busy, one moved a figure by 3 instructions.
+void wait_past_tick();
+// Returns at that very tick of read_ticks(), unless an interrupt falls into the last 4
+// microseconds. Runs no-ops: QEMU translates 512 of them to one block.
+void wait_for_tick(uint64_t tick);
+// Sleeps almost until that tick, then keeps the CPU from whoever wakes up at it, for some
+// microseconds past it: they are woken by a CPU that was running. Does nothing where waits are not
+// exact.
+void hold_cpu_until(uint64_t tick);
+
+}  // namespace faultline
