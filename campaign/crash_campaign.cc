@@ -184,7 +184,7 @@ void CrashCampaign::prepare() {
   result_context_ =
       result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
   result_context_["qemu"] = qemu_context();
-  plugin_ = context_.guest_binary.parent_path() /
+  plugin_ = context_.parts.guest_binary.parent_path() /
             pmem_log_plugin(result_context_["qemu"]["version"].get<std::string>());
   std::error_code error;
   if (!fs::exists(plugin_, error)) {

@@ -143,9 +143,9 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   ImageSpec spec;
   spec.files = more.files;
   spec.executables = more.executables;
-  spec.executables.push_back({wire::kGuestBinary, context.image_binary.empty()
-                                                      ? context.guest_binary
-                                                      : context.image_binary});
+  spec.executables.push_back({wire::kGuestBinary, context.parts.image_binary.empty()
+                                                      ? context.parts.guest_binary
+                                                      : context.parts.image_binary});
   // The order in which the kernel needs them; what a kernel has built in is left out.
   std::vector<WantedModule> wanted = {{"qemu_fw_cfg", false}, {"libnvdimm", false},
                                       {"nd_btt", true},       {"nd_pmem", false},
@@ -207,7 +207,7 @@ ModuleImage make_module_image(const CommandContext& context, const FetchedKernel
                               const fs::path& cache, const Say& say) {
   ModuleImage made;
   try {
-    const BuiltModule module = build_strategy_module(kernel, context.kmod, cache, say);
+    const BuiltModule module = build_strategy_module(kernel, context.parts.kmod, cache, say);
     made.image = make_guest_image(context, kernel, cache, module.path);
     made.context = {{"sha256", module.sha256},
                     {"compiler", module.compiler},

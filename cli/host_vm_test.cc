@@ -94,7 +94,7 @@ void expect_result(const nlohmann::json& said, const std::string& file_system) {
 
 TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
   CommandContext context;
-  context.guest_binary = FAULTLINE_HOST_GUEST_TEST;
+  context.parts.guest_binary = FAULTLINE_HOST_GUEST_TEST;
   const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;

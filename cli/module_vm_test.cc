@@ -17,7 +17,7 @@ namespace {
 
 TEST(ModuleInAGuest, DoesWhatItSays) {
   CommandContext context;
-  context.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
+  context.parts.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
   const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
