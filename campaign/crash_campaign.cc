@@ -104,10 +104,10 @@ Selection CrashCampaign::selection() const {
 }
 
 void CrashCampaign::plan(const FetchedKernel& kernel) {
-  const GuestImage image = make_guest_image(context_, kernel, cache_);
+  const Say say = [this](const std::string& line) { progress_.say(line); };
+  const GuestImage image = make_guest_image(context_, kernel, cache_, say);
   result_context_["kernels"][kernel.id] = kernel_context(kernel, image);
   std::optional<ModuleImage> with_module;
-  const Say say = [this](const std::string& line) { progress_.say(line); };
   std::set<std::string> planned_already;
   for (const PlannedCell& planned :
        plan_cells(selection(), {}, {.release = kernel.release, .lacks = image.lacks})) {

@@ -169,7 +169,7 @@ void check_own_config(FetchedKernel& kernel, const Say& say) {
 }
 
 GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
-                            const fs::path& cache, const fs::path& strategy_module,
+                            const fs::path& cache, const Say& say, const fs::path& strategy_module,
                             const ImageExtras& more) {
   ImageSpec spec;
   spec.files = more.files;
@@ -197,7 +197,7 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
     const bool own_tool = row.given != nullptr && is_path(first_word(row.given->mkfs));
     if (*row.tool != '\0' && !own_tool) tools.insert(row.tool);
   }
-  const GuestRoot guest = fetch_guest_root(cache);
+  const GuestRoot guest = fetch_guest_root(cache, say);
   check_given_tools(guest);
   spec.root = guest.root;
   for (const std::string& tool : tools) {
@@ -239,7 +239,7 @@ ModuleImage make_module_image(const CommandContext& context, const FetchedKernel
   ModuleImage made;
   try {
     const BuiltModule module = build_strategy_module(kernel, context.parts.kmod, cache, say);
-    made.image = make_guest_image(context, kernel, cache, module.path);
+    made.image = make_guest_image(context, kernel, cache, say, module.path);
     made.context = {{"sha256", module.sha256},
                     {"compiler", module.compiler},
                     {"image_sha256", made.image.sha256}};

@@ -58,14 +58,15 @@ struct GuestImage {
 // The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the
 // modules in load order. The same bytes for the same inputs, kept in the cache under their hash.
 // With `strategy_module` (a file) it holds that too: another image, so that cells which do not need
-// the module have the figures that they have where it was never built. So has `more`.
+// the module have the figures that they have where it was never built. So has `more`. Says what it
+// fetches, which it does once.
 struct ImageExtras {
   std::vector<WantedModule> modules = {};
   std::vector<ImageFile> files = {};
   std::vector<ImageExecutable> executables = {};
 };
 GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
-                            const std::filesystem::path& cache,
+                            const std::filesystem::path& cache, const Say& say,
                             const std::filesystem::path& strategy_module = {},
                             const ImageExtras& more = {});
 

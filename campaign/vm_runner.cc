@@ -102,7 +102,7 @@ std::vector<RunnerKernel> VmRunner::prepare(SharedContext& context) {
   std::vector<RunnerKernel> kernels;
   for (const FetchedKernel& kernel : fetched) {
     kernels_.push_back({.kernel = kernel,
-                        .image = make_guest_image(context_, kernel, cache_),
+                        .image = make_guest_image(context_, kernel, cache_, say_),
                         .with_module = std::nullopt});
     context.json["kernels"][kernel.id] = kernel_context(kernel, kernels_.back().image);
     kernels.push_back(

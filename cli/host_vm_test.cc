@@ -103,7 +103,7 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
     const GuestImage image =
-        make_guest_image(context, kernel, cache_dir(), module.path,
+        make_guest_image(context, kernel, cache_dir(), say, module.path,
                          {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND, true},
                                           {"/usr/bin/faultline-guest", FAULTLINE_GUEST, true}}});
     std::vector<std::string> file_systems = {"ext4", "xfs"};

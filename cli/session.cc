@@ -319,7 +319,7 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
   spec.vm.ram_mib = 1024;
   spec.vm.kernel = kernel.vmlinuz;
   const GuestImage image =
-      make_guest_image(context, kernel, cache, {},
+      make_guest_image(context, kernel, cache, say, {},
                        session_files(context, kernel, wishes, accel_info(spec.vm.accel)));
   for (const std::string& name : wishes.fs) {
     if (const char* module = find_file_system(name)->module; image.lacks.contains(module)) {
