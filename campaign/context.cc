@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "campaign/parts.h"
 #include "cell/failure.h"
 #include "revision.h"
 #include "vm/saved_state.h"
@@ -18,12 +17,7 @@ CommandContext make_context(int argc, char** argv, const std::atomic<bool>& inte
   context.command_line.assign(argv, argv + argc);
   context.interrupted = &interrupted;
   std::error_code error;
-  const CommandParts parts = find_parts(fs::read_symlink("/proc/self/exe", error).parent_path());
-  context.guest_binary = parts.guest_binary;
-  context.image_binary = parts.image_binary;
-  context.reports = parts.reports;
-  context.kmod = parts.kmod;
-  context.bt = parts.bt;
+  context.parts = find_parts(fs::read_symlink("/proc/self/exe", error).parent_path());
   return context;
 }
 

@@ -7,17 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "campaign/parts.h"
+
 namespace faultline {
 
 struct CommandContext {
   std::vector<std::string> command_line;
-  std::filesystem::path guest_binary;  // faultline-guest, beside the command
-  // The one that goes into guests: built by the guest's own suite's compiler, where this machine's
-  // is another (tools/pinned-guest). Empty: guest_binary.
-  std::filesystem::path image_binary = {};
-  std::filesystem::path reports;  // faultline_report.py
-  std::filesystem::path kmod;     // the strategy module's sources; empty if not there
-  std::filesystem::path bt;       // the bpftrace scripts; empty if not there
+  CommandParts parts;
   // Set by SIGINT, SIGTERM and SIGHUP.
   const std::atomic<bool>* interrupted = nullptr;
 };

@@ -5,15 +5,10 @@
 // at any moment can be made. Other guests mount such images and tell what is in them.
 #include "campaign/crash_campaign.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cmath>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,7 +18,7 @@
 
 #include "campaign/fs_rows.h"
 #include "campaign/guest_memory.h"
-#include "campaign/machine.h"
+#include "campaign/machines.h"
 #include "campaign/power_cut.h"
 #include "campaign/progress.h"
 #include "campaign/result.h"
@@ -68,7 +63,7 @@ class CrashCampaign {
  private:
   void prepare();
   [[nodiscard]] Selection selection() const;
-  void plan(const FetchedKernel& kernel);
+  void plan(std::size_t number);
   GuestOutcome run(Test& test);
   GuestOutcome write(const Test& test, const fs::path& folder);
   GuestOutcome check(Test& test, const fs::path& folder, const PmemTrace& trace,
@@ -77,19 +72,18 @@ class CrashCampaign {
              const fs::path& recovered);
   void note_kernel(const Test& test, const wire::Frame& frame);
   void end(Test& test, const GuestOutcome& outcome);
+  [[nodiscard]] Tally tally() const;
   void save();
   [[nodiscard]] std::string replay(const Test& test, std::size_t point) const;
 
   CrashWish options_;
   const CommandContext& context_;
   ProgressLine progress_;
-  fs::path cache_;
+  std::unique_ptr<Machines> machines_;
   fs::path plugin_;  // of QEMU's, which logs what the guest stores
-  std::unique_ptr<StateCache> states_;
   std::map<std::string, std::vector<std::string>> fsck_;  // by file system
-  nlohmann::json result_context_;
-  std::vector<Test> tests_;
-  std::mutex mutex_;  // of rows and context, while guests run
+  SharedContext shared_;
+  std::vector<Test> tests_;  // while guests run, under shared_.mutex
   std::atomic<bool> cancel_{false};
   bool vm_failed_ = false;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
@@ -103,14 +97,10 @@ Selection CrashCampaign::selection() const {
   return selection;
 }
 
-void CrashCampaign::plan(const FetchedKernel& kernel) {
-  const GuestImage image = make_guest_image(context_, kernel, cache_);
-  result_context_["kernels"][kernel.id] = kernel_context(kernel, image);
-  std::optional<ModuleImage> with_module;
-  const Say say = [this](const std::string& line) { progress_.say(line); };
+void CrashCampaign::plan(std::size_t number) {
+  const FetchedKernel& kernel = machines_->kernel(number);
   std::set<std::string> planned_already;
-  for (const PlannedCell& planned :
-       plan_cells(selection(), {}, {.release = kernel.release, .lacks = image.lacks})) {
+  for (const PlannedCell& planned : plan_cells(selection(), {}, machines_->around(number))) {
     Test test;
     test.cell = planned.cell;
     test.cell.kernel = kernel.id;
@@ -124,9 +114,7 @@ void CrashCampaign::plan(const FetchedKernel& kernel) {
     if (options_.state.empty() && (!skip.empty() || !planned_already.insert(key).second)) continue;
     test.what =
         fmt::format("{}/{}/{}/{}", kernel.id, test.cell.fs, strategy, id_of(test.cell.state));
-    const bool module = skip.empty() && rule.needs_module();
-    if (module && !with_module) with_module = make_module_image(context_, kernel, cache_, say);
-    if (module && !with_module->reason.empty()) skip = with_module->reason;
+    if (skip.empty()) skip = machines_->equip(number, test.cell, test.spec, shared_.json);
     test.row = {
         {"kernel", kernel.id},
         {"release", kernel.release},
@@ -143,12 +131,7 @@ void CrashCampaign::plan(const FetchedKernel& kernel) {
         {"recovery", {{"replayed", 0}, {"fsck_clean", 0}, {"fsck_errors", 0}, {"unmountable", 0}}},
         {"failures", nlohmann::json::array()}};
     test.row.update(test.counts.json());
-    test.spec = guest_spec(kernel, module && skip.empty() ? with_module->image.path : image.path,
-                           test.cell.fs, Accel::kTcgIcount);
     tests_.push_back(std::move(test));
-  }
-  if (with_module && with_module->reason.empty()) {
-    result_context_["kernels"][kernel.id]["module"] = with_module->context;
   }
 }
 
@@ -160,13 +143,12 @@ void CrashCampaign::prepare() {
                               options_.points, options_.points - 1));
   }
   claim_output(options_.out, kCrashName, options_.force);
-  cache_ = cache_dir();
-  make_dirs(cache_);
-  remove_left_temp_dirs(cache_ / "unfinished");
   const Say say = [this](const std::string& line) { progress_.say(line); };
+  machines_ = std::make_unique<Machines>(context_, say);
+  remove_left_temp_dirs(machines_->cache() / "unfinished");
   // Names first: a typing error should not cost a download.
   plan_cells(selection());
-  const GuestRoot guest = fetch_guest_root(cache_, say);
+  const GuestRoot guest = fetch_guest_root(machines_->cache(), say);
   check_given_tools(guest);
   for (const FileSystem& row : file_systems()) {
     std::vector<std::string> words;
@@ -181,41 +163,37 @@ void CrashCampaign::prepare() {
     command.insert(command.end(), words.begin() + 1, words.end());
     fsck_[row.id] = command;
   }
-  result_context_ =
-      result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
-  result_context_["qemu"] = qemu_context();
-  plugin_ = context_.guest_binary.parent_path() /
-            pmem_log_plugin(result_context_["qemu"]["version"].get<std::string>());
+  plugin_ = context_.parts.guest_binary.parent_path() / pmem_log_plugin(the_qemu(say).version);
   std::error_code error;
   if (!fs::exists(plugin_, error)) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{} is missing; run `make build`", plugin_.string()));
   }
-  for (const FetchedKernel& kernel :
-       obtain_kernels(options_.kernel, options_.modules, cache_, say)) {
-    plan(kernel);
-  }
-  states_ = std::make_unique<StateCache>(cache_, say);
+  shared_.json =
+      result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
+  machines_->prepare({.kernel = options_.kernel, .modules = options_.modules}, shared_.json,
+                     cancel_);
+  for (std::size_t i = 0; i < machines_->count(); ++i) plan(i);
 }
 
 void CrashCampaign::note_kernel(const Test& test, const wire::Frame& frame) {
   const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
   if (!payload.is_object()) return;
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(shared_.mutex);
   if (frame.type == wire::kHello) {
     // The command line belongs to the machine and not to the kernel.
     nlohmann::json told = payload;
     told.erase("command_line");
-    note_hello(told, result_context_["kernels"][test.cell.kernel]);
+    note_hello(told, shared_.json["kernels"][test.cell.kernel]);
   } else if (frame.type == wire::kReady) {
-    result_context_["file_systems"][test.spec.fs] = made_file_system(payload);
+    shared_.json["file_systems"][test.spec.fs] = made_file_system(payload);
   }
 }
 
 // The guest that writes, once: its log goes into `folder`.
 GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
   const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
-  const StateOutcome obtained = states_->obtain(test.spec, deadlines, cancel_);
+  const StateOutcome obtained = machines_->states().obtain(test.spec, deadlines, cancel_);
   if (!obtained.state) return obtained.outcome;
   note_kernel(test, {std::string(wire::kHello), obtained.state->hello});
   note_kernel(test, {std::string(wire::kReady), obtained.state->ready});
@@ -287,7 +265,7 @@ void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state
                                   said.substr(0, 300)));
     }
   }
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(shared_.mutex);
   test.counts.add(verdict.counts);
   test.row["recovery"] = recovery;
   test.row["checked"] = test.row["checked"].get<std::size_t>() + 1;
@@ -327,7 +305,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Pmem
   std::size_t next = 0;  // of wanted: the first that is not judged
   while (next < wanted.size()) {
     const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
-    const StateOutcome obtained = states_->obtain(test.spec, deadlines, cancel_);
+    const StateOutcome obtained = machines_->states().obtain(test.spec, deadlines, cancel_);
     if (!obtained.state) return obtained.outcome;
     std::optional<nlohmann::json> found;
     bool loaded = false;
@@ -385,7 +363,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Pmem
 }
 
 GuestOutcome CrashCampaign::run(Test& test) try {
-  const TempDir folder(cache_ / "unfinished");
+  const TempDir folder(machines_->cache() / "unfinished");
   GuestOutcome outcome = write(test, folder.path());
   if (!outcome.ok()) return outcome;
   const PmemTrace trace = PmemTrace::read(folder.path());
@@ -393,7 +371,7 @@ GuestOutcome CrashCampaign::run(Test& test) try {
       crash_points(trace.records, options_.points, options_.seed,
                    options_.tear == kTearStore ? Tear::kStore : Tear::kSector);
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(shared_.mutex);
     test.row["stores"] = static_cast<std::uint64_t>(
         std::count_if(trace.records.begin(), trace.records.end(),
                       [](const PmemRecord& record) { return !record.is_word(); }));
@@ -410,7 +388,7 @@ GuestOutcome CrashCampaign::run(Test& test) try {
 }
 
 void CrashCampaign::end(Test& test, const GuestOutcome& outcome) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(shared_.mutex);
   const std::size_t wanted = options_.point ? 1 : options_.points;
   if (!outcome.ok()) {
     const bool cancelled = outcome.verdict == Verdict::kCancelled;
@@ -437,21 +415,21 @@ void CrashCampaign::end(Test& test, const GuestOutcome& outcome) {
   save();
 }
 
+Tally CrashCampaign::tally() const {
+  Tally t;
+  for (const Test& test : tests_) t.count(test.row["status"].get<std::string>());
+  return t;
+}
+
 void CrashCampaign::save() {
-  note_elapsed(result_context_,
+  note_elapsed(shared_.json,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
   nlohmann::json rows = nlohmann::json::array();
-  std::size_t incomplete = 0;
-  for (const Test& test : tests_) {
-    rows.push_back(test.row);
-    if (test.row["status"] == "incomplete") ++incomplete;
-  }
-  result_context_["complete"] = incomplete == 0;
-  result_context_["reason"] = incomplete == 0 ? "" : fmt::format("{} tests incomplete", incomplete);
-  const nlohmann::json result = {
-      {"schema_version", kSchemaVersion}, {"context", result_context_}, {"tests", rows}};
-  write_file(fs::path(options_.out) / kCrashName,
-             result.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  for (const Test& test : tests_) rows.push_back(test.row);
+  note_complete(shared_.json, tally(), "tests");
+  write_document(
+      fs::path(options_.out) / kCrashName,
+      {{"schema_version", kSchemaVersion}, {"context", shared_.json}, {"tests", std::move(rows)}});
 }
 
 CrashEnd CrashCampaign::execute() {
@@ -471,17 +449,11 @@ CrashEnd CrashCampaign::execute() {
       [&](std::size_t i, const GuestOutcome& outcome) { end(*wanted[i], outcome); }, cancel_);
   save();
 
-  std::map<std::string, std::size_t> by_status;
-  for (const Test& test : tests_) ++by_status[test.row["status"].get<std::string>()];
-  progress_.say(fmt::format("{} tests: {} ok, {} skipped, {} failed, {} incomplete; {}",
-                            tests_.size(), by_status["ok"], by_status["skipped"],
-                            by_status["failed"], by_status["incomplete"],
-                            clock_text(result_context_["elapsed_s"].get<double>())));
+  const Tally t = tally();
+  progress_.say(fmt::format("{}; {}", tally_text(t, "tests"),
+                            clock_text(shared_.json["elapsed_s"].get<double>())));
   progress_.say((fs::path(options_.out) / kCrashName).string());
-  CrashEnd end{.code = by_status["ok"] == 0 ? ExitCode::kSkipped : ExitCode::kPass};
-  if (by_status["failed"] != 0) end.code = ExitCode::kRegression;
-  if (*context_.interrupted || by_status["incomplete"] != 0) end.code = ExitCode::kUsage;
-  if (vm_failed_) end.code = ExitCode::kVmFailed;
+  CrashEnd end{.code = end_code(t, *context_.interrupted, vm_failed_)};
   for (Test& test : tests_) end.tests.push_back(std::move(test.row));
   return end;
 }

@@ -2,14 +2,12 @@
 // What a run would come to, without a guest.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cctype>
 #include <optional>
 
 #include "campaign/runner.h"
 #include "cell/file_system.h"
 #include "cell/strategy.h"
-#include "cell/words.h"
 #include "vm/files.h"
 #include "vm/guest_pool.h"
 
@@ -17,28 +15,29 @@ namespace faultline {
 namespace fs = std::filesystem;
 namespace {
 
-std::set<std::string> lacking_file_systems(const FetchedKernel& kernel) {
-  std::vector<WantedModule> wanted;
-  for (const FileSystem& row : file_systems()) {
-    wanted.push_back({.name = row.module, .lacking = true});
+// Which point releases there are only the mirrors know; one that is named in full is taken.
+std::vector<KernelRow> rows_of(const std::string& name) {
+  if (name == "all") return kernel_table();
+  std::vector<KernelRow> rows = rows_matching(name, kernel_table());
+  if (!rows.empty()) return rows;
+  if (name == "releases" || name.find_first_of("*?[") != std::string::npos) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--dry-run fetches nothing, and which kernels {} stands for the "
+                              "mirrors know; name them (`faultline kernels list --releases`)",
+                              name));
   }
-  std::set<std::string> lacks;
-  load_order(kernel.modules_dir, wanted, &lacks);
-  return lacks;
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) == 0) {
+    return find_kernels(name);
+  }
+  return {{.id = name, .aliases = {name}, .version = name}};
 }
 
-RunnerKernel of_kernel(const FetchedKernel& kernel) {
-  return {.id = kernel.id,
-          .around = {.release = kernel.release, .lacks = lacking_file_systems(kernel)}};
-}
-
-RunnerKernel of_row(const KernelRow& row, const fs::path& cache) {
-  if (kernels_json(cache, {row}).front().at("fetched").get<bool>()) {
-    return of_kernel(fetch_kernel(row, cache));
-  }
-  RunnerKernel kernel{.id = row.id};
+// Of a kernel that is not in the cache no more than its name, and its release where that is one.
+FetchedKernel known_of(const KernelRow& row, const fs::path& cache) {
+  if (kernels_json(cache, {row}).front().at("fetched").get<bool>()) return fetch_kernel(row, cache);
+  FetchedKernel kernel{.id = row.id};
   for (const std::string& alias : row.aliases) {
-    if (std::isdigit(static_cast<unsigned char>(alias.front())) != 0) kernel.around.release = alias;
+    if (std::isdigit(static_cast<unsigned char>(alias.front())) != 0) kernel.release = alias;
   }
   return kernel;
 }
@@ -52,31 +51,14 @@ class DryRunner : public Runner {
   [[nodiscard]] TimeBase time() const override { return time_base(accel_info(accel_)); }
   [[nodiscard]] unsigned workers() const override { return workers_for(accel_); }
   std::vector<RunnerKernel> prepare(SharedContext& /*context*/) override {
-    const fs::path cache = cache_dir();
-    std::error_code error;
-    const std::vector<std::string> texts = fs::exists(wish_.kernel, error)
-                                               ? std::vector<std::string>{wish_.kernel}
-                                               : split_list(wish_.kernel);
-    const auto add = [&](RunnerKernel kernel, std::uint64_t delay) {
-      if (delay != 0) kernel.id += fmt::format("+{}", delay);
-      const bool have = std::any_of(kernels_.begin(), kernels_.end(),
-                                    [&](const RunnerKernel& k) { return k.id == kernel.id; });
-      if (!have) kernels_.push_back(std::move(kernel));
-    };
-    for (const std::string& text : texts) {
-      const std::optional<OwnKernel> own = own_kernel(text);
-      const std::string& name = own ? own->path : text;
-      const PlantedName wanted =
-          own && fs::exists(name, error) ? PlantedName{.name = name} : planted_name(name);
-      if (own) {
-        FetchedKernel kernel = kernel_of_path(wanted.name, wish_.modules, own->name);
-        check_own_config(kernel, say_);
-        add(of_kernel(kernel), wanted.delay);
-        continue;
-      }
-      for (const KernelRow& row : rows_of(wanted.name)) add(of_row(row, cache), wanted.delay);
+    const KernelSource source = {
+        .rows = rows_of, .fetch = [](const KernelRow& row) { return known_of(row, cache_dir()); }};
+    for (const FetchedKernel& kernel :
+         obtain_kernels(wish_.kernel, wish_.modules, source, say_, Planted::kTake)) {
+      kernels_.push_back(
+          {.id = kernel.id,
+           .around = {.release = kernel.release, .lacks = lacking_file_systems(kernel)}});
     }
-    if (kernels_.empty()) throw Failure(ExitCode::kUsage, "--kernel: names no kernel");
     return kernels_;
   }
   std::string assign(std::size_t kernel, CellJob& job, Row& /*row*/) override {
@@ -99,23 +81,6 @@ class DryRunner : public Runner {
   void close() override {}
 
  private:
-  // Which point releases there are only the mirrors know; one that is named in full is taken.
-  static std::vector<KernelRow> rows_of(const std::string& name) {
-    if (name == "all") return kernel_table();
-    std::vector<KernelRow> rows = rows_matching(name, kernel_table());
-    if (!rows.empty()) return rows;
-    if (name == "releases" || name.find_first_of("*?[") != std::string::npos) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("--dry-run fetches nothing, and which kernels {} stands for the "
-                                "mirrors know; name them (`faultline kernels list --releases`)",
-                                name));
-    }
-    if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) == 0) {
-      return find_kernels(name);
-    }
-    return {{.id = name, .aliases = {name}, .version = name}};
-  }
-
   VmWish wish_;
   Say say_;
   Accel accel_ = Accel::kTcgIcount;

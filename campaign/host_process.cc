@@ -91,8 +91,12 @@ GuestOutcome HostProcess::run(const std::string& cell, double deadline_s,
   };
   const Fd frames = memory_file("");
   const Fd cell_file = memory_file(cell);
-  std::vector<std::string> argv = {context_.guest_binary.string(), "host",     "--dir",
-                                   folder_->path().string(),       "--frames", "3"};
+  std::vector<std::string> argv = {context_.parts.guest_binary.string(),
+                                   "host",
+                                   "--dir",
+                                   folder_->path().string(),
+                                   "--frames",
+                                   "3"};
   if (!cell.empty()) argv.insert(argv.end(), {"--cell", "/proc/self/fd/4"});
   CellEnd end;
   {

@@ -51,10 +51,41 @@ constexpr char kMke2fsConf[] =
     "[fs_types]\n"
     "  ext4 = {\n  }\n";
 
+// What the rows of file systems ask of a kernel's own modules, each once, in the table's order. A
+// row of the user's may bring its module as a file, which is none of the kernel's.
+std::vector<WantedModule> file_system_modules() {
+  std::vector<WantedModule> wanted;
+  for (const FileSystem& row : file_systems()) {
+    const bool own = row.given != nullptr && is_path(row.given->module);
+    const bool have = std::any_of(wanted.begin(), wanted.end(),
+                                  [&](const WantedModule& m) { return m.name == row.module; });
+    if (*row.module == '\0' || own || have) continue;
+    wanted.push_back({.name = row.module, .lacking = true});
+  }
+  return wanted;
+}
+
 }  // namespace
+
+std::set<std::string> lacking_file_systems(const FetchedKernel& kernel) {
+  std::set<std::string> lacks;
+  load_order(kernel.modules_dir, file_system_modules(), &lacks);
+  return lacks;
+}
+
+KernelSource fetched_kernels(const fs::path& cache, const Say& say) {
+  return {.rows = [=](const std::string& name) { return kernels_named(name, cache, say); },
+          .fetch = [=](const KernelRow& row) { return fetch_kernel(row, cache, say); }};
+}
 
 std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
                                           const fs::path& cache, const Say& say, Planted planted) {
+  return obtain_kernels(names, modules, fetched_kernels(cache, say), say, planted);
+}
+
+std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
+                                          const KernelSource& source, const Say& say,
+                                          Planted planted) {
   const auto plant = [&](FetchedKernel kernel, uint64_t delay) {
     if (delay == 0) return kernel;
     if (planted == Planted::kRefuse) {
@@ -102,11 +133,11 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
       continue;
     }
     const PlantedName wanted = planted_name(name);
-    for (const KernelRow& row : kernels_named(wanted.name, cache, say)) {
+    for (const KernelRow& row : source.rows(wanted.name)) {
       const bool have = std::any_of(kernels.begin(), kernels.end(), [&](const FetchedKernel& k) {
         return planted_name(k.id).name == row.id && k.delay == wanted.delay;
       });
-      if (!have) kernels.push_back(plant(fetch_kernel(row, cache, say), wanted.delay));
+      if (!have) kernels.push_back(plant(source.fetch(row), wanted.delay));
     }
   }
   if (kernels.empty()) throw Failure(ExitCode::kUsage, "--kernel: names no kernel");
@@ -138,14 +169,14 @@ void check_own_config(FetchedKernel& kernel, const Say& say) {
 }
 
 GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
-                            const fs::path& cache, const fs::path& strategy_module,
+                            const fs::path& cache, const Say& say, const fs::path& strategy_module,
                             const ImageExtras& more) {
   ImageSpec spec;
   spec.files = more.files;
   spec.executables = more.executables;
-  spec.executables.push_back({wire::kGuestBinary, context.image_binary.empty()
-                                                      ? context.guest_binary
-                                                      : context.image_binary});
+  spec.executables.push_back({wire::kGuestBinary, context.parts.image_binary.empty()
+                                                      ? context.parts.guest_binary
+                                                      : context.parts.image_binary});
   // The order in which the kernel needs them; what a kernel has built in is left out.
   std::vector<WantedModule> wanted = {{"qemu_fw_cfg", false}, {"libnvdimm", false},
                                       {"nd_btt", true},       {"nd_pmem", false},
@@ -153,20 +184,20 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   wanted.insert(wanted.end(), more.modules.begin(), more.modules.end());
   const GivenParts given = given_parts(kernel.release);
   for (const std::string& name : given.needs) wanted.push_back({.name = name, .lacking = true});
+  // Cells on a file system that the kernel does not have are skipped; the others are not. The image
+  // is the same whichever are selected, and so are the figures.
+  for (const WantedModule& module : file_system_modules()) {
+    if (std::none_of(wanted.begin(), wanted.end(),
+                     [&](const WantedModule& m) { return m.name == module.name; })) {
+      wanted.push_back(module);
+    }
+  }
   std::set<std::string> tools;
   for (const FileSystem& row : file_systems()) {
-    const bool own_module = row.given != nullptr && is_path(row.given->module);
-    if (*row.module != '\0' && !own_module &&
-        std::none_of(wanted.begin(), wanted.end(),
-                     [&](const WantedModule& m) { return m.name == row.module; })) {
-      // Cells on a file system that the kernel does not have are skipped; the others are not. The
-      // image is the same whichever are selected, and so are the figures.
-      wanted.push_back({.name = row.module, .lacking = true});
-    }
     const bool own_tool = row.given != nullptr && is_path(first_word(row.given->mkfs));
     if (*row.tool != '\0' && !own_tool) tools.insert(row.tool);
   }
-  const GuestRoot guest = fetch_guest_root(cache);
+  const GuestRoot guest = fetch_guest_root(cache, say);
   check_given_tools(guest);
   spec.root = guest.root;
   for (const std::string& tool : tools) {
@@ -207,8 +238,8 @@ ModuleImage make_module_image(const CommandContext& context, const FetchedKernel
                               const fs::path& cache, const Say& say) {
   ModuleImage made;
   try {
-    const BuiltModule module = build_strategy_module(kernel, context.kmod, cache, say);
-    made.image = make_guest_image(context, kernel, cache, module.path);
+    const BuiltModule module = build_strategy_module(kernel, context.parts.kmod, cache, say);
+    made.image = make_guest_image(context, kernel, cache, say, module.path);
     made.context = {{"sha256", module.sha256},
                     {"compiler", module.compiler},
                     {"image_sha256", made.image.sha256}};

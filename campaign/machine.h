@@ -21,11 +21,22 @@ namespace faultline {
 
 using Say = Progress;
 
+// Where the kernels of a name come from: those that it stands for, and one of them to boot.
+struct KernelSource {
+  std::function<std::vector<KernelRow>(const std::string& name)> rows;
+  std::function<FetchedKernel(const KernelRow& row)> fetch;
+};
+// The mirrors, and what the cache has of them.
+KernelSource fetched_kernels(const std::filesystem::path& cache, const Say& say);
+
 // The kernels that `names` (names and globs; `all`; `releases`; PATH or NAME=PATH as
 // kernel_of_path() takes it, with its modules in `modules`) stand for, fetched. NAME+N, a kernel
 // with a planted delay, is for those that hand it to the guest. One of the user's own is checked:
 // check_own_config().
 enum class Planted { kRefuse, kTake };
+std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
+                                          const KernelSource& source, const Say& say,
+                                          Planted planted = Planted::kRefuse);
 std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::string& modules,
                                           const std::filesystem::path& cache, const Say& say,
                                           Planted planted = Planted::kRefuse);
@@ -34,6 +45,9 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
 // goes without, and what makes the path another one, which it notes in the kernel. Failure(kUsage)
 // that names the options when no guest can run.
 void check_own_config(FetchedKernel& kernel, const Say& say);
+
+// The modules of file systems that the kernel does not have: cells on them are skipped.
+std::set<std::string> lacking_file_systems(const FetchedKernel& kernel);
 
 struct GuestImage {
   std::filesystem::path path;
@@ -44,14 +58,15 @@ struct GuestImage {
 // The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the
 // modules in load order. The same bytes for the same inputs, kept in the cache under their hash.
 // With `strategy_module` (a file) it holds that too: another image, so that cells which do not need
-// the module have the figures that they have where it was never built. So has `more`.
+// the module have the figures that they have where it was never built. So has `more`. Says what it
+// fetches, which it does once.
 struct ImageExtras {
   std::vector<WantedModule> modules = {};
   std::vector<ImageFile> files = {};
   std::vector<ImageExecutable> executables = {};
 };
 GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
-                            const std::filesystem::path& cache,
+                            const std::filesystem::path& cache, const Say& say,
                             const std::filesystem::path& strategy_module = {},
                             const ImageExtras& more = {});
 

@@ -7,11 +7,13 @@
 namespace faultline {
 
 struct CommandParts {
-  std::filesystem::path guest_binary = {};
-  std::filesystem::path image_binary = {};  // tools/pinned-guest's; empty if there is none
-  std::filesystem::path reports = {};       // faultline_report.py
-  std::filesystem::path kmod = {};          // the strategy module's sources
-  std::filesystem::path bt = {};            // the bpftrace scripts
+  std::filesystem::path guest_binary = {};  // faultline-guest
+  // The one that goes into guests: built by the guest's own suite's compiler, where this machine's
+  // is another (tools/pinned-guest). Empty: guest_binary.
+  std::filesystem::path image_binary = {};
+  std::filesystem::path reports = {};  // faultline_report.py
+  std::filesystem::path kmod = {};     // the strategy module's sources
+  std::filesystem::path bt = {};       // the bpftrace scripts
 };
 
 // The parts of the command that lies in the folder `here`. Installed as PREFIX/bin/faultline: what

@@ -119,6 +119,40 @@ void share_tax(std::vector<PhaseFigures>& phases, double tax) {
 
 }  // namespace
 
+void Tally::count(std::string_view status) {
+  (status == kStatusOk        ? ok
+   : status == kStatusSkipped ? skipped
+   : status == kStatusFailed  ? failed
+                              : incomplete)++;
+}
+
+Tally tally(const std::vector<Row>& rows) {
+  Tally t;
+  for (const Row& row : rows) t.count(static_cast<const std::string&>(row.status));
+  return t;
+}
+
+std::string tally_text(const Tally& tally, const std::string& what) {
+  return fmt::format("{} {}: {} ok, {} skipped, {} failed, {} incomplete", tally.total(), what,
+                     tally.ok, tally.skipped, tally.failed, tally.incomplete);
+}
+
+ExitCode end_code(const Tally& tally, bool interrupted, bool vm_failed) {
+  if (vm_failed) return ExitCode::kVmFailed;
+  if (interrupted || tally.incomplete != 0) return ExitCode::kUsage;
+  if (tally.failed != 0) return ExitCode::kRegression;
+  return tally.ok == 0 ? ExitCode::kSkipped : ExitCode::kPass;
+}
+
+void note_complete(nlohmann::json& context, const Tally& tally, const std::string& what,
+                   bool interrupted) {
+  context["complete"] = !interrupted && tally.incomplete == 0;
+  context["reason"] =
+      interrupted             ? fmt::format("interrupted: {} {} not run", tally.incomplete, what)
+      : tally.incomplete != 0 ? fmt::format("{} {} incomplete", tally.incomplete, what)
+                              : "";
+}
+
 void note_elapsed(nlohmann::json& context, double seconds) {
   context["elapsed_s"] = std::round(seconds * 10) / 10;
   rusage usage{};
@@ -143,14 +177,16 @@ void add_tax(std::vector<Row>& rows) {
   }
 }
 
+void write_document(const fs::path& file, const nlohmann::json& document) {
+  // A console line may hold any byte.
+  write_file(file, document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
 void write_result(const fs::path& dir, const nlohmann::json& context,
                   const std::vector<Row>& rows) {
   nlohmann::json written = nlohmann::json::array();
   for (const Row& row : rows) written.push_back(json_of(row));
-  const nlohmann::json result = {{"context", context}, {"benchmarks", std::move(written)}};
-  // A console line may hold any byte.
-  write_file(dir / kResultName,
-             result.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_document(dir / kResultName, {{"context", context}, {"benchmarks", std::move(written)}});
 }
 
 ReadResult read_result(const fs::path& place) {

@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "cell/failure.h"
 #include "cell/row.h"
 #include "vm/qemu.h"
 
@@ -30,6 +32,27 @@ inline TimeBase time_base(const AccelInfo& info) {
 nlohmann::json result_context(const std::vector<std::string>& command_line, bool on_host,
                               const TimeBase& time);
 
+// How many of a campaign's rows or tests came to what.
+struct Tally {
+  std::size_t ok = 0;
+  std::size_t skipped = 0;
+  std::size_t incomplete = 0;
+  std::size_t failed = 0;
+
+  void count(std::string_view status);
+  [[nodiscard]] std::size_t total() const { return ok + skipped + incomplete + failed; }
+};
+Tally tally(const std::vector<Row>& rows);
+// "3 cells: 2 ok, 1 skipped, 0 failed, 0 incomplete". Pure.
+std::string tally_text(const Tally& tally, const std::string& what);
+// What a campaign's end is for whoever called it. Pure.
+ExitCode end_code(const Tally& tally, bool interrupted, bool vm_failed);
+
+// Whether all is there, and if not, why: so many `what`. Of the whole campaign, at its end, it also
+// says that it was interrupted.
+void note_complete(nlohmann::json& context, const Tally& tally, const std::string& what,
+                   bool interrupted = false);
+
 // Seconds taken so far, and the command's own largest resident set.
 void note_elapsed(nlohmann::json& context, double seconds);
 
@@ -37,7 +60,9 @@ void note_elapsed(nlohmann::json& context, double seconds);
 // Both must be `ok`. Pure.
 void add_tax(std::vector<Row>& rows);
 
-// Writes DIR/result.json whole or not at all.
+// Writes a result of any kind, whole or not at all.
+void write_document(const std::filesystem::path& file, const nlohmann::json& document);
+// DIR/result.json.
 void write_result(const std::filesystem::path& dir, const nlohmann::json& context,
                   const std::vector<Row>& rows);
 

@@ -70,5 +70,41 @@ TEST(Tax, ThatNoMarkAccountsForIsTheWaitings) {
   EXPECT_EQ(phases[3].tax->value, 100.0);
 }
 
+Tally counts(std::size_t ok, std::size_t skipped, std::size_t failed, std::size_t incomplete) {
+  return {.ok = ok, .skipped = skipped, .incomplete = incomplete, .failed = failed};
+}
+
+TEST(Tally, CountsRowsByStatus) {
+  const Tally t =
+      tally({row("a", Probes::k_off, "ok", 1, 1), row("b", Probes::k_off, "ok", 1, 1),
+             row("c", Probes::k_off, "skipped", 1, 1), row("d", Probes::k_off, "failed", 1, 1),
+             row("e", Probes::k_off, "incomplete", 1, 1)});
+  EXPECT_EQ(t.total(), 5U);
+  EXPECT_EQ(tally_text(t, "cells"), "5 cells: 2 ok, 1 skipped, 1 failed, 1 incomplete");
+}
+
+TEST(EndCode, IsOfTheWorstThatHappened) {
+  EXPECT_EQ(end_code(counts(2, 1, 0, 0), false, false), ExitCode::kPass);
+  EXPECT_EQ(end_code(counts(0, 3, 0, 0), false, false), ExitCode::kSkipped);
+  EXPECT_EQ(end_code(counts(0, 0, 1, 0), false, false), ExitCode::kRegression);
+  EXPECT_EQ(end_code(counts(1, 0, 1, 1), false, false), ExitCode::kUsage);
+  EXPECT_EQ(end_code(counts(1, 0, 1, 0), true, false), ExitCode::kUsage);
+  EXPECT_EQ(end_code(counts(1, 0, 1, 1), true, true), ExitCode::kVmFailed);
+}
+
+TEST(NoteComplete, SaysWhatIsMissing) {
+  const auto noted = [](const Tally& tally, const char* what, bool interrupted) {
+    nlohmann::json context;
+    note_complete(context, tally, what, interrupted);
+    return context;
+  };
+  EXPECT_EQ(noted(counts(1, 1, 1, 0), "cells", false),
+            nlohmann::json({{"complete", true}, {"reason", ""}}));
+  EXPECT_EQ(noted(counts(1, 0, 0, 2), "tests", false),
+            nlohmann::json({{"complete", false}, {"reason", "2 tests incomplete"}}));
+  EXPECT_EQ(noted(counts(1, 0, 0, 2), "cells", true),
+            nlohmann::json({{"complete", false}, {"reason", "interrupted: 2 cells not run"}}));
+}
+
 }  // namespace
 }  // namespace faultline

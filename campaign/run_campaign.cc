@@ -360,12 +360,7 @@ void RunCampaign::save() {
 void RunCampaign::finish() {
   const std::lock_guard lock(shared_.mutex);
   add_tax(rows_);
-  const Tally t = tally(rows_);
-  const bool interrupted = *context_.interrupted;
-  shared_.json["complete"] = !interrupted && t.incomplete == 0;
-  shared_.json["reason"] = interrupted ? fmt::format("interrupted: {} cells not run", t.incomplete)
-                           : t.incomplete != 0 ? fmt::format("{} cells incomplete", t.incomplete)
-                                               : "";
+  note_complete(shared_.json, tally(rows_), "cells", *context_.interrupted);
   save();
 }
 
@@ -420,13 +415,9 @@ RunEnd RunCampaign::execute() {
   finish();
 
   const Tally t = tally(rows_);
-  progress_.say(fmt::format("{} cells: {} ok, {} skipped, {} failed, {} incomplete; {}; {}",
-                            rows_.size(), t.ok, t.skipped, t.failed, t.incomplete,
-                            clock_text(elapsed()), (fs::path(wish_.out) / kResultName).string()));
-  RunEnd end{.code = t.ok == 0 ? ExitCode::kSkipped : ExitCode::kPass};
-  if (t.failed != 0) end.code = ExitCode::kRegression;
-  if (*context_.interrupted || t.incomplete != 0) end.code = ExitCode::kUsage;
-  if (vm_failures_ != 0) end.code = ExitCode::kVmFailed;
+  progress_.say(fmt::format("{}; {}; {}", tally_text(t, "cells"), clock_text(elapsed()),
+                            (fs::path(wish_.out) / kResultName).string()));
+  RunEnd end{.code = end_code(t, *context_.interrupted, vm_failures_ != 0)};
   end.context = std::move(shared_.json);
   end.rows = std::move(rows_);
   return end;
@@ -444,17 +435,6 @@ const std::vector<Preset>& presets() {
                  {"state", "hole,written"}},
        .touches = 512}};
   return table;
-}
-
-Tally tally(const std::vector<Row>& rows) {
-  Tally t;
-  for (const Row& row : rows) {
-    (row.status == kStatusOk        ? t.ok
-     : row.status == kStatusSkipped ? t.skipped
-     : row.status == kStatusFailed  ? t.failed
-                                    : t.incomplete)++;
-  }
-  return t;
 }
 
 Shard shard_named(const std::string& text) {

@@ -73,15 +73,6 @@ struct Preset {
 };
 const std::vector<Preset>& presets();
 
-// Counts by status.
-struct Tally {
-  std::size_t ok = 0;
-  std::size_t skipped = 0;
-  std::size_t incomplete = 0;
-  std::size_t failed = 0;
-};
-Tally tally(const std::vector<Row>& rows);
-
 // The part of the rows that a run measures: those of cells whose number is `index` modulo `count`.
 struct Shard {
   std::size_t index = 0;

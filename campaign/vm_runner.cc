@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "campaign/machines.h"
 #include "campaign/runner.h"
 #include "cell/strategy.h"
 #include "harness/wire.h"
@@ -49,10 +50,10 @@ namespace {
 class VmRunner : public Runner {
  public:
   VmRunner(const CommandContext& context, VmWish wish, Say say, std::atomic<bool>& cancel)
-      : context_(context), wish_(std::move(wish)), say_(std::move(say)), cancel_(cancel) {}
+      : wish_(std::move(wish)), cancel_(cancel), machines_(context, std::move(say)) {}
 
-  [[nodiscard]] TimeBase time() const override { return time_base(accel_info(accel_)); }
-  [[nodiscard]] unsigned workers() const override { return workers_for(accel_); }
+  [[nodiscard]] TimeBase time() const override { return time_base(accel_info(machines_.accel())); }
+  [[nodiscard]] unsigned workers() const override { return workers_for(machines_.accel()); }
   std::vector<RunnerKernel> prepare(SharedContext& context) override;
   std::string assign(std::size_t kernel, CellJob& job, Row& row) override;
   void warm_up(const std::vector<CellJob>& jobs, unsigned workers, SharedContext& context,
@@ -66,11 +67,6 @@ class VmRunner : public Runner {
   void close() override {}
 
  private:
-  struct Prepared {
-    FetchedKernel kernel;
-    GuestImage image;
-    std::optional<ModuleImage> with_module;  // made when a cell needs it
-  };
   void note(const CellJob& job, const wire::Frame& frame, SharedContext& context);
   // Ticks and seconds of a boot, in the context: the two images of a kernel boot differently.
   static nlohmann::json& boot_of(const CellJob& job, nlohmann::json& context) {
@@ -78,60 +74,37 @@ class VmRunner : public Runner {
     return (job.module ? kernel["module"] : kernel)["boot"][job.spec.fs];
   }
 
-  const CommandContext& context_;
   VmWish wish_;
-  Say say_;
   std::atomic<bool>& cancel_;
-  std::filesystem::path cache_;
-  Accel accel_ = Accel::kTcgIcount;
-  std::vector<Prepared> kernels_;
-  std::unique_ptr<StateCache> states_;
+  Machines machines_;
   SharedContext* shared_ = nullptr;
 };
 
 std::vector<RunnerKernel> VmRunner::prepare(SharedContext& context) {
   shared_ = &context;
-  cache_ = cache_dir();
-  make_dirs(cache_);
-  if (wish_.accel != "auto") accel_named(wish_.accel);
-  the_qemu(say_);
-  const std::vector<FetchedKernel> fetched =
-      obtain_kernels(wish_.kernel, wish_.modules, cache_, say_, Planted::kTake);
-  accel_ = settle_accel(wish_.accel, fetched.front(), cache_, cancel_, say_);
-  context.json["qemu"] = qemu_context();
+  machines_.prepare({.kernel = wish_.kernel,
+                     .modules = wish_.modules,
+                     .accel = wish_.accel,
+                     .planted = Planted::kTake},
+                    context.json, cancel_);
   std::vector<RunnerKernel> kernels;
-  for (const FetchedKernel& kernel : fetched) {
-    kernels_.push_back({.kernel = kernel,
-                        .image = make_guest_image(context_, kernel, cache_),
-                        .with_module = std::nullopt});
-    context.json["kernels"][kernel.id] = kernel_context(kernel, kernels_.back().image);
-    kernels.push_back(
-        {.id = kernel.id,
-         .around = {.release = kernel.release, .lacks = kernels_.back().image.lacks}});
+  for (std::size_t i = 0; i < machines_.count(); ++i) {
+    kernels.push_back({.id = machines_.kernel(i).id, .around = machines_.around(i)});
   }
-  states_ = std::make_unique<StateCache>(cache_, say_);
   return kernels;
 }
 
 std::string VmRunner::assign(std::size_t kernel, CellJob& job, Row& row) {
-  Prepared& on = kernels_.at(kernel);
-  const Cell& cell = job.cell;
-  job.module = find_strategy(cell.strategy)->needs_module();
-  if (job.module && !on.with_module) {
-    on.with_module = make_module_image(context_, on.kernel, cache_, say_);
-    if (on.with_module->reason.empty()) {
-      shared_->json["kernels"][on.kernel.id]["module"] = on.with_module->context;
-    }
-  }
-  if (job.module && !on.with_module->reason.empty()) return on.with_module->reason;
-  job.cell.delay = on.kernel.delay;
-  job.spec = guest_spec(on.kernel, job.module ? on.with_module->image.path : on.image.path, cell.fs,
-                        accel_);
-  size_guest(job.spec, cell, wish_.pmem_mib);
+  std::string reason = machines_.equip(kernel, job.cell, job.spec, shared_->json);
+  if (!reason.empty()) return reason;
+  const FetchedKernel& on = machines_.kernel(kernel);
+  job.module = find_strategy(job.cell.strategy)->needs_module();
+  job.cell.delay = on.delay;
+  size_guest(job.spec, job.cell, wish_.pmem_mib);
   row.vcpus = job.spec.vcpus;
   VmSpec parked = job.spec;
   parked.park = true;
-  shared_->json["qemu"]["arguments"][on.kernel.id] = portable_arguments(parked);
+  shared_->json["qemu"]["arguments"][on.id] = portable_arguments(parked);
   return "";
 }
 
@@ -161,19 +134,19 @@ void VmRunner::note(const CellJob& job, const wire::Frame& frame, SharedContext&
 
 void VmRunner::warm_up(const std::vector<CellJob>& jobs, unsigned workers, SharedContext& context,
                        ProgressLine& progress, std::atomic<bool>& cancel) {
-  if (!accel_info(accel_).saves_state) return;
+  if (!accel_info(machines_.accel()).saves_state) return;
   // One guest per kernel and file system, before the cells: else the first cells of one file system
   // would all wait for the same boot.
   std::vector<const CellJob*> firsts;
   std::set<std::string> seen;
   for (const CellJob& job : jobs) {
-    if (seen.insert(states_->key_of(job.spec)).second) firsts.push_back(&job);
+    if (seen.insert(machines_.states().key_of(job.spec)).second) firsts.push_back(&job);
   }
   progress.start(firsts.size());
   run_many(
       firsts.size(), workers,
       [&](std::size_t i) {
-        return states_->obtain(firsts[i]->spec, wish_.deadlines, cancel).outcome;
+        return machines_.states().obtain(firsts[i]->spec, wish_.deadlines, cancel).outcome;
       },
       [&](std::size_t i, const GuestOutcome& outcome) {
         if (outcome.boot_s > 0) {
@@ -189,7 +162,7 @@ void VmRunner::warm_up(const std::vector<CellJob>& jobs, unsigned workers, Share
 
 GuestOutcome VmRunner::run(const CellJob& job, const FrameCallback& on_frame,
                            SharedContext& context, const std::atomic<bool>& cancel) {
-  return states_->run_cell(
+  return machines_.states().run_cell(
       job.spec, cell_to_json(job.cell).dump(), wish_.deadlines,
       [&](const wire::Frame& frame) {
         if (frame.type == wire::kResult || frame.type == wire::kSamples) {

@@ -183,7 +183,7 @@ void Bisection::refuse_the_others() const {
 
 // All that a figure hangs on, besides the kernel.
 std::string Bisection::asked(const std::string& kernel) const {
-  StepBuild build{.command = "/proc/self/exe", .guest = context_.guest_binary};
+  StepBuild build{.command = "/proc/self/exe", .guest = context_.parts.guest_binary};
   std::error_code error;
   if (const std::optional<OwnKernel> own = own_kernel(kernel)) {
     build.kernel = fs::exists(own->path, error) ? own->path : planted_name(own->path).name;

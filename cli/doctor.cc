@@ -121,8 +121,8 @@ Verb add_doctor(CLI::App& app) {
             std::vector<Finding> findings = {check_qemu(), check_tool("apt-get", "apt"),
                                              check_tool("modprobe", "kmod"),
                                              check_tool("depmod", "kmod"), check_python()};
-            findings.push_back({"guest binary", std::filesystem::exists(context.guest_binary), true,
-                                context.guest_binary.string()});
+            findings.push_back({"guest binary", std::filesystem::exists(context.parts.guest_binary),
+                                true, context.parts.guest_binary.string()});
             const auto cache = cache_dir();
             findings.push_back(check_cache(cache));
             const KernelRow& row = kernel_table().front();

@@ -94,7 +94,7 @@ void expect_result(const nlohmann::json& said, const std::string& file_system) {
 
 TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
   CommandContext context;
-  context.guest_binary = FAULTLINE_HOST_GUEST_TEST;
+  context.parts.guest_binary = FAULTLINE_HOST_GUEST_TEST;
   const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
@@ -103,7 +103,7 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
     const GuestImage image =
-        make_guest_image(context, kernel, cache_dir(), module.path,
+        make_guest_image(context, kernel, cache_dir(), say, module.path,
                          {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND, true},
                                           {"/usr/bin/faultline-guest", FAULTLINE_GUEST, true}}});
     std::vector<std::string> file_systems = {"ext4", "xfs"};

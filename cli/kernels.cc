@@ -197,10 +197,10 @@ Verb add_kernels(CLI::App& app) {
             }
             if (options->module->parsed()) {
               if (options->names.empty()) options->names = {kernel_table().front().id};
-              return build_modules(
-                  options->names,
-                  options->source.empty() ? context.kmod : std::filesystem::path(options->source),
-                  cache, options->json);
+              return build_modules(options->names,
+                                   options->source.empty() ? context.parts.kmod
+                                                           : std::filesystem::path(options->source),
+                                   cache, options->json);
             }
             if (options->fetch->parsed()) {
               make_dirs(cache);

@@ -17,7 +17,7 @@ namespace {
 
 TEST(ModuleInAGuest, DoesWhatItSays) {
   CommandContext context;
-  context.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
+  context.parts.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
   const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
@@ -25,7 +25,7 @@ TEST(ModuleInAGuest, DoesWhatItSays) {
        obtain_kernels(wanted != nullptr ? wanted : "bookworm", "", cache_dir(), say)) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
-    const GuestImage image = make_guest_image(context, kernel, cache_dir(), module.path);
+    const GuestImage image = make_guest_image(context, kernel, cache_dir(), say, module.path);
     for (const char* file_system : {"ext4", "ext4-fc", "xfs"}) {
       SCOPED_TRACE(fmt::format("{} {}", kernel.release, file_system));
       GuestJob job;

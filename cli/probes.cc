@@ -88,7 +88,7 @@ ExitCode show_probes(const ProbesOptions& options, const CommandContext& context
   nlohmann::json all = nlohmann::json::object();
   ExitCode code = ExitCode::kPass;
   for (const FetchedKernel& kernel : obtain_kernels(options.kernel, options.modules, cache, say)) {
-    const GuestImage image = make_guest_image(context, kernel, cache);
+    const GuestImage image = make_guest_image(context, kernel, cache, say);
     for (const std::string& fs : file_systems) {
       if (const char* module = find_file_system(fs)->module; image.lacks.contains(module)) {
         progress.say(fmt::format("{}, {}: skipped: the kernel has no {}", kernel.id, fs, module));

@@ -21,12 +21,12 @@ namespace faultline {
 constexpr char kPython[] = "/usr/bin/python3";
 
 std::vector<std::string> report_command(const CommandContext& context) {
-  if (context.reports.empty()) {
+  if (context.parts.reports.empty()) {
     throw Failure(ExitCode::kUsage,
                   "reports/ is not beside the command; run it from its build folder");
   }
   // -I: neither PYTHON* of the environment nor the user's modules.
-  return {kPython, "-I", context.reports.string()};
+  return {kPython, "-I", context.parts.reports.string()};
 }
 
 namespace {

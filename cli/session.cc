@@ -267,15 +267,17 @@ ImageExtras session_files(const CommandContext& context, const FetchedKernel& ke
   const auto add = [&](const std::string& path, const std::string& content, unsigned mode) {
     extras.files.push_back({path, {}, content, mode});
   };
-  extras.files.push_back(
-      {"/bin/faultline-cell", context.guest_binary.parent_path() / "faultline-cell", {}, 0755});
+  extras.files.push_back({"/bin/faultline-cell",
+                          context.parts.guest_binary.parent_path() / "faultline-cell",
+                          {},
+                          0755});
   for (const char* name : {"poweroff", "halt", "reboot"}) {
     add(std::string("/bin/") + name, kPowerOff, 0755);
   }
   add("/session/rc", kRc, 0644);
   add("/session/motd", message_of_the_day(kernel, wishes, accel), 0644);
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(context.bt, error)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(context.parts.bt, error)) {
     if (entry.path().extension() != ".bt") continue;
     extras.files.push_back({"/bt/" + entry.path().filename().string(), entry.path(), {}, 0755});
   }
@@ -317,7 +319,7 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
   spec.vm.ram_mib = 1024;
   spec.vm.kernel = kernel.vmlinuz;
   const GuestImage image =
-      make_guest_image(context, kernel, cache, {},
+      make_guest_image(context, kernel, cache, say, {},
                        session_files(context, kernel, wishes, accel_info(spec.vm.accel)));
   for (const std::string& name : wishes.fs) {
     if (const char* module = find_file_system(name)->module; image.lacks.contains(module)) {
