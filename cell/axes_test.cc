@@ -94,7 +94,7 @@ TEST(Axes, KnowTheirNames) {
   EXPECT_EQ(Names(strategies.begin(), strategies.begin() + 8),
             (Names{"volatile", "fsync", "fsync:1", "fsync:8", "fsync:64", "fsync:512", "fsync:all",
                    "msync"}));
-  EXPECT_EQ(strategies.size(), 23U);  // 12, and K of fsync, msync (5 each) and pwrite (1)
+  EXPECT_EQ(strategies.size(), 26U);  // 15, and K of fsync, msync (5 each) and pwrite (1)
   EXPECT_EQ(known_to("workload"), (Names{"first_touch", "random_touch", "rewrite", "paced",
                                          "copy_beside", "unrelated", "dos", "bystander"}));
   EXPECT_EQ(known_to("state"), (Names{"hole", "unwritten", "written"}));
@@ -131,7 +131,8 @@ TEST(Axes, OfOtherWorkloadsAreNone) {
   EXPECT_EQ(defaults_of("strategy", unrelated), Names{"map_sync"});
   Cell dos = {.workload = "dos"};
   EXPECT_EQ(defaults_of("strategy", dos),
-            (Names{"map_sync", "sync_fault", "sync_retry", "sync_retry_extent", "daxfile"}));
+            (Names{"map_sync", "sync_fault", "sync_retry", "sync_retry_extent", "sync_retry_once",
+                   "sync_retry_strict", "daxfile"}));
   EXPECT_EQ(defaults_of("touch", dos),
             (Names{"none", "store", "utimens", "pwrite", "append", "truncate", "fallocate", "punch",
                    "chmod", "xattr", "others"}));

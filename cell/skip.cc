@@ -52,6 +52,11 @@ constexpr Rule kRules[] = {
                          id_of(of.cell.state));
     },
     [](const Case& of) -> std::string {
+      if (!of.strategy.no_holes || of.cell.state != State::kHole) return "";
+      return fmt::format("{} allocates every block beforehand: there is no hole state",
+                         of.strategy.id);
+    },
+    [](const Case& of) -> std::string {
       if (!of.strategy.map_sync || of.fs.map_sync) return "";
       return of.fs.dax
                  ? fmt::format("{} needs MAP_SYNC, which {} does not grant", of.strategy.id,

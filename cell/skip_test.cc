@@ -66,7 +66,8 @@ TEST(Skip, WhatIsWrittenBeforehandHasOneState) {
   EXPECT_EQ(reason(in(State::kUnwritten, plain("prealloc"))),
             "prealloc writes every block beforehand: there is no unwritten state");
   EXPECT_EQ(reason(in(State::kHole, plain("daxfile"))),
-            "daxfile writes every block beforehand: there is no hole state");
+            "daxfile allocates every block beforehand: there is no hole state");
+  EXPECT_EQ(reason(in(State::kUnwritten, plain("daxfile"))), "");
   EXPECT_EQ(reason(plain("prealloc")), "");
   EXPECT_EQ(reason(in(State::kHole, plain("map_sync"))), "");
 }

@@ -148,6 +148,9 @@ class Pipe {
   std::array<int, 2> fds_{};
 };
 
+// Whether the touchers' room may be a hole.
+bool has_room(const Strategy& strategy) { return !strategy.only_written && !strategy.no_holes; }
+
 // The victim's file: its pages in the cell's state, then the touchers' parts.
 struct Layout {
   uint64_t victim_bytes;
@@ -158,16 +161,16 @@ struct Layout {
 
   explicit Layout(const ContestSpec& spec)
       : victim_bytes((kWarmup + spec.stores) * kPageSize),
-        // A file whose block map is to be frozen must be written throughout.
-        room_bytes(spec.strategy->only_written ? kWrittenBytes : kRoomPages * kPageSize),
+        // A file whose block map is to be frozen has no holes anywhere.
+        room_bytes(has_room(*spec.strategy) ? kRoomPages * kPageSize : kWrittenBytes),
         written(victim_bytes),
         room(written + kMaxTouchers * kWrittenBytes),
         end(room + std::max(1U, spec.touchers) * room_bytes) {}
 };
 
-void add_parts(const TestFile& file, const Layout& layout, bool only_written) {
+void add_parts(const TestFile& file, const Layout& layout, bool room) {
   const std::vector<char> page(kPageSize, 'w');
-  const uint64_t until = only_written ? layout.end : layout.room;
+  const uint64_t until = room ? layout.room : layout.end;
   for (uint64_t at = layout.written; at < until; at += kPageSize) {
     if (pwrite(file.fd(), page.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
       fail("pwrite");
@@ -186,7 +189,7 @@ class ContestRun {
         memory_(spec.stores),
         shared_(memory_.get()),
         file_(path_, layout_.victim_bytes, spec.state, false) {
-    add_parts(file_, layout_, spec.strategy->only_written);
+    add_parts(file_, layout_, has_room(*spec.strategy));
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);

@@ -22,7 +22,10 @@ static_assert(static_cast<int>(ModuleRule::kSyncFault) == FL_KMOD_SYNC_FAULT);
 static_assert(static_cast<int>(ModuleRule::kSyncRetry) == FL_KMOD_SYNC_RETRY);
 static_assert(static_cast<int>(ModuleRule::kSyncRetryExtent) == FL_KMOD_SYNC_RETRY_EXTENT);
 static_assert(static_cast<int>(ModuleRule::kDaxfile) == FL_KMOD_DAXFILE);
+static_assert(static_cast<int>(ModuleRule::kSyncRetryOnce) == FL_KMOD_SYNC_RETRY_ONCE);
+static_assert(static_cast<int>(ModuleRule::kSyncRetryStrict) == FL_KMOD_SYNC_RETRY_STRICT);
 static_assert(kModuleDatasync == FL_KMOD_DATASYNC);
+static_assert(kModuleNoCmtime == FL_KMOD_NOCMTIME);
 
 constexpr char kDevicePath[] = "/dev/" FAULTLINE_DEVICE;
 
