@@ -10,6 +10,7 @@ namespace {
 
 constexpr unsigned kThreads[] = {1, 2, 4};
 constexpr unsigned kAttackers[] = {1, 2, 4};
+constexpr std::uint64_t kStoresPerPage[] = {1, 8, 64};
 constexpr std::uint64_t kDirtyInodes[] = {0, 100, 1000, 10000, 50000};
 
 using Names = std::vector<std::string>;
@@ -141,6 +142,18 @@ Values inode_values(const Sources& sources, const Cell& cell) {
   return values;
 }
 
+Names store_names(const Sources& /*sources*/) { return number_names(kStoresPerPage); }
+
+Values store_values(const Sources& sources, const Cell& cell) {
+  if (!sources.workload(cell.workload)->again) return {{.name = "", .put = [](Cell&) {}}};
+  Values values;
+  for (const std::uint64_t stores : kStoresPerPage) {
+    values.push_back({.name = std::to_string(stores),
+                      .put = [stores](Cell& filled) { filled.stores_per_page = stores; }});
+  }
+  return values;
+}
+
 Names touch_names(const Sources& sources) {
   Names names;
   for (const TouchRow& touch : sources.touches) names.emplace_back(touch.id);
@@ -263,11 +276,22 @@ constexpr Axis kAxes[] = {
          [](const Cell& cell) {
            return cell.dirty_inodes == 0 ? std::string() : std::to_string(cell.dirty_inodes);
          }},
+    {.id = "stores-per-page",
+     .field = "stores_per_page",
+     .help = "durable stores that each page gets: 1, 8, 64 (workload store_again)",
+     .letter = "w",
+     .rank = 7,
+     .known = store_names,
+     .offers = store_values,
+     .value =
+         [](const Cell& cell) {
+           return cell.stores_per_page == 0 ? std::string() : std::to_string(cell.stores_per_page);
+         }},
     {.id = "touch",
      .field = "touch",
      .help = "what attackers or the bystander do (workloads dos, bystander)",
      .letter = "",
-     .rank = 7,
+     .rank = 8,
      .known = touch_names,
      .offers = touch_values,
      .value = [](const Cell& cell) { return cell.touch; }},
@@ -275,7 +299,7 @@ constexpr Axis kAxes[] = {
      .field = "attackers",
      .help = "0, 1 (default), 2, 4 (workload dos)",
      .letter = "a",
-     .rank = 8,
+     .rank = 9,
      .known = attacker_names,
      .offers = attacker_values,
      .value =
@@ -286,7 +310,7 @@ constexpr Axis kAxes[] = {
      .field = "setting",
      .help = "deterministic, deterministic2 (two vCPUs), concurrent (--accel tcg, kvm)",
      .letter = "",
-     .rank = 9,
+     .rank = 10,
      .known = enum_names<Setting>,
      .offers = setting_values,
      .value =

@@ -32,7 +32,7 @@ TEST(Axes, AreTheseInTheOrderOfAName) {
     EXPECT_STRNE(axis.help, "") << axis.id;
   }
   EXPECT_EQ(ids, (Names{"fs", "strategy", "workload", "state", "order", "threads", "dirty-inodes",
-                        "touch", "attackers", "setting"}));
+                        "stores-per-page", "touch", "attackers", "setting"}));
   EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), ids.size());
   EXPECT_EQ(find_axis("kernel"), nullptr);
   EXPECT_EQ(find_axis(""), nullptr);
@@ -41,9 +41,9 @@ TEST(Axes, AreTheseInTheOrderOfAName) {
 TEST(Axes, EachHasALoopOfItsOwn) {
   std::vector<unsigned> ranks;
   for (const Axis& axis : axes()) ranks.push_back(axis.rank);
-  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 4, 1, 5, 2, 3, 6, 7, 8, 9}));
+  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 4, 1, 5, 2, 3, 6, 7, 8, 9, 10}));
   std::sort(ranks.begin(), ranks.end());
-  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
 }
 
 TEST(Axes, EachIsAFieldOfARow) {
@@ -66,7 +66,7 @@ TEST(Axes, LettersAreUnambiguous) {
       EXPECT_TRUE(letters.insert(letter).second) << axis.id;
     }
   }
-  EXPECT_EQ(letters, (std::set<std::string>{"a", "d", "t"}));
+  EXPECT_EQ(letters, (std::set<std::string>{"a", "d", "t", "w"}));
   const auto is_lettered = [&](const std::string& word) {
     return letters.count(word.substr(0, 1)) == 1 && word.size() > 1 &&
            word.find_first_not_of("0123456789", 1) == std::string::npos;
@@ -95,12 +95,13 @@ TEST(Axes, KnowTheirNames) {
             (Names{"volatile", "fsync", "fsync:1", "fsync:8", "fsync:64", "fsync:512", "fsync:all",
                    "msync"}));
   EXPECT_EQ(strategies.size(), 26U);  // 15, and K of fsync, msync (5 each) and pwrite (1)
-  EXPECT_EQ(known_to("workload"), (Names{"first_touch", "random_touch", "rewrite", "paced",
-                                         "copy_beside", "unrelated", "dos", "bystander"}));
+  EXPECT_EQ(known_to("workload"), (Names{"first_touch", "random_touch", "rewrite", "store_again",
+                                         "paced", "copy_beside", "unrelated", "dos", "bystander"}));
   EXPECT_EQ(known_to("state"), (Names{"hole", "unwritten", "written"}));
   EXPECT_EQ(known_to("order"), (Names{"pte", "pmd"}));
   EXPECT_EQ(known_to("threads"), (Names{"1", "2", "4"}));
   EXPECT_EQ(known_to("dirty-inodes"), (Names{"0", "100", "1000", "10000", "50000"}));
+  EXPECT_EQ(known_to("stores-per-page"), (Names{"1", "8", "64"}));
   EXPECT_EQ(known_to("touch"), (Names{"store", "utimens", "pwrite", "append", "truncate",
                                       "fallocate", "punch", "chmod", "xattr", "others", "mmap",
                                       "anon", "read_fault", "other_file", "freeze", "resize"}));
@@ -123,9 +124,10 @@ TEST(Axes, HaveDefaults) {
 
 TEST(Axes, OfOtherWorkloadsAreNone) {
   const Cell plain = {.workload = "first_touch"};
-  for (const char* axis : {"dirty-inodes", "touch", "attackers", "setting"}) {
+  for (const char* axis : {"dirty-inodes", "stores-per-page", "touch", "attackers", "setting"}) {
     EXPECT_EQ(defaults_of(axis, plain), Names{""}) << axis;
   }
+  EXPECT_EQ(defaults_of("stores-per-page", {.workload = "store_again"}), (Names{"1", "8", "64"}));
   const Cell unrelated = {.workload = "unrelated"};
   EXPECT_EQ(defaults_of("dirty-inodes", unrelated), (Names{"0", "100", "1000", "10000", "50000"}));
   EXPECT_EQ(defaults_of("strategy", unrelated), Names{"map_sync"});

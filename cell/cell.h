@@ -136,6 +136,7 @@ struct WritesPerSync {
   FIELD(bool, samples, false, "a record per event is kept")                                  \
   FIELD(std::uint64_t, delay, 0, "instructions planted in each fault: harness/delay.h")      \
   FIELD(std::uint64_t, dirty_inodes, 0, "of other files, dirtied before each touch")         \
+  FIELD(std::uint64_t, stores_per_page, 0, "workload store_again; 0: one, as elsewhere")     \
   FIELD(std::string, touch, {}, "the kind; empty: the workload has none")                    \
   FIELD(unsigned, attackers, 0, "who touch; of workloads with touches alone, as is setting") \
   FIELD(Setting, setting, Setting::kDeterministic, "how they are timed")
@@ -151,6 +152,8 @@ struct Cell {
   [[nodiscard]] std::uint64_t stride() const {
     return order == Order::kPmd ? kHugeSize : kPageSize;
   }
+  // Measured stores to each page.
+  [[nodiscard]] std::uint64_t stores() const { return stores_per_page == 0 ? 1 : stores_per_page; }
   [[nodiscard]] bool is_contest() const { return !touch.empty(); }
 };
 

@@ -15,7 +15,7 @@ using nlohmann::json;
 constexpr char kText[] = R"({
   "kernel": "bookworm", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8,
   "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
-  "seed": 7, "vary": "tick", "repetition": 3, "dirty_inodes": 0, "touches": 32, "virtual_time": false, "samples": true,
+  "seed": 7, "vary": "tick", "repetition": 3, "dirty_inodes": 0, "stores_per_page": 0, "touches": 32, "virtual_time": false, "samples": true,
   "delay": 200,
   "touch": "", "attackers": 0, "setting": "deterministic"})";
 
@@ -36,6 +36,11 @@ TEST(Cell, Names) {
   cell.dirty_inodes = 1000;
   EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/d1000/off");
   cell.dirty_inodes = 0;
+  EXPECT_EQ(cell.stores(), 1U);
+  cell.stores_per_page = 8;
+  EXPECT_EQ(cell.stores(), 8U);
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/w8/off");
+  cell.stores_per_page = 0;
   cell.workload = "dos";
   cell.touch = "chmod";
   cell.attackers = 2;
@@ -134,8 +139,8 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     refused(text, 1);
     refused(text, nullptr);
   }
-  for (const char* number :
-       {"threads", "seed", "repetition", "dirty_inodes", "touches", "delay", "attackers"}) {
+  for (const char* number : {"threads", "seed", "repetition", "dirty_inodes", "stores_per_page",
+                             "touches", "delay", "attackers"}) {
     for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)}) {
       refused(number, value);
     }

@@ -199,13 +199,16 @@ TEST(Plan, RefusesNamesThatAreInNoTable) {
                    "--workload: nothing is called 'first'; did you mean first_touch?"},
            BadName{"workload", "selftest_*",
                    "--workload: nothing is called 'selftest_*'; there is: first_touch, "
-                   "random_touch, rewrite, paced, copy_beside, unrelated, dos, bystander"},
+                   "random_touch, rewrite, store_again, paced, copy_beside, unrelated, dos, "
+                   "bystander"},
            BadName{"state", "writen",
                    "--state: nothing is called 'writen'; did you mean written or unwritten?"},
            BadName{"order", "pud", "--order: nothing is called 'pud'; did you mean pmd or pte?"},
            BadName{"threads", "3", "--threads: nothing is called '3'; did you mean 1 or 2 or 4?"},
            BadName{"dirty-inodes", "10",
                    "--dirty-inodes: nothing is called '10'; did you mean 0 or 100 or 1000?"},
+           BadName{"stores-per-page", "2",
+                   "--stores-per-page: nothing is called '2'; did you mean 1 or 8 or 64?"},
            BadName{"touch", "utimes", "--touch: nothing is called 'utimes'; did you mean utimens?"},
            BadName{"attackers", "3",
                    "--attackers: nothing is called '3'; did you mean 0 or 1 or 2?"},
@@ -315,6 +318,9 @@ TEST(Plan, RefusesWhatNoSelectedWorkloadHas) {
   EXPECT_EQ(refusal({{"dirty-inodes", {"100"}}}),
             "--dirty-inodes 100: of no workload that is selected (first_touch); --workload "
             "unrelated takes it");
+  EXPECT_EQ(refusal({{"stores-per-page", {"8"}}}),
+            "--stores-per-page 8: of no workload that is selected (first_touch); --workload "
+            "store_again takes it");
   EXPECT_EQ(refusal({{"attackers", {"4"}}, {"workload", {"first_touch", "paced"}}}),
             "--attackers 4: of no workload that is selected (first_touch, paced); --workload dos "
             "takes it");

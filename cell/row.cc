@@ -47,6 +47,7 @@ Row empty_row(const Cell& cell, const std::string& status, const std::string& re
   row.vary = cell.vary;
   row.touches = cell.touches;
   if (cell.dirty_inodes != 0) row.dirty_inodes = cell.dirty_inodes;
+  if (cell.stores_per_page != 0) row.stores_per_page = cell.stores_per_page;
   if (cell.is_contest()) {
     row.touch = Word(cell.touch);
     row.attackers = cell.attackers;

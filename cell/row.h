@@ -241,6 +241,10 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
   FIELD(Choice<kVaryIds>, vary, "", "what the seed varies; none on the host")                      \
   FIELD(std::optional<Count>, dirty_inodes, "count",                                               \
         "of other files, dirtied before each touch; null but for workload unrelated")              \
+  FIELD(                                                                                           \
+      Maybe<Count>, stores_per_page, "count",                                                      \
+      "durable stores that each page gets; touches are pages, and per_fault holds all stores of "  \
+      "one; of workload store_again alone")                                                        \
   FIELD(Choice<kAccelIds>, accel, "", "how the guest ran; none: on the host")                      \
   FIELD(Choice<kTimeDomains>, time_domain, "", "virtual and wall time are never mixed")            \
   FIELD(Choice<kUnits>, unit, "", "of all figures of the row marked `unit`")                       \

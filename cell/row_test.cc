@@ -57,9 +57,9 @@ TEST(Row, HasFieldsOfItsOwn) {
     EXPECT_TRUE(names.insert(field.name).second) << field.name;
     EXPECT_STRNE(field.meaning, "") << field.name;
   });
-  EXPECT_EQ(names.size(), 81U);
+  EXPECT_EQ(names.size(), 82U);
   EXPECT_EQ(names.count("per_fault"), 1U);
-  EXPECT_EQ(json_of(Row{}).size(), 80U);  // `cell` may be absent
+  EXPECT_EQ(json_of(Row{}).size(), 80U);  // `cell` and `stores_per_page` may be absent
 }
 
 TEST(Row, WithoutFigures) {
@@ -98,6 +98,15 @@ TEST(Row, OfDirtyInodes) {
   EXPECT_EQ(row["dirty_inodes"], 1000);
   EXPECT_EQ(row["cell"], "trixie/xfs/msync:all/first_touch/unwritten/pte/t2/d1000");
   EXPECT_EQ(json_of(empty_row(contest(), "ok", ""))["writes_per_sync"], nullptr);
+}
+
+TEST(Row, OfStoresPerPage) {
+  Cell cell = ordinary();
+  EXPECT_FALSE(json_of(empty_row(cell, "ok", "")).contains("stores_per_page"));
+  cell.stores_per_page = 8;
+  const json row = json_of(empty_row(cell, "ok", ""));
+  EXPECT_EQ(row["stores_per_page"], 8);
+  EXPECT_EQ(row["cell"], "trixie/xfs/msync:all/first_touch/unwritten/pte/t2/w8");
 }
 
 TEST(Row, ComesBackFromJsonAsItWas) {

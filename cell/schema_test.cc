@@ -70,7 +70,7 @@ TEST(Schema, OfARowTakesItsFieldsAndNoOther) {
             (Names{"cell", "journal.asked", "journal.log_forces", "journal.served",
                    "journal.log_bytes", "journal.commits_per_fault", "journal.log_bytes_per_fault",
                    "journal.sync_waiting", "outlier.here.interruptions", "outlier.here.alone",
-                   "outlier.typical.interruptions", "outlier.typical.alone"}));
+                   "outlier.typical.interruptions", "outlier.typical.alone", "stores_per_page"}));
   // The row; losses, probe and its 4, journal and its 4, phases, locks, reasons, interrupts,
   // interruptions, counters, outlier with its 2 and their interruptions, samples, module, starved,
   // refused, reference, scan.

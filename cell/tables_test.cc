@@ -74,7 +74,7 @@ TEST(Tables, HaveTheIdsOfEachAxis) {
   }
   EXPECT_EQ(ids_of(tables["axes"]), ids);
   // Their values are numbers.
-  EXPECT_EQ(without, (Names{"threads", "dirty-inodes", "attackers"}));
+  EXPECT_EQ(without, (Names{"threads", "dirty-inodes", "stores-per-page", "attackers"}));
 }
 
 TEST(Tables, FileSystems) {

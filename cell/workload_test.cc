@@ -41,6 +41,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
   const Row rows[] = {{"first_touch", 1024, "loop", {"default"}},
                       {"random_touch", 1024, "loop", {"scattered"}},
                       {"rewrite", 1024, "loop", {"rewrite"}},
+                      {"store_again", 1024, "loop", {"again"}},
                       {"paced", 128, "loop", {"paced"}},
                       {"copy_beside", 1024, "loop", {}},
                       {"unrelated", 16, "loop", {"paced", "unrelated"}},
@@ -60,6 +61,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
     if (workload.by_default) flags.insert("default");
     if (workload.vm_only) flags.insert("vm_only");
     if (workload.rewrite) flags.insert("rewrite");
+    if (workload.again) flags.insert("again");
     if (workload.paced) flags.insert("paced");
     if (workload.scattered) flags.insert("scattered");
     if (workload.unrelated) flags.insert("unrelated");

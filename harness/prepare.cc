@@ -54,7 +54,7 @@ void PreparedCell::get_ready() {
   }
   const uint64_t per_thread = cell_.touches / cell_.threads;
   for (unsigned i = 0; i < cell_.threads; ++i) {
-    lanes_.push_back(lane_of(warmup_ + i * per_thread, per_thread));
+    lanes_.push_back(lane_of(warmup_ + i * per_thread, per_thread, cell_.stores()));
   }
   // The warm-up dirties none of them.
   for (LaneSpec& lane : lanes_) lane.unrelated = unrelated_.get();
@@ -65,13 +65,14 @@ void PreparedCell::get_ready() {
   settle(tick_phase_ns(cell_, clock_tick_ns()));
 }
 
-LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count) const {
+LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count, uint64_t stores) const {
   LaneSpec lane;
   lane.base = mapping_ ? mapping_->base() + first * stride_ : nullptr;
   lane.fd = file_.fd();
   lane.offset = static_cast<off_t>(first * stride_);
   lane.stride = stride_;
-  lane.touches = count;
+  lane.touches = count * stores;
+  lane.pages = count;
   lane.every = cell_.writes_per_sync == kNoK ? kEveryAll : cell_.writes_per_sync.k;
   lane.persist = context_.strategy.persist;
   lane.flush = best_line_flush();

@@ -38,14 +38,14 @@ class PreparedCell {
   [[nodiscard]] const std::vector<LaneSpec>& lanes() const { return lanes_; }
   // Touches that come before them, on pages of their own; and their lane.
   [[nodiscard]] uint64_t warmup() const { return warmup_; }
-  [[nodiscard]] LaneSpec warmup_lane() const { return lane_of(0, warmup_); }
+  [[nodiscard]] LaneSpec warmup_lane() const { return lane_of(0, warmup_, 1); }
   // `pte` or `pmd`: what the kernel mapped under the measured touches, by smaps; `none` without a
   // mapping.
   [[nodiscard]] const char* mapped_order() const;
 
  private:
-  // `count` touches from the file's touch `first` on.
-  [[nodiscard]] LaneSpec lane_of(uint64_t first, uint64_t count) const;
+  // `count` pages from the file's page `first` on, each touched so many times.
+  [[nodiscard]] LaneSpec lane_of(uint64_t first, uint64_t count, uint64_t stores) const;
   void store_to_every_page();
 
   const Cell& cell_;

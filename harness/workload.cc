@@ -78,7 +78,9 @@ Lane::Lane(const LaneSpec& spec, benchmark::State* state)
       section_(spec.paced || spec.base == nullptr || spec.persist == Persist::kFlushLines
                    ? 1
                    : std::min(spec.every, spec.touches)),
-      state_(state) {}
+      state_(state) {
+  if (spec_.pages == 0) spec_.pages = spec_.touches;
+}
 
 Stretch Lane::between() {
   if (spec_.base == nullptr) call_write();
@@ -221,8 +223,12 @@ void Lane::call_write() {
 
 void Lane::call_sync() {
   if (last_ - synced_ < spec_.every && last_ != spec_.touches) return;
-  const uint64_t from = spec_.scattered ? 0 : synced_;
-  const uint64_t to = spec_.scattered ? spec_.touches : last_;
+  const uint64_t first = synced_ % spec_.pages;
+  const uint64_t count = last_ - synced_;
+  // Around the end, the pages are no one range.
+  const bool all = spec_.scattered || first + count > spec_.pages;
+  const uint64_t from = all ? 0 : first;
+  const uint64_t to = all ? spec_.pages : first + count;
   char* const start = spec_.base == nullptr ? nullptr : spec_.base + from * spec_.stride;
   const int error = sync_pages(spec_.persist, spec_.fd, start, (to - from) * spec_.stride);
   if (error != 0 && counts_.error == 0) counts_.error = error;

@@ -221,6 +221,35 @@ TEST(Lane, SyncsWhatItTouchedAndWhenItTouchedIt) {
   EXPECT_EQ(calls[1].fd, memory.fd());
 }
 
+TEST(Lane, GoesAroundItsPages) {
+  const Memory memory(11);
+  LaneSpec spec = {.base = memory.base(),
+                   .fd = memory.fd(),
+                   .stride = kPageSize,
+                   .touches = 20,
+                   .pages = 10,
+                   .every = 4,
+                   .persist = Persist::kMsync};
+  EXPECT_EQ(Lane(spec, nullptr).pages(), 10U);
+  calls.clear();
+  recording = true;
+  Lane lane(spec, nullptr);
+  code_of(*find_workload("store_again")).run(lane);
+  recording = false;
+  EXPECT_EQ(lane.counts().app_syncs, 5U);
+  // 0 to 3, 4 to 7, 8 to 1: all of them; 2 to 5, 6 to 9.
+  const std::pair<uint64_t, uint64_t> expected[] = {{0, 4}, {4, 4}, {0, 10}, {2, 4}, {6, 4}};
+  ASSERT_EQ(calls.size(), std::size(expected));
+  for (size_t i = 0; i < calls.size(); ++i) {
+    EXPECT_EQ(calls[i].from, memory.base() + expected[i].first * kPageSize) << i;
+    EXPECT_EQ(calls[i].length, expected[i].second * kPageSize) << i;
+  }
+  for (uint64_t page = 0; page < 10; ++page) EXPECT_EQ(memory.at(page * kPageSize), page);
+  EXPECT_EQ(memory.at(10 * kPageSize), kUntouched);
+  spec.pages = 0;
+  EXPECT_EQ(Lane(spec, nullptr).pages(), 20U);
+}
+
 TEST(Lane, StoresAtItsStride) {
   const Memory memory(3 * 512);
   drive({.base = memory.base(), .stride = kHugeSize, .touches = 3, .every = kEveryAll});

@@ -85,6 +85,12 @@ TEST(Workloads, TouchEachPageOnceInOrder) {
   for (const uint64_t touches : {1, 2, 5}) EXPECT_EQ(touches_of("paced", touches), up_to(touches));
 }
 
+TEST(Workloads, StoreAgainGoesRoundAfterRound) {
+  for (const uint64_t touches : {1, 2, 100}) {
+    EXPECT_EQ(touches_of("store_again", touches), up_to(touches));
+  }
+}
+
 TEST(Workloads, RandomTouchTouchesEachPageOnce) {
   for (const uint64_t touches : {1, 2, 3, 5, 16, 63, 64, 65, 100, 1000, 1024, 4097}) {
     Pages pages = touches_of("random_touch", touches);
