@@ -95,8 +95,9 @@ TEST(Axes, KnowTheirNames) {
             (Names{"volatile", "fsync", "fsync:1", "fsync:8", "fsync:64", "fsync:512", "fsync:all",
                    "msync"}));
   EXPECT_EQ(strategies.size(), 26U);  // 15, and K of fsync, msync (5 each) and pwrite (1)
-  EXPECT_EQ(known_to("workload"), (Names{"first_touch", "random_touch", "rewrite", "store_again",
-                                         "paced", "copy_beside", "unrelated", "dos", "bystander"}));
+  EXPECT_EQ(known_to("workload"),
+            (Names{"first_touch", "random_touch", "rewrite", "store_again", "many_files", "paced",
+                   "copy_beside", "unrelated", "dos", "bystander"}));
   EXPECT_EQ(known_to("state"), (Names{"hole", "unwritten", "written"}));
   EXPECT_EQ(known_to("order"), (Names{"pte", "pmd"}));
   EXPECT_EQ(known_to("threads"), (Names{"1", "2", "4"}));

@@ -292,7 +292,7 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
   FIELD(std::optional<FallbackReasons>, fallback_reasons, "count",                                 \
         "why huge faults fell back; null without probes")                                          \
   FIELD(std::optional<Count>, mtime_changes, "count",                                              \
-        "touches that moved the file's mtime; null but for paced workloads")                       \
+        "touches that moved their file's mtime; null but for paced workloads and many_files")      \
   FIELD(std::optional<Losses>, losses, "count", "one loss makes the row incomplete")               \
   /* Facts that were proved. */                                                                    \
   FIELD(std::optional<Choice<kMappedOrders>>, mapped_order, "",                                    \

@@ -77,6 +77,10 @@ constexpr Rule kRules[] = {
                          of.workload.id, id_of(of.cell.state));
     },
     [](const Case& of) -> std::string {
+      if (!of.workload.many_files || of.cell.order == Order::kPte) return "";
+      return fmt::format("{} has files of 4 KiB", of.workload.id);
+    },
+    [](const Case& of) -> std::string {
       if (of.workload.contest == Contest::kNone || of.strategy.mapped) return "";
       return fmt::format("{} maps nothing: it takes no fault", of.strategy.id);
     },

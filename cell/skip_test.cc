@@ -72,6 +72,14 @@ TEST(Skip, WhatIsWrittenBeforehandHasOneState) {
   EXPECT_EQ(reason(in(State::kHole, plain("map_sync"))), "");
 }
 
+TEST(Skip, ManyFilesAreSmall) {
+  Cell cell = plain();
+  cell.workload = "many_files";
+  EXPECT_EQ(reason(cell), "");
+  cell.order = Order::kPmd;
+  EXPECT_EQ(reason(cell), "many_files has files of 4 KiB");
+}
+
 TEST(Skip, MapSyncNeedsItsFileSystem) {
   EXPECT_EQ(reason(on("ext4-nodax", plain())),
             "map_sync needs MAP_SYNC, which only a DAX mapping has");

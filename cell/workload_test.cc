@@ -42,6 +42,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
                       {"random_touch", 1024, "loop", {"scattered"}},
                       {"rewrite", 1024, "loop", {"rewrite"}},
                       {"store_again", 1024, "loop", {"again"}},
+                      {"many_files", 256, "loop", {"many_files"}},
                       {"paced", 128, "loop", {"paced"}},
                       {"copy_beside", 1024, "loop", {}},
                       {"unrelated", 16, "loop", {"paced", "unrelated"}},
@@ -61,6 +62,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
     if (workload.by_default) flags.insert("default");
     if (workload.vm_only) flags.insert("vm_only");
     if (workload.rewrite) flags.insert("rewrite");
+    if (workload.many_files) flags.insert("many_files");
     if (workload.again) flags.insert("again");
     if (workload.paced) flags.insert("paced");
     if (workload.scattered) flags.insert("scattered");

@@ -35,21 +35,6 @@ constexpr uint64_t kVolatileFactor = 4;
 
 double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
 
-// A run's counters to those of the cell. A fault that never ended has its retries too.
-void add(const fl_kmod_stats& run, fl_kmod_stats& sum) {
-  for (const auto field :
-       {&fl_kmod_stats::attempts, &fl_kmod_stats::faults, &fl_kmod_stats::syncs,
-        &fl_kmod_stats::syncs_dropped, &fl_kmod_stats::retries, &fl_kmod_stats::passed_over,
-        &fl_kmod_stats::not_droppable, &fl_kmod_stats::mmap_locks, &fl_kmod_stats::vma_locks,
-        &fl_kmod_stats::errors}) {
-    sum.*field += run.*field;
-  }
-  sum.max_retries = std::max({sum.max_retries, run.max_retries, run.open_retries});
-  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
-    sum.retries_per_fault[i] += run.retries_per_fault[i];
-  }
-}
-
 ContestMeasurement::Run run_of(const ContestAsked& asked, const ScannedRun& scanned) {
   const ContestFigures& f = scanned.figures;
   return {.at = scanned.at,
@@ -171,7 +156,7 @@ ContestMeasurement summarise(const ContestAsked& asked, std::span<const ScannedR
     if (m.refusal == 0) m.refusal = f.refusal;
     m.dax = m.dax && f.dax;
     m.map_sync = m.map_sync && f.map_sync;
-    add(f.module, module);
+    add_stats(f.module, module);
   }
   std::sort(times.begin(), times.end());
   const auto time_at = [&](double q) {

@@ -223,7 +223,7 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   ProcessBeside beside(context);
 
   ProbeSet* const set = context.probes.set_for(
-      {.probes = cell.probes, .module = prepared.module() != nullptr, .sampling = cell.samples});
+      {.probes = cell.probes, .module = prepared.has_module(), .sampling = cell.samples});
   const dev_t device = device_of(prepared.file());
   AttachedProbes probes(set, device);
   if (prepared.warmup() > 0) {
@@ -232,9 +232,9 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   }
   probes.begin(cell.samples);
   const JournalCounters journal_before = read_journal_counters(context.fs, device);
-  const StrategyModule* const module = prepared.module();
-  const int fd = prepared.file().fd();
-  if (module != nullptr) module->reset(fd);
+  prepared.reset_module();
+  std::vector<int64_t> mtimes;
+  if (prepared.many() != nullptr) mtimes = prepared.many()->mtimes();
 
   std::optional<InterruptionCounts> interrupts;
   // Elsewhere the machine's counters are of others too.
@@ -249,7 +249,12 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   if (interrupts) interrupts = read_interruption_counts().since(*interrupts);
   LoopFigures& loop = measurement.loop.emplace();
   loop.interrupts = interrupts;
-  if (module != nullptr) loop.module = module->stats(fd);
+  loop.module = prepared.module_stats();
+  if (prepared.many() != nullptr) {
+    const std::vector<int64_t> now = prepared.many()->mtimes();
+    loop.mtime_changes = 0;
+    for (size_t i = 0; i < now.size(); ++i) *loop.mtime_changes += now[i] != mtimes[i] ? 1 : 0;
+  }
   if (!beside.stop()) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("the process beside {} ended by itself", cell.workload));

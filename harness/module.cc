@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -49,6 +50,20 @@ const char* meaning(int error) {
 }
 
 }  // namespace
+
+void add_stats(const fl_kmod_stats& one, fl_kmod_stats& sum) {
+  for (const auto field :
+       {&fl_kmod_stats::attempts, &fl_kmod_stats::faults, &fl_kmod_stats::syncs,
+        &fl_kmod_stats::syncs_dropped, &fl_kmod_stats::retries, &fl_kmod_stats::passed_over,
+        &fl_kmod_stats::not_droppable, &fl_kmod_stats::mmap_locks, &fl_kmod_stats::vma_locks,
+        &fl_kmod_stats::errors}) {
+    sum.*field += one.*field;
+  }
+  sum.max_retries = std::max({sum.max_retries, one.max_retries, one.open_retries});
+  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
+    sum.retries_per_fault[i] += one.retries_per_fault[i];
+  }
+}
 
 StrategyModule::StrategyModule() {
   if (access(kDevicePath, F_OK) != 0) {

@@ -101,7 +101,7 @@ static DEFINE_MUTEX(fl_set_mutex); /* the list, and who has which strategy */
 static LIST_HEAD(fl_tables);
 
 static DEFINE_SPINLOCK(fl_files_lock);
-static DEFINE_HASHTABLE(fl_files, 6);
+static DEFINE_HASHTABLE(fl_files, 10);
 
 /* Calls of fl_setattr(), which no reference to the module covers. */
 DEFINE_STATIC_SRCU(fl_setattr_srcu);
