@@ -88,8 +88,9 @@ TEST(Axes, LettersAreUnambiguous) {
 }
 
 TEST(Axes, KnowTheirNames) {
-  EXPECT_EQ(known_to("fs"), (Names{"ext4", "ext4-fc", "xfs", "ext4-nodax", "xfs-nodax",
-                                   "ext4-orphan", "xfs-rmapbt", "ext4-nojournal", "ext2"}));
+  EXPECT_EQ(known_to("fs"),
+            (Names{"ext4", "ext4-fc", "xfs", "ext4-nodax", "xfs-nodax", "ext4-orphan", "xfs-rmapbt",
+                   "xfs-reflink", "ext4-nojournal", "ext2"}));
   const Names strategies = known_to("strategy");
   EXPECT_EQ(Names(strategies.begin(), strategies.begin() + 8),
             (Names{"volatile", "fsync", "fsync:1", "fsync:8", "fsync:64", "fsync:512", "fsync:all",
@@ -103,9 +104,11 @@ TEST(Axes, KnowTheirNames) {
   EXPECT_EQ(known_to("threads"), (Names{"1", "2", "4"}));
   EXPECT_EQ(known_to("dirty-inodes"), (Names{"0", "100", "1000", "10000", "50000"}));
   EXPECT_EQ(known_to("stores-per-page"), (Names{"1", "8", "64"}));
-  EXPECT_EQ(known_to("touch"), (Names{"store", "utimens", "pwrite", "append", "truncate",
-                                      "fallocate", "punch", "chmod", "xattr", "others", "mmap",
-                                      "anon", "read_fault", "other_file", "freeze", "resize"}));
+  EXPECT_EQ(known_to("touch"),
+            (Names{"store",      "utimens",    "pwrite", "append",  "truncate", "fallocate",
+                   "punch",      "punch_same", "extend", "convert", "reflink",  "dedupe",
+                   "chmod",      "xattr",      "others", "mmap",    "anon",     "read_fault",
+                   "other_file", "freeze",     "resize"}));
   EXPECT_EQ(known_to("attackers"), (Names{"0", "1", "2", "4"}));
   EXPECT_EQ(known_to("setting"), (Names{"deterministic", "deterministic2", "concurrent"}));
 }
@@ -136,9 +139,10 @@ TEST(Axes, OfOtherWorkloadsAreNone) {
   EXPECT_EQ(defaults_of("strategy", dos),
             (Names{"map_sync", "sync_fault", "sync_retry", "sync_retry_extent", "sync_retry_once",
                    "sync_retry_strict", "daxfile"}));
-  EXPECT_EQ(defaults_of("touch", dos),
-            (Names{"none", "store", "utimens", "pwrite", "append", "truncate", "fallocate", "punch",
-                   "chmod", "xattr", "others"}));
+  EXPECT_EQ(
+      defaults_of("touch", dos),
+      (Names{"none", "store", "utimens", "pwrite", "append", "truncate", "fallocate", "punch",
+             "punch_same", "extend", "convert", "reflink", "dedupe", "chmod", "xattr", "others"}));
   EXPECT_EQ(defaults_of("setting", dos), (Names{"deterministic", "concurrent"}));
   dos.touch = "none";
   EXPECT_EQ(defaults_of("attackers", dos), Names{"0"});

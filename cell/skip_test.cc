@@ -130,6 +130,23 @@ TEST(Skip, AContestIsOneThreadsFaults) {
   EXPECT_EQ(reason(with(plain(), threads)), "");
 }
 
+TEST(Skip, ATouchHasItsBlocks) {
+  EXPECT_EQ(reason(contest("map_sync", "dos", "extend")), "");
+  EXPECT_EQ(reason(in(State::kHole, contest("map_sync", "dos", "extend"))),
+            "touch extend is one of written blocks");
+  EXPECT_EQ(reason(contest("map_sync", "dos", "convert")),
+            "touch convert is one of unwritten blocks");
+  EXPECT_EQ(reason(in(State::kUnwritten, contest("map_sync", "dos", "convert"))), "");
+  EXPECT_EQ(reason(contest("map_sync", "dos", "punch_same")), "");
+  EXPECT_EQ(reason(on("xfs", contest("map_sync", "dos", "reflink"))),
+            "touch reflink needs reflink, which xfs does not have");
+  const Cell shared = on("xfs-reflink", contest("map_sync", "dos", "reflink"));
+  EXPECT_EQ(reason(shared), "");
+  EXPECT_EQ(reason(shared, {.release = "6.1.0-56-cloud-amd64"}), "");
+  EXPECT_EQ(reason(shared, {.release = "5.10.0-46-cloud-amd64"}),
+            "5.10.0-46-cloud-amd64 mounts no XFS that has both reflink and DAX; 6.0 and later do");
+}
+
 TEST(Skip, ASettingHasItsClock) {
   EXPECT_EQ(reason(timed(Setting::kConcurrent, contest(), true)), "needs --accel tcg or kvm");
   EXPECT_EQ(reason(timed(Setting::kConcurrent, contest(), false)), "");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -45,8 +46,11 @@ struct TouchRow {
   const char* id;
   const char* workload;  // the id of the workload that has it
   const char* summary;
-  bool in_process = false;  // by a thread of the faulting process
-  bool whole_fs = false;    // does something to the file system as a whole: in a VM only
+  bool in_process = false;          // by a thread of the faulting process
+  std::optional<State> state = {};  // the only one that it can be done to
+  bool reflink = false;             // needs blocks that files can share
+  bool spare = false;               // has a part of the victim's extent behind the victim's pages
+  bool whole_fs = false;            // does something to the file system as a whole: in a VM only
 };
 
 // The kind that stands in a cell nobody touches.

@@ -112,7 +112,16 @@ TEST(Touches, AreOfContests) {
 TEST(Touches, AreThese) {
   const auto all = [](const TouchRow&) { return true; };
   EXPECT_EQ(touches_of("dos", all), (Names{"store", "utimens", "pwrite", "append", "truncate",
-                                           "fallocate", "punch", "chmod", "xattr", "others"}));
+                                           "fallocate", "punch", "punch_same", "extend", "convert",
+                                           "reflink", "dedupe", "chmod", "xattr", "others"}));
+  const auto reflink = [](const TouchRow& touch) { return touch.reflink; };
+  EXPECT_EQ(touches_of("dos", reflink), (Names{"reflink", "dedupe"}));
+  const auto spare = [](const TouchRow& touch) { return touch.spare; };
+  EXPECT_EQ(touches_of("dos", spare), Names{"convert"});
+  EXPECT_EQ(find_touch("dos", "extend")->state, State::kWritten);
+  EXPECT_EQ(find_touch("dos", "convert")->state, State::kUnwritten);
+  EXPECT_EQ(find_touch("dos", "dedupe")->state, State::kWritten);
+  EXPECT_FALSE(find_touch("dos", "punch_same")->state);
   EXPECT_EQ(touches_of("bystander", all),
             (Names{"mmap", "anon", "read_fault", "other_file", "freeze", "resize"}));
   const auto in_process = [](const TouchRow& touch) { return touch.in_process; };

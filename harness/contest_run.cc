@@ -32,6 +32,8 @@ namespace {
 constexpr uint64_t kWarmup = 16;  // stores on pages of their own, before the start
 // Pages of the hole that each toucher has for itself.
 constexpr uint64_t kRoomPages = 4096;
+// Pages of the victim's extent behind its own, for a kind of touch that changes that extent.
+constexpr uint64_t kSparePages = 4096;
 // All runs start at the same phase of the clock tick, and no sooner than this after everybody is
 // ready.
 constexpr uint64_t kStartNs = 1'000'000;
@@ -154,16 +156,18 @@ bool has_room(const Strategy& strategy) { return !strategy.only_written && !stra
 // The victim's file: its pages in the cell's state, then the touchers' parts.
 struct Layout {
   uint64_t victim_bytes;
-  uint64_t room_bytes;  // of each toucher
-  uint64_t written;     // where the touchers' parts begin
+  uint64_t spare_bytes;  // in the same state, not mapped
+  uint64_t room_bytes;   // of each toucher
+  uint64_t written;      // where the touchers' parts begin
   uint64_t room;
   uint64_t end;
 
   explicit Layout(const ContestSpec& spec)
       : victim_bytes((kWarmup + spec.stores) * kPageSize),
+        spare_bytes(spec.kind != nullptr && spec.kind->spare ? kSparePages * kPageSize : 0),
         // A file whose block map is to be frozen has no holes anywhere.
         room_bytes(has_room(*spec.strategy) ? kRoomPages * kPageSize : kWrittenBytes),
-        written(victim_bytes),
+        written(victim_bytes + spare_bytes),
         room(written + kMaxTouchers * kWrittenBytes),
         end(room + std::max(1U, spec.touchers) * room_bytes) {}
 };
@@ -188,7 +192,7 @@ class ContestRun {
         layout_(spec),
         memory_(spec.stores),
         shared_(memory_.get()),
-        file_(path_, layout_.victim_bytes, spec.state, false) {
+        file_(path_, layout_.victim_bytes + layout_.spare_bytes, spec.state, false) {
     add_parts(file_, layout_, has_room(*spec.strategy));
     sigset_t child;
     sigemptyset(&child);
@@ -279,6 +283,11 @@ Toucher ContestRun::make_toucher(unsigned index) const {
   toucher.fd = open(path_.c_str(), O_RDWR | O_CLOEXEC);
   if (toucher.fd < 0) fail(path_);
   toucher.index = index;
+  toucher.victim = static_cast<off_t>(kWarmup * kPageSize);
+  toucher.victim_bytes = static_cast<off_t>(layout_.victim_bytes) - toucher.victim;
+  toucher.spare = static_cast<off_t>(layout_.victim_bytes);
+  toucher.spare_bytes = static_cast<off_t>(layout_.spare_bytes);
+  toucher.done = &shared_.done;
   toucher.written = static_cast<off_t>(layout_.written) + index * kWrittenBytes;
   toucher.room_bytes = static_cast<off_t>(layout_.room_bytes);
   toucher.room = static_cast<off_t>(layout_.room + index * layout_.room_bytes);
