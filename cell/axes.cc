@@ -13,6 +13,8 @@ constexpr unsigned kAttackers[] = {1, 2, 4};
 constexpr std::uint64_t kStoresPerPage[] = {1, 8, 64};
 constexpr std::uint64_t kDirtyInodes[] = {0, 100, 1000, 10000, 50000};
 
+constexpr std::uint64_t kDeadlinesMs[] = {kFaultDeadlineMs, 200, 1000};
+
 using Names = std::vector<std::string>;
 using Values = std::vector<AxisValue>;
 
@@ -215,6 +217,21 @@ Values setting_values(const Sources& sources, const Cell& cell) {
   return values;
 }
 
+Names deadline_names(const Sources& /*sources*/) { return number_names(kDeadlinesMs); }
+
+Values deadline_values(const Sources& sources, const Cell& cell) {
+  if (sources.workload(cell.workload)->contest != Contest::kVictim) {
+    return {{.name = "", .put = [](Cell&) {}}};
+  }
+  Values values;
+  for (const std::uint64_t ms : kDeadlinesMs) {
+    values.push_back({.name = std::to_string(ms),
+                      .by_default = ms == kFaultDeadlineMs,
+                      .put = [ms](Cell& filled) { filled.fault_deadline_ms = ms; }});
+  }
+  return values;
+}
+
 // The options of the command that select cells are these, in this order.
 constexpr Axis kAxes[] = {
     {.id = "fs",
@@ -316,6 +333,19 @@ constexpr Axis kAxes[] = {
      .value =
          [](const Cell& cell) {
            return cell.is_contest() ? std::string(id_of(cell.setting)) : std::string();
+         }},
+    {.id = "fault-deadline",
+     .field = "fault_deadline_ms",
+     .help = "ms after which a victim has starved: 20 (default), 200, 1000 (workload dos)",
+     .letter = "f",
+     .rank = 11,
+     .known = deadline_names,
+     .offers = deadline_values,
+     .value =
+         [](const Cell& cell) {
+           return cell.fault_deadline_ms == kFaultDeadlineMs
+                      ? std::string()
+                      : std::to_string(cell.fault_deadline_ms);
          }},
 };
 

@@ -17,7 +17,7 @@ constexpr char kText[] = R"({
   "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
   "seed": 7, "vary": "tick", "repetition": 3, "dirty_inodes": 0, "stores_per_page": 0, "touches": 32, "virtual_time": false, "samples": true,
   "delay": 200,
-  "touch": "", "attackers": 0, "setting": "deterministic"})";
+  "touch": "", "attackers": 0, "setting": "deterministic", "fault_deadline_ms": 20})";
 
 TEST(Cell, Names) {
   Cell cell = cell_from_json(json::parse(kText));
@@ -46,6 +46,8 @@ TEST(Cell, Names) {
   cell.attackers = 2;
   cell.setting = Setting::kConcurrent;
   EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/dos/written/pte/t1/chmod/a2/concurrent/off");
+  cell.fault_deadline_ms = 200;
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/dos/written/pte/t1/chmod/a2/concurrent/f200/off");
 }
 
 TEST(Cell, TakesEveryField) {
@@ -140,7 +142,7 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     refused(text, nullptr);
   }
   for (const char* number : {"threads", "seed", "repetition", "dirty_inodes", "stores_per_page",
-                             "touches", "delay", "attackers"}) {
+                             "touches", "delay", "attackers", "fault_deadline_ms"}) {
     for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)}) {
       refused(number, value);
     }

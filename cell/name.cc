@@ -69,6 +69,10 @@ std::optional<CellName> parse_cell_name(const std::string& text) {
     name.probes = parts.back();
     parts.pop_back();
   }
+  const bool deadline =
+      !parts.empty() && is_count(parts.back(), find_axis("fault-deadline")->letter);
+  if (deadline) take("fault-deadline");
+  if (deadline && (parts.empty() || !is_id_of<Setting>(parts.back()))) return std::nullopt;
   if (!parts.empty() && is_id_of<Setting>(parts.back())) {
     if (!take("setting") || !take("attackers") || !take("touch")) return std::nullopt;
   }

@@ -2,7 +2,7 @@
 // The one grammar of a cell's name: how it is written, and how it is read.
 //
 //   KERNEL/FS/STRATEGY[:K]/WORKLOAD/STATE/ORDER/tTHREADS[/dINODES][/wSTORES]
-//     [/TOUCH/aATTACKERS/SETTING]/PROBES
+//     [/TOUCH/aATTACKERS/SETTING[/fMS]]/PROBES
 //
 // It is read from its end, so that a kernel's id may hold slashes.
 #pragma once

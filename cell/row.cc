@@ -52,6 +52,7 @@ Row empty_row(const Cell& cell, const std::string& status, const std::string& re
     row.touch = Word(cell.touch);
     row.attackers = cell.attackers;
     row.setting = cell.setting;
+    if (cell.fault_deadline_ms != kFaultDeadlineMs) row.fault_deadline_ms = cell.fault_deadline_ms;
   }
   row.status = status;
   row.reason = reason;

@@ -74,7 +74,8 @@ TEST(Tables, HaveTheIdsOfEachAxis) {
   }
   EXPECT_EQ(ids_of(tables["axes"]), ids);
   // Their values are numbers.
-  EXPECT_EQ(without, (Names{"threads", "dirty-inodes", "stores-per-page", "attackers"}));
+  EXPECT_EQ(without,
+            (Names{"threads", "dirty-inodes", "stores-per-page", "attackers", "fault-deadline"}));
 }
 
 TEST(Tables, FileSystems) {

@@ -25,10 +25,8 @@ constexpr uint64_t kBystanderPeriodsUs[] = {20, 50, 100};
 constexpr uint64_t kPhases = 3;  // of each period, as parts of it
 // Runs of a cell in wall time.
 constexpr uint64_t kRepeats = 3;
-constexpr uint64_t kFaultDeadlineNs = 20 * kMs;
-constexpr uint64_t kRunDeadlineNs = 30 * kMs;
 // In the wall domain a run must outlast the host's own pauses, and time is noisy.
-constexpr uint64_t kConcurrentFactor = 32;
+constexpr uint64_t kConcurrentDeadlineMs = 640;
 constexpr uint64_t kConcurrentStores = 8;
 // A fault that syncs nothing is over sooner: as long a time takes more of them.
 constexpr uint64_t kVolatileFactor = 4;
@@ -198,8 +196,10 @@ ContestSpec spec_of(const Cell& cell, const RunContext& context, const StrategyM
   spec.module = module;
   spec.every = cell.writes_per_sync == kNoK ? kEveryAll : cell.writes_per_sync.k;
   spec.stores = cell.touches * (concurrent ? kConcurrentStores : 1);
-  spec.fault_deadline_ns = kFaultDeadlineNs * (concurrent ? kConcurrentFactor : 1);
-  spec.run_deadline_ns = kRunDeadlineNs * (concurrent ? kConcurrentFactor : 1);
+  const uint64_t deadline_ms =
+      concurrent ? std::max(cell.fault_deadline_ms, kConcurrentDeadlineMs) : cell.fault_deadline_ms;
+  spec.fault_deadline_ns = deadline_ms * kMs;
+  spec.run_deadline_ns = spec.fault_deadline_ns * 3 / 2;
   spec.ns_per_tick = unit_per_tick;
   spec.kind = kind;
   spec.touchers = cell.attackers;

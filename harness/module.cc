@@ -56,7 +56,7 @@ void add_stats(const fl_kmod_stats& one, fl_kmod_stats& sum) {
        {&fl_kmod_stats::attempts, &fl_kmod_stats::faults, &fl_kmod_stats::syncs,
         &fl_kmod_stats::syncs_dropped, &fl_kmod_stats::retries, &fl_kmod_stats::passed_over,
         &fl_kmod_stats::not_droppable, &fl_kmod_stats::mmap_locks, &fl_kmod_stats::vma_locks,
-        &fl_kmod_stats::errors}) {
+        &fl_kmod_stats::errors, &fl_kmod_stats::retry_ns, &fl_kmod_stats::retries_timed}) {
     sum.*field += one.*field;
   }
   sum.max_retries = std::max({sum.max_retries, one.max_retries, one.open_retries});

@@ -151,6 +151,8 @@ TEST(Module, SyncRetryRetriesOnceWhereTheBlockMapChanges) {
       EXPECT_EQ(stats.faults, kPages) << strategy << id_of(state);
       expect_count(stats.retries, retries, fmt::format("{} {}", strategy, id_of(state)));
       EXPECT_EQ(stats.attempts, kPages + stats.retries);
+      EXPECT_EQ(stats.retries_timed, stats.retries);
+      EXPECT_EQ(stats.retry_ns > 0, stats.retries > 0);
       EXPECT_EQ(stats.syncs_dropped, stats.retries);
       EXPECT_EQ(stats.syncs, 0U) << "no lock was held over a sync";
       EXPECT_EQ(stats.mmap_locks + stats.vma_locks, stats.retries);

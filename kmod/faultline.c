@@ -17,6 +17,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hashtable.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -28,6 +29,7 @@
 #include <linux/srcu.h>
 #include <linux/stat.h>
 #include <linux/time64.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 
@@ -86,6 +88,7 @@ struct fl_retried {
 	u64 task_start;
 	unsigned long address;
 	u64 retries;
+	u64 since; /* the last attempt gave its lock up, ns */
 	bool failed;
 };
 
@@ -172,6 +175,13 @@ static bool fl_is_durable(struct fl_file *f, pgoff_t pgoff, unsigned long pfn)
 	void *known = xa_load(&f->durable, pgoff);
 
 	return pfn && known && xa_to_value(known) == pfn;
+}
+
+/* f->lock is held. */
+static void fl_time_retry(struct fl_file *f, const struct fl_retried *r, u64 now)
+{
+	f->stats.retry_ns += now - r->since;
+	f->stats.retries_timed++;
 }
 
 /* f->lock is held. */
@@ -353,6 +363,7 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 	const pgoff_t pgoff = vmf->pgoff;
 	const loff_t start = (loff_t)pgoff << PAGE_SHIFT;
 	const bool vma_lock = fl_holds_vma_lock(vmf);
+	const u64 now = ktime_get_ns();
 	struct fl_retried *r, *fresh;
 	int error;
 
@@ -377,6 +388,8 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 	if (error)
 		f->stats.errors++;
 	r = fl_retried_of(f, address);
+	if (r)
+		fl_time_retry(f, r, now);
 	if (!r && fresh) {
 		r = fresh;
 		fresh = NULL;
@@ -387,6 +400,7 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 	}
 	if (r) {
 		r->retries++;
+		r->since = now;
 		r->failed = error;
 	}
 	spin_unlock(&f->lock);
@@ -403,8 +417,10 @@ static struct fl_retried *fl_end(struct fl_file *f, unsigned long address)
 	struct fl_retried *r = list_empty(&f->retried) ? NULL : fl_retried_of(f, address);
 	const u64 retries = r ? r->retries : 0;
 
-	if (r)
+	if (r) {
 		list_del(&r->node);
+		fl_time_retry(f, r, ktime_get_ns());
+	}
 	f->stats.faults++;
 	f->stats.max_retries = max(f->stats.max_retries, retries);
 	f->stats.retries_per_fault[min_t(u64, retries, FL_KMOD_RETRIES - 1)]++;

@@ -119,6 +119,9 @@ struct fl_kmod_stats {
 	__u64 errors;	     /* syncs that failed */
 	__u64 open_retries;  /* retries so far of the fault that has the most and has not ended */
 	__u64 max_retries;   /* of a fault that has ended */
+	/* From an attempt that gave its lock up to the next that did, or that ended the fault. */
+	__u64 retry_ns;	     /* sum, by CLOCK_MONOTONIC */
+	__u64 retries_timed; /* of so many */
 	__u64 retries_per_fault[FL_KMOD_RETRIES];
 };
 
