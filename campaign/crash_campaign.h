@@ -27,7 +27,7 @@ struct CrashWish {
   std::string modules = {};  // of a kernel that is a path
   std::string strategy =
       "volatile,fsync:8,msync:8,map_sync,prealloc,pwrite,sync_fault,sync_retry,sync_retry_extent,"
-      "daxfile";
+      "sync_retry_once,sync_retry_strict,daxfile,daxfile_nocmtime";
   std::string file_systems = "ext4,xfs";
   std::string state = {};                 // empty: the first that a strategy has
   std::size_t points = 50;                // how often the power goes

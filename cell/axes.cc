@@ -10,7 +10,10 @@ namespace {
 
 constexpr unsigned kThreads[] = {1, 2, 4};
 constexpr unsigned kAttackers[] = {1, 2, 4};
+constexpr std::uint64_t kStoresPerPage[] = {1, 8, 64};
 constexpr std::uint64_t kDirtyInodes[] = {0, 100, 1000, 10000, 50000};
+
+constexpr std::uint64_t kDeadlinesMs[] = {kFaultDeadlineMs, 200, 1000};
 
 using Names = std::vector<std::string>;
 using Values = std::vector<AxisValue>;
@@ -141,6 +144,18 @@ Values inode_values(const Sources& sources, const Cell& cell) {
   return values;
 }
 
+Names store_names(const Sources& /*sources*/) { return number_names(kStoresPerPage); }
+
+Values store_values(const Sources& sources, const Cell& cell) {
+  if (!sources.workload(cell.workload)->again) return {{.name = "", .put = [](Cell&) {}}};
+  Values values;
+  for (const std::uint64_t stores : kStoresPerPage) {
+    values.push_back({.name = std::to_string(stores),
+                      .put = [stores](Cell& filled) { filled.stores_per_page = stores; }});
+  }
+  return values;
+}
+
 Names touch_names(const Sources& sources) {
   Names names;
   for (const TouchRow& touch : sources.touches) names.emplace_back(touch.id);
@@ -198,6 +213,21 @@ Values setting_values(const Sources& sources, const Cell& cell) {
     values.push_back({.name = id_of(setting),
                       .by_default = setting != Setting::kDeterministic2,
                       .put = [setting](Cell& filled) { filled.setting = setting; }});
+  }
+  return values;
+}
+
+Names deadline_names(const Sources& /*sources*/) { return number_names(kDeadlinesMs); }
+
+Values deadline_values(const Sources& sources, const Cell& cell) {
+  if (sources.workload(cell.workload)->contest != Contest::kVictim) {
+    return {{.name = "", .put = [](Cell&) {}}};
+  }
+  Values values;
+  for (const std::uint64_t ms : kDeadlinesMs) {
+    values.push_back({.name = std::to_string(ms),
+                      .by_default = ms == kFaultDeadlineMs,
+                      .put = [ms](Cell& filled) { filled.fault_deadline_ms = ms; }});
   }
   return values;
 }
@@ -263,11 +293,22 @@ constexpr Axis kAxes[] = {
          [](const Cell& cell) {
            return cell.dirty_inodes == 0 ? std::string() : std::to_string(cell.dirty_inodes);
          }},
+    {.id = "stores-per-page",
+     .field = "stores_per_page",
+     .help = "durable stores that each page gets: 1, 8, 64 (workload store_again)",
+     .letter = "w",
+     .rank = 7,
+     .known = store_names,
+     .offers = store_values,
+     .value =
+         [](const Cell& cell) {
+           return cell.stores_per_page == 0 ? std::string() : std::to_string(cell.stores_per_page);
+         }},
     {.id = "touch",
      .field = "touch",
      .help = "what attackers or the bystander do (workloads dos, bystander)",
      .letter = "",
-     .rank = 7,
+     .rank = 8,
      .known = touch_names,
      .offers = touch_values,
      .value = [](const Cell& cell) { return cell.touch; }},
@@ -275,7 +316,7 @@ constexpr Axis kAxes[] = {
      .field = "attackers",
      .help = "0, 1 (default), 2, 4 (workload dos)",
      .letter = "a",
-     .rank = 8,
+     .rank = 9,
      .known = attacker_names,
      .offers = attacker_values,
      .value =
@@ -286,12 +327,25 @@ constexpr Axis kAxes[] = {
      .field = "setting",
      .help = "deterministic, deterministic2 (two vCPUs), concurrent (--accel tcg, kvm)",
      .letter = "",
-     .rank = 9,
+     .rank = 10,
      .known = enum_names<Setting>,
      .offers = setting_values,
      .value =
          [](const Cell& cell) {
            return cell.is_contest() ? std::string(id_of(cell.setting)) : std::string();
+         }},
+    {.id = "fault-deadline",
+     .field = "fault_deadline_ms",
+     .help = "ms after which a victim has starved: 20 (default), 200, 1000 (workload dos)",
+     .letter = "f",
+     .rank = 11,
+     .known = deadline_names,
+     .offers = deadline_values,
+     .value =
+         [](const Cell& cell) {
+           return cell.fault_deadline_ms == kFaultDeadlineMs
+                      ? std::string()
+                      : std::to_string(cell.fault_deadline_ms);
          }},
 };
 

@@ -32,7 +32,7 @@ TEST(Axes, AreTheseInTheOrderOfAName) {
     EXPECT_STRNE(axis.help, "") << axis.id;
   }
   EXPECT_EQ(ids, (Names{"fs", "strategy", "workload", "state", "order", "threads", "dirty-inodes",
-                        "touch", "attackers", "setting"}));
+                        "stores-per-page", "touch", "attackers", "setting", "fault-deadline"}));
   EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), ids.size());
   EXPECT_EQ(find_axis("kernel"), nullptr);
   EXPECT_EQ(find_axis(""), nullptr);
@@ -41,9 +41,9 @@ TEST(Axes, AreTheseInTheOrderOfAName) {
 TEST(Axes, EachHasALoopOfItsOwn) {
   std::vector<unsigned> ranks;
   for (const Axis& axis : axes()) ranks.push_back(axis.rank);
-  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 4, 1, 5, 2, 3, 6, 7, 8, 9}));
+  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 4, 1, 5, 2, 3, 6, 7, 8, 9, 10, 11}));
   std::sort(ranks.begin(), ranks.end());
-  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(ranks, (std::vector<unsigned>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
 }
 
 TEST(Axes, EachIsAFieldOfARow) {
@@ -66,7 +66,7 @@ TEST(Axes, LettersAreUnambiguous) {
       EXPECT_TRUE(letters.insert(letter).second) << axis.id;
     }
   }
-  EXPECT_EQ(letters, (std::set<std::string>{"a", "d", "t"}));
+  EXPECT_EQ(letters, (std::set<std::string>{"a", "d", "f", "t", "w"}));
   const auto is_lettered = [&](const std::string& word) {
     return letters.count(word.substr(0, 1)) == 1 && word.size() > 1 &&
            word.find_first_not_of("0123456789", 1) == std::string::npos;
@@ -88,23 +88,29 @@ TEST(Axes, LettersAreUnambiguous) {
 }
 
 TEST(Axes, KnowTheirNames) {
-  EXPECT_EQ(known_to("fs"), (Names{"ext4", "ext4-fc", "xfs", "ext4-nodax", "xfs-nodax",
-                                   "ext4-orphan", "xfs-rmapbt", "ext4-nojournal", "ext2"}));
+  EXPECT_EQ(known_to("fs"),
+            (Names{"ext4", "ext4-fc", "xfs", "ext4-nodax", "xfs-nodax", "ext4-orphan", "xfs-rmapbt",
+                   "xfs-reflink", "ext4-nojournal", "ext2"}));
   const Names strategies = known_to("strategy");
   EXPECT_EQ(Names(strategies.begin(), strategies.begin() + 8),
             (Names{"volatile", "fsync", "fsync:1", "fsync:8", "fsync:64", "fsync:512", "fsync:all",
                    "msync"}));
-  EXPECT_EQ(strategies.size(), 23U);  // 12, and K of fsync, msync (5 each) and pwrite (1)
-  EXPECT_EQ(known_to("workload"), (Names{"first_touch", "random_touch", "rewrite", "paced",
-                                         "copy_beside", "unrelated", "dos", "bystander"}));
+  EXPECT_EQ(strategies.size(), 26U);  // 15, and K of fsync, msync (5 each) and pwrite (1)
+  EXPECT_EQ(known_to("workload"),
+            (Names{"first_touch", "random_touch", "rewrite", "store_again", "many_files", "paced",
+                   "copy_beside", "unrelated", "dos", "bystander"}));
   EXPECT_EQ(known_to("state"), (Names{"hole", "unwritten", "written"}));
   EXPECT_EQ(known_to("order"), (Names{"pte", "pmd"}));
   EXPECT_EQ(known_to("threads"), (Names{"1", "2", "4"}));
   EXPECT_EQ(known_to("dirty-inodes"), (Names{"0", "100", "1000", "10000", "50000"}));
-  EXPECT_EQ(known_to("touch"), (Names{"store", "utimens", "pwrite", "append", "truncate",
-                                      "fallocate", "punch", "chmod", "xattr", "others", "mmap",
-                                      "anon", "read_fault", "other_file", "freeze", "resize"}));
+  EXPECT_EQ(known_to("stores-per-page"), (Names{"1", "8", "64"}));
+  EXPECT_EQ(known_to("touch"),
+            (Names{"store",      "utimens",    "pwrite", "append",  "truncate", "fallocate",
+                   "punch",      "punch_same", "extend", "convert", "reflink",  "dedupe",
+                   "chmod",      "xattr",      "others", "mmap",    "anon",     "read_fault",
+                   "other_file", "freeze",     "resize"}));
   EXPECT_EQ(known_to("attackers"), (Names{"0", "1", "2", "4"}));
+  EXPECT_EQ(known_to("fault-deadline"), (Names{"20", "200", "1000"}));
   EXPECT_EQ(known_to("setting"), (Names{"deterministic", "deterministic2", "concurrent"}));
 }
 
@@ -123,19 +129,25 @@ TEST(Axes, HaveDefaults) {
 
 TEST(Axes, OfOtherWorkloadsAreNone) {
   const Cell plain = {.workload = "first_touch"};
-  for (const char* axis : {"dirty-inodes", "touch", "attackers", "setting"}) {
+  for (const char* axis :
+       {"dirty-inodes", "stores-per-page", "touch", "attackers", "setting", "fault-deadline"}) {
     EXPECT_EQ(defaults_of(axis, plain), Names{""}) << axis;
   }
+  EXPECT_EQ(defaults_of("stores-per-page", {.workload = "store_again"}), (Names{"1", "8", "64"}));
   const Cell unrelated = {.workload = "unrelated"};
   EXPECT_EQ(defaults_of("dirty-inodes", unrelated), (Names{"0", "100", "1000", "10000", "50000"}));
   EXPECT_EQ(defaults_of("strategy", unrelated), Names{"map_sync"});
   Cell dos = {.workload = "dos"};
   EXPECT_EQ(defaults_of("strategy", dos),
-            (Names{"map_sync", "sync_fault", "sync_retry", "sync_retry_extent", "daxfile"}));
-  EXPECT_EQ(defaults_of("touch", dos),
-            (Names{"none", "store", "utimens", "pwrite", "append", "truncate", "fallocate", "punch",
-                   "chmod", "xattr", "others"}));
+            (Names{"map_sync", "sync_fault", "sync_retry", "sync_retry_extent", "sync_retry_once",
+                   "sync_retry_strict", "daxfile"}));
+  EXPECT_EQ(
+      defaults_of("touch", dos),
+      (Names{"none", "store", "utimens", "pwrite", "append", "truncate", "fallocate", "punch",
+             "punch_same", "extend", "convert", "reflink", "dedupe", "chmod", "xattr", "others"}));
   EXPECT_EQ(defaults_of("setting", dos), (Names{"deterministic", "concurrent"}));
+  EXPECT_EQ(defaults_of("fault-deadline", dos), Names{"20"});
+  EXPECT_EQ(find_axis("fault-deadline")->offers(Sources{}, dos).size(), 3U);
   dos.touch = "none";
   EXPECT_EQ(defaults_of("attackers", dos), Names{"0"});
   dos.touch = "chmod";
@@ -144,6 +156,7 @@ TEST(Axes, OfOtherWorkloadsAreNone) {
   const Cell bystander = {.workload = "bystander", .touch = "mmap"};
   EXPECT_EQ(defaults_of("touch", bystander),
             (Names{"mmap", "anon", "read_fault", "other_file", "freeze", "resize"}));
+  EXPECT_EQ(defaults_of("fault-deadline", bystander), Names{""});
   EXPECT_EQ(defaults_of("attackers", bystander), Names{"1"});
   EXPECT_EQ(find_axis("attackers")->offers(Sources{}, bystander).size(), 1U);
 }
@@ -160,6 +173,8 @@ TEST(Axes, ValuesArePutWhereTheyAreRead) {
           EXPECT_EQ(axis.value(filled), axis.value(cell)) << axis.id;
         } else if (axis.id == std::string("dirty-inodes") && value.name == "0") {
           EXPECT_EQ(axis.value(filled), "");  // a name leaves it out
+        } else if (axis.id == std::string("fault-deadline") && value.name == "20") {
+          EXPECT_EQ(axis.value(filled), "");
         } else {
           EXPECT_EQ(axis.value(filled), value.name) << axis.id;
         }

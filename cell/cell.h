@@ -116,6 +116,9 @@ struct WritesPerSync {
   constexpr operator std::uint64_t() const { return k; }
 };
 
+// After so long a victim's fault has starved it, where the cell says nothing else.
+inline constexpr std::uint64_t kFaultDeadlineMs = 20;
+
 // FIELD(type, name, value unless given, "meaning"). The JSON by which the host tells the guest of a
 // cell has all of them, by these names.
 #define FAULTLINE_CELL(FIELD)                                                                \
@@ -136,9 +139,11 @@ struct WritesPerSync {
   FIELD(bool, samples, false, "a record per event is kept")                                  \
   FIELD(std::uint64_t, delay, 0, "instructions planted in each fault: harness/delay.h")      \
   FIELD(std::uint64_t, dirty_inodes, 0, "of other files, dirtied before each touch")         \
+  FIELD(std::uint64_t, stores_per_page, 0, "workload store_again; 0: one, as elsewhere")     \
   FIELD(std::string, touch, {}, "the kind; empty: the workload has none")                    \
   FIELD(unsigned, attackers, 0, "who touch; of workloads with touches alone, as is setting") \
-  FIELD(Setting, setting, Setting::kDeterministic, "how they are timed")
+  FIELD(Setting, setting, Setting::kDeterministic, "how they are timed")                     \
+  FIELD(std::uint64_t, fault_deadline_ms, kFaultDeadlineMs, "after which a victim has starved")
 
 struct Cell {
 #define FAULTLINE_CELL_MEMBER(type, name, value, meaning) type name = value;
@@ -151,6 +156,8 @@ struct Cell {
   [[nodiscard]] std::uint64_t stride() const {
     return order == Order::kPmd ? kHugeSize : kPageSize;
   }
+  // Measured stores to each page.
+  [[nodiscard]] std::uint64_t stores() const { return stores_per_page == 0 ? 1 : stores_per_page; }
   [[nodiscard]] bool is_contest() const { return !touch.empty(); }
 };
 

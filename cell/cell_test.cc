@@ -15,9 +15,9 @@ using nlohmann::json;
 constexpr char kText[] = R"({
   "kernel": "bookworm", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8,
   "workload": "first_touch", "state": "unwritten", "order": "pmd", "threads": 2, "probes": "on",
-  "seed": 7, "vary": "tick", "repetition": 3, "dirty_inodes": 0, "touches": 32, "virtual_time": false, "samples": true,
+  "seed": 7, "vary": "tick", "repetition": 3, "dirty_inodes": 0, "stores_per_page": 0, "touches": 32, "virtual_time": false, "samples": true,
   "delay": 200,
-  "touch": "", "attackers": 0, "setting": "deterministic"})";
+  "touch": "", "attackers": 0, "setting": "deterministic", "fault_deadline_ms": 20})";
 
 TEST(Cell, Names) {
   Cell cell = cell_from_json(json::parse(kText));
@@ -36,11 +36,18 @@ TEST(Cell, Names) {
   cell.dirty_inodes = 1000;
   EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/d1000/off");
   cell.dirty_inodes = 0;
+  EXPECT_EQ(cell.stores(), 1U);
+  cell.stores_per_page = 8;
+  EXPECT_EQ(cell.stores(), 8U);
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/first_touch/written/pte/t1/w8/off");
+  cell.stores_per_page = 0;
   cell.workload = "dos";
   cell.touch = "chmod";
   cell.attackers = 2;
   cell.setting = Setting::kConcurrent;
   EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/dos/written/pte/t1/chmod/a2/concurrent/off");
+  cell.fault_deadline_ms = 200;
+  EXPECT_EQ(cell.name(), "bookworm/ext4/map_sync/dos/written/pte/t1/chmod/a2/concurrent/f200/off");
 }
 
 TEST(Cell, TakesEveryField) {
@@ -134,8 +141,8 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
     refused(text, 1);
     refused(text, nullptr);
   }
-  for (const char* number :
-       {"threads", "seed", "repetition", "dirty_inodes", "touches", "delay", "attackers"}) {
+  for (const char* number : {"threads", "seed", "repetition", "dirty_inodes", "stores_per_page",
+                             "touches", "delay", "attackers", "fault_deadline_ms"}) {
     for (const json& value : {json("1"), json(-1), json(1.5), json(true), json(nullptr)}) {
       refused(number, value);
     }

@@ -36,12 +36,13 @@ constexpr char kExt4OrphanFeatures[] =
 constexpr char kExt2Features[] = EXT2_FEATURES;
 // Those of XFS are what xfsprogs 6.1 of Debian 12 makes by itself, but for reflink: until 6.0 the
 // kernel mounts nothing that has both it and DAX.
-#define MKFS_XFS(rmapbt)                                                                          \
+#define MKFS_XFS(rmapbt, reflink)                                                                 \
   "mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 -l version=2,su=32k -i size=512,sparse=1,nrext64=0 " \
-  "-n ftype=1 -m crc=1,finobt=1,inobtcount=1,bigtime=1,rmapbt=" rmapbt                            \
-  ",reflink=0,uuid=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00003"
+  "-n ftype=1 -m crc=1,finobt=1,inobtcount=1,bigtime=1,rmapbt=" rmapbt ",reflink=" reflink        \
+  ",uuid=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00003"
 constexpr char kXfsFeatures[] = "crc,finobt,inobtcount,ftype,sparse,bigtime";
 // What xfsprogs adds from 6.6 on, and is not of the medium or of reflink.
+constexpr char kXfsReflinkFeatures[] = "crc,finobt,reflink,inobtcount,ftype,sparse,bigtime";
 constexpr char kXfsRmapFeatures[] = "crc,finobt,rmapbt,inobtcount,ftype,sparse,bigtime";
 
 // ext4_dax_fault() and .pfn_mkwrite both call ext4_dax_huge_fault() (fs/ext4/file.c, 5.10 to 7.3).
@@ -74,7 +75,7 @@ constexpr FileSystem kXfs = {
     .id = "xfs",
     .summary = "XFS with DAX",
     .type = "xfs",
-    .mkfs = MKFS_XFS("0"),
+    .mkfs = MKFS_XFS("0", "0"),
     .features = kXfsFeatures,
     .options = "dax",
     .dax = true,
@@ -154,7 +155,10 @@ constexpr FileSystem kFileSystems[] = {
         MKFS_EXT("ext4", EXT4_FEATURES("has_journal,") ",metadata_csum_seed,orphan_file"),
         kExt4OrphanFeatures),
     made_otherwise(kXfs, "xfs-rmapbt", "XFS with a reverse map, as mkfs 6.6 makes it, with DAX",
-                   MKFS_XFS("1"), kXfsRmapFeatures),
+                   MKFS_XFS("1", "0"), kXfsRmapFeatures),
+    made_otherwise(kXfs, "xfs-reflink",
+                   "XFS whose files can share blocks, with DAX (6.0 and later)", MKFS_XFS("0", "1"),
+                   kXfsReflinkFeatures),
     without_journal(),
     ext2()};
 

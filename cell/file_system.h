@@ -68,6 +68,10 @@ struct FileSystem {
   const char* module_parameters = "";
   const FileSystemRow* given = nullptr;  // the row that a user gave; nullptr: one of the table
 
+  // Whether `features` names it.
+  [[nodiscard]] bool has_feature(const std::string& name) const {
+    return ("," + std::string(features) + ",").find("," + name + ",") != std::string::npos;
+  }
   [[nodiscard]] const char* options_of_later_mounts() const {
     return options_again != nullptr ? options_again : options;
   }

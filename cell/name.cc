@@ -69,11 +69,15 @@ std::optional<CellName> parse_cell_name(const std::string& text) {
     name.probes = parts.back();
     parts.pop_back();
   }
+  const bool deadline =
+      !parts.empty() && is_count(parts.back(), find_axis("fault-deadline")->letter);
+  if (deadline) take("fault-deadline");
+  if (deadline && (parts.empty() || !is_id_of<Setting>(parts.back()))) return std::nullopt;
   if (!parts.empty() && is_id_of<Setting>(parts.back())) {
     if (!take("setting") || !take("attackers") || !take("touch")) return std::nullopt;
   }
-  if (!parts.empty() && is_count(parts.back(), find_axis("dirty-inodes")->letter)) {
-    take("dirty-inodes");
+  for (const char* axis : {"stores-per-page", "dirty-inodes"}) {
+    if (!parts.empty() && is_count(parts.back(), find_axis(axis)->letter)) take(axis);
   }
   if (parts.empty() || !is_count(parts.back(), find_axis("threads")->letter)) return std::nullopt;
   for (const char* axis : {"threads", "order", "state", "workload", "strategy", "fs"}) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The one grammar of a cell's name: how it is written, and how it is read.
 //
-//   KERNEL/FS/STRATEGY[:K]/WORKLOAD/STATE/ORDER/tTHREADS[/dINODES][/TOUCH/aATTACKERS/SETTING]/PROBES
+//   KERNEL/FS/STRATEGY[:K]/WORKLOAD/STATE/ORDER/tTHREADS[/dINODES][/wSTORES]
+//     [/TOUCH/aATTACKERS/SETTING[/fMS]]/PROBES
 //
 // It is read from its end, so that a kernel's id may hold slashes.
 #pragma once

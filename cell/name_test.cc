@@ -86,6 +86,23 @@ const std::vector<Form>& forms() {
         {"order", "pte"},
         {"threads", "1"},
         {"dirty-inodes", "1000"}}},
+      {"6.1",
+       "xfs/fsync:64/store_again/hole/pte/t1/w8",
+       "on",
+       {.kernel = "6.1",
+        .fs = "xfs",
+        .strategy = "fsync",
+        .writes_per_sync = 64,
+        .workload = "store_again",
+        .probes = Probes::k_on,
+        .stores_per_page = 8},
+       {{"fs", "xfs"},
+        {"strategy", "fsync:64"},
+        {"workload", "store_again"},
+        {"state", "hole"},
+        {"order", "pte"},
+        {"threads", "1"},
+        {"stores-per-page", "8"}}},
       // A kernel by its path.
       {"./out/bzImage+200",
        "ext4/map_sync/first_touch/hole/pte/t1",
@@ -170,6 +187,27 @@ const std::vector<Form>& forms() {
         {"touch", "none"},
         {"attackers", "0"},
         {"setting", "concurrent"}}},
+      {"6.1",
+       "xfs/sync_retry/dos/written/pte/t1/chmod/a1/deterministic/f1000",
+       "off",
+       {.kernel = "6.1",
+        .fs = "xfs",
+        .strategy = "sync_retry",
+        .workload = "dos",
+        .state = State::kWritten,
+        .touch = "chmod",
+        .attackers = 1,
+        .fault_deadline_ms = 1000},
+       {{"fs", "xfs"},
+        {"strategy", "sync_retry"},
+        {"workload", "dos"},
+        {"state", "written"},
+        {"order", "pte"},
+        {"threads", "1"},
+        {"touch", "chmod"},
+        {"attackers", "1"},
+        {"setting", "deterministic"},
+        {"fault-deadline", "1000"}}},
       // All that a name can have.
       {"out/6.1",
        "ext4/map_sync/dos/hole/pte/t1/d50000/others/a1/deterministic",
@@ -250,8 +288,9 @@ TEST(CellName, StrategyAndItsK) {
 }
 
 // 2 file systems, 2 orders, 2 numbers of threads, volatile and fsync's five K, 3 states: 144 of
-// each of 5 loops, of `unrelated` with 5 numbers of inodes, of `dos` with nobody or 10 touches by
-// 1, 2 or 4, in 3 settings (93), and of `bystander` with 6 touches in 3 settings (18).
+// each of 6 loops, of `unrelated` with 5 numbers of inodes, of `store_again` with 3 of stores, of
+// `dos` with nobody or 15 touches by 1, 2 or 4, in 3 settings (138), and of `bystander` with 6
+// touches in 3 settings (18).
 TEST(CellName, NoTwoCellsOfTheMatrixShareOne) {
   const std::vector<std::string> all = {"*"};
   const std::vector<PlannedCell> plan =
@@ -262,7 +301,7 @@ TEST(CellName, NoTwoCellsOfTheMatrixShareOne) {
                                {"threads", {"1", "4"}},
                                {"attackers", all},
                                {"setting", all}}});
-  EXPECT_EQ(plan.size(), 17424U);
+  EXPECT_EQ(plan.size(), 24480U);
   std::set<std::string> names;
   for (const PlannedCell& planned : plan) {
     Cell cell = planned.cell;
@@ -316,6 +355,13 @@ TEST(CellName, IsNothingElse) {
            "ext4/map_sync/unrelated/hole/pte/t1/d",
            "ext4/map_sync/unrelated/hole/pte/t1/dx",
            "ext4/map_sync/unrelated/hole/pte/t1/d10/d20",
+           "ext4/map_sync/store_again/hole/pte/t1/w",
+           "ext4/map_sync/store_again/hole/pte/t1/w8/w8",
+           "ext4/map_sync/store_again/hole/pte/t1/w8/d10",
+           // A deadline of no contest, or twice.
+           "ext4/map_sync/first_touch/hole/pte/t1/f200",
+           "xfs/map_sync/dos/written/pte/t1/utimens/a4/deterministic/f",
+           "xfs/map_sync/dos/written/pte/t1/utimens/a4/deterministic/f200/f200",
            // Half a contest.
            "xfs/map_sync/dos/written/pte/t1/utimens/a4",
            "xfs/map_sync/dos/written/pte/t1/utimens/deterministic",

@@ -80,18 +80,18 @@ TEST(Plan, DefaultOfTheTablesIsThisLarge) {
 }
 
 TEST(Plan, WholeIsThisLarge) {
-  // 9 file systems, 2 workloads, 2 orders, 3 numbers of threads, 20 strategies, 3 states.
+  // 10 file systems, 2 workloads, 2 orders, 3 numbers of threads, 23 strategies, 3 states.
   const auto plan = plan_of({.patterns = {{"fs", {"*"}},
                                           {"strategy", {"*"}},
                                           {"workload", {"*"}},
                                           {"state", {"*"}},
                                           {"order", {"*"}},
                                           {"threads", {"*"}}}});
-  EXPECT_EQ(plan.size(), 6480U);
-  // Per number of threads, linear and again, pte and pmd: (4 + 7) + (40 + 41) on each of 6 DAX
-  // file systems, (24 + 27) + (48 + 49) on ext2, which grants no MAP_SYNC, (24 + 60) + (48 + 60) on
+  EXPECT_EQ(plan.size(), 8280U);
+  // Per number of threads, linear and again, pte and pmd: (4 + 7) + (46 + 47) on each of 7 DAX
+  // file systems, (33 + 36) + (57 + 58) on ext2, which grants no MAP_SYNC, (33 + 69) + (57 + 69) on
   // each of the 2 without DAX.
-  EXPECT_EQ(skipped(plan), 3252U);
+  EXPECT_EQ(skipped(plan), 4104U);
 }
 
 TEST(Plan, CellsAreInThisOrder) {
@@ -144,8 +144,9 @@ TEST(Plan, StrategiesByNameAndK) {
   EXPECT_EQ(strategies({"pwrite"}), Names{"pwrite:1"});
   EXPECT_EQ(strategies({"p*"}), (Names{"prealloc", "pwrite:1"}));
   EXPECT_EQ(strategies({"map_sync", "v*"}), (Names{"volatile", "map_sync"}));
-  EXPECT_EQ(strategies({"sync_retry*"}), (Names{"sync_retry", "sync_retry_extent"}));
-  EXPECT_EQ(strategies({"*"}).size(), 20U);
+  EXPECT_EQ(strategies({"sync_retry*"}),
+            (Names{"sync_retry", "sync_retry_extent", "sync_retry_once", "sync_retry_strict"}));
+  EXPECT_EQ(strategies({"*"}).size(), 23U);
 }
 
 TEST(Plan, OffersNearNames) {
@@ -169,7 +170,7 @@ TEST(Plan, OffersNearNames) {
 TEST(Plan, ListsAllWhenNoneIsNear) {
   EXPECT_EQ(refusal_of({.patterns = {{"fs", {"btrfs-z"}}}}),
             "--fs: nothing is called 'btrfs-z'; there is: ext4, ext4-fc, xfs, ext4-nodax, "
-            "xfs-nodax, ext4-orphan, xfs-rmapbt, ext4-nojournal, ext2");
+            "xfs-nodax, ext4-orphan, xfs-rmapbt, xfs-reflink, ext4-nojournal, ext2");
   EXPECT_EQ(refusal_of({.patterns = {{"state", {"?"}}}}),
             "--state: nothing is called '?'; there is: hole, unwritten, written");
   EXPECT_NE(
@@ -190,7 +191,7 @@ TEST(Plan, RefusesNamesThatAreInNoTable) {
   for (const BadName& bad : {
            BadName{"fs", "btrfs",
                    "--fs: nothing is called 'btrfs'; there is: ext4, ext4-fc, xfs, ext4-nodax, "
-                   "xfs-nodax, ext4-orphan, xfs-rmapbt, ext4-nojournal, ext2"},
+                   "xfs-nodax, ext4-orphan, xfs-rmapbt, xfs-reflink, ext4-nojournal, ext2"},
            BadName{"strategy", "fsync:9",
                    "--strategy: nothing is called 'fsync:9'; did you mean fsync:1 or fsync:8 or "
                    "fsync?"},
@@ -198,13 +199,17 @@ TEST(Plan, RefusesNamesThatAreInNoTable) {
                    "--workload: nothing is called 'first'; did you mean first_touch?"},
            BadName{"workload", "selftest_*",
                    "--workload: nothing is called 'selftest_*'; there is: first_touch, "
-                   "random_touch, rewrite, paced, copy_beside, unrelated, dos, bystander"},
+                   "random_touch, rewrite, store_again, many_files, paced, copy_beside, unrelated, "
+                   "dos, "
+                   "bystander"},
            BadName{"state", "writen",
                    "--state: nothing is called 'writen'; did you mean written or unwritten?"},
            BadName{"order", "pud", "--order: nothing is called 'pud'; did you mean pmd or pte?"},
            BadName{"threads", "3", "--threads: nothing is called '3'; did you mean 1 or 2 or 4?"},
            BadName{"dirty-inodes", "10",
                    "--dirty-inodes: nothing is called '10'; did you mean 0 or 100 or 1000?"},
+           BadName{"stores-per-page", "2",
+                   "--stores-per-page: nothing is called '2'; did you mean 1 or 8 or 64?"},
            BadName{"touch", "utimes", "--touch: nothing is called 'utimes'; did you mean utimens?"},
            BadName{"attackers", "3",
                    "--attackers: nothing is called '3'; did you mean 0 or 1 or 2?"},
@@ -314,6 +319,9 @@ TEST(Plan, RefusesWhatNoSelectedWorkloadHas) {
   EXPECT_EQ(refusal({{"dirty-inodes", {"100"}}}),
             "--dirty-inodes 100: of no workload that is selected (first_touch); --workload "
             "unrelated takes it");
+  EXPECT_EQ(refusal({{"stores-per-page", {"8"}}}),
+            "--stores-per-page 8: of no workload that is selected (first_touch); --workload "
+            "store_again takes it");
   EXPECT_EQ(refusal({{"attackers", {"4"}}, {"workload", {"first_touch", "paced"}}}),
             "--attackers 4: of no workload that is selected (first_touch, paced); --workload dos "
             "takes it");

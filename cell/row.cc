@@ -47,10 +47,12 @@ Row empty_row(const Cell& cell, const std::string& status, const std::string& re
   row.vary = cell.vary;
   row.touches = cell.touches;
   if (cell.dirty_inodes != 0) row.dirty_inodes = cell.dirty_inodes;
+  if (cell.stores_per_page != 0) row.stores_per_page = cell.stores_per_page;
   if (cell.is_contest()) {
     row.touch = Word(cell.touch);
     row.attackers = cell.attackers;
     row.setting = cell.setting;
+    if (cell.fault_deadline_ms != kFaultDeadlineMs) row.fault_deadline_ms = cell.fault_deadline_ms;
   }
   row.status = status;
   row.reason = reason;

@@ -134,10 +134,10 @@ FAULTLINE_RECORD(FallbackReasons, FAULTLINE_FALLBACK_REASONS)
   FIELD(std::vector<Pair>, retries_per_fault, "count", "[retries, faults that took so many]")
 FAULTLINE_RECORD(ModuleFigures, FAULTLINE_MODULE)
 
-#define FAULTLINE_STARVED(FIELD)                                                             \
-  FIELD(Count, n, "count",                                                                   \
-        "runs in which a fault of the victim outlasted its deadline (20 ms, concurrent 640 " \
-        "ms), or not one touch of the bystander ended")                                      \
+#define FAULTLINE_STARVED(FIELD)                                                          \
+  FIELD(Count, n, "count",                                                                \
+        "runs in which a fault of the victim outlasted its deadline (fault_deadline_ms; " \
+        "concurrent at least 640 ms), or not one touch of the bystander ended")           \
   FIELD(Count, of, "count", "of so many runs")
 FAULTLINE_RECORD(Starved, FAULTLINE_STARVED)
 
@@ -241,6 +241,10 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
   FIELD(Choice<kVaryIds>, vary, "", "what the seed varies; none on the host")                      \
   FIELD(std::optional<Count>, dirty_inodes, "count",                                               \
         "of other files, dirtied before each touch; null but for workload unrelated")              \
+  FIELD(                                                                                           \
+      Maybe<Count>, stores_per_page, "count",                                                      \
+      "durable stores that each page gets; touches are pages, and per_fault holds all stores of "  \
+      "one; of workload store_again alone")                                                        \
   FIELD(Choice<kAccelIds>, accel, "", "how the guest ran; none: on the host")                      \
   FIELD(Choice<kTimeDomains>, time_domain, "", "virtual and wall time are never mixed")            \
   FIELD(Choice<kUnits>, unit, "", "of all figures of the row marked `unit`")                       \
@@ -288,7 +292,7 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
   FIELD(std::optional<FallbackReasons>, fallback_reasons, "count",                                 \
         "why huge faults fell back; null without probes")                                          \
   FIELD(std::optional<Count>, mtime_changes, "count",                                              \
-        "touches that moved the file's mtime; null but for paced workloads")                       \
+        "touches that moved their file's mtime; null but for paced workloads and many_files")      \
   FIELD(std::optional<Losses>, losses, "count", "one loss makes the row incomplete")               \
   /* Facts that were proved. */                                                                    \
   FIELD(std::optional<Choice<kMappedOrders>>, mapped_order, "",                                    \
@@ -322,11 +326,16 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
   FIELD(std::optional<Count>, retries_p50, "count",                                                \
         "retries that a fault took before it ended; null for strategies of a stock kernel")        \
   FIELD(std::optional<Count>, retries_max, "count", "the most that one fault took")                \
+  FIELD(Maybe<std::optional<double>>, retry_time, "unit",                                          \
+        "mean time of one retry: from an attempt that gave its lock up to the next that did, or "  \
+        "that ended the fault; null without retries, absent for strategies of a stock kernel")     \
   /* Of contests alone. */                                                                         \
   FIELD(std::optional<Word>, touch, "",                                                            \
         "how others touch, none with 0 attackers; null makes the row no contest")                  \
   FIELD(std::optional<Count>, attackers, "count", "parties that touch; a bystander is one")        \
   FIELD(std::optional<Setting>, setting, "", "how they are timed")                                 \
+  FIELD(Maybe<Count>, fault_deadline_ms, "ms",                                                     \
+        "after which a victim has starved; absent: 20, as it is by default")                       \
   FIELD(std::optional<Count>, period_us, "us",                                                     \
         "the timer's period in the worst run, that of slowdown; null where there is no timer")     \
   FIELD(std::optional<Starved>, starved, "count", "runs that starved")                             \

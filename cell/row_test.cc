@@ -57,9 +57,10 @@ TEST(Row, HasFieldsOfItsOwn) {
     EXPECT_TRUE(names.insert(field.name).second) << field.name;
     EXPECT_STRNE(field.meaning, "") << field.name;
   });
-  EXPECT_EQ(names.size(), 81U);
+  EXPECT_EQ(names.size(), 84U);
   EXPECT_EQ(names.count("per_fault"), 1U);
-  EXPECT_EQ(json_of(Row{}).size(), 80U);  // `cell` may be absent
+  EXPECT_EQ(json_of(Row{}).size(),
+            80U);  // four may be absent: `cell` is here, and three are of some rows alone
 }
 
 TEST(Row, WithoutFigures) {
@@ -98,6 +99,24 @@ TEST(Row, OfDirtyInodes) {
   EXPECT_EQ(row["dirty_inodes"], 1000);
   EXPECT_EQ(row["cell"], "trixie/xfs/msync:all/first_touch/unwritten/pte/t2/d1000");
   EXPECT_EQ(json_of(empty_row(contest(), "ok", ""))["writes_per_sync"], nullptr);
+}
+
+TEST(Row, OfStoresPerPage) {
+  Cell cell = ordinary();
+  EXPECT_FALSE(json_of(empty_row(cell, "ok", "")).contains("stores_per_page"));
+  cell.stores_per_page = 8;
+  const json row = json_of(empty_row(cell, "ok", ""));
+  EXPECT_EQ(row["stores_per_page"], 8);
+  EXPECT_EQ(row["cell"], "trixie/xfs/msync:all/first_touch/unwritten/pte/t2/w8");
+}
+
+TEST(Row, OfADeadline) {
+  Cell cell = contest();
+  EXPECT_FALSE(json_of(empty_row(cell, "ok", "")).contains("fault_deadline_ms"));
+  cell.fault_deadline_ms = 200;
+  const json row = json_of(empty_row(cell, "ok", ""));
+  EXPECT_EQ(row["fault_deadline_ms"], 200);
+  EXPECT_EQ(row["cell"], "./bzImage/ext4/map_sync/dos/written/pte/t1/none/a0/concurrent/f200");
 }
 
 TEST(Row, ComesBackFromJsonAsItWas) {

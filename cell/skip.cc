@@ -42,6 +42,11 @@ bool boots_two_vcpus(const std::string& release) {
   return major > 6 || (major == 6 && minor >= 12);
 }
 
+int major_of(const std::string& release) {
+  int major = 0;
+  return std::sscanf(release.c_str(), "%d", &major) == 1 ? major : 0;
+}
+
 // Each returns the reason, or nothing. They are asked in this order.
 using Rule = std::string (*)(const Case& of);
 constexpr Rule kRules[] = {
@@ -50,6 +55,11 @@ constexpr Rule kRules[] = {
       if (!of.strategy.only_written || of.cell.state == State::kWritten) return "";
       return fmt::format("{} writes every block beforehand: there is no {} state", of.strategy.id,
                          id_of(of.cell.state));
+    },
+    [](const Case& of) -> std::string {
+      if (!of.strategy.no_holes || of.cell.state != State::kHole) return "";
+      return fmt::format("{} allocates every block beforehand: there is no hole state",
+                         of.strategy.id);
     },
     [](const Case& of) -> std::string {
       if (!of.strategy.map_sync || of.fs.map_sync) return "";
@@ -72,6 +82,10 @@ constexpr Rule kRules[] = {
                          of.workload.id, id_of(of.cell.state));
     },
     [](const Case& of) -> std::string {
+      if (!of.workload.many_files || of.cell.order == Order::kPte) return "";
+      return fmt::format("{} has files of 4 KiB", of.workload.id);
+    },
+    [](const Case& of) -> std::string {
       if (of.workload.contest == Contest::kNone || of.strategy.mapped) return "";
       return fmt::format("{} maps nothing: it takes no fault", of.strategy.id);
     },
@@ -89,6 +103,18 @@ constexpr Rule kRules[] = {
       if (of.cell.virtual_time && concurrent) return "needs --accel tcg or kvm";
       if (!of.cell.virtual_time && !concurrent) return "needs --accel tcg-icount";
       return "";
+    },
+    [](const Case& of) -> std::string {
+      if (of.touch == nullptr || !of.touch->state || *of.touch->state == of.cell.state) return "";
+      return fmt::format("touch {} is one of {} blocks", of.touch->id, id_of(*of.touch->state));
+    },
+    [](const Case& of) -> std::string {
+      // Of a row that says nothing of its features it is tried.
+      if (of.touch == nullptr || !of.touch->reflink || *of.fs.features == '\0' ||
+          of.fs.has_feature("reflink")) {
+        return "";
+      }
+      return fmt::format("touch {} needs reflink, which {} does not have", of.touch->id, of.fs.id);
     },
     // The machine's, where there is no VM.
     [](const Case& of) -> std::string {
@@ -118,6 +144,16 @@ constexpr Rule kRules[] = {
       if (!of.around.lacks.contains(of.fs.module)) return "";
       return fmt::format("{} has no {}, neither built in nor as a module", of.around.release,
                          of.fs.module);
+    },
+    [](const Case& of) -> std::string {
+      // fs/xfs/xfs_super.c, xfs_fs_fill_super(): "DAX and reflink cannot be used together!" to
+      // v5.19.
+      if (of.around.release.empty() || !of.fs.dax || !of.fs.has_feature("reflink") ||
+          major_of(of.around.release) >= 6) {
+        return "";
+      }
+      return fmt::format("{} mounts no XFS that has both reflink and DAX; 6.0 and later do",
+                         of.around.release);
     },
     [](const Case& of) -> std::string {
       if (of.around.release.empty() || !of.cell.is_contest() ||

@@ -66,9 +66,18 @@ TEST(Skip, WhatIsWrittenBeforehandHasOneState) {
   EXPECT_EQ(reason(in(State::kUnwritten, plain("prealloc"))),
             "prealloc writes every block beforehand: there is no unwritten state");
   EXPECT_EQ(reason(in(State::kHole, plain("daxfile"))),
-            "daxfile writes every block beforehand: there is no hole state");
+            "daxfile allocates every block beforehand: there is no hole state");
+  EXPECT_EQ(reason(in(State::kUnwritten, plain("daxfile"))), "");
   EXPECT_EQ(reason(plain("prealloc")), "");
   EXPECT_EQ(reason(in(State::kHole, plain("map_sync"))), "");
+}
+
+TEST(Skip, ManyFilesAreSmall) {
+  Cell cell = plain();
+  cell.workload = "many_files";
+  EXPECT_EQ(reason(cell), "");
+  cell.order = Order::kPmd;
+  EXPECT_EQ(reason(cell), "many_files has files of 4 KiB");
 }
 
 TEST(Skip, MapSyncNeedsItsFileSystem) {
@@ -119,6 +128,23 @@ TEST(Skip, AContestIsOneThreadsFaults) {
   EXPECT_EQ(reason(with(contest("map_sync", "bystander", "anon"), threads)),
             "bystander has one thread that faults");
   EXPECT_EQ(reason(with(plain(), threads)), "");
+}
+
+TEST(Skip, ATouchHasItsBlocks) {
+  EXPECT_EQ(reason(contest("map_sync", "dos", "extend")), "");
+  EXPECT_EQ(reason(in(State::kHole, contest("map_sync", "dos", "extend"))),
+            "touch extend is one of written blocks");
+  EXPECT_EQ(reason(contest("map_sync", "dos", "convert")),
+            "touch convert is one of unwritten blocks");
+  EXPECT_EQ(reason(in(State::kUnwritten, contest("map_sync", "dos", "convert"))), "");
+  EXPECT_EQ(reason(contest("map_sync", "dos", "punch_same")), "");
+  EXPECT_EQ(reason(on("xfs", contest("map_sync", "dos", "reflink"))),
+            "touch reflink needs reflink, which xfs does not have");
+  const Cell shared = on("xfs-reflink", contest("map_sync", "dos", "reflink"));
+  EXPECT_EQ(reason(shared), "");
+  EXPECT_EQ(reason(shared, {.release = "6.1.0-56-cloud-amd64"}), "");
+  EXPECT_EQ(reason(shared, {.release = "5.10.0-46-cloud-amd64"}),
+            "5.10.0-46-cloud-amd64 mounts no XFS that has both reflink and DAX; 6.0 and later do");
 }
 
 TEST(Skip, ASettingHasItsClock) {

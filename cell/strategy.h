@@ -56,10 +56,13 @@ enum class ModuleRule : int {
   kSyncFault,
   kSyncRetry,
   kSyncRetryExtent,
-  kDaxfile
+  kDaxfile,
+  kSyncRetryOnce,
+  kSyncRetryStrict
 };
-// FL_KMOD_DATASYNC of the same header.
+// FL_KMOD_DATASYNC and FL_KMOD_NOCMTIME of the same header.
 inline constexpr unsigned kModuleDatasync = 1;
+inline constexpr unsigned kModuleNoCmtime = 2;
 
 struct Strategy {
   const char* id;
@@ -69,6 +72,7 @@ struct Strategy {
   bool mapped = true;                                   // writes through a mapping, not by pwrite
   bool map_sync = false;                                // MAP_SHARED_VALIDATE | MAP_SYNC
   bool only_written = false;                            // makes every block written beforehand
+  bool no_holes = false;                                // allocates every block beforehand
   Persist persist = Persist::kNothing;
   Promise promise = Promise::kNothing;
   bool by_default = false;  // in the default matrix

@@ -42,7 +42,7 @@ TEST(Strategies, PromiseWhatTheyCanKeep) {
     if (calls) expected = Promise::kAtCall;  // msync and fdatasync leave mtime behind
     if (id == "volatile") expected = Promise::kNothing;
     if (id == "fsync") expected = Promise::kAtCallMtime;
-    if (id == "sync_fault") expected = Promise::kAtStoreMtime;
+    if (id == "sync_fault" || id == "sync_retry_strict") expected = Promise::kAtStoreMtime;
     EXPECT_EQ(strategy.promise, expected) << id;
   }
 }
@@ -56,12 +56,14 @@ TEST(Strategies, DoWhatTheirNamesSay) {
   EXPECT_EQ(find_strategy("pwrite")->persist, Persist::kFdatasync);
   for (const Strategy& strategy : strategies()) {
     const std::string id = strategy.id;
-    const bool module = id.starts_with("sync_") || id == "daxfile" || id == "map_sync_wrapped";
+    const bool module =
+        id.starts_with("sync_") || id.starts_with("daxfile") || id == "map_sync_wrapped";
     EXPECT_EQ(strategy.needs_module(), module) << id;
     EXPECT_EQ(strategy.by_default, !module) << id;
     EXPECT_EQ(strategy.map_sync, module || id == "map_sync" || id == "prealloc") << id;
     EXPECT_EQ(strategy.mapped, id != "pwrite") << id;
-    EXPECT_EQ(strategy.only_written, id == "prealloc" || id == "daxfile") << id;
+    EXPECT_EQ(strategy.only_written, id == "prealloc") << id;
+    EXPECT_EQ(strategy.no_holes, id.starts_with("daxfile")) << id;
     // K is for those that call a sync.
     EXPECT_EQ(strategy.writes_per_sync.empty(),
               strategy.persist == Persist::kNothing || strategy.persist == Persist::kFlushLines)
@@ -87,7 +89,10 @@ TEST(Strategies, HaveTheirFamiliesAndRules) {
                       {"sync_fault_data", "sync_fault", ModuleRule::kSyncFault, kModuleDatasync},
                       {"sync_retry", "sync_retry", ModuleRule::kSyncRetry, 0},
                       {"sync_retry_extent", "sync_retry", ModuleRule::kSyncRetryExtent, 0},
-                      {"daxfile", "frozen", ModuleRule::kDaxfile, 0}};
+                      {"sync_retry_once", "sync_retry", ModuleRule::kSyncRetryOnce, 0},
+                      {"sync_retry_strict", "sync_retry", ModuleRule::kSyncRetryStrict, 0},
+                      {"daxfile", "frozen", ModuleRule::kDaxfile, 0},
+                      {"daxfile_nocmtime", "frozen", ModuleRule::kDaxfile, kModuleNoCmtime}};
   ASSERT_EQ(strategies().size(), std::size(rows));
   for (std::size_t i = 0; i < std::size(rows); ++i) {
     const Strategy& strategy = strategies()[i];

@@ -74,7 +74,8 @@ TEST(Tables, HaveTheIdsOfEachAxis) {
   }
   EXPECT_EQ(ids_of(tables["axes"]), ids);
   // Their values are numbers.
-  EXPECT_EQ(without, (Names{"threads", "dirty-inodes", "attackers"}));
+  EXPECT_EQ(without,
+            (Names{"threads", "dirty-inodes", "stores-per-page", "attackers", "fault-deadline"}));
 }
 
 TEST(Tables, FileSystems) {
@@ -104,8 +105,8 @@ TEST(Tables, Strategies) {
     "family": "call", "mapped": true, "only_written": false, "module": false,
     "promises": "data, size and mtime, after the call", "writes_per_sync": [1, 8, 64, 512, "all"]})"));
   EXPECT_EQ(row_called(tables["strategy"], "daxfile"), json::parse(R"({
-    "id": "daxfile", "summary": "prealloc, and a flag: frozen block map, no mtime update",
-    "default": false, "family": "frozen", "mapped": true, "only_written": true, "module": true,
+    "id": "daxfile", "summary": "blocks allocated beforehand, and a flag: the block map is frozen",
+    "default": false, "family": "frozen", "mapped": true, "only_written": false, "module": true,
     "promises": "data and size, after the store", "writes_per_sync": []})"));
   EXPECT_EQ(row_called(tables["strategy"], "pwrite")["mapped"], false);
   EXPECT_EQ(row_called(tables["strategy"], "volatile")["promises"], "nothing");

@@ -5,8 +5,9 @@ namespace faultline {
 namespace {
 
 constexpr const char* kOfUnrelated[] = {"map_sync"};
-constexpr const char* kOfDos[] = {"map_sync", "sync_fault", "sync_retry", "sync_retry_extent",
-                                  "daxfile"};
+constexpr const char* kOfDos[] = {
+    "map_sync",        "sync_fault",        "sync_retry", "sync_retry_extent",
+    "sync_retry_once", "sync_retry_strict", "daxfile"};
 constexpr const char* kOfBystander[] = {"map_sync", "sync_fault", "sync_retry",
                                         "sync_retry_extent"};
 

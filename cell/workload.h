@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -33,6 +34,8 @@ struct Workload {
   bool rewrite = false;     // every page stored to and fsynced beforehand: mapped, write-protected
   bool paced = false;       // one touch per clock tick; only the touch is timed
   bool scattered = false;   // touches do not rise: a sync covers all of them each time
+  bool again = false;       // each page is stored to W times: the axis stores-per-page
+  bool many_files = false;  // each page is of a file of its own
   bool unrelated = false;   // inodes of other files are dirtied before each touch; paced
   Contest contest = Contest::kNone;
   std::span<const char* const> strategies = {};  // by default; empty: the matrix's own
@@ -43,8 +46,11 @@ struct TouchRow {
   const char* id;
   const char* workload;  // the id of the workload that has it
   const char* summary;
-  bool in_process = false;  // by a thread of the faulting process
-  bool whole_fs = false;    // does something to the file system as a whole: in a VM only
+  bool in_process = false;          // by a thread of the faulting process
+  std::optional<State> state = {};  // the only one that it can be done to
+  bool reflink = false;             // needs blocks that files can share
+  bool spare = false;               // has a part of the victim's extent behind the victim's pages
+  bool whole_fs = false;            // does something to the file system as a whole: in a VM only
 };
 
 // The kind that stands in a cell nobody touches.

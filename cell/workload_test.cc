@@ -41,6 +41,8 @@ TEST(Workloads, AreWhatTheirNamesSay) {
   const Row rows[] = {{"first_touch", 1024, "loop", {"default"}},
                       {"random_touch", 1024, "loop", {"scattered"}},
                       {"rewrite", 1024, "loop", {"rewrite"}},
+                      {"store_again", 1024, "loop", {"again"}},
+                      {"many_files", 256, "loop", {"many_files"}},
                       {"paced", 128, "loop", {"paced"}},
                       {"copy_beside", 1024, "loop", {}},
                       {"unrelated", 16, "loop", {"paced", "unrelated"}},
@@ -60,6 +62,8 @@ TEST(Workloads, AreWhatTheirNamesSay) {
     if (workload.by_default) flags.insert("default");
     if (workload.vm_only) flags.insert("vm_only");
     if (workload.rewrite) flags.insert("rewrite");
+    if (workload.many_files) flags.insert("many_files");
+    if (workload.again) flags.insert("again");
     if (workload.paced) flags.insert("paced");
     if (workload.scattered) flags.insert("scattered");
     if (workload.unrelated) flags.insert("unrelated");
@@ -108,7 +112,16 @@ TEST(Touches, AreOfContests) {
 TEST(Touches, AreThese) {
   const auto all = [](const TouchRow&) { return true; };
   EXPECT_EQ(touches_of("dos", all), (Names{"store", "utimens", "pwrite", "append", "truncate",
-                                           "fallocate", "punch", "chmod", "xattr", "others"}));
+                                           "fallocate", "punch", "punch_same", "extend", "convert",
+                                           "reflink", "dedupe", "chmod", "xattr", "others"}));
+  const auto reflink = [](const TouchRow& touch) { return touch.reflink; };
+  EXPECT_EQ(touches_of("dos", reflink), (Names{"reflink", "dedupe"}));
+  const auto spare = [](const TouchRow& touch) { return touch.spare; };
+  EXPECT_EQ(touches_of("dos", spare), Names{"convert"});
+  EXPECT_EQ(find_touch("dos", "extend")->state, State::kWritten);
+  EXPECT_EQ(find_touch("dos", "convert")->state, State::kUnwritten);
+  EXPECT_EQ(find_touch("dos", "dedupe")->state, State::kWritten);
+  EXPECT_FALSE(find_touch("dos", "punch_same")->state);
   EXPECT_EQ(touches_of("bystander", all),
             (Names{"mmap", "anon", "read_fault", "other_file", "freeze", "resize"}));
   const auto in_process = [](const TouchRow& touch) { return touch.in_process; };

@@ -23,8 +23,14 @@ struct Toucher {
   std::string path = {};       // of the victim's file
   int fd = -1;                 // the same, opened by the toucher
   unsigned index = 0;          // among the cell's touchers
-  off_t written = 0;           // kWrittenBytes that are written and synced
-  off_t room = 0;              // room_bytes that are a hole (written where a file can have none)
+  off_t victim = 0;            // the victim's pages, in the order of its stores
+  off_t victim_bytes = 0;
+  // Of a kind that has a spare part: what follows them, in the same state and extent.
+  off_t spare = 0;
+  off_t spare_bytes = 0;
+  const std::atomic<uint64_t>* done = nullptr;  // the victim's stores that have ended
+  off_t written = 0;                            // kWrittenBytes that are written and synced
+  off_t room = 0;  // room_bytes that are a hole (written where a file can have none)
   off_t room_bytes = 0;
   off_t end = 0;  // of the file
   // The kind's own, set by prepare().
@@ -47,10 +53,11 @@ struct TouchCode {
 struct TouchKind {
   const char* id = "";
   bool in_process = false;  // by a thread of the faulting process
+  bool spare = false;       // has a part of the victim's extent
   TouchCode code = {};
 };
 constexpr TouchKind touch_kind(const TouchRow& row, const TouchCode& code) {
-  return {.id = row.id, .in_process = row.in_process, .code = code};
+  return {.id = row.id, .in_process = row.in_process, .spare = row.spare, .code = code};
 }
 
 // A touch that both workloads have: a page more behind the file's end, and again without it.

@@ -32,6 +32,8 @@ namespace {
 constexpr uint64_t kWarmup = 16;  // stores on pages of their own, before the start
 // Pages of the hole that each toucher has for itself.
 constexpr uint64_t kRoomPages = 4096;
+// Pages of the victim's extent behind its own, for a kind of touch that changes that extent.
+constexpr uint64_t kSparePages = 4096;
 // All runs start at the same phase of the clock tick, and no sooner than this after everybody is
 // ready.
 constexpr uint64_t kStartNs = 1'000'000;
@@ -148,26 +150,31 @@ class Pipe {
   std::array<int, 2> fds_{};
 };
 
+// Whether the touchers' room may be a hole.
+bool has_room(const Strategy& strategy) { return !strategy.only_written && !strategy.no_holes; }
+
 // The victim's file: its pages in the cell's state, then the touchers' parts.
 struct Layout {
   uint64_t victim_bytes;
-  uint64_t room_bytes;  // of each toucher
-  uint64_t written;     // where the touchers' parts begin
+  uint64_t spare_bytes;  // in the same state, not mapped
+  uint64_t room_bytes;   // of each toucher
+  uint64_t written;      // where the touchers' parts begin
   uint64_t room;
   uint64_t end;
 
   explicit Layout(const ContestSpec& spec)
       : victim_bytes((kWarmup + spec.stores) * kPageSize),
-        // A file whose block map is to be frozen must be written throughout.
-        room_bytes(spec.strategy->only_written ? kWrittenBytes : kRoomPages * kPageSize),
-        written(victim_bytes),
+        spare_bytes(spec.kind != nullptr && spec.kind->spare ? kSparePages * kPageSize : 0),
+        // A file whose block map is to be frozen has no holes anywhere.
+        room_bytes(has_room(*spec.strategy) ? kRoomPages * kPageSize : kWrittenBytes),
+        written(victim_bytes + spare_bytes),
         room(written + kMaxTouchers * kWrittenBytes),
         end(room + std::max(1U, spec.touchers) * room_bytes) {}
 };
 
-void add_parts(const TestFile& file, const Layout& layout, bool only_written) {
+void add_parts(const TestFile& file, const Layout& layout, bool room) {
   const std::vector<char> page(kPageSize, 'w');
-  const uint64_t until = only_written ? layout.end : layout.room;
+  const uint64_t until = room ? layout.room : layout.end;
   for (uint64_t at = layout.written; at < until; at += kPageSize) {
     if (pwrite(file.fd(), page.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
       fail("pwrite");
@@ -185,8 +192,8 @@ class ContestRun {
         layout_(spec),
         memory_(spec.stores),
         shared_(memory_.get()),
-        file_(path_, layout_.victim_bytes, spec.state, false) {
-    add_parts(file_, layout_, spec.strategy->only_written);
+        file_(path_, layout_.victim_bytes + layout_.spare_bytes, spec.state, false) {
+    add_parts(file_, layout_, has_room(*spec.strategy));
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -276,6 +283,11 @@ Toucher ContestRun::make_toucher(unsigned index) const {
   toucher.fd = open(path_.c_str(), O_RDWR | O_CLOEXEC);
   if (toucher.fd < 0) fail(path_);
   toucher.index = index;
+  toucher.victim = static_cast<off_t>(kWarmup * kPageSize);
+  toucher.victim_bytes = static_cast<off_t>(layout_.victim_bytes) - toucher.victim;
+  toucher.spare = static_cast<off_t>(layout_.victim_bytes);
+  toucher.spare_bytes = static_cast<off_t>(layout_.spare_bytes);
+  toucher.done = &shared_.done;
   toucher.written = static_cast<off_t>(layout_.written) + index * kWrittenBytes;
   toucher.room_bytes = static_cast<off_t>(layout_.room_bytes);
   toucher.room = static_cast<off_t>(layout_.room + index * layout_.room_bytes);

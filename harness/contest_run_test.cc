@@ -47,6 +47,9 @@ class Attacked {
     toucher.directory = folder_.path();
     toucher.path = path();
     toucher.fd = file_.fd();
+    toucher.victim_bytes = kVictimBytes;
+    toucher.spare = 8 * kPageSize;
+    toucher.spare_bytes = 8 * kPageSize;
     toucher.written = kVictimBytes;
     toucher.room = toucher.written + kWrittenBytes;
     toucher.room_bytes = 64 * kPageSize;
@@ -134,6 +137,37 @@ TEST(Dos, TouchesDoWhatTheirNamesSay) {
     EXPECT_EQ(file.after(kind, 0).st_blocks, before.st_blocks - 8);
     EXPECT_EQ(file.after(kind, 1).st_blocks, before.st_blocks);
     EXPECT_EQ(file.at(file.toucher.written), 1U);
+  }
+  {
+    Attacked file;
+    const std::string block(kPageSize, 'v');
+    EXPECT_EQ(pwrite(file.toucher.fd, block.data(), block.size(), 5 * kPage), kPage);
+    const std::atomic<uint64_t> done = 5;
+    file.toucher.done = &done;
+    const auto before = file.stat();
+    EXPECT_EQ(file.after(kind_named(k_dos, "punch_same"), 7).st_blocks, before.st_blocks - 8);
+    EXPECT_EQ(file.at(5 * kPage), 0U);
+    const std::atomic<uint64_t> beyond = 1000;
+    file.toucher.done = &beyond;  // the last page, and none of others
+    EXPECT_EQ(file.after(kind_named(k_dos, "punch_same"), 7).st_blocks, before.st_blocks - 8);
+  }
+  {
+    Attacked file;
+    const auto before = file.stat();
+    const auto after = file.after(kind_named(k_dos, "extend"), 3);
+    EXPECT_EQ(file.at(file.toucher.room + 3 * kPage), 3U);
+    EXPECT_EQ(after.st_size, before.st_size);
+  }
+  {
+    Attacked file;
+    const auto& kind = kind_named(k_dos, "convert");
+    file.toucher.index = 1;
+    file.after(kind, 4);
+    EXPECT_EQ(file.at(13 * kPage), 4U);  // (4 * 4 + 1) % 4: the second odd page from the end
+    file.toucher.index = 0;
+    file.after(kind, 5);  // 20 % 4: the last
+    EXPECT_EQ(file.at(15 * kPage), 5U);
+    EXPECT_EQ(file.at(14 * kPage), 0U);
   }
   {
     Attacked file;

@@ -25,30 +25,13 @@ constexpr uint64_t kBystanderPeriodsUs[] = {20, 50, 100};
 constexpr uint64_t kPhases = 3;  // of each period, as parts of it
 // Runs of a cell in wall time.
 constexpr uint64_t kRepeats = 3;
-constexpr uint64_t kFaultDeadlineNs = 20 * kMs;
-constexpr uint64_t kRunDeadlineNs = 30 * kMs;
 // In the wall domain a run must outlast the host's own pauses, and time is noisy.
-constexpr uint64_t kConcurrentFactor = 32;
+constexpr uint64_t kConcurrentDeadlineMs = 640;
 constexpr uint64_t kConcurrentStores = 8;
 // A fault that syncs nothing is over sooner: as long a time takes more of them.
 constexpr uint64_t kVolatileFactor = 4;
 
 double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
-
-// A run's counters to those of the cell. A fault that never ended has its retries too.
-void add(const fl_kmod_stats& run, fl_kmod_stats& sum) {
-  for (const auto field :
-       {&fl_kmod_stats::attempts, &fl_kmod_stats::faults, &fl_kmod_stats::syncs,
-        &fl_kmod_stats::syncs_dropped, &fl_kmod_stats::retries, &fl_kmod_stats::passed_over,
-        &fl_kmod_stats::not_droppable, &fl_kmod_stats::mmap_locks, &fl_kmod_stats::vma_locks,
-        &fl_kmod_stats::errors}) {
-    sum.*field += run.*field;
-  }
-  sum.max_retries = std::max({sum.max_retries, run.max_retries, run.open_retries});
-  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
-    sum.retries_per_fault[i] += run.retries_per_fault[i];
-  }
-}
 
 ContestMeasurement::Run run_of(const ContestAsked& asked, const ScannedRun& scanned) {
   const ContestFigures& f = scanned.figures;
@@ -171,7 +154,7 @@ ContestMeasurement summarise(const ContestAsked& asked, std::span<const ScannedR
     if (m.refusal == 0) m.refusal = f.refusal;
     m.dax = m.dax && f.dax;
     m.map_sync = m.map_sync && f.map_sync;
-    add(f.module, module);
+    add_stats(f.module, module);
   }
   std::sort(times.begin(), times.end());
   const auto time_at = [&](double q) {
@@ -213,8 +196,10 @@ ContestSpec spec_of(const Cell& cell, const RunContext& context, const StrategyM
   spec.module = module;
   spec.every = cell.writes_per_sync == kNoK ? kEveryAll : cell.writes_per_sync.k;
   spec.stores = cell.touches * (concurrent ? kConcurrentStores : 1);
-  spec.fault_deadline_ns = kFaultDeadlineNs * (concurrent ? kConcurrentFactor : 1);
-  spec.run_deadline_ns = kRunDeadlineNs * (concurrent ? kConcurrentFactor : 1);
+  const uint64_t deadline_ms =
+      concurrent ? std::max(cell.fault_deadline_ms, kConcurrentDeadlineMs) : cell.fault_deadline_ms;
+  spec.fault_deadline_ns = deadline_ms * kMs;
+  spec.run_deadline_ns = spec.fault_deadline_ns * 3 / 2;
   spec.ns_per_tick = unit_per_tick;
   spec.kind = kind;
   spec.touchers = cell.attackers;

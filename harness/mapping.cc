@@ -148,6 +148,54 @@ bool forbid_huge_pages(char* at, uint64_t bytes) {
   return madvise(at, bytes, MADV_NOHUGEPAGE) == 0 || errno == EINVAL;
 }
 
+ManyFiles::ManyFiles(const std::string& directory, uint64_t count, State state, bool mapped,
+                     bool map_sync)
+    : folder_(directory + "/many") {
+  // Each stays open: it is synced, and asks for its strategy.
+  const rlim_t wanted = count + 64;
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < wanted) {
+    files = {wanted, std::max(files.rlim_max, wanted)};
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0) fail(fmt::format("{} open files", count));
+  }
+  if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) fail(folder_);
+  for (uint64_t i = 0; i < count; ++i) {
+    files_.push_back(
+        std::make_unique<TestFile>(fmt::format("{}/{}", folder_, i), kPageSize, state, false));
+    fds_.push_back(files_.back()->fd());
+  }
+  if (!mapped) return;
+  void* base = mmap(nullptr, count * kPageSize, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) fail("mmap of address space");
+  base_ = static_cast<char*>(base);
+  const int flags = (map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED;
+  for (uint64_t i = 0; i < count; ++i) {
+    if (mmap(base_ + i * kPageSize, kPageSize, PROT_READ | PROT_WRITE, flags, fds_[i], 0) ==
+        MAP_FAILED) {
+      const int error = errno;
+      munmap(base_, count * kPageSize);
+      throw mmap_failure(map_sync, error, files_[i]->is_dax());
+    }
+  }
+}
+
+ManyFiles::~ManyFiles() {
+  if (base_ != nullptr) munmap(base_, fds_.size() * kPageSize);
+  files_.clear();
+  rmdir(folder_.c_str());
+}
+
+std::vector<int64_t> ManyFiles::mtimes() const {
+  std::vector<int64_t> times;
+  for (const int fd : fds_) {
+    struct stat st {};
+    if (fstat(fd, &st) != 0) fail("fstat");
+    times.push_back(st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec);
+  }
+  return times;
+}
+
 Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order) : bytes_(bytes) {
   // File offset and address must agree modulo 2 MiB for a huge entry (fs/dax.c,
   // dax_iomap_pmd_fault, "pg_colour").
@@ -173,9 +221,9 @@ Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order orde
 
 Mapping::~Mapping() { munmap(reserved_, bytes_ + kHugeSize); }
 
-bool Mapping::is_map_sync() const {
+bool is_map_sync_at(const char* base) {
   std::ifstream smaps("/proc/self/smaps");
-  const std::string wanted = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(base_));
+  const std::string wanted = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(base));
   bool here = false;
   for (std::string line; std::getline(smaps, line);) {
     const size_t dash = line.find('-');

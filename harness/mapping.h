@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "cell/cell.h"
 #include "cell/failure.h"
@@ -46,6 +48,31 @@ bool kernel_has_huge_pages();
 // refuses, and needs not be told.
 bool forbid_huge_pages(char* at, uint64_t bytes);
 
+// Whether the mapping that begins at `base` has `sf` among VmFlags in /proc/self/smaps
+// (fs/proc/task_mmu.c, since v4.15).
+bool is_map_sync_at(const char* base);
+
+// Many open files of one page each, all in `state`, synced; their pages mapped one after the other.
+class ManyFiles {
+ public:
+  // mapped: not for a strategy that writes by calls. Throws as TestFile and Mapping do.
+  ManyFiles(const std::string& directory, uint64_t count, State state, bool mapped, bool map_sync);
+  ~ManyFiles();
+  ManyFiles(const ManyFiles&) = delete;
+  ManyFiles& operator=(const ManyFiles&) = delete;
+
+  [[nodiscard]] char* base() const { return base_; }  // nullptr: not mapped
+  [[nodiscard]] const std::vector<int>& fds() const { return fds_; }
+  // Of all files, in ns.
+  [[nodiscard]] std::vector<int64_t> mtimes() const;
+
+ private:
+  std::string folder_;
+  std::vector<std::unique_ptr<TestFile>> files_;
+  std::vector<int> fds_;
+  char* base_ = nullptr;
+};
+
 // A shared mapping of the whole file, aligned so that a huge entry is possible.
 class Mapping {
  public:
@@ -56,8 +83,7 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
 
   [[nodiscard]] char* base() const { return base_; }
-  // `sf` among VmFlags in /proc/self/smaps (fs/proc/task_mmu.c, since v4.15).
-  [[nodiscard]] bool is_map_sync() const;
+  [[nodiscard]] bool is_map_sync() const { return is_map_sync_at(base_); }
   // What the kernel mapped at the pages touched, by reading every 4 KiB page around each: a huge
   // entry takes no more faults. Touches are `stride` bytes apart from `from` to `to`.
   [[nodiscard]] const char* mapped_order(uint64_t from, uint64_t to, uint64_t stride) const;

@@ -88,9 +88,10 @@ Totals run_lanes(const Cell& cell, const WorkloadCode& workload,
   Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);
   if (!collector.error.empty()) throw Failure(ExitCode::kRegression, collector.error);
-  if (collector.iterations != static_cast<int64_t>(cell.touches)) {
+  const uint64_t touches = cell.touches * cell.stores();
+  if (collector.iterations != static_cast<int64_t>(touches)) {
     throw Failure(ExitCode::kRegression, fmt::format("Google Benchmark ran {} iterations, not {}",
-                                                     collector.iterations, cell.touches));
+                                                     collector.iterations, touches));
   }
   Totals totals;
   for (const Lane::Counts& lane : counts) totals.add(lane);
@@ -98,9 +99,9 @@ Totals run_lanes(const Cell& cell, const WorkloadCode& workload,
 }
 
 // What of the loop is counted with the touches, over memory that takes no fault and with no call to
-// sync: ticks per touch.
+// sync: ticks per page.
 double loop_cost(const WorkloadCode& workload, LaneSpec spec) {
-  const uint64_t span = spec.touches * kPageSize;
+  const uint64_t span = spec.pages * kPageSize;
   const std::unique_ptr<char[]> memory(new char[span + kPageSize]);
   std::memset(memory.get(), 1, span + kPageSize);
   spec.base = memory.get();
@@ -116,7 +117,7 @@ double loop_cost(const WorkloadCode& workload, LaneSpec spec) {
     const Lane::Counts& counts = lane.counts();
     least = std::min(least, counts.end - counts.begin - counts.sync_ticks);
   }
-  return static_cast<double>(least) / static_cast<double>(spec.touches);
+  return static_cast<double>(least) / static_cast<double>(spec.pages);
 }
 
 // The cell's set of probes, attached for as long as this lives. nullptr for a cell without.
@@ -170,7 +171,9 @@ dev_t device_of(const TestFile& file) {
 
 // The counts that must agree.
 CellCounts counts_of(const Cell& cell, const RunContext& context, const LoopFigures& loop) {
-  CellCounts counts{.touches = cell.touches,
+  // Once around the pages, all but the last K stores are synced, and their pages write-protected.
+  const bool again = loop.app_syncs > 0 && cell.writes_per_sync.k <= cell.touches / cell.threads;
+  CellCounts counts{.touches = cell.touches * (again ? cell.stores() : 1),
                     .mapped = context.strategy.mapped,
                     .protects = cell.threads > 1 && loop.app_syncs > 0,
                     .faults = loop.faults,
@@ -220,7 +223,7 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   ProcessBeside beside(context);
 
   ProbeSet* const set = context.probes.set_for(
-      {.probes = cell.probes, .module = prepared.module() != nullptr, .sampling = cell.samples});
+      {.probes = cell.probes, .module = prepared.has_module(), .sampling = cell.samples});
   const dev_t device = device_of(prepared.file());
   AttachedProbes probes(set, device);
   if (prepared.warmup() > 0) {
@@ -229,9 +232,9 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   }
   probes.begin(cell.samples);
   const JournalCounters journal_before = read_journal_counters(context.fs, device);
-  const StrategyModule* const module = prepared.module();
-  const int fd = prepared.file().fd();
-  if (module != nullptr) module->reset(fd);
+  prepared.reset_module();
+  std::vector<int64_t> mtimes;
+  if (prepared.many() != nullptr) mtimes = prepared.many()->mtimes();
 
   std::optional<InterruptionCounts> interrupts;
   // Elsewhere the machine's counters are of others too.
@@ -246,7 +249,12 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   if (interrupts) interrupts = read_interruption_counts().since(*interrupts);
   LoopFigures& loop = measurement.loop.emplace();
   loop.interrupts = interrupts;
-  if (module != nullptr) loop.module = module->stats(fd);
+  loop.module = prepared.module_stats();
+  if (prepared.many() != nullptr) {
+    const std::vector<int64_t> now = prepared.many()->mtimes();
+    loop.mtime_changes = 0;
+    for (size_t i = 0; i < now.size(); ++i) *loop.mtime_changes += now[i] != mtimes[i] ? 1 : 0;
+  }
   if (!beside.stop()) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("the process beside {} ended by itself", cell.workload));

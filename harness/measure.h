@@ -41,7 +41,7 @@ struct LoopFigures {
   uint64_t pages = 0;
   uint64_t faults = 0;  // that the kernel accounted to the measured threads
   uint64_t app_syncs = 0;
-  std::optional<uint64_t> mtime_changes = {};  // of a paced workload
+  std::optional<uint64_t> mtime_changes = {};  // of a paced workload, and of many files
   std::optional<LineFlush> line_flush = {};    // empty: the strategy writes no lines back
   std::string mapped_order = {};               // `pte`, `pmd` or `none`
   std::optional<fl_kmod_stats> module = {};

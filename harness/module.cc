@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -22,7 +23,10 @@ static_assert(static_cast<int>(ModuleRule::kSyncFault) == FL_KMOD_SYNC_FAULT);
 static_assert(static_cast<int>(ModuleRule::kSyncRetry) == FL_KMOD_SYNC_RETRY);
 static_assert(static_cast<int>(ModuleRule::kSyncRetryExtent) == FL_KMOD_SYNC_RETRY_EXTENT);
 static_assert(static_cast<int>(ModuleRule::kDaxfile) == FL_KMOD_DAXFILE);
+static_assert(static_cast<int>(ModuleRule::kSyncRetryOnce) == FL_KMOD_SYNC_RETRY_ONCE);
+static_assert(static_cast<int>(ModuleRule::kSyncRetryStrict) == FL_KMOD_SYNC_RETRY_STRICT);
 static_assert(kModuleDatasync == FL_KMOD_DATASYNC);
+static_assert(kModuleNoCmtime == FL_KMOD_NOCMTIME);
 
 constexpr char kDevicePath[] = "/dev/" FAULTLINE_DEVICE;
 
@@ -46,6 +50,20 @@ const char* meaning(int error) {
 }
 
 }  // namespace
+
+void add_stats(const fl_kmod_stats& one, fl_kmod_stats& sum) {
+  for (const auto field :
+       {&fl_kmod_stats::attempts, &fl_kmod_stats::faults, &fl_kmod_stats::syncs,
+        &fl_kmod_stats::syncs_dropped, &fl_kmod_stats::retries, &fl_kmod_stats::passed_over,
+        &fl_kmod_stats::not_droppable, &fl_kmod_stats::mmap_locks, &fl_kmod_stats::vma_locks,
+        &fl_kmod_stats::errors, &fl_kmod_stats::retry_ns, &fl_kmod_stats::retries_timed}) {
+    sum.*field += one.*field;
+  }
+  sum.max_retries = std::max({sum.max_retries, one.max_retries, one.open_retries});
+  for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {
+    sum.retries_per_fault[i] += one.retries_per_fault[i];
+  }
+}
 
 StrategyModule::StrategyModule() {
   if (access(kDevicePath, F_OK) != 0) {

@@ -29,4 +29,8 @@ class StrategyModule {
   int device_ = -1;
 };
 
+// Adds the counters of one file, or of one run, to those of several. A fault that never ended has
+// its retries too.
+void add_stats(const fl_kmod_stats& one, fl_kmod_stats& sum);
+
 }  // namespace faultline

@@ -37,8 +37,12 @@ PreparedCell::PreparedCell(const Cell& cell, const RunContext& context)
       warmup_(context.warmup.value_or(cell.order == Order::kPmd ? kWarmupPmd : kWarmupPte) +
               more_warmup(cell)),
       bytes_((warmup_ + cell.touches) * stride_),
-      file_(context.directory + "/cell", bytes_, cell.state, cell.order == Order::kPmd) {
-  if (context.strategy.mapped) {
+      file_(context.directory + "/cell", context.workload.many_files ? stride_ : bytes_, cell.state,
+            cell.order == Order::kPmd) {
+  if (context.workload.many_files) {
+    many_ = std::make_unique<ManyFiles>(context.directory, warmup_ + cell.touches, cell.state,
+                                        context.strategy.mapped, context.strategy.map_sync);
+  } else if (context.strategy.mapped) {
     mapping_ = std::make_unique<Mapping>(file_, bytes_, context.strategy.map_sync, cell.order);
   }
 }
@@ -47,14 +51,14 @@ void PreparedCell::get_ready() {
   // Loaded by the cell that needs it; the file keeps the strategy until it is closed.
   if (context_.strategy.needs_module()) {
     module_ = std::make_unique<StrategyModule>();
-    module_->set(file_.fd(), context_.strategy);
+    for (const int fd : fds()) module_->set(fd, context_.strategy);
   }
   if (cell_.dirty_inodes > 0) {
     unrelated_ = std::make_unique<Unrelated>(context_.directory, cell_.dirty_inodes);
   }
   const uint64_t per_thread = cell_.touches / cell_.threads;
   for (unsigned i = 0; i < cell_.threads; ++i) {
-    lanes_.push_back(lane_of(warmup_ + i * per_thread, per_thread));
+    lanes_.push_back(lane_of(warmup_ + i * per_thread, per_thread, cell_.stores()));
   }
   // The warm-up dirties none of them.
   for (LaneSpec& lane : lanes_) lane.unrelated = unrelated_.get();
@@ -65,13 +69,19 @@ void PreparedCell::get_ready() {
   settle(tick_phase_ns(cell_, clock_tick_ns()));
 }
 
-LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count) const {
+LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count, uint64_t stores) const {
   LaneSpec lane;
-  lane.base = mapping_ ? mapping_->base() + first * stride_ : nullptr;
+  if (many_) {
+    lane.base = many_->base() == nullptr ? nullptr : many_->base() + first * stride_;
+    lane.fds = many_->fds().data() + first;
+  } else {
+    lane.base = mapping_ ? mapping_->base() + first * stride_ : nullptr;
+  }
   lane.fd = file_.fd();
   lane.offset = static_cast<off_t>(first * stride_);
   lane.stride = stride_;
-  lane.touches = count;
+  lane.touches = count * stores;
+  lane.pages = count;
   lane.every = cell_.writes_per_sync == kNoK ? kEveryAll : cell_.writes_per_sync.k;
   lane.persist = context_.strategy.persist;
   lane.flush = best_line_flush();
@@ -89,7 +99,29 @@ void PreparedCell::store_to_every_page() {
   }
 }
 
+std::vector<int> PreparedCell::fds() const {
+  return many_ ? many_->fds() : std::vector<int>{file_.fd()};
+}
+
+bool PreparedCell::is_map_sync() const {
+  if (many_ && many_->base() != nullptr) return is_map_sync_at(many_->base());
+  return mapping_ && mapping_->is_map_sync();
+}
+
+void PreparedCell::reset_module() const {
+  if (!module_) return;
+  for (const int fd : fds()) module_->reset(fd);
+}
+
+std::optional<fl_kmod_stats> PreparedCell::module_stats() const {
+  if (!module_) return std::nullopt;
+  fl_kmod_stats sum{};
+  for (const int fd : fds()) add_stats(module_->stats(fd), sum);
+  return sum;
+}
+
 const char* PreparedCell::mapped_order() const {
+  if (many_ && many_->base() != nullptr) return "pte";
   return mapping_ ? mapping_->mapped_order(warmup_ * stride_, bytes_, stride_) : "none";
 }
 

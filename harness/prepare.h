@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cell/cell.h"
@@ -25,36 +26,42 @@ class PreparedCell {
   PreparedCell(const Cell& cell, const RunContext& context);
 
   [[nodiscard]] const TestFile& file() const { return file_; }
-  [[nodiscard]] bool is_map_sync() const { return mapping_ && mapping_->is_map_sync(); }
+  [[nodiscard]] bool is_map_sync() const;
 
   // All the rest: loads the module and sets the strategy, makes the unrelated files and the lanes,
   // stores to every page if the workload wants them mapped, and waits until the kernel's deferred
   // work is done. Throws Failure.
   void get_ready();
 
-  // nullptr for a strategy of a stock kernel.
-  [[nodiscard]] const StrategyModule* module() const { return module_.get(); }
+  // Of the files that have a strategy of the module: zeroes its counters, and reads their sum.
+  [[nodiscard]] bool has_module() const { return module_ != nullptr; }
+  void reset_module() const;
+  [[nodiscard]] std::optional<fl_kmod_stats> module_stats() const;
+  // nullptr where all pages are of one file.
+  [[nodiscard]] const ManyFiles* many() const { return many_.get(); }
   // The lanes to measure, one per thread.
   [[nodiscard]] const std::vector<LaneSpec>& lanes() const { return lanes_; }
   // Touches that come before them, on pages of their own; and their lane.
   [[nodiscard]] uint64_t warmup() const { return warmup_; }
-  [[nodiscard]] LaneSpec warmup_lane() const { return lane_of(0, warmup_); }
+  [[nodiscard]] LaneSpec warmup_lane() const { return lane_of(0, warmup_, 1); }
   // `pte` or `pmd`: what the kernel mapped under the measured touches, by smaps; `none` without a
   // mapping.
   [[nodiscard]] const char* mapped_order() const;
 
  private:
-  // `count` touches from the file's touch `first` on.
-  [[nodiscard]] LaneSpec lane_of(uint64_t first, uint64_t count) const;
+  // `count` pages from the file's page `first` on, each touched so many times.
+  [[nodiscard]] LaneSpec lane_of(uint64_t first, uint64_t count, uint64_t stores) const;
   void store_to_every_page();
+  [[nodiscard]] std::vector<int> fds() const;
 
   const Cell& cell_;
   const RunContext& context_;
   uint64_t stride_;  // bytes from one touch to the next
   uint64_t warmup_;
   uint64_t bytes_;
-  TestFile file_;
+  TestFile file_;  // of many files: one more, which nobody touches
   std::unique_ptr<Mapping> mapping_;
+  std::unique_ptr<ManyFiles> many_;
   std::unique_ptr<StrategyModule> module_;
   std::unique_ptr<Unrelated> unrelated_;
   std::vector<LaneSpec> lanes_;

@@ -215,6 +215,12 @@ void put_module(const fl_kmod_stats& stats, Row& row) {
   row.module = module_figures(stats);
   row.retries_p50 = retries_p50(stats);
   row.retries_max = stats.max_retries;
+  // The module's clock is the guest's: in virtual time a ns is an instruction.
+  row.retry_time.emplace();
+  if (stats.retries_timed != 0) {
+    *row.retry_time =
+        static_cast<double>(stats.retry_ns) / static_cast<double>(stats.retries_timed);
+  }
 }
 
 // What a set of probes that sees faults saw.

@@ -172,6 +172,8 @@ TEST(Row, OfAContest) {
   module.syncs = 3;
   module.syncs_dropped = 4;
   module.max_retries = 200;
+  module.retry_ns = 1000;
+  module.retries_timed = 4;
   contest.module = module;
   Row filled = empty_row({}, "failed", "");
   put_contest(contest, filled);
@@ -190,6 +192,7 @@ TEST(Row, OfAContest) {
   EXPECT_TRUE(row["scan"][0]["kernel_faults"].is_null());
   EXPECT_EQ(row["scan"][1]["kernel_faults"], 61);
   EXPECT_EQ(row["retries_max"], 200);
+  EXPECT_EQ(row["retry_time"], 250);
   EXPECT_EQ(row["syncs"], 7);
   contest.runs.at(1).at = {};
   contest.complaint = "why";

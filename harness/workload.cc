@@ -78,7 +78,9 @@ Lane::Lane(const LaneSpec& spec, benchmark::State* state)
       section_(spec.paced || spec.base == nullptr || spec.persist == Persist::kFlushLines
                    ? 1
                    : std::min(spec.every, spec.touches)),
-      state_(state) {}
+      state_(state) {
+  if (spec_.pages == 0) spec_.pages = spec_.touches;
+}
 
 Stretch Lane::between() {
   if (spec_.base == nullptr) call_write();
@@ -213,7 +215,8 @@ Unrelated::~Unrelated() {
 void Lane::call_write() {
   const uint64_t start = read_ticks();
   const auto at = static_cast<off_t>(spec_.offset + static_cast<off_t>(value_ * spec_.stride));
-  const ssize_t done = pwrite(spec_.fd, &value_, sizeof value_, at);
+  const ssize_t done = spec_.fds != nullptr ? pwrite(spec_.fds[value_], &value_, sizeof value_, 0)
+                                            : pwrite(spec_.fd, &value_, sizeof value_, at);
   // A write that is cut short sets no errno.
   if (done != sizeof value_ && counts_.error == 0) counts_.error = done < 0 ? errno : EIO;
   counts_.sync_ticks -= read_ticks() - start;
@@ -221,12 +224,24 @@ void Lane::call_write() {
 
 void Lane::call_sync() {
   if (last_ - synced_ < spec_.every && last_ != spec_.touches) return;
-  const uint64_t from = spec_.scattered ? 0 : synced_;
-  const uint64_t to = spec_.scattered ? spec_.touches : last_;
+  const uint64_t first = synced_ % spec_.pages;
+  const uint64_t count = last_ - synced_;
+  // Around the end, the pages are no one range.
+  const bool all = spec_.scattered || first + count > spec_.pages;
+  const uint64_t from = all ? 0 : first;
+  const uint64_t to = all ? spec_.pages : first + count;
   char* const start = spec_.base == nullptr ? nullptr : spec_.base + from * spec_.stride;
-  const int error = sync_pages(spec_.persist, spec_.fd, start, (to - from) * spec_.stride);
-  if (error != 0 && counts_.error == 0) counts_.error = error;
-  ++counts_.app_syncs;
+  const auto sync = [&](int fd) {
+    const int error = sync_pages(spec_.persist, fd, start, (to - from) * spec_.stride);
+    if (error != 0 && counts_.error == 0) counts_.error = error;
+    ++counts_.app_syncs;
+  };
+  // msync() finds the files by itself.
+  if (spec_.fds != nullptr && spec_.persist != Persist::kMsync) {
+    for (uint64_t page = from; page < to; ++page) sync(spec_.fds[page]);
+  } else {
+    sync(spec_.fd);
+  }
   synced_ = last_;
 }
 

@@ -58,9 +58,11 @@ class Unrelated {
 struct LaneSpec {
   char* base = nullptr;  // of the lane's first page; nullptr: by pwrite
   int fd = -1;
-  off_t offset = 0;     // of the lane's first page in the file, bytes
-  uint64_t stride = 0;  // bytes from one touch to the next
+  const int* fds = nullptr;  // of each page, where each is of a file of its own
+  off_t offset = 0;          // of the lane's first page in the file, bytes
+  uint64_t stride = 0;       // bytes from one touch to the next
   uint64_t touches = 0;
+  uint64_t pages = 0;  // that the touches go around; 0: as many as touches
   uint64_t every = 0;  // touches per sync
   Persist persist = Persist::kNothing;
   LineFlush flush = LineFlush::kClflush;
@@ -86,6 +88,7 @@ class Lane {
   // Ends the stretch before, syncs if K touches are done, and opens the next stretch.
   Stretch next();
   [[nodiscard]] uint64_t touches() const { return spec_.touches; }
+  [[nodiscard]] uint64_t pages() const { return spec_.pages; }
 
   // Stores 8 bytes at page `index` of the lane; a lane by pwrite writes them in next(), which
   // counts as the touch.

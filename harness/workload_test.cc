@@ -11,12 +11,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "harness/mapping.h"
 #include "harness/testing.h"
 
 namespace {
@@ -219,6 +221,64 @@ TEST(Lane, SyncsWhatItTouchedAndWhenItTouchedIt) {
   ASSERT_EQ(calls.size(), 2U);
   EXPECT_STREQ(calls[1].name, "fsync");
   EXPECT_EQ(calls[1].fd, memory.fd());
+}
+
+TEST(Lane, GoesAroundItsPages) {
+  const Memory memory(11);
+  LaneSpec spec = {.base = memory.base(),
+                   .fd = memory.fd(),
+                   .stride = kPageSize,
+                   .touches = 20,
+                   .pages = 10,
+                   .every = 4,
+                   .persist = Persist::kMsync};
+  EXPECT_EQ(Lane(spec, nullptr).pages(), 10U);
+  calls.clear();
+  recording = true;
+  Lane lane(spec, nullptr);
+  code_of(*find_workload("store_again")).run(lane);
+  recording = false;
+  EXPECT_EQ(lane.counts().app_syncs, 5U);
+  // 0 to 3, 4 to 7, 8 to 1: all of them; 2 to 5, 6 to 9.
+  const std::pair<uint64_t, uint64_t> expected[] = {{0, 4}, {4, 4}, {0, 10}, {2, 4}, {6, 4}};
+  ASSERT_EQ(calls.size(), std::size(expected));
+  for (size_t i = 0; i < calls.size(); ++i) {
+    EXPECT_EQ(calls[i].from, memory.base() + expected[i].first * kPageSize) << i;
+    EXPECT_EQ(calls[i].length, expected[i].second * kPageSize) << i;
+  }
+  for (uint64_t page = 0; page < 10; ++page) EXPECT_EQ(memory.at(page * kPageSize), page);
+  EXPECT_EQ(memory.at(10 * kPageSize), kUntouched);
+  spec.pages = 0;
+  EXPECT_EQ(Lane(spec, nullptr).pages(), 20U);
+}
+
+TEST(Lane, SyncsEachFileOfMany) {
+  const TempFolder folder;
+  const ManyFiles files(folder.path(), 5, State::kHole, true, false);
+  const std::vector<int64_t> before = files.mtimes();
+  ASSERT_EQ(before.size(), 5U);
+  LaneSpec spec = {.base = files.base(),
+                   .fds = files.fds().data(),
+                   .stride = kPageSize,
+                   .touches = 5,
+                   .every = 2,
+                   .persist = Persist::kFsync};
+  EXPECT_EQ(drive(spec).counts.app_syncs, 5U);
+  ASSERT_EQ(calls.size(), 5U);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    EXPECT_EQ(calls[i].fd, files.fds()[i]);
+    EXPECT_EQ(calls[i].touched, std::min<size_t>(i / 2 * 2 + 2, 5));
+    uint64_t stored = UINT64_MAX;
+    EXPECT_EQ(pread(files.fds()[i], &stored, sizeof stored, 0), 8);
+    EXPECT_EQ(stored, i);
+  }
+  spec.persist = Persist::kMsync;
+  EXPECT_EQ(drive(spec).counts.app_syncs, 3U);
+  spec.base = nullptr;
+  spec.persist = Persist::kFdatasync;
+  EXPECT_EQ(drive(spec).counts.app_syncs, 5U);
+  EXPECT_EQ(calls.back().fd, files.fds()[4]);
+  EXPECT_FALSE(is_map_sync_at(files.base()));
 }
 
 TEST(Lane, StoresAtItsStride) {

@@ -58,6 +58,25 @@ static inline bool fl_entry_lasts(void)
 	return LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0);
 }
 
+/* i_ctime is behind inode_get_ctime() since v6.6, i_mtime behind inode_get_mtime() since v6.7. */
+static inline struct timespec64 fl_ctime(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	return inode_get_ctime(inode);
+#else
+	return inode->i_ctime;
+#endif
+}
+
+static inline struct timespec64 fl_mtime(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	return inode_get_mtime(inode);
+#else
+	return inode->i_mtime;
+#endif
+}
+
 /* Whose ids a setattr is in: user_namespace since v5.12, mnt_idmap since v6.3. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 #define FL_IDMAP_PARAMETER struct mnt_idmap *idmap,

@@ -17,6 +17,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hashtable.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -26,6 +27,9 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
+#include <linux/stat.h>
+#include <linux/time64.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 
@@ -35,6 +39,15 @@
 /* fs/dax.c: a DAX entry is a value, DAX_SHIFT bits of flags below the pfn (v4.20 to v7.3). */
 #define FL_DAX_SHIFT 4
 #define FL_DAX_NO_BLOCK 0xc /* DAX_ZERO_PAGE | DAX_EMPTY */
+
+/* SYNC_RETRY_STRICT: the metadata whose changes the file system does not tell of. */
+struct fl_metadata {
+	struct timespec64 mtime;
+	struct timespec64 ctime;
+	loff_t size;
+	umode_t mode;
+	unsigned int links;
+};
 
 /* What an open file with a strategy has; found by the file, goes with its last reference. */
 struct fl_file {
@@ -48,6 +61,9 @@ struct fl_file {
 	struct list_head entered;
 	struct list_head retried;
 	struct fl_kmod_stats stats;
+	/* SYNC_RETRY_STRICT: what was there when the last sync of a fault began. */
+	struct fl_metadata synced;
+	bool has_synced;
 	/* SYNC_RETRY_EXTENT: the pfn with which a page was last durable; its own lock. */
 	struct xarray durable;
 };
@@ -59,6 +75,7 @@ struct fl_attempt {
 	const struct vm_fault *vmf;
 	unsigned long pfn; /* of the page touched, when the file system asked for a sync */
 	bool failed;	   /* the sync of an attempt before this one failed */
+	bool again;	   /* there was an attempt before this one */
 	bool syncing;	   /* our own vfs_fsync_range() is under way */
 	bool synced;
 	bool retry;
@@ -71,6 +88,7 @@ struct fl_retried {
 	u64 task_start;
 	unsigned long address;
 	u64 retries;
+	u64 since; /* the last attempt gave its lock up, ns */
 	bool failed;
 };
 
@@ -86,7 +104,7 @@ static DEFINE_MUTEX(fl_set_mutex); /* the list, and who has which strategy */
 static LIST_HEAD(fl_tables);
 
 static DEFINE_SPINLOCK(fl_files_lock);
-static DEFINE_HASHTABLE(fl_files, 6);
+static DEFINE_HASHTABLE(fl_files, 10);
 
 /* Calls of fl_setattr(), which no reference to the module covers. */
 DEFINE_STATIC_SRCU(fl_setattr_srcu);
@@ -160,6 +178,13 @@ static bool fl_is_durable(struct fl_file *f, pgoff_t pgoff, unsigned long pfn)
 }
 
 /* f->lock is held. */
+static void fl_time_retry(struct fl_file *f, const struct fl_retried *r, u64 now)
+{
+	f->stats.retry_ns += now - r->since;
+	f->stats.retries_timed++;
+}
+
+/* f->lock is held. */
 static struct fl_retried *fl_retried_of(struct fl_file *f, unsigned long address)
 {
 	struct fl_retried *r;
@@ -194,14 +219,85 @@ static void fl_count(struct fl_file *f, __u64 *counter)
 	spin_unlock(&f->lock);
 }
 
+static struct fl_metadata fl_metadata_of(struct inode *inode)
+{
+	return (struct fl_metadata){.mtime = fl_mtime(inode),
+				    .ctime = fl_ctime(inode),
+				    .size = i_size_read(inode),
+				    .mode = READ_ONCE(inode->i_mode),
+				    .links = READ_ONCE(inode->i_nlink)};
+}
+
+/* SYNC_RETRY_STRICT: whether a sync is due though the file system may not say so. */
+static bool fl_is_stale(struct fl_file *f, struct inode *inode)
+{
+	struct fl_metadata now;
+	bool stale;
+
+	if (f->strategy != FL_KMOD_SYNC_RETRY_STRICT)
+		return false;
+	now = fl_metadata_of(inode);
+	spin_lock(&f->lock);
+	stale = !f->has_synced || !timespec64_equal(&now.mtime, &f->synced.mtime) ||
+		!timespec64_equal(&now.ctime, &f->synced.ctime) || now.size != f->synced.size ||
+		now.mode != f->synced.mode || now.links != f->synced.links;
+	spin_unlock(&f->lock);
+	return stale;
+}
+
+/*
+ * Moves mtime as the file system's handler is about to, so that the look at the metadata comes
+ * after it. The caller holds what that handler is called with.
+ */
+static void fl_move_mtime(struct file *file)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+
+	sb_start_pagefault(sb);
+	file_update_time(file);
+	sb_end_pagefault(sb);
+}
+
+/* fsync's rule or fdatasync's, for a sync of the strategy's own. */
+static int fl_datasync(const struct fl_file *f)
+{
+	switch (f->strategy) {
+	case FL_KMOD_SYNC_FAULT:
+		return !!(f->flags & FL_KMOD_DATASYNC);
+	case FL_KMOD_SYNC_RETRY_STRICT:
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* A sync by the strategy's rule. */
+static int fl_sync(struct fl_file *f, struct file *file, loff_t start, loff_t end)
+{
+	const bool strict = f->strategy == FL_KMOD_SYNC_RETRY_STRICT;
+	struct fl_metadata before = {};
+	int error;
+
+	if (strict)
+		before = fl_metadata_of(file_inode(file));
+	error = vfs_fsync_range(file, start, end, fl_datasync(f));
+	if (!error && strict) {
+		spin_lock(&f->lock);
+		f->synced = before;
+		f->has_synced = true;
+		spin_unlock(&f->lock);
+	}
+	return error;
+}
+
 /* A sync on the fault's behalf, its lock held. */
 static int fl_sync_locked(struct fl_file *f, struct fl_attempt *a, struct file *file, loff_t start,
-			  loff_t end, int datasync)
+			  loff_t end)
 {
 	int error;
 
 	a->syncing = true;
-	error = vfs_fsync_range(file, start, end, datasync);
+	error = fl_sync(f, file, start, end);
 	a->syncing = false;
 	a->synced = true;
 	spin_lock(&f->lock);
@@ -225,7 +321,7 @@ static int fl_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 
 	switch (f->strategy) {
 	case FL_KMOD_SYNC_FAULT:
-		return fl_sync_locked(f, a, file, start, end, !!(f->flags & FL_KMOD_DATASYNC));
+		return fl_sync_locked(f, a, file, start, end);
 	case FL_KMOD_SYNC_RETRY_EXTENT:
 		a->pfn = fl_pfn_of(a->vmf);
 		if (fl_is_durable(f, a->vmf->pgoff, a->pfn)) {
@@ -234,18 +330,28 @@ static int fl_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 		}
 		fallthrough;
 	case FL_KMOD_SYNC_RETRY:
+	case FL_KMOD_SYNC_RETRY_STRICT:
 		if (fl_may_drop_lock(a->vmf) && !a->failed) {
 			a->retry = true;
 			return -EAGAIN;
 		}
 		/* Here an error can be told: it ends in SIGBUS, not in another attempt. */
 		fl_count(f, &f->stats.not_droppable);
-		error = fl_sync_locked(f, a, file, start, end, datasync);
+		error = fl_sync_locked(f, a, file, start, end);
 		if (!error && a->pfn && f->strategy == FL_KMOD_SYNC_RETRY_EXTENT)
 			xa_store(&f->durable, a->vmf->pgoff, xa_mk_value(a->pfn), GFP_NOFS);
 		return error;
+	case FL_KMOD_SYNC_RETRY_ONCE:
+		if (a->again)
+			return fl_sync_locked(f, a, file, start, end);
+		if (fl_may_drop_lock(a->vmf)) {
+			a->retry = true;
+			return -EAGAIN;
+		}
+		fl_count(f, &f->stats.not_droppable);
+		return fl_sync_locked(f, a, file, start, end);
 	default:
-		return fl_sync_locked(f, a, file, start, end, datasync);
+		return fl_sync_locked(f, a, file, start, end);
 	}
 }
 
@@ -257,6 +363,7 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 	const pgoff_t pgoff = vmf->pgoff;
 	const loff_t start = (loff_t)pgoff << PAGE_SHIFT;
 	const bool vma_lock = fl_holds_vma_lock(vmf);
+	const u64 now = ktime_get_ns();
 	struct fl_retried *r, *fresh;
 	int error;
 
@@ -266,7 +373,7 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 		mmap_read_unlock(vmf->vma->vm_mm);
 	/* vmf->vma is not ours from here on. */
 
-	error = vfs_fsync_range(file, start, start + PAGE_SIZE - 1, 1);
+	error = fl_sync(f, file, start, start + PAGE_SIZE - 1);
 	if (!error && a->pfn && f->strategy == FL_KMOD_SYNC_RETRY_EXTENT)
 		xa_store(&f->durable, pgoff, xa_mk_value(a->pfn), GFP_KERNEL);
 
@@ -281,6 +388,8 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 	if (error)
 		f->stats.errors++;
 	r = fl_retried_of(f, address);
+	if (r)
+		fl_time_retry(f, r, now);
 	if (!r && fresh) {
 		r = fresh;
 		fresh = NULL;
@@ -291,6 +400,7 @@ static vm_fault_t fl_sync_and_retry(struct fl_file *f, const struct fl_attempt *
 	}
 	if (r) {
 		r->retries++;
+		r->since = now;
 		r->failed = error;
 	}
 	spin_unlock(&f->lock);
@@ -307,8 +417,10 @@ static struct fl_retried *fl_end(struct fl_file *f, unsigned long address)
 	struct fl_retried *r = list_empty(&f->retried) ? NULL : fl_retried_of(f, address);
 	const u64 retries = r ? r->retries : 0;
 
-	if (r)
+	if (r) {
 		list_del(&r->node);
+		fl_time_retry(f, r, ktime_get_ns());
+	}
 	f->stats.faults++;
 	f->stats.max_retries = max(f->stats.max_retries, retries);
 	f->stats.retries_per_fault[min_t(u64, retries, FL_KMOD_RETRIES - 1)]++;
@@ -335,6 +447,7 @@ vm_fault_t fl_kmod_fault(struct vm_fault *vmf, fl_order_t order, enum fl_call ca
 	f->stats.attempts++;
 	if (!list_empty(&f->retried)) {
 		r = fl_retried_of(f, address);
+		a.again = r;
 		a.failed = r && r->failed;
 	}
 	list_add(&a.node, &f->entered);
@@ -345,17 +458,20 @@ vm_fault_t fl_kmod_fault(struct vm_fault *vmf, fl_order_t order, enum fl_call ca
 	    xa_load(&f->durable, vmf->pgoff))
 		xa_erase(&f->durable, vmf->pgoff);
 
-	result = fl_original(vmf, order, call);
+	if (f->strategy == FL_KMOD_SYNC_RETRY_STRICT) {
+		fl_move_mtime(file);
+		a.retry = fl_may_drop_lock(vmf) && !a.failed && fl_is_stale(f, file_inode(file));
+	}
+	result = a.retry ? VM_FAULT_RETRY : fl_original(vmf, order, call);
 
 	/*
 	 * Past every lock of the file system: what is left is mmap_lock or the VMA's lock, over
 	 * which mainline syncs as well.
 	 */
-	if (f->strategy == FL_KMOD_SYNC_FAULT && !a.synced &&
-	    !(result & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_FALLBACK))) {
+	if (!a.synced && !(result & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_FALLBACK)) &&
+	    (f->strategy == FL_KMOD_SYNC_FAULT || fl_is_stale(f, file_inode(file)))) {
 		/* A range behind the page, which would be written back and write-protected. */
-		if (fl_sync_locked(f, &a, file, LLONG_MAX, LLONG_MAX,
-				   !!(f->flags & FL_KMOD_DATASYNC)))
+		if (fl_sync_locked(f, &a, file, LLONG_MAX, LLONG_MAX))
 			result = VM_FAULT_SIGBUS;
 	}
 	r = NULL;
@@ -506,25 +622,28 @@ static const struct inode_operations *fl_wrap_i_ops(const struct inode_operation
 	return ops;
 }
 
-/* All of the file is allocated and written: no hole before its end (unwritten counts as one). */
+/*
+ * All of the file is allocated. By its number of blocks: SEEK_HOLE takes what is unwritten for a
+ * hole, and bmap() too (fs/iomap/fiemap.c).
+ */
 static int fl_check_no_holes(struct file *file)
 {
 	const loff_t size = i_size_read(file_inode(file));
-	const loff_t position = file->f_pos;
-	loff_t hole;
+	struct kstat stat;
+	int error;
 
 	if (!size || !IS_ALIGNED(size, PAGE_SIZE))
 		return -ENXIO;
-	hole = vfs_llseek(file, 0, SEEK_HOLE);
-	file->f_pos = position;
-	if (hole < 0)
-		return hole;
-	return hole < size ? -ENXIO : 0;
+	error = vfs_getattr(&file->f_path, &stat, STATX_BLOCKS, AT_STATX_SYNC_AS_STAT);
+	if (error)
+		return error;
+	return stat.blocks < (u64)size / 512 ? -ENXIO : 0;
 }
 
-static int fl_freeze(struct fl_file *f, struct file *file)
+static int fl_freeze(struct fl_file *f, struct file *file, u32 flags)
 {
 	struct inode *inode = file_inode(file);
+	const unsigned int frozen = S_SWAPFILE | (flags & FL_KMOD_NOCMTIME ? S_NOCMTIME : 0);
 	const struct inode_operations *i_ops;
 	int error;
 
@@ -538,7 +657,7 @@ static int fl_freeze(struct fl_file *f, struct file *file)
 	 * then; a fallocate() that has passed the VFS's check and not yet taken that lock has not.
 	 */
 	inode_lock(inode);
-	inode_set_flags(inode, S_NOCMTIME | S_SWAPFILE, S_NOCMTIME | S_SWAPFILE);
+	inode_set_flags(inode, frozen, frozen);
 	WRITE_ONCE(inode->i_op, i_ops);
 	inode_unlock(inode);
 	f->frozen = true;
@@ -629,7 +748,7 @@ static int fl_set_file(const struct fl_kmod_set *set, struct file *file)
 	if (!found)
 		return -ENXIO;
 	if (set->strategy == FL_KMOD_DAXFILE && !f->frozen)
-		error = fl_freeze(f, file);
+		error = fl_freeze(f, file, set->flags);
 	else if (set->strategy != FL_KMOD_DAXFILE)
 		fl_thaw(f, inode);
 	if (error)
@@ -637,6 +756,19 @@ static int fl_set_file(const struct fl_kmod_set *set, struct file *file)
 	WRITE_ONCE(f->flags, set->flags);
 	WRITE_ONCE(f->strategy, set->strategy);
 	return 0;
+}
+
+/* The flags that a strategy knows. */
+static u32 fl_flags_of(u32 strategy)
+{
+	switch (strategy) {
+	case FL_KMOD_SYNC_FAULT:
+		return FL_KMOD_DATASYNC;
+	case FL_KMOD_DAXFILE:
+		return FL_KMOD_NOCMTIME;
+	default:
+		return 0;
+	}
 }
 
 static long fl_ioctl_set(const void __user *argument)
@@ -648,7 +780,7 @@ static long fl_ioctl_set(const void __user *argument)
 	if (copy_from_user(&set, argument, sizeof(set)))
 		return -EFAULT;
 	if (set.size != sizeof(set) || set.strategy >= FL_KMOD_STRATEGIES ||
-	    (set.flags & ~(set.strategy == FL_KMOD_SYNC_FAULT ? FL_KMOD_DATASYNC : 0)))
+	    (set.flags & ~fl_flags_of(set.strategy)))
 		return -EINVAL;
 	file = fget(set.fd);
 	if (!file)

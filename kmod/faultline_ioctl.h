@@ -9,7 +9,7 @@
  *
  * Errors: EPERM not CAP_SYS_ADMIN; EBADF fd is not open; EINVAL wrong size, strategy or flags;
  * EOPNOTSUPP not a regular DAX file, or a file system whose faults do not go through the DAX core;
- * ENXIO the caller has no MAP_SYNC mapping of it, or (DAXFILE) it has holes or unwritten blocks;
+ * ENXIO the caller has no MAP_SYNC mapping of it, or (DAXFILE) it has holes;
  * EBUSY it has another strategy already; EFAULT bad pointer.
  */
 #ifndef FAULTLINE_IOCTL_H
@@ -60,17 +60,37 @@ enum fl_kmod_strategy {
 	 */
 	FL_KMOD_SYNC_RETRY_EXTENT = 3,
 	/*
-	 * The file must be allocated and written. Its block map is frozen: write, truncate, punch,
-	 * collapse and extend fail with ETXTBSY, unlink with EPERM, and so do new writable shared
-	 * mappings with ETXTBSY (S_SWAPFILE; a kernel's own flag would not need that). Write faults
-	 * leave mtime alone (S_NOCMTIME). Ends with the open file.
+	 * The file must be allocated, written or not: a fault on an unwritten block converts it,
+	 * and syncs as for MAP_SYNC. Its block map is frozen: write, truncate, punch, collapse and
+	 * extend fail with ETXTBSY, unlink with EPERM, and so do new writable shared mappings with
+	 * ETXTBSY (S_SWAPFILE; a kernel's own flag would not need that). Ends with the open file.
+	 * Allocated is what has at least as many blocks as its size needs (a hole that the blocks
+	 * of the map itself make up for is not seen).
 	 */
 	FL_KMOD_DAXFILE = 4,
+	/*
+	 * As SYNC_RETRY, but a fault retries once: the attempt after it syncs with the lock held,
+	 * as MAP_SYNC does, and ends. Counted by the module, per fault: FAULT_FLAG_TRIED is not set
+	 * after every VM_FAULT_RETRY (arch/x86/mm/fault.c, under the VMA's lock since v6.4).
+	 */
+	FL_KMOD_SYNC_RETRY_ONCE = 5,
+	/*
+	 * As SYNC_RETRY, but all metadata counts: also when mtime, ctime, mode, links or size
+	 * differ from what they were when the last sync of a fault began. mtime is moved before
+	 * that look, as the file system would move it (file_update_time()), and the sync is
+	 * fsync's. So a sync that outlasts a tick of the clock makes its own fault retry. When the
+	 * clock ticks between the look and the file system's own update, the entry is there
+	 * already: that mtime is synced with the lock held. What it cannot see: a change that moves
+	 * none of these, as a second xattr within a tick.
+	 */
+	FL_KMOD_SYNC_RETRY_STRICT = 6,
 	FL_KMOD_STRATEGIES
 };
 
 /* SYNC_FAULT: fdatasync's rule in place of fsync's. */
 #define FL_KMOD_DATASYNC 1u
+/* DAXFILE: write faults leave mtime alone (S_NOCMTIME). */
+#define FL_KMOD_NOCMTIME 2u
 
 struct fl_kmod_set {
 	__u32 size; /* sizeof(struct fl_kmod_set) */
@@ -99,6 +119,9 @@ struct fl_kmod_stats {
 	__u64 errors;	     /* syncs that failed */
 	__u64 open_retries;  /* retries so far of the fault that has the most and has not ended */
 	__u64 max_retries;   /* of a fault that has ended */
+	/* From an attempt that gave its lock up to the next that did, or that ended the fault. */
+	__u64 retry_ns;	     /* sum, by CLOCK_MONOTONIC */
+	__u64 retries_timed; /* of so many */
 	__u64 retries_per_fault[FL_KMOD_RETRIES];
 };
 

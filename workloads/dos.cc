@@ -3,10 +3,15 @@
 // mail's last sentence).
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 
 #include "harness/contest.h"
 #include "harness/mapping.h"
@@ -88,6 +93,75 @@ bool touch_others(Toucher& t, uint64_t n) {
          0;
 }
 
+// The page that the victim stores to, or the next where it has just done so.
+off_t page_at_hand(const Toucher& t) {
+  const uint64_t done = t.done == nullptr ? 0 : t.done->load(std::memory_order_relaxed);
+  return t.victim + std::min(static_cast<off_t>(done) * kPage, t.victim_bytes - kPage);
+}
+
+bool punch_victim(Toucher& t, uint64_t /*n*/) {
+  return fallocate(t.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page_at_hand(t), kPage) == 0;
+}
+
+// The hole behind the written parts, which follow the victim's pages: where the allocator goes on,
+// each block is one more of their extent.
+bool write_behind(Toucher& t, uint64_t n) {
+  const off_t at = t.room + static_cast<off_t>(n) * kPage % t.room_bytes;
+  return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
+}
+
+// Every second page, from the end: each write cuts short the extent that begins with the victim's.
+bool split_extent(Toucher& t, uint64_t n) {
+  const auto pairs = static_cast<uint64_t>(t.spare_bytes / kPage / 2);
+  const uint64_t pair = (n * kMaxTouchers + t.index) % pairs;
+  const off_t at = t.spare + t.spare_bytes - static_cast<off_t>(2 * pair + 1) * kPage;
+  return pwrite(t.fd, &n, sizeof n, at) == sizeof n;
+}
+
+bool open_clone(Toucher& t) {
+  t.other = open(fmt::format("{}/clone{}", t.directory, t.index).c_str(),
+                 O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  return t.other >= 0;
+}
+
+bool clone_victim(Toucher& t, uint64_t /*n*/) {
+  const file_clone_range range = {.src_fd = t.fd,
+                                  .src_offset = static_cast<__u64>(t.victim),
+                                  .src_length = static_cast<__u64>(t.victim_bytes),
+                                  .dest_offset = 0};
+  return ioctl(t.other, FICLONERANGE, &range) == 0;
+}
+
+// A block with what the victim's pages hold before it stores to them.
+bool make_twin(Toucher& t) {
+  char block[kPageSize];
+  return open_clone(t) &&
+         pread(t.fd, block, kPageSize, t.victim + t.victim_bytes - kPage) == kPage &&
+         pwrite(t.other, block, kPageSize, 0) == kPage && fsync(t.other) == 0;
+}
+
+bool dedupe_victim(Toucher& t, uint64_t /*n*/) {
+  alignas(file_dedupe_range) char
+      space[sizeof(file_dedupe_range) + sizeof(file_dedupe_range_info)] = {};
+  auto* range = reinterpret_cast<file_dedupe_range*>(space);
+  range->src_length = kPageSize;
+  range->dest_count = 1;
+  range->info[0].dest_fd = t.fd;
+  range->info[0].dest_offset = static_cast<__u64>(page_at_hand(t));
+  if (ioctl(t.other, FIDEDUPERANGE, range) != 0) return false;
+  // It differs where the victim was faster.
+  if (range->info[0].status >= 0) return true;
+  errno = -range->info[0].status;
+  return false;
+}
+
+// Clones would keep blocks from the next run.
+void remove_clones(const std::string& directory) {
+  for (unsigned i = 0; i < kMaxTouchers; ++i) {
+    unlink(fmt::format("{}/clone{}", directory, i).c_str());
+  }
+}
+
 constexpr TouchCode k_store = {.touch = store_once, .prepare = map_room};
 constexpr TouchCode k_utimens = {.touch = touch_utimens};
 constexpr TouchCode k_pwrite = {.touch = write_in_place};
@@ -95,6 +169,13 @@ constexpr TouchCode k_append = {.touch = touch_append};
 constexpr TouchCode k_truncate = {.touch = truncate_up_and_down};
 constexpr TouchCode k_fallocate = {.touch = touch_allocate};
 constexpr TouchCode k_punch = {.touch = touch_punch};
+constexpr TouchCode k_punch_same = {.touch = punch_victim};
+constexpr TouchCode k_extend = {.touch = write_behind};
+constexpr TouchCode k_convert = {.touch = split_extent};
+constexpr TouchCode k_reflink = {
+    .touch = clone_victim, .prepare = open_clone, .release = remove_clones};
+constexpr TouchCode k_dedupe = {
+    .touch = dedupe_victim, .prepare = make_twin, .release = remove_clones};
 constexpr TouchCode k_chmod = {.touch = touch_chmod};
 constexpr TouchCode k_xattr = {.touch = touch_xattr};
 constexpr TouchCode k_others = {.touch = touch_others, .setup = make_others};

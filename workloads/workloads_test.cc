@@ -81,8 +81,15 @@ TEST(Workloads, TouchEachPageOnceInOrder) {
   for (const uint64_t touches : {1, 2, 3, 64, 100, 1024}) {
     EXPECT_EQ(touches_of("first_touch", touches), up_to(touches));
     EXPECT_EQ(touches_of("rewrite", touches), up_to(touches));
+    EXPECT_EQ(touches_of("many_files", touches), up_to(touches));
   }
   for (const uint64_t touches : {1, 2, 5}) EXPECT_EQ(touches_of("paced", touches), up_to(touches));
+}
+
+TEST(Workloads, StoreAgainGoesRoundAfterRound) {
+  for (const uint64_t touches : {1, 2, 100}) {
+    EXPECT_EQ(touches_of("store_again", touches), up_to(touches));
+  }
 }
 
 TEST(Workloads, RandomTouchTouchesEachPageOnce) {
