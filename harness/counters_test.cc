@@ -43,9 +43,9 @@ TEST(Counters, CountAsOneGroupWhatThreadsDoToo) {
   const CountersRead counted = counters.stop();
   touch_pages(make_pages(kPages), kPages);
   if (!counted.counts.contains("faults")) GTEST_SKIP() << counted.reason;
-  // Those of the thread's own start are few.
+  // Beside those of the thread's own start, of which a sanitizer has hundreds.
   EXPECT_GE(counted.counts.at("faults"), 4600U);
-  EXPECT_LT(counted.counts.at("faults"), 4700U);
+  EXPECT_LT(counted.counts.at("faults"), 6000U) << "what came after the end";
   EXPECT_EQ(counted.counts.at("minor"), counted.counts.at("faults")) << "on the CPU together";
   EXPECT_FALSE(counted.counts.contains("none"));
   EXPECT_EQ(counted.reason, "none: this CPU, or its hypervisor, has no such counter");
