@@ -167,7 +167,9 @@ void CrashCampaign::prepare() {
   std::error_code error;
   if (!fs::exists(plugin_, error)) {
     throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is missing; run `make build`", plugin_.string()));
+                  fmt::format("{} is missing; install package faultline again (in a source tree, "
+                              "`make build`)",
+                              plugin_.string()));
   }
   shared_.json =
       result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));

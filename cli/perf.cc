@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <sstream>
 
 #include "campaign/progress.h"
 #include "cell/name.h"
@@ -46,9 +47,10 @@ perf record -q -a -e cpu-clock:k -c "$period" -g -o /tmp/perf.data -- "$@" >/out
   { cat /tmp/perf.err /out/cell >&2; exit 1; }
 perf script -i /tmp/perf.data >/out/script 2>/tmp/perf.err || { cat /tmp/perf.err >&2; exit 1; })";
 
-// Folds and draws what was recorded. Failure(kUsage) with reports/' own words.
+// Folds and draws what was recorded, and passes on what reports/ notes of it (lines left out).
+// Failure(kUsage) with reports/' own words.
 void draw(const CommandContext& context, const fs::path& stem, const std::string& title,
-          const std::string& diff) {
+          const std::string& diff, const Say& say) {
   std::vector<std::string> command = report_command(context);
   const auto draw_one = [&](std::vector<std::string> more) {
     std::vector<std::string> arguments = command;
@@ -59,6 +61,8 @@ void draw(const CommandContext& context, const fs::path& stem, const std::string
     if (output.status != 0) {
       throw Failure(ExitCode::kUsage, output.error.substr(0, output.error.find('\n')));
     }
+    std::istringstream notes(output.error);
+    for (std::string note; std::getline(notes, note);) say(note);
   };
   draw_one({stem.string() + ".script", "--perf-script", "--faults", "--folded",
             stem.string() + ".folded", "--out", stem.string() + ".svg", "--title", title});
@@ -173,7 +177,7 @@ ExitCode record(const PerfOptions& options, const CommandContext& context) {
     const std::string name = stem_of(session.kernel, cell);
     const fs::path stem = fs::path(options.out) / name;
     record_cell(session, options, cell, name, say, context);
-    draw(context, stem, name, options.diff);
+    draw(context, stem, name, options.diff, say);
     add_to_index(options.out, {{"kernel", session.kernel},
                                {"fs", cell.fs},
                                {"strategy", cell.strategy},

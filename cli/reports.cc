@@ -23,7 +23,8 @@ constexpr char kPython[] = "/usr/bin/python3";
 std::vector<std::string> report_command(const CommandContext& context) {
   if (context.parts.reports.empty()) {
     throw Failure(ExitCode::kUsage,
-                  "reports/ is not beside the command; run it from its build folder");
+                  "reports/ is not beside the command; run it from its build folder, or install "
+                  "package faultline again");
   }
   // -I: neither PYTHON* of the environment nor the user's modules.
   return {kPython, "-I", context.parts.reports.string()};
@@ -50,7 +51,9 @@ ExitCode run_python(const std::vector<std::string>& arguments) {
   argv.push_back(nullptr);
   const auto fail = [&] {
     return Failure(ExitCode::kUsage,
-                   fmt::format("{}: {}; `make deps` installs it", argv[0], std::strerror(errno)));
+                   fmt::format("{}: {}; install package python3 (in a source tree, `make deps` "
+                               "does)",
+                               argv[0], std::strerror(errno)));
   };
   if (access(argv[0], X_OK) != 0) throw fail();
   sigset_t blocked;

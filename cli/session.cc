@@ -283,7 +283,8 @@ ImageExtras session_files(const CommandContext& context, const FetchedKernel& ke
   }
   if (error) {
     throw Failure(ExitCode::kUsage,
-                  "the bpftrace scripts (bpf/bt) are not beside the command; run `make build`");
+                  "the bpftrace scripts (bpf/bt) are not beside the command; install package "
+                  "faultline again (in a source tree, `make build`)");
   }
   return extras;
 }

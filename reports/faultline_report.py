@@ -53,7 +53,8 @@ def _explain(error):
         _say("no space left to write to: free some and try again")
         return UNUSABLE
     if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
-        _say(load.plain(f"{sys.executable} has no module {error.name}: `make deps` installs it"))
+        _say(load.plain(f"{sys.executable} has no module {error.name}: install package "
+                        f"python3-{error.name.partition('.')[0]} (in a source tree, `make deps` does)"))
         return UNUSABLE
     _say(load.plain(f"{type(error).__name__}: {error}: a defect of faultline; FAULTLINE_DEBUG=1 shows where"))
     return UNUSABLE

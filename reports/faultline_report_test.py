@@ -483,7 +483,8 @@ def test_a_module_that_is_missing_is_named(one, monkeypatch, capsys):
     schema._validator.cache_clear()
     assert faultline_report.main(["table", one]) == 2
     schema._is_valid.cache_clear()
-    assert capsys.readouterr().err == f"faultline: {sys.executable} has no module jsonschema: `make deps` installs it\n"
+    assert capsys.readouterr().err == (f"faultline: {sys.executable} has no module jsonschema: install package "
+                                       "python3-jsonschema (in a source tree, `make deps` does)\n")
 
 
 needs_command = pytest.mark.skipif(not os.path.exists(COMMAND), reason="the command is not built")

@@ -154,4 +154,9 @@ CommandOutput run_command(const std::vector<std::string>& argv, const CommandOpt
   return result;
 }
 
+std::string not_installed(const std::string& program, const std::string& package) {
+  return fmt::format("{} is not installed; install package {} (in a source tree, `make deps` does)",
+                     program, package);
+}
+
 }  // namespace faultline

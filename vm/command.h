@@ -27,4 +27,8 @@ CommandOutput run_command(const std::vector<std::string>& argv, const CommandOpt
 // /usr/sbin and /sbin, which are not in every user's PATH; empty when there is none.
 std::filesystem::path find_program(const std::string& program);
 
+// "mksquashfs is not installed; install package squashfs-tools (in a source tree, `make deps`
+// does)". Pure.
+std::string not_installed(const std::string& program, const std::string& package);
+
 }  // namespace faultline

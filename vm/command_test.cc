@@ -56,5 +56,11 @@ TEST(RunCommand, NamesAProgramThatIsNotThere) {
   }
 }
 
+TEST(NotInstalled, NamesThePackage) {
+  EXPECT_EQ(not_installed("mksquashfs", "squashfs-tools"),
+            "mksquashfs is not installed; install package squashfs-tools (in a source tree, `make "
+            "deps` does)");
+}
+
 }  // namespace
 }  // namespace faultline

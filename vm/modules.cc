@@ -37,10 +37,7 @@ constexpr const char* kRelease = "0.0";
 CommandOutput run_kmod(const std::string& program, const std::vector<std::string>& arguments) {
   const fs::path found = find_program(program);
   if (found.empty()) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} (package kmod) is not installed; `make deps` installs what is "
-                              "missing",
-                              program));
+    throw Failure(ExitCode::kUsage, not_installed(program, "kmod"));
   }
   std::vector<std::string> argv = {found.string()};
   argv.insert(argv.end(), arguments.begin(), arguments.end());

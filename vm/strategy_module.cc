@@ -212,7 +212,7 @@ void build_in(const fs::path& scratch, const FetchedKernel& kernel, const Kernel
     write_file(folder / name, content, 0755);  // a script among them may be run
   }
   const fs::path make = find_program("make");
-  if (make.empty()) skip(kernel, "make is not installed; `make deps` names what is missing");
+  if (make.empty()) skip(kernel, not_installed("make", "faultline-module or make"));
   const CommandOutput output = run_command(make_argv(headers, tools, make, scratch));
   const std::string log = output.error + output.out;
   std::error_code ignored;

@@ -121,8 +121,7 @@ std::optional<QemuProgram> find_guest_qemu(const fs::path& cache) {
                               "or unset it",
                               wish, kName));
   } else if (system) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is not installed; `make deps` installs what is missing", kName));
+    throw Failure(ExitCode::kUsage, not_installed(kName, "qemu-system-x86"));
   }
   const CacheEntry entry = entry_in(cache);
   return entry.find<QemuProgram>([&](const auto& stamp) { return load_qemu(entry, stamp); });

@@ -117,8 +117,7 @@ void settle_modes(const fs::path& root) {
 
 void require_mksquashfs() {
   if (!find_program("mksquashfs").empty()) return;
-  throw Failure(ExitCode::kUsage,
-                "mksquashfs is not installed; `make deps` installs what is missing");
+  throw Failure(ExitCode::kUsage, not_installed("mksquashfs", "squashfs-tools"));
 }
 
 // The image is not compressed: the host has it in its page cache, and to unpack it would be work of
