@@ -39,7 +39,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
     std::set<std::string> flags;
   };
   const Row rows[] = {{"first_touch", 1024, "loop", {"default"}},
-                      {"random_touch", 1024, "loop", {"scattered"}},
+                      {"random_touch", 16384, "loop", {"scattered"}},
                       {"rewrite", 1024, "loop", {"rewrite"}},
                       {"store_again", 1024, "loop", {"again"}},
                       {"many_files", 256, "loop", {"many_files"}},
