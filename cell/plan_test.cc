@@ -199,9 +199,8 @@ TEST(Plan, RefusesNamesThatAreInNoTable) {
                    "--workload: nothing is called 'first'; did you mean first_touch?"},
            BadName{"workload", "selftest_*",
                    "--workload: nothing is called 'selftest_*'; there is: first_touch, "
-                   "random_touch, rewrite, store_again, many_files, paced, copy_beside, unrelated, "
-                   "dos, "
-                   "bystander"},
+                   "random_touch, rewrite, store_again, many_files, paced, copy_beside, "
+                   "behind_commit, unrelated, dos, bystander"},
            BadName{"state", "writen",
                    "--state: nothing is called 'writen'; did you mean written or unwritten?"},
            BadName{"order", "pud", "--order: nothing is called 'pud'; did you mean pmd or pte?"},

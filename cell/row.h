@@ -264,6 +264,8 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
   FIELD(std::optional<double>, loop_cost, "unit",                                                  \
         "per touch, the same loop over memory that takes no fault and needs no sync; contained "   \
         "in per_fault")                                                                            \
+  FIELD(Maybe<double>, longest_touch, "unit",                                                      \
+        "the longest touch, by the loop's own clock; of workload behind_commit alone")             \
   FIELD(std::optional<Signed>, tax, "unit",                                                        \
         "what probes add: per_fault less the twin's; null without the twin")                       \
   FIELD(std::optional<Signed>, tax_page, "unit", "the same of per_page")                           \

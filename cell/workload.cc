@@ -5,6 +5,8 @@ namespace faultline {
 namespace {
 
 constexpr const char* kOfUnrelated[] = {"map_sync"};
+constexpr const char* kOfBehindCommit[] = {"volatile", "map_sync", "prealloc", "daxfile",
+                                           "daxfile_nocmtime"};
 constexpr const char* kOfDos[] = {
     "map_sync",        "sync_fault",        "sync_retry", "sync_retry_extent",
     "sync_retry_once", "sync_retry_strict", "daxfile"};

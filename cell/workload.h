@@ -36,6 +36,7 @@ struct Workload {
   bool scattered = false;   // touches do not rise: a sync covers all of them each time
   bool again = false;       // each page is stored to W times: the axis stores-per-page
   bool many_files = false;  // each page is of a file of its own
+  bool timed = false;       // each touch by itself: the longest is a figure
   bool unrelated = false;   // inodes of other files are dirtied before each touch; paced
   Contest contest = Contest::kNone;
   std::span<const char* const> strategies = {};  // by default; empty: the matrix's own

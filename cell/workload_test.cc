@@ -39,12 +39,13 @@ TEST(Workloads, AreWhatTheirNamesSay) {
     std::set<std::string> flags;
   };
   const Row rows[] = {{"first_touch", 1024, "loop", {"default"}},
-                      {"random_touch", 1024, "loop", {"scattered"}},
+                      {"random_touch", 16384, "loop", {"scattered"}},
                       {"rewrite", 1024, "loop", {"rewrite"}},
                       {"store_again", 1024, "loop", {"again"}},
                       {"many_files", 256, "loop", {"many_files"}},
                       {"paced", 128, "loop", {"paced"}},
                       {"copy_beside", 1024, "loop", {}},
+                      {"behind_commit", 4096, "loop", {"timed"}},
                       {"unrelated", 16, "loop", {"paced", "unrelated"}},
                       {"dos", 64, "victim", {}},
                       {"bystander", 256, "bystander", {}},
@@ -63,6 +64,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
     if (workload.vm_only) flags.insert("vm_only");
     if (workload.rewrite) flags.insert("rewrite");
     if (workload.many_files) flags.insert("many_files");
+    if (workload.timed) flags.insert("timed");
     if (workload.again) flags.insert("again");
     if (workload.paced) flags.insert("paced");
     if (workload.scattered) flags.insert("scattered");
@@ -81,7 +83,7 @@ TEST(Workloads, StrategiesOfTheirOwnAreInTheTable) {
       EXPECT_TRUE(strategy->mapped) << workload.id << " " << id;
     }
   }
-  EXPECT_EQ(own, 3U);  // unrelated, dos, bystander
+  EXPECT_EQ(own, 4U);  // behind_commit, unrelated, dos, bystander
 }
 
 Names touches_of(const char* workload, bool (*wanted)(const TouchRow&)) {

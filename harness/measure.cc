@@ -63,6 +63,7 @@ struct Totals {
     sum.faults += lane.faults;
     sum.app_syncs += lane.app_syncs;
     sum.mtime_changes += lane.mtime_changes;
+    sum.longest = std::max(sum.longest, lane.longest);
     if (sum.error == 0) sum.error = lane.error;
     begin = std::min(begin, lane.begin);
     end = std::max(end, lane.end);
@@ -283,6 +284,9 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   }
   loop.faults = totals.sum.faults;
   loop.app_syncs = totals.sum.app_syncs;
+  if (context.workload.timed) {
+    loop.longest = loop.unit_per_tick * static_cast<double>(totals.sum.longest);
+  }
   if (paced) loop.mtime_changes = totals.sum.mtime_changes;
   if (lane.persist == Persist::kFlushLines) loop.line_flush = lane.flush;
   loop.mapped_order = prepared.mapped_order();

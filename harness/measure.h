@@ -37,6 +37,7 @@ struct LoopFigures {
   double unit_per_tick = 1;              // of read_ticks()
   double per_fault = 0;                  // the touches alone
   double per_page = 0;                   // all until a page is durable
+  std::optional<double> longest = {};    // touch, of a timed workload
   std::optional<double> loop_cost = {};  // empty: the touches are no stores
   uint64_t pages = 0;
   uint64_t faults = 0;  // that the kernel accounted to the measured threads

@@ -86,6 +86,7 @@ LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count, uint64_t stores) 
   lane.persist = context_.strategy.persist;
   lane.flush = best_line_flush();
   lane.paced = context_.workload.paced;
+  lane.timed = context_.workload.timed;
   lane.scattered = context_.workload.scattered;
   return lane;
 }

@@ -266,6 +266,7 @@ void put_loop(const Cell& cell, const LoopFigures& loop, Row& row) {
   row.real_time = loop.per_page;
   row.cpu_time = loop.per_fault;
   row.loop_cost = loop.loop_cost;
+  if (loop.longest) row.longest_touch = *loop.longest;
   row.iterations = cell.touches;
   row.touches = cell.touches;
   row.pages = loop.pages;

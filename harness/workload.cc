@@ -75,7 +75,8 @@ Lane::Lane(const LaneSpec& spec, benchmark::State* state)
     : spec_(spec),
       base_(spec.base != nullptr ? spec.base : reinterpret_cast<char*>(&value_)),
       stride_(spec.base != nullptr ? spec.stride : 0),
-      section_(spec.paced || spec.base == nullptr || spec.persist == Persist::kFlushLines
+      section_(spec.paced || spec.timed || spec.base == nullptr ||
+                       spec.persist == Persist::kFlushLines
                    ? 1
                    : std::min(spec.every, spec.touches)),
       state_(state) {
@@ -116,7 +117,10 @@ Stretch Lane::begin() {
     return {};
   }
   mode_ = Mode::kCalls;
-  if (!spec_.paced && spec_.persist == Persist::kFlushLines && spec_.flush == LineFlush::kClwb) {
+  if (spec_.timed) {
+    mode_ = Mode::kTimed;
+  } else if (!spec_.paced && spec_.persist == Persist::kFlushLines &&
+             spec_.flush == LineFlush::kClwb) {
     mode_ = Mode::kLines;
   } else if (spec_.base != nullptr && section_ == spec_.touches &&
              spec_.persist == Persist::kNothing) {
@@ -129,7 +133,18 @@ Stretch Lane::begin() {
   counts_ = {};
   counts_.faults = faults_of(RUSAGE_THREAD);
   counts_.begin = read_ticks();
+  opened_ = counts_.begin;
   return open_stretch();
+}
+
+Stretch Lane::timed() {
+  const uint64_t now = read_ticks();
+  counts_.sync_ticks -= now;
+  counts_.longest = std::max(counts_.longest, now - opened_);
+  const Stretch next = between();
+  opened_ = read_ticks();
+  counts_.sync_ticks += opened_;
+  return next;
 }
 
 Stretch Lane::end() {
@@ -138,7 +153,9 @@ Stretch Lane::end() {
   if (spec_.paced && mtime_ns(spec_.fd) != mtime_) ++counts_.mtime_changes;
   if (state_ != nullptr) state_->KeepRunningBatch(1);
   // between() calls this: what came after the end is no sync.
-  if (mode_ == Mode::kCalls) counts_.sync_ticks -= read_ticks() - counts_.end;
+  if (mode_ == Mode::kCalls || mode_ == Mode::kTimed) {
+    counts_.sync_ticks -= read_ticks() - counts_.end;
+  }
   return {};
 }
 

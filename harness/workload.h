@@ -68,6 +68,7 @@ struct LaneSpec {
   LineFlush flush = LineFlush::kClflush;
   bool paced = false;                    // wait for the next clock tick before each touch
   const Unrelated* unrelated = nullptr;  // paced: dirtied before each touch instead of waiting
+  bool timed = false;                    // each touch by itself
   bool scattered = false;                // touches do not rise: a sync covers the whole lane
 };
 
@@ -103,6 +104,7 @@ class Lane {
     uint64_t faults = 0;       // minor and major, of this thread (getrusage)
     uint64_t app_syncs = 0;
     uint64_t mtime_changes = 0;  // paced lanes only
+    uint64_t longest = 0;        // touch; timed lanes only
     int error = 0;               // errno of the first sync or pwrite that failed
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
@@ -112,12 +114,17 @@ class Lane {
   enum class Mode {
     kLines,  // clwb after each touch and nothing else
     kCalls,  // between()
+    kTimed,  // between(), and each stretch is timed
     kBegin,  // nothing has been touched yet
     kEnd,    // nothing is due after the one stretch
   };
   Stretch begin();
   Stretch end();
-  Stretch edge() { return mode_ == Mode::kBegin ? begin() : end(); }
+  Stretch edge() {
+    if (mode_ == Mode::kTimed) return timed();
+    return mode_ == Mode::kBegin ? begin() : end();
+  }
+  Stretch timed();
   Stretch between();
   void pause_for_tick();
   void call_sync();
@@ -140,7 +147,8 @@ class Lane {
   Counts counts_;
   uint64_t synced_ = 0;  // touches that a sync has covered
   benchmark::State* state_;
-  int64_t mtime_ = 0;  // ns
+  int64_t mtime_ = 0;    // ns
+  uint64_t opened_ = 0;  // tick at which a timed stretch began
 };
 
 struct TouchKind;  // harness/contest.h

@@ -281,6 +281,30 @@ TEST(Lane, SyncsEachFileOfMany) {
   EXPECT_FALSE(is_map_sync_at(files.base()));
 }
 
+TEST(Lane, TimesEachTouch) {
+  const Memory memory(10);
+  LaneSpec spec = {.base = memory.base(),
+                   .fd = memory.fd(),
+                   .stride = kPageSize,
+                   .touches = 10,
+                   .every = 4,
+                   .persist = Persist::kMsync,
+                   .timed = true};
+  for (const Persist persist : {Persist::kMsync, Persist::kNothing, Persist::kFlushLines}) {
+    spec.persist = persist;
+    spec.flush = best_line_flush();
+    const Outcome outcome = drive(spec);
+    EXPECT_EQ(outcome.stretches.size(), 10U);
+    expect_in_order(outcome, 10);
+    EXPECT_EQ(outcome.counts.app_syncs, persist == Persist::kMsync ? 3U : 0U);
+    const uint64_t busy = outcome.counts.end - outcome.counts.begin;
+    EXPECT_GT(outcome.counts.longest, 0U);
+    EXPECT_LE(outcome.counts.longest + outcome.counts.sync_ticks, busy);
+  }
+  spec.timed = false;
+  EXPECT_EQ(drive(spec).counts.longest, 0U);
+}
+
 TEST(Lane, StoresAtItsStride) {
   const Memory memory(3 * 512);
   drive({.base = memory.base(), .stride = kHugeSize, .touches = 3, .every = kEveryAll});

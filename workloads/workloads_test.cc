@@ -34,6 +34,7 @@ Pages touches_of(const char* id, uint64_t touches) {
                          .touches = touches,
                          .every = kEveryAll,
                          .paced = workload.paced,
+                         .timed = workload.timed,
                          .scattered = workload.scattered};
   Lane lane(spec, nullptr);
   code_of(workload).run(lane);
@@ -82,6 +83,7 @@ TEST(Workloads, TouchEachPageOnceInOrder) {
     EXPECT_EQ(touches_of("first_touch", touches), up_to(touches));
     EXPECT_EQ(touches_of("rewrite", touches), up_to(touches));
     EXPECT_EQ(touches_of("many_files", touches), up_to(touches));
+    EXPECT_EQ(touches_of("behind_commit", touches), up_to(touches));
   }
   for (const uint64_t touches : {1, 2, 5}) EXPECT_EQ(touches_of("paced", touches), up_to(touches));
 }
