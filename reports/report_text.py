@@ -54,7 +54,15 @@ def _claims(result, verdicts):
             lines += ["", *_wrap(f"{claim.id}  \"{claim.text}\""), *_wrap(f"{claim.source}. {claim.said}", "    "),
                       *_wrap(f"Rule: {claim.rule}", "    "),
                       *_wrap(f"As a whole: {claims.overall(claim, mine)['word']}.", "    ")]
+        bare = {}
         for one in mine:
+            if _is_bare(one):
+                bare.setdefault(one["case"], []).append(one)
+        for one in mine:
+            if _is_bare(one):
+                if one is bare[one["case"]][0]:
+                    lines += _bare(bare[one["case"]])
+                continue
             lines += _wrap(f"{_upper(one)}: {_place(one)}", "    ")
             for text in [one["note"]] * bool(one["note"]) + _beside(one) + [
                     f"{figure['name']}: {claims.figure_words(figure)}" for figure in one["figures"]] + one["reasons"] + \
@@ -62,10 +70,21 @@ def _claims(result, verdicts):
                 lines += _wrap(text, "      ")
     if verdicts:
         lines += ["", "VERDICTS BY THRESHOLD (+ holds here, - does not hold here, . not", "decided, * depends)", ""]
-        lines += [line[:MAIL_WIDTH] for line in _sensitivity(verdicts)]
+        lines += _sensitivity(verdicts)
     for workload, names in claims.unread(result, verdicts):
         lines += _wrap(f"read by no rule: {len(names)} cell{'s' * (len(names) != 1)} of {workload}, such as {names[0]}")
     return lines
+
+
+def _is_bare(one):
+    """Whether there is no more to say of a verdict than what was not measured."""
+    return not one["figures"] and not one["reasons"] and bool(one["missing"])
+
+
+def _bare(several):
+    where = ", ".join(f"{one['kernel']} {one['fs']}" for one in several)
+    return [*_wrap(f"{_upper(several[0])}: {several[0]['case']} ({where})", "    "),
+            *_wrap(_missing(several[0])[0] + (", and likewise" if len(several) > 1 else ""), "      ")]
 
 
 def _upper(one):
@@ -87,11 +106,16 @@ MARKS = {claims.HOLDS: "+", claims.FAILS: "-", claims.NOT_DECIDED: ".", claims.D
 def _sensitivity(verdicts):
     """A line a verdict that is decided at any threshold, with a mark a threshold."""
     titles = [f"{threshold:g}" for threshold in claims.SENSITIVITY]
-    lines = ["    ".ljust(42) + "".join(title.rjust(5) for title in titles)]
+    lines = [" " * 24 + "".join(title.rjust(6) for title in titles)]
+    last = None
     for one in verdicts:
-        if one["band"] is not None:
-            name = f"{one['id']} {_place(one)}"
-            lines.append(_fit(name, 41, True) + " " + "".join(MARKS[one["sensitivity"][title]].rjust(5) for title in titles))
+        if one["band"] is None:
+            continue
+        if (one["id"], one["case"]) != last:
+            last = one["id"], one["case"]
+            lines += _wrap(f"{one['id']} {one['case']}")
+        lines.append("  " + _fit(plain(f"{one['kernel']} {one['fs']}"), 22, True) +
+                     "".join(MARKS[one["sensitivity"][title]].rjust(6) for title in titles))
     return lines
 
 

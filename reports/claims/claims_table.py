@@ -10,7 +10,7 @@ from . import cost_rules as costs
 from .spec import STATES, Spec
 from .view import PATTERNS
 
-MAIL, REPLY = "Chinner, 19 June 2017", "Lutomirski's reply, June 2017"
+MAIL, REPLY = "Chinner, 19 June 2017", "the reply to it, June 2017"
 NEXT_DAY, LATER = "Chinner, 20 June 2017", "Chinner, 22 June 2017"
 ORDERS = {"pte": "4 KiB", "pmd": "2 MiB"}
 

@@ -79,7 +79,7 @@ class View:
             values = [row.get(key) for row in self.used]
             if not values and spec_key:
                 values = [getattr(spec, spec_key) for spec in self.missing]
-            return list(dict.fromkeys(value for value in values if value is not None))
+            return list(dict.fromkeys(value for value in values if value not in (None, "")))
         about = self.result.context["file_systems"].get(self.fs, {})
         return {"kernel": self.release, "cpus": of("vcpus"), "order": of("order", "order"),
                 "threads": of("threads", "threads"), "workload": of("workload", "workload"), "state": of("state", "state"),
