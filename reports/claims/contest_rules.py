@@ -149,7 +149,7 @@ def denied_by_nobody(view):
     """C7: the mail's pseudo code, which syncs while any metadata is dirty, with nobody beside."""
     retries = view.figure(Spec("sync_retry_strict", "written", "dos", touch=NOBODY, attackers=0, setting=ONE_CPU[0]), _retries,
                           "most retries of one fault, nobody touches", "retries")
-    return undecided([]) if retries is None else large([retries], [Deciding(retries, RETRIES)])
+    return undecided([]) if retries is None else large([retries], Deciding(retries, RETRIES))
 
 
 def _own_or_else(view, needed):

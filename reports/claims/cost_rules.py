@@ -25,7 +25,7 @@ def sync_is_long(view, at):
     synced, plain = (view.cost(replace(at, strategy=strategy), key="per_fault") for strategy in ("map_sync", "volatile"))
     factor = ratio("the fault with its sync over the same fault without", synced, plain)
     figures = [difference("the sync alone", synced, plain), factor]
-    return undecided(figures) if factor is None else large(figures, [Deciding(factor, TIMES)])
+    return undecided(figures) if factor is None else large(figures, Deciding(factor, TIMES))
 
 
 def medium(view):
@@ -50,7 +50,7 @@ def every_fault(view, strategy, at):
             figures.append(Measured("of a CPU of 1e9 instructions a second, one such fault in each tick of 4 ms", "of a CPU",
                                     {key: value / TICK for key, value in extra.values.items()}, extra.cells))
     figures = [figure for figure in figures if figure]
-    return undecided(figures) if factor is None else large(figures, [Deciding(factor, TIMES)])
+    return undecided(figures) if factor is None else large(figures, Deciding(factor, TIMES))
 
 
 def _asked(row):
@@ -69,7 +69,7 @@ def always_dirty(view, strategy, at):
     figures = [figure for figure in (found, moved) if figure]
     if found is None:
         return undecided(figures)
-    ruling = large(figures, [Deciding(found, SHARE)])
+    ruling = large(figures, Deciding(found, SHARE))
     rows = view.find(spec, "on")[0]
     by_timer = all((row.get("fast_commits") or 0) > 0 and row["journal"]["asked"].get("kernel") for row in rows)
     if ruling.word(THRESHOLD) is None and by_timer:
@@ -192,7 +192,7 @@ def pays_more_than_fsync(view):
     _, mine = _growth(view, "map_sync", "hole")
     _, fsync = _growth(view, "fsync", "hole", 1)
     factor = ratio("map_sync over fsync:1, holes, beside the dirt of others", mine, fsync)
-    return undecided([]) if factor is None else large([factor], [Deciding(factor, TIMES)])
+    return undecided([]) if factor is None else large([factor], Deciding(factor, TIMES))
 
 
 def unpredictable(view):

@@ -210,12 +210,10 @@ def undecided(figures):
 
 
 def large(figures, deciding):
-    """The claim is that all these figures are much; it does not hold where all are little."""
+    """The claim is that this figure is much; it does not hold where it is little."""
     def word(threshold):
-        if all(one.much(threshold) for one in deciding):
-            return HOLDS
-        return FAILS if all(one.little(threshold) for one in deciding) else None
-    return Ruling(figures, deciding, word)
+        return HOLDS if deciding.much(threshold) else FAILS if deciding.little(threshold) else None
+    return Ruling(figures, [deciding], word)
 
 
 def small(figures, deciding):
