@@ -198,6 +198,8 @@ RULES = [
     ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 2, starved=True, steady=True), HOLDS),
     ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 2, starved=True)[:2], NOT_DECIDED),
     ("C8", PUNCH, lambda s: elsewhere(s, 1), NOT_DECIDED),
+    ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 3) + own(s, "extend", 200, 50), HOLDS),
+    ("C8", ELSEWHERE, lambda s: elsewhere(s, 1) + own(s, "punch_same", 200, 50), HOLDS),
     ("C8", "touch of its own extent: convert", lambda s: own(s, "convert", 200, 3), HOLDS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 3), HOLDS), ("C8", ELSEWHERE, lambda s: elsewhere(s, 10), FAILS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 1), HOLDS), ("C8", ELSEWHERE, lambda s: elsewhere(s, 9), NOT_DECIDED),

@@ -72,7 +72,7 @@ def test_a_second_cpu_in_virtual_time_from_6_12_on(synthetic):
     (lambda s: c4(s, 4400), "C4", HOLE, (None, 2.2), "holds here (one sample; only for thresholds up to 2.2)")])
 def test_band(synthetic, make, claim, case, band, word):
     found = verdict_of(result_of(synthetic, make(synthetic)), claim, case)
-    assert found["band"] == tuple(None if edge is None else pytest.approx(edge) for edge in band)
+    assert found["band"] == [None if edge is None else pytest.approx(edge) for edge in band]
     assert found["word"] == word
 
 

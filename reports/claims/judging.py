@@ -39,7 +39,7 @@ def _verdict(claim, case, view):
     if word is None and not wanted and not reasons:
         straddling = [one.figure.name for one in ruling.deciding if one.straddles]
         reasons.append(f"{straddling[0]}: {STRADDLE}" if straddling else BETWEEN)
-    samples, band = ruling.samples(), ruling.band() if ruling.deciding else None
+    samples, band = ruling.samples(), list(ruling.band()) if ruling.deciding else None
     if word == DEPENDS:
         samples = min((len(figure.values) for figure in ruling.figures), default=0)
     figures = [figure.data() for figure in ruling.figures if figure is not None]
