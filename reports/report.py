@@ -21,7 +21,7 @@ from load import plain
 
 PAGE, CLAIMS = "report.html", "claims.json"
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
-OPEN_UP_TO = 12  # places of a claim: with more the figures are folded away, and the table of verdicts stands alone
+OPEN_UP_TO = 40  # verdicts of a claim: with more the figures are folded away, and the table of verdicts stands alone
 
 
 def write(inputs, folder, verdicts, comparison=None):
@@ -60,7 +60,9 @@ def page(inputs, made, verdicts, comparison=None):
         quantiles=[(q, q.replace("_", ".")) for q in table.QUANTILES], tax_percent=_tax_percent,
         PROBED_NOTE=table.PROBED_NOTE, contest_notes=table.contest_notes(data), refused_note=table.refused_note(data),
         slowdown=_slowdown, refusal=table.refusal, grid=verdict_grid(verdicts), claims=_claims(result, verdicts),
-        to_decide=claims.to_decide(result.context, verdicts, "more/claims"), say=_say,
+        to_decide=claims.to_decide(result.context, verdicts, "more/claims"), say=_say, thresholds=claims.SENSITIVITY,
+        scope_words=claims.scope_words, samples_words=claims.samples_words, band_words=claims.band_words,
+        nearest_words=claims.nearest_words, unread=claims.unread(result, verdicts), features=_features(verdicts),
         guarantees=crash.guarantees(inputs.crashes, result), crash_words=crash.words,
         crash_parts=[document.get("context", {}) for document in inputs.crashes],
         flames=[(name, Markup(svg)) for name, svg in _flames(inputs)],
@@ -97,11 +99,11 @@ def _row_key(row):
 
 
 def verdict_grid(verdicts):
-    """The verdicts as a table: {places: [(kernel, fs)], rows: [(id, case, claim, [verdict or None])]}."""
+    """The verdicts as a table: {places: [(kernel, fs)], rows: [(id, case, [verdict as claims.judge has it, or None])]}."""
     places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
-    by_key = {(one["id"], one["case"], one["kernel"], one["fs"]): one["verdict"] for one in verdicts}
-    rows = [(claim.id, case, claim.text, [by_key.get((claim.id, case, *place)) for place in places])
-            for claim in claims.CLAIMS for case in claim.cases]
+    by_key = {(one["id"], one["case"], one["kernel"], one["fs"]): one for one in verdicts}
+    rows = [(*key, [by_key.get((*key, *place)) for place in places])
+            for key in dict.fromkeys((one["id"], one["case"]) for one in verdicts)]
     return {"places": places, "rows": rows}
 
 
@@ -109,11 +111,16 @@ def _claims(result, verdicts):
     found = []
     for claim in claims.CLAIMS:
         mine = [one for one in verdicts if one["id"] == claim.id]
-        found.append({"id": claim.id, "text": claim.text, "source": claim.source, "rule": claim.rule, "verdicts": mine,
-                      "overall": claims.overall(mine), "open": len(mine) <= OPEN_UP_TO,
-                      "cased": len(claim.cases) > 1,
+        found.append({"id": claim.id, "text": claim.text, "source": claim.source, "said": claim.said, "rule": claim.rule,
+                      "verdicts": mine, "overall": claims.overall(claim, mine), "open": len(mine) <= OPEN_UP_TO,
                       "commands": claims.to_decide(result.context, mine, f"more/{claim.id}")})
     return found
+
+
+def _features(verdicts):
+    """[(file system, its features, its mount line)] of the verdicts, once each."""
+    return list(dict.fromkeys((one["fs"], ", ".join(one["scope"]["features"] or ["not recorded"]),
+                               one["scope"]["mount"] or "not recorded") for one in verdicts))
 
 
 def _flames(inputs):
@@ -162,7 +169,7 @@ def _figure(value, sign=False):
 
 def _say(figure):
     """A deciding figure in words, its digits grouped."""
-    text = claims.words(figure)
+    text = claims.figure_words(figure)
     number, _, rest = text.partition(" ")
     if number.isdigit():
         number = f"{int(number):,}".replace(",", "\u202f")

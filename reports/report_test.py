@@ -102,17 +102,19 @@ def test_verdicts_come_first_and_stand_beside_the_page(synthetic, tmp_path):
     rows += synthetic.pair("map_sync", None, "hole") + synthetic.pair("volatile", None, "hole")
     paths, text, page = page_of(synthetic.load(rows), tmp_path)
     assert text.index('id="claims"') < text.index('id="figures"') < text.index('id="table"')
-    for words in ("C4 . A sync in the fault", "\u2713 supported", "? not decided", "map_sync over fsync:64: 3.38 times",
-                  "Rule: Cost of a durable page, by state. Supported: map_sync at least 2 times fsync:64",
+    for words in ("C4 . ", "substantially slower than the existing", "\u2713 holds here", "? not decided", "map_sync over fsync:64: 3.38 times",
+                  "One sample; for thresholds up to", "nearest to a limit: map_sync over fsync:", "Verdicts at other thresholds",
+                  "Scope: 6.1.0-synthetic, ext4, 1 CPU, 4 KiB entries, 1 thread",
+                  "Rule: Cost of a durable page, map_sync over fsync every K writes. Holds: at least 2 times",
                   "faultline run --kernel 6.1 --fs ext4,xfs --workload paced --state written --strategy map_sync",
                   "To decide the rest"):
         assert words.replace("C4 .", "C4.") in page.words, words
     with open(tmp_path / "claims.json", encoding="utf-8") as file:
         found = json.load(file)
-    assert len(found) == 22  # 9 claims, one of them by 3 states, 2 file systems
+    assert len(found) == 2 * sum(len(claim.cases) for claim in claims.CLAIMS)  # 2 file systems
     assert {"id", "verdict", "figures", "rule", "cells", "fs", "kernel", "claim", "case", "commands"} <= set(found[0])
-    hole = next(one for one in found if (one["id"], one["case"], one["fs"]) == ("C4", "hole", "ext4"))
-    assert hole["verdict"] == "supported" and hole["figures"][1]["unit"] == "times"
+    hole = next(one for one in found if (one["id"], one["case"], one["fs"]) == ("C4", "hole, in order, 4 KiB, 1 thread", "ext4"))
+    assert hole["verdict"] == "holds here" and hole["figures"][1]["unit"] == "times"
     assert "6.1/ext4/map_sync/first_touch/hole/pte/t1/off" in hole["cells"]
     assert found == claims.public(claims.judge(synthetic.load(rows)))
 
@@ -353,8 +355,8 @@ def test_claims_that_are_decided_otherwise(synthetic):
         return synthetic.load(rows + synthetic.pair("map_sync", None, "hole", per_page=page))
     before, after = result(90000), result(1000)
     found = compare_report.build(before, after, claims.judge(after))
-    assert found["claims"] == [{"id": "C4", "case": "hole", "kernel": "6.1", "fs": "ext4", "before": "supported",
-                                "after": "contradicted"}]
+    assert found["claims"] == [{"id": "C4", "case": "hole, in order, 4 KiB, 1 thread", "kernel": "6.1", "fs": "ext4",
+                                "before": "holds here", "after": "does not hold here"}]
     assert compare_report.build(before, before, claims.judge(before))["claims"] == []
 
 

@@ -22,18 +22,7 @@ def mail(inputs, verdicts):
     lines = _wrap(table.summary(data)) + _wrap(f"unit {data['unit']} ({data['time_domain']}): {data['note']}")
     for note in data["notes"]:
         lines += _wrap(f"note: {note}")
-    if verdicts:
-        lines += ["", "CLAIMS (Dave Chinner, 19 June 2017, and the thread)"]
-    for claim in claims.CLAIMS:
-        mine = [one for one in verdicts if one["id"] == claim.id]
-        if mine:
-            lines += ["", *_wrap(f"{claim.id}  {claim.text}"), *_wrap(f"Rule: {claim.rule}", "    ")]
-        for one in mine:
-            lines += _wrap(f"{one['verdict'].upper()}: {_place(one)}", "    ")
-            for figure in one["figures"]:
-                lines += _wrap(f"{figure['name']}: {claims.words(figure)}", "      ")
-            for reason in one["reasons"] + _missing(one):
-                lines += _wrap(reason, "      ")
+    lines += _claims(inputs.result, verdicts)
     todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
     if todo:
         lines += ["", "To decide the rest, measure:"]
@@ -55,6 +44,79 @@ def mail(inputs, verdicts):
         lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({len(group['cells'])} cells, the first "
                              f"{group['cells'][0]})")]
     return "\n".join(lines) + "\n"
+
+
+def _claims(result, verdicts):
+    lines = ["", "CLAIMS of a thread of June 2017, by cases"] if verdicts else []
+    for claim in claims.CLAIMS:
+        mine = [one for one in verdicts if one["id"] == claim.id]
+        if mine:
+            lines += ["", *_wrap(f"{claim.id}  \"{claim.text}\""), *_wrap(f"{claim.source}. {claim.said}", "    "),
+                      *_wrap(f"Rule: {claim.rule}", "    "),
+                      *_wrap(f"As a whole: {claims.overall(claim, mine)['word']}.", "    ")]
+        bare = {}
+        for one in mine:
+            if _is_bare(one):
+                bare.setdefault(one["case"], []).append(one)
+        for one in mine:
+            if _is_bare(one):
+                if one is bare[one["case"]][0]:
+                    lines += _bare(bare[one["case"]])
+                continue
+            lines += _wrap(f"{_upper(one)}: {_place(one)}", "    ")
+            for text in [one["note"]] * bool(one["note"]) + _beside(one) + [
+                    f"{figure['name']}: {claims.figure_words(figure)}" for figure in one["figures"]] + one["reasons"] + \
+                    _missing(one):
+                lines += _wrap(text, "      ")
+    if verdicts:
+        lines += ["", "VERDICTS BY THRESHOLD (+ holds here, - does not hold here, . not", "decided, * depends)", ""]
+        lines += _sensitivity(verdicts)
+    for workload, names in claims.unread(result, verdicts):
+        lines += _wrap(f"read by no rule: {len(names)} cell{'s' * (len(names) != 1)} of {workload}, such as {names[0]}")
+    return lines
+
+
+def _is_bare(one):
+    """Whether there is no more to say of a verdict than what was not measured."""
+    return not one["figures"] and not one["reasons"] and bool(one["missing"])
+
+
+def _bare(several):
+    where = ", ".join(f"{one['kernel']} {one['fs']}" for one in several)
+    return [*_wrap(f"{_upper(several[0])}: {several[0]['case']} ({where})", "    "),
+            *_wrap(_missing(several[0])[0] + (", and likewise" if len(several) > 1 else ""), "      ")]
+
+
+def _upper(one):
+    return one["word"].replace(one["verdict"], one["verdict"].upper(), 1)
+
+
+def _beside(one):
+    """What stands beside a word: of what it speaks, by how many samples, for which thresholds, and what is nearest."""
+    lines = [f"Scope: {claims.scope_words(one['scope'])}."]
+    if one["band"] is not None:
+        lines.append(f"By {claims.samples_words(one['samples'])}, {claims.band_words(one['band'])}; nearest to a limit: "
+                     f"{claims.nearest_words(one['nearest'])}.")
+    return lines
+
+
+MARKS = {claims.HOLDS: "+", claims.FAILS: "-", claims.NOT_DECIDED: ".", claims.DEPENDS: "*"}
+
+
+def _sensitivity(verdicts):
+    """A line a verdict that is decided at any threshold, with a mark a threshold."""
+    titles = [f"{threshold:g}" for threshold in claims.SENSITIVITY]
+    lines = [" " * 24 + "".join(title.rjust(6) for title in titles)]
+    last = None
+    for one in verdicts:
+        if one["band"] is None:
+            continue
+        if (one["id"], one["case"]) != last:
+            last = one["id"], one["case"]
+            lines += _wrap(f"{one['id']} {one['case']}")
+        lines.append("  " + _fit(plain(f"{one['kernel']} {one['fs']}"), 22, True) +
+                     "".join(MARKS[one["sensitivity"][title]].rjust(6) for title in titles))
+    return lines
 
 
 def _missing(one):
@@ -132,16 +194,24 @@ def markdown(inputs, verdicts, comparison=None):
     lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
     places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
     if places:
-        lines += _table(["claim", "", *(f"{inputs.result.words.kernel_text(kernel)}, {fs}" for kernel, fs in places)],
-                        [[claim.id + (f" {case}" if case else ""), claim.text, *(next(
-                            one["verdict"] for one in verdicts if (one["id"], one["case"], one["kernel"], one["fs"]) == (
-                                claim.id, case, *place)) for place in places)]
-                         for claim in claims.CLAIMS for case in claim.cases])
+        lines += _table(["claim", "its words", "as a whole"], [
+            [claim.id, f"\"{claim.text}\" ({claim.source})", claims.overall(
+                claim, [one for one in verdicts if one["id"] == claim.id])["word"]] for claim in claims.CLAIMS])
+        by_key = {(one["id"], one["case"], one["kernel"], one["fs"]): one["word"] for one in verdicts}
+        lines += ["", *_table(["case", "", *(f"{inputs.result.words.kernel_text(kernel)}, {fs}" for kernel, fs in places)],
+                              [[*key, *(by_key.get((*key, *place), "") for place in places)]
+                               for key in dict.fromkeys((one["id"], one["case"]) for one in verdicts)])]
         lines += ["", "<details><summary>Figures that decide</summary>", ""]
-        lines += _table(["claim", "where", "verdict", "figures"], [
-            [one["id"], _place(one), one["verdict"], "; ".join(
-                [f"{figure['name']}: {claims.words(figure)}" for figure in one["figures"]] + one["reasons"] + _missing(one))]
+        lines += _table(["claim", "where", "verdict", "beside it", "figures"], [
+            [one["id"], _place(one), one["word"], " ".join(_beside(one)), "; ".join(
+                [f"{figure['name']}: {claims.figure_words(figure)}" for figure in one["figures"]] + one["reasons"] +
+                _missing(one))]
             for one in verdicts])
+        lines += ["", "</details>", "", "<details><summary>Verdicts by threshold</summary>", ""]
+        titles = [f"{threshold:g}" for threshold in claims.SENSITIVITY]
+        lines += _table(["claim", "where", *titles], [
+            [one["id"], _place(one), *(one["sensitivity"][title] for title in titles)] for one in verdicts
+            if one["band"] is not None])
         lines += ["", "</details>"]
     todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
     if todo:

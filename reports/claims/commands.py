@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command lines that measure cells."""
+
+import shlex
+from dataclasses import replace
+
+from .cost_rules import TAIL
+from .spec import ENOUGH_SAMPLES, NOBODY, STATES, STRATEGIES
+
+OF_THEIR_OWN = {"copy_beside": ["--touches", "16384"]}  # more than TAIL, and a power of two
+assert TAIL <= 16384
+
+
+def spec_order(spec):
+    """A sort key of Specs, so that cells asked for by two claims stand in one order."""
+    return (spec.workload, spec.setting, spec.order, spec.threads, spec.stores,
+            STRATEGIES.index(spec.strategy) if spec.strategy in STRATEGIES else len(STRATEGIES), spec.k or 0,
+            STATES.index(spec.state) if spec.state in STATES else len(STATES), spec.touch or "", spec.unrelated)
+
+
+def cell_name(view, spec):
+    """As the command names the cell."""
+    strategy = spec.strategy if spec.k is None else f"{spec.strategy}:{spec.k}"
+    contest = [spec.touch, f"a{spec.attackers}", spec.setting] if spec.touch else []
+    return "/".join([view.kernel, view.fs, strategy, spec.workload, spec.state, spec.order, f"t{spec.threads}",
+                     *([f"d{spec.unrelated}"] if spec.unrelated else []), *([f"w{spec.stores}"] if spec.stores else []),
+                     *contest])
+
+
+def commands(context, wanted, out):
+    """Command lines that measure the cells of [(kernel, fs, Spec)], as few as stand for exactly these."""
+    lists = {}
+    for kernel, fs, spec in wanted:
+        same = {other for *place, other in wanted if place == [kernel, fs]}
+        states = tuple(state for state in STATES if replace(spec, state=state) in same) or (spec.state,)
+        asks = lists.setdefault((kernel, fs), {}).setdefault(
+            (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting,
+             "" if spec.attackers else NOBODY), {})
+        strategy = spec.strategy if spec.k is None else f"{spec.strategy}:{spec.k}"
+        for option, value in (("--strategy", strategy), ("--touch", spec.touch if spec.attackers else None),
+                              ("--dirty-inodes", spec.unrelated if spec.workload == "unrelated" else None)):
+            if value is not None:
+                asks.setdefault(option, []).append(str(value))
+    alike = {}
+    for (kernel, fs), groups in lists.items():
+        for what, asks in groups.items():
+            group = (what, tuple((option, tuple(dict.fromkeys(values))) for option, values in asks.items()))
+            alike.setdefault((kernel, group), []).append(fs)
+    merged = {}
+    for (kernel, group), file_systems in alike.items():
+        merged.setdefault((group, tuple(dict.fromkeys(file_systems))), []).append(kernel)
+    lines = []
+    for ((what, asks), file_systems), kernels in merged.items():
+        number = f"-{len(lines) + 1}" if len(merged) > 1 else ""
+        lines.append(shlex.join(["faultline", "run", *where(context, kernels, what[5]), "--fs", ",".join(file_systems),
+                                 *_options(context, what, asks), "--out", f"{out}{number}"]))
+    return lines
+
+
+def _options(context, what, asks):
+    workload, states, order, threads, stores, setting, nobody = what
+    words = ["--workload", workload, "--state", ",".join(states)]
+    for option, value, default in (("--order", order, "pte"), ("--threads", threads, 1), ("--stores-per-page", stores, 0),
+                                   ("--setting", setting, ""), ("--attackers", "0" if nobody else "", "")):
+        if value != default:
+            words += [option, str(value)]
+    for option, values in asks:
+        words += [option, ",".join(values)]
+    words += OF_THEIR_OWN.get(workload, [])
+    if setting != "concurrent":
+        words += ["--seeds" if context["time_domain"] == "virtual" else "--repetitions", str(ENOUGH_SAMPLES)]
+    return words
+
+
+def where(context, kernels, setting=""):
+    """The options that say where cells are measured."""
+    if context.get("on") == "host":
+        given = context["command_line"]
+        folder = given[given.index("--dir") + 1] if "--dir" in given[:-1] else "DIR"
+        return ["--on", "host", "--dir", folder]
+    accel = [] if context["accel"] == "tcg-icount" else ["--accel", context["accel"]]
+    if setting == "concurrent" and not accel:
+        accel = ["--accel", "tcg"]  # parties that run at once have no virtual time
+    given = context["command_line"]
+    modules = given[given.index("--modules") + 1:][:1] if "--modules" in given else []
+    if modules and "--kernel" in given[:-1]:
+        return ["--kernel", given[given.index("--kernel") + 1], "--modules", modules[0], *accel]
+    return ["--kernel", ",".join(kernels), *accel]

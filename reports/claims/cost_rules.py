@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules on what faults and pages cost: C1 to C5 and C9. Each is a function(View, ...) -> Ruling."""
+
+from dataclasses import replace
+
+import stats
+
+from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TIMES, Deciding, Measured, Ruling, Spec, difference,
+                   large, ratio, small, undecided)
+
+WHEN_NECESSARY = 64  # K of an application that syncs when it must: the claim's own words give none
+SWEEP = (1, 8, 64, 512)
+OFTEN = (8, 64, 512)  # the K at which a sync is not one for each write
+AGAIN = (8, 64)  # the same, where pages are stored to several times
+DIRTY = 10000  # "tens of thousands"
+TAIL = 10000  # faults, for a p99.9 that ten of them lie above
+TICK = 4_000_000  # ns between ticks of a kernel of 250 Hz, as Debian's are; in virtual time instructions
+
+
+def sync_is_long(view, at):
+    """C1: the fault with its sync over the same fault without."""
+    if not view.virtual:
+        view.reasons.append("wall time does not tell a CPU that works from one that waits: measure in virtual time")
+        return undecided([])
+    synced, plain = (view.cost(replace(at, strategy=strategy), key="per_fault") for strategy in ("map_sync", "volatile"))
+    factor = ratio("the fault with its sync over the same fault without", synced, plain)
+    figures = [difference("the sync alone", synced, plain), factor]
+    return undecided(figures) if factor is None else large(figures, Deciding(factor, TIMES))
+
+
+def medium(view):
+    """C1's other half: whether that is the CPU rather than the medium."""
+    view.reasons.append(
+        "an instruction count knows no medium, and emulated memory has none: needs a count of the bytes, flushes and fences "
+        "that a sync asks of the medium, priced by media that are cited" if view.virtual else
+        "wall time on this machine is of its memory, not of persistent memory, and does not tell working from waiting")
+    return undecided([])
+
+
+def every_fault(view, strategy, at):
+    """C2: a sync in every fault, over MAP_SYNC, which syncs there only what finding the data depends on."""
+    factor = ratio(f"{strategy} over map_sync", view.cost(replace(at, strategy=strategy)),
+                   view.cost(replace(at, strategy="map_sync")))
+    figures = [factor]
+    if at == Spec("map_sync"):
+        paced = [view.cost(Spec(name, workload="paced"), needed=False) for name in (strategy, "map_sync")]
+        figures.append(ratio("one fault per tick, decides nothing: the same", *paced))
+        extra = difference("", *paced)
+        if extra and view.virtual:
+            figures.append(Measured("of a CPU of 1e9 instructions a second, one such fault in each tick of 4 ms", "of a CPU",
+                                    {key: value / TICK for key, value in extra.values.items()}, extra.cells))
+    figures = [figure for figure in figures if figure]
+    return undecided(figures) if factor is None else large(figures, Deciding(factor, TIMES))
+
+
+def _asked(row):
+    journal = row.get("journal")
+    return None if journal is None or journal.get("asked") is None else journal["asked"]["fault"]
+
+
+def always_dirty(view, strategy, at):
+    """C3: whether each fault finds something to sync. What is counted are commits that a fault asked for: a call of the sync
+    that finds nothing asks for none."""
+    spec = replace(at, strategy=strategy)
+    found = view.share(spec, _asked, "found something to sync")
+    moved = None
+    if at.workload == "paced":
+        moved = view.share(spec, lambda row: row["mtime_changes"], "mtime moved", needed=False)
+    figures = [figure for figure in (found, moved) if figure]
+    if found is None:
+        return undecided(figures)
+    ruling = large(figures, Deciding(found, SHARE))
+    rows = view.find(spec, "on")[0]
+    by_timer = all((row.get("fast_commits") or 0) > 0 and row["journal"]["asked"].get("kernel") for row in rows)
+    if ruling.word(THRESHOLD) is None and by_timer:
+        # Before a full commit each fault is a fast commit, and after it none: the share is where the timer stood.
+        return Ruling(figures, [], lambda threshold: DEPENDS,
+                      "whether the journal had a full commit since: faults before it sync, those after it do not")
+    return ruling
+
+
+def crossing(costs, level):
+    """The K from which on a sync every K writes costs less than `level`: {K: cost}, a straight line in 1/K between two.
+    0 when it does at the least K, None when at none."""
+    ks = sorted(costs)
+    below = next((k for k in ks if costs[k] < level), None)
+    if below is None:
+        return None
+    index = ks.index(below)
+    if index == 0:
+        return 0
+    above = ks[index - 1]
+    share = (costs[above] - level) / (costs[above] - costs[below])
+    return 1 / (1 / above + share * (1 / below - 1 / above))
+
+
+def _turn(name, level, curve, factor):
+    at = crossing({k: one.value for k, one in curve.items()}, level.value / factor)
+    used = level.cells + [cell for one in curve.values() for cell in one.cells]
+    if at is None:
+        return Measured(f"{name} at no K up to", "K", {(0, 0): max(curve)}, used)
+    return Measured(f"{name} from this K on", "K", {(0, 0): max(at, 1)}, used)
+
+
+def slower_than_fsync(view, at):
+    """C4: map_sync over fsync:K at every K of at least 8; the K and the stores a page at which it turns."""
+    ks = AGAIN if at.stores else SWEEP
+    level = view.cost(replace(at, strategy="map_sync"))
+    curve = {k: view.cost(replace(at, strategy="fsync", k=k)) for k in ks}
+    factors = {k: ratio(f"map_sync over fsync:{k}", level, one) for k, one in curve.items()}
+    if None in factors.values():
+        return undecided([level, *factors.values()])
+    figures = [level, *(factors[k] for k in ks if k in OFTEN)]
+    if len(curve) > 2:
+        figures += [_turn("fsync:K costs less", level, curve, 1),
+                    _turn(f"fsync:K costs less than 1/{THRESHOLD:g}", level, curve, THRESHOLD)]
+    if at == replace(Spec("map_sync"), state=at.state):
+        again = view.cost(Spec("fsync", "written", "rewrite", WHEN_NECESSARY), needed=False)
+        figures.append(ratio(f"later durable stores to a page after which map_sync costs no more than fsync:{WHEN_NECESSARY}, "
+                             "each of its own taken as free", difference("", level, curve[WHEN_NECESSARY]), again, "stores"))
+    often = [Deciding(factors[k], TIMES) for k in ks if k in OFTEN]
+    every = [Deciding(factors[k], TIMES) for k in ks]
+
+    def word(threshold):
+        if all(one.much(threshold) for one in often):
+            return HOLDS
+        return FAILS if all(one.little(threshold) for one in every) else None
+    return Ruling([figure for figure in figures if figure], every, word)
+
+
+def no_overhead(view, strategy):
+    """C5: a file whose map cannot change: no sync in its faults, and no longer a path than without any guarantee."""
+    spec = Spec(strategy, workload="paced")
+    synced = view.share(spec, lambda row: row["syncs"], "synced")
+    moved = view.share(spec, lambda row: row["mtime_changes"], "mtime moved; decides nothing", needed=False)
+    floor = ratio("written, tight loop: its page over that of volatile", view.cost(Spec(strategy)),
+                  view.cost(Spec("volatile")))
+    figures = [figure for figure in (synced, floor, moved) if figure]
+    if synced is None or floor is None:
+        return undecided(figures)
+    return small(figures, [Deciding(synced, SHARE), Deciding(floor, TIMES)])
+
+
+def behind_commit(view, strategy):
+    """C5: its longest fault beside another's commits, over the longest without any guarantee and with nobody beside."""
+    def longest(spec):
+        return view.figure(spec, lambda row: row["max"], "longest fault", view.unit, "on")
+    mine, alone = longest(Spec(strategy, workload="behind_commit")), longest(Spec("volatile"))
+    others = {name: view.figure(Spec(name, workload="behind_commit"), lambda row: row["max"], "longest fault", view.unit, "on",
+                                needed=False) for name in ("volatile", "map_sync")}
+    factor = ratio("longest fault beside another's commits over the longest of volatile alone", mine, alone)
+    figures = [figure for figure in (factor, mine, alone, *others.values()) if figure]
+    return undecided(figures) if factor is None else small(figures, [Deciding(factor, TIMES)])
+
+
+def conversion(view):
+    """C5: what a fault costs more where its block is allocated and not yet written."""
+    factor = ratio("volatile: unwritten over written", view.cost(Spec("volatile", "unwritten"), key="per_fault"),
+                   view.cost(Spec("volatile", "written"), key="per_fault"))
+    return undecided([]) if factor is None else small([factor], [Deciding(factor, TIMES)])
+
+
+def _growth(view, strategy, state, k=None, needed=True):
+    spec = Spec(strategy, state, "unrelated", k)
+    most = max((found.unrelated for found, probes in view.rows if probes == "off" and
+                replace(found, unrelated=0) == spec and found.unrelated >= DIRTY), default=DIRTY)
+    dirty = view.cost(replace(spec, unrelated=most), needed)
+    none = view.cost(spec, needed)
+    return ratio(f"{strategy}{'' if k is None else f':{k}'}, {state}: a page with {most} dirty inodes of others over one "
+                 "with none", dirty, none), dirty
+
+
+def pays_for_others(view):
+    """C9: what others' dirt adds to a fault that syncs; a fault that does not is the control."""
+    growth, _ = _growth(view, "map_sync", "hole")
+    fsync, _ = _growth(view, "fsync", "hole", 1, needed=False)
+    control, _ = _growth(view, "prealloc", "written")
+    figures = [figure for figure in (growth, control, fsync) if figure]
+    if growth is None or control is None:
+        return undecided(figures)
+    mine, other = Deciding(growth, HUGE), Deciding(control, HUGE)
+
+    def word(threshold):
+        if mine.much(threshold) and other.little(threshold):
+            return HOLDS
+        return FAILS if mine.little(threshold) else None
+    return Ruling(figures, [mine, other], word)
+
+
+def pays_more_than_fsync(view):
+    """C9: the same page beside the same dirt, by MAP_SYNC and by an fsync after each write."""
+    _, mine = _growth(view, "map_sync", "hole")
+    _, fsync = _growth(view, "fsync", "hole", 1)
+    factor = ratio("map_sync over fsync:1, holes, beside the dirt of others", mine, fsync)
+    return undecided([]) if factor is None else large([factor], Deciding(factor, TIMES))
+
+
+def unpredictable(view):
+    """C9: the tail over the median beside a process that creates and appends all the while."""
+    figures = {}
+    for strategy, state, k in (("map_sync", "hole", None), ("prealloc", "written", None), ("fsync", "hole", 1)):
+        spec = Spec(strategy, state, "copy_beside", k)
+        needed = strategy != "fsync"
+        rows = view.find(spec, "on", needed)
+        if rows and any(row["faults"] < TAIL for row in rows[0]):
+            if needed:
+                view.missing.append(spec)
+                view.reasons.append(f"{spec.label}: fewer than {TAIL} faults")
+            continue
+        figures[strategy] = view.figure(spec, lambda row: stats.ratio(row["p99_9"], row["p50"]),
+                                        "fault that one in 1000 outlasts, over the median", "times", "on", needed)
+    shown = [figure for figure in figures.values() if figure]
+    if figures.get("map_sync") is None or figures.get("prealloc") is None:
+        return undecided(shown)
+    mine, other = Deciding(figures["map_sync"], HUGE), Deciding(figures["prealloc"], HUGE)
+
+    def word(threshold):
+        if mine.much(threshold) and other.little(threshold):
+            return HOLDS
+        return FAILS if mine.little(threshold) else None
+    return Ruling(shown, [mine, other], word)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Verdicts: each case of each claim on each kernel and file system, and what they come to."""
+
+
+from .claims_table import CLAIMS
+from .commands import cell_name, commands, spec_order
+from .spec import DEPENDS, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD
+from .view import places
+from .words import case_word
+
+BETWEEN = "the figures lie between the limits of the rule"
+STRADDLE = "its samples lie on both sides of a limit"
+NAMED = 3  # cases that a sentence names before it counts
+
+
+def judge(result):
+    """[verdict], one per claim, case, kernel and file system of a Result, in that order: {id, claim, source, said, rule, kernel,
+    fs, case, note, verdict, word, scope, samples, band, nearest, sensitivity, figures, cells, missing, reasons, commands},
+    as JSON holds it."""
+    views = places(result)
+    found = []
+    for claim in CLAIMS:
+        cases = {case.name: {index: case for index in range(len(views))} for case in claim.cases}
+        for index, view in enumerate(views):
+            for case in claim.more(view):
+                cases.setdefault(case.name, {})[index] = case
+        for of_places in cases.values():
+            found += [_verdict(claim, of_places[index], views[index]) for index in sorted(of_places)]
+    return found
+
+
+def _verdict(claim, case, view):
+    view.fresh()
+    ruling = case.judge(view)
+    word = ruling.word(THRESHOLD)
+    verdict = word or NOT_DECIDED
+    wanted = list(view.missing) if word is None else []
+    reasons = list(dict.fromkeys(view.reasons)) if word is None else []
+    if word is None and not wanted and not reasons:
+        straddling = [one.figure.name for one in ruling.deciding if one.straddles]
+        reasons.append(f"{straddling[0]}: {STRADDLE}" if straddling else BETWEEN)
+    samples, band = ruling.samples(), list(ruling.band()) if ruling.deciding else None
+    if word == DEPENDS:
+        samples = min((len(figure.values) for figure in ruling.figures), default=0)
+    figures = [figure.data() for figure in ruling.figures if figure is not None]
+    used = list(dict.fromkeys(row["cell"] for row in view.used))
+    specs = [(view.kernel, view.fs, spec) for spec in wanted]
+    return {"id": claim.id, "claim": claim.text, "source": claim.source, "said": claim.said, "rule": claim.rule,
+            "kernel": view.kernel, "fs": view.fs, "case": case.name, "note": case.note, "verdict": verdict,
+            "word": case_word(verdict, samples, band, ruling.sides), "scope": view.scope(), "samples": samples, "band": band,
+            "nearest": ruling.nearest(),
+            "sensitivity": {f"{threshold:g}": ruling.word(threshold) or NOT_DECIDED for threshold in SENSITIVITY},
+            "figures": figures, "cells": list(dict.fromkeys(name for figure in figures for name in figure["cells"])),
+            "missing": [cell_name(view, spec) for spec in wanted], "reasons": reasons,
+            "commands": commands(view.result.context, specs, f"more/{claim.id}"), "specs": specs, "read": used}
+
+
+def public(verdicts):
+    """The verdicts as JSON holds them."""
+    return [{key: value for key, value in one.items() if key not in ("specs", "read")} for one in verdicts]
+
+
+def unread(result, verdicts):
+    """[(workload, [cell])]: the cells of kernels and file systems with verdicts that no rule has read."""
+    read = {cell for one in verdicts for cell in one["read"]}
+    where = {(one["kernel"], one["fs"]) for one in verdicts}
+    found = {}
+    for row in result.rows.values():
+        if row["cell"] not in read and (row["kernel"], row["fs"]) in where:
+            cells = found.setdefault(row["workload"], [])
+            if row["cell"] not in cells:
+                cells.append(row["cell"])
+    return list(found.items())
+
+
+def to_decide(context, verdicts, out):
+    """The fewest commands that measure what these verdicts lack."""
+    wanted = list(dict.fromkeys(spec for one in verdicts for spec in one["specs"]))
+    wanted.sort(key=lambda place: spec_order(place[2]))
+    return commands(context, wanted, out)
+
+
+def overall(claim, verdicts):
+    """{verdict, word}: what is said of a claim as a whole. A word only where all its cases agree; both sides where decided
+    cases differ; nothing where a case is open, or one that the claim needs."""
+    by_word = {}
+    for one in verdicts:
+        by_word.setdefault(one["verdict"], []).append(one)
+    lacking = [name for name in claim.needs if any(one["case"] == name and one["verdict"] == NOT_DECIDED for one in verdicts)]
+    if lacking:
+        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}: that needs {lacking[0]}"}
+    if not verdicts or set(by_word) == {NOT_DECIDED}:
+        return {"verdict": NOT_DECIDED, "word": NOT_DECIDED}
+    if len(by_word) == 1 and DEPENDS not in by_word:
+        return {"verdict": verdicts[0]["verdict"], "word": verdicts[0]["verdict"]}
+    sides = [f"{word[0].upper()}{word[1:]}: {_names(by_word[word], verdicts)}" for word in (HOLDS, FAILS) if word in by_word]
+    if len(sides) == 2 or DEPENDS in by_word:
+        sides += [f"{one['case'][0].upper()}{one['case'][1:]}, {one['fs']}: {one['word']}" for one in by_word.get(DEPENDS, [])[:1]]
+        return {"verdict": DEPENDS, "word": f"{DEPENDS} the case. {'. '.join(sides)}"}
+    return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED} in all cases. {sides[0]}"}
+
+
+def _names(mine, every):
+    """Their cases, and where, if the case is not the same everywhere."""
+    several = len({one["kernel"] for one in every}) > 1
+    names = []
+    for case in dict.fromkeys(one["case"] for one in mine):
+        here = [one for one in mine if one["case"] == case]
+        where_ = ", ".join(f"{one['fs']} on {one['kernel']}" if several else one["fs"] for one in here)
+        names.append(case if len(here) == sum(one["case"] == case for one in every) else f"{case} ({where_})")
+    return "; ".join(names[:NAMED]) + (f"; and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cells of one kernel and file system, as a rule sees them: what it asked for and got, and asked for in vain."""
+
+from dataclasses import dataclass, field
+
+import load
+import stats
+
+from .spec import Measured, Spec
+
+PATTERNS = {"first_touch": "in order", "random_touch": "scattered"}
+
+
+@dataclass
+class View:
+    """missing: Specs asked for in vain; reasons: why, where the cell is there but is not ok; used: rows that were read."""
+
+    result: object
+    kernel: str
+    fs: str
+    rows: dict  # {(Spec, probes): [[row]]}: the samples of each cell that the Spec names
+    missing: list = field(default_factory=list)
+    reasons: list = field(default_factory=list)
+    used: list = field(default_factory=list)
+
+    @property
+    def unit(self):
+        """The result's unit."""
+        return self.result.context["unit"]
+
+    @property
+    def virtual(self):
+        """Whether figures are counts of instructions."""
+        return self.result.context["time_domain"] == "virtual"
+
+    @property
+    def release(self):
+        """The kernel's release, or its id where the result does not say."""
+        return self.result.context["kernels"].get(self.kernel, {}).get("release") or self.kernel
+
+    def fresh(self):
+        """Forget what an earlier case asked for."""
+        self.missing, self.reasons, self.used = [], [], []
+
+    def find(self, spec, probes="off", needed=True):
+        """[[row, ...]]: the samples of each cell that the Spec names, if all are ok; [] if there is none."""
+        found = self.rows.get((spec, probes), [])
+        good = [rows for rows in found if all(row["status"] == "ok" for row in rows)]
+        self.used += [rows[0] for rows in found]
+        if not good and needed and spec not in self.missing:
+            self.missing.append(spec)
+            self.reasons += [row["reason"] for rows in found for row in rows
+                             if row["status"] != "ok" and row["reason"] not in self.reasons]
+        return good
+
+    def figure(self, spec, function, what, unit, probes="off", needed=True):
+        """function(row) of the Spec's cell as a Measured; None when it is missing, or the function says None."""
+        found = self.find(spec, probes, needed)
+        if not found:
+            return None
+        values = {load.sample_key(row): function(row) for row in found[0]}
+        if any(value is None for value in values.values()):
+            if needed and spec not in self.missing:
+                self.missing.append(spec)
+            return None
+        return Measured(f"{spec.label}: {what}", unit, values, [found[0][0]["name"]])
+
+    def cost(self, spec, needed=True, key="per_page"):
+        """per_page (per_fault) without probes."""
+        return self.figure(spec, lambda row: row[key], key.replace("_", " "), self.unit, needed=needed)
+
+    def share(self, spec, count, what, needed=True):
+        """count(row) of the probed row over its faults."""
+        return self.figure(spec, lambda row: stats.ratio(count(row), row["faults"]), what, "of faults", "on", needed)
+
+    def scope(self):
+        """Of what the verdict speaks: what was read, else what was asked for in vain, and on what."""
+        def of(key, spec_key=None):
+            values = [row.get(key) for row in self.used]
+            if not values and spec_key:
+                values = [getattr(spec, spec_key) for spec in self.missing]
+            return list(dict.fromkeys(value for value in values if value not in (None, "")))
+        about = self.result.context["file_systems"].get(self.fs, {})
+        return {"kernel": self.release, "cpus": of("vcpus"), "order": of("order", "order"),
+                "threads": of("threads", "threads"), "workload": of("workload", "workload"), "state": of("state", "state"),
+                "setting": of("setting", "setting"), "touches": of("touches"), "fs": self.fs,
+                "features": about.get("features"), "mount": about.get("mount"), "accel": self.result.context["accel"]}
+
+
+def places(result):
+    """[View] of each kernel and file system that is mounted with DAX; kernels by version. No row is left out."""
+    found = {}
+    for name, rows in result.samples.items():
+        row = result.rows[name]
+        place = found.setdefault((row["kernel"], row["fs"]), {})
+        touch = row.get("touch")
+        spec = Spec(row["strategy"], row["state"], row["workload"], row["writes_per_sync"], touch,
+                    min(row.get("attackers") or 0, 1) if touch else 1, load.unrelated(row), row["order"], row["threads"],
+                    row.get("stores_per_page") or 0, (row.get("setting") or "") if touch else "")
+        place.setdefault((spec, row["probes"]), []).append(rows)
+    every = list(result.rows.values())
+
+    def dax(key):
+        mine = [row for row in every if (row["kernel"], row["fs"]) == key and row["status"] == "ok"]
+        return not mine or any(row["dax"] is not False for row in mine)
+    ordered = sorted(found, key=lambda key: result.words.kernel_rank(key[0]))
+    return [View(result, *key, found[key]) for key in ordered if dax(key)]

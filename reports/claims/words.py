@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Figures, scope, samples and bands in words."""
+
+import table
+
+from .spec import DEPENDS, ENOUGH_SAMPLES, NOT_DECIDED, STURDY
+from .view import PATTERNS
+
+ORDERS = {"pte": "4 KiB entries", "pmd": "2 MiB entries"}
+
+
+def _one(value, unit):
+    if unit.startswith("of "):
+        return f"{value * 100:.3g} %"
+    if unit in ("times", "K", "stores"):
+        return f"{value:.3g}"
+    return table.number(value)
+
+
+def figure_words(figure):
+    """A figure (as in a verdict) with its unit."""
+    text = f"{_one(figure['value'], figure['unit'])} {figure['unit']}"
+    if figure["low"] != figure["high"]:
+        text += (f" ({_one(figure['low'], figure['unit'])} to {_one(figure['high'], figure['unit'])} in {figure['samples']} "
+                 "samples)")
+    return text
+
+
+def samples_words(count):
+    """How many samples there were."""
+    return f"{count} samples" if count > 1 else "one sample" if count else "no sample"
+
+
+def is_narrow(band):
+    """Whether a word stays for less than all the thresholds that nobody would mind."""
+    low, high = band
+    return (low or 0) > STURDY[0] or (high is not None and high < STURDY[1])
+
+
+def band_words(band):
+    """The thresholds for which a word stays."""
+    low, high = band
+    if low is None and high is None:
+        return "at every threshold"
+    if low is None:
+        return f"for thresholds up to {high:.3g}"
+    return f"for thresholds from {low:.3g}{' on' if high is None else f' to {high:.3g}'}"
+
+
+def case_word(verdict, samples, band, sides=""):
+    """The verdict with what weakens it: too few samples, a narrow band."""
+    if verdict == DEPENDS:
+        return f"{DEPENDS} {sides}"
+    weak = []
+    if verdict != NOT_DECIDED and samples < ENOUGH_SAMPLES:
+        weak.append(samples_words(samples))
+    if band is not None and is_narrow(band):
+        weak.append(f"only {band_words(band)}")
+    return verdict + (f" ({'; '.join(weak)})" if weak else "")
+
+
+def nearest_words(nearest):
+    """The figure nearest to a limit."""
+    if nearest is None:
+        return "none has a limit"
+    unit = nearest["unit"]
+    return f"{nearest['name']}: {_one(nearest['value'], unit)} {unit}, the limit is {_one(nearest['limit'], unit)}"
+
+
+def scope_words(scope):
+    """Of what a verdict speaks, on a line."""
+    def join(values, form=str):
+        return " and ".join(form(value) for value in values)
+    parts = [scope["kernel"], scope["fs"]]
+    if scope["cpus"]:
+        parts.append(f"{join(scope['cpus'])} CPU{'s' * (scope['cpus'] != [1])}")
+    if scope["order"]:
+        parts.append(join(scope["order"], lambda order: ORDERS.get(order, order)))
+    if scope["threads"]:
+        parts.append(f"{join(scope['threads'])} thread{'s' * (scope['threads'] != [1])}")
+    if scope["workload"]:
+        parts.append(join(scope["workload"], lambda name: f"{name} ({PATTERNS[name]})" if name in PATTERNS else name))
+    if scope["setting"]:
+        parts.append(join(scope["setting"]))
+    if scope["state"]:
+        parts.append(join(scope["state"]))
+    if scope["touches"]:
+        parts.append(f"{join(scope['touches'])} touches")
+    return ", ".join(parts)
