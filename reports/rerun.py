@@ -34,10 +34,18 @@ def command(result, rows, out):
             ("--attackers", [str(n) for n in sorted({row["attackers"] for row in contests})], ["1"]),
             ("--setting", list(dict.fromkeys(row["setting"] for row in contests)), []),
             ("--probes", sorted({row["probes"] for row in rows} - {vocabulary.twin}), ["on"]),
-            ("--dirty-inodes", [str(n) for n in sorted({load.unrelated(row) for row in rows})], ["0"])):
+            ("--dirty-inodes", [str(n) for n in sorted({load.unrelated(row) for row in rows})], ["0"]),
+            ("--stores-per-page", _numbers(rows, "stores_per_page"), []),
+            ("--fault-deadline", _numbers(contests, "fault_deadline_ms", 20), ["20"])):
         if values and values != default and not (option == "--attackers" and not contests):
             words += [option, ",".join(values)]
     samples = max((len(result.samples.get(row["name"], ())) for row in rows), default=1)
     if samples > 1:
         words += ["--seeds" if result.context["time_domain"] == "virtual" else "--repetitions", str(samples)]
     return shlex.join([*words, "--out", out])
+
+
+def _numbers(rows, field, absent=None):
+    """The values of a field that rows may lack, rising, as words; `absent` is what a row without it means."""
+    found = {row.get(field) or absent for row in rows}
+    return [str(number) for number in sorted(found - {None})]
