@@ -17,4 +17,8 @@ from .words import band_words, case_word, figure_words, nearest_words, samples_w
 
 UNRELATED = "unrelated"  # the workload
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "FAILS", "HOLDS",
+           "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD",
+           "UNRELATED", "VERDICTS", "View", "band_words", "case_word", "commands", "crossing", "difference",
+           "figure_words", "judge", "nearest_words", "overall", "places", "public", "ratio", "samples_words",
+           "scope_words", "spec_order", "to_decide", "unread", "where"]
