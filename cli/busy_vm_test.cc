@@ -89,7 +89,7 @@ TEST(RealRun, AQemuThatIsKeptBusyChangesNoFigure) {
     for (const fs::directory_entry& entry : fs::directory_iterator(cache_dir())) {
       const std::string name = entry.path().filename();
       if (name == "states" || name == "unfinished" || name == "locks") continue;
-      fs::create_directory_symlink(entry.path(), cache + "/" + name);
+      fs::create_directory_symlink(entry.path(), fs::path(cache) / name);
     }
     const CommandOutput output =
         faultline_command({"run",        "--out",      scratch / out,
