@@ -169,7 +169,8 @@ def test_claims_of_a_pair_of_kernels(synthetic):
              synthetic.pair(strategy, state=state, kernel="mine")]
     mine = synthetic.save(synthetic.document(cheap), "mine")
     done = run("report", "--before", base, "--after", mine, "--text")
-    assert "C1  6.1=mine ext4: supported -> contradicted" in done.stdout
+    assert ("C1 hole, in order, 4 KiB, 1 thread 6.1=mine ext4: holds here -> does not hold here"
+            in " ".join(done.stdout.split()))
 
 
 def test_report_into_a_place_that_is_no_folder(one):
