@@ -2,6 +2,7 @@
 #include "cell/axes.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "cell/name.h"
 
@@ -12,7 +13,6 @@ constexpr unsigned kThreads[] = {1, 2, 4};
 constexpr unsigned kAttackers[] = {1, 2, 4};
 constexpr std::uint64_t kStoresPerPage[] = {1, 8, 64};
 constexpr std::uint64_t kDirtyInodes[] = {0, 100, 1000, 10000, 50000};
-
 constexpr std::uint64_t kDeadlinesMs[] = {kFaultDeadlineMs, 200, 1000};
 
 using Names = std::vector<std::string>;
@@ -120,40 +120,41 @@ Names number_names(const T (&numbers)[N]) {
   return names;
 }
 
+// Each number as a value of a field of the cell; the one by default, or all.
+template <typename T, std::size_t N>
+Values number_values(const T (&numbers)[N], T Cell::*field, std::optional<T> by_default = {}) {
+  Values values;
+  for (const T number : numbers) {
+    values.push_back({.name = std::to_string(number),
+                      .by_default = !by_default || number == *by_default,
+                      .put = [field, number](Cell& cell) { cell.*field = number; }});
+  }
+  return values;
+}
+
+// The one value of a cell whose workload has nothing on the axis.
+Values no_such_axis() {
+  return {{.name = "", .put = [](Cell&) {}}};
+}
+
 Names thread_names(const Sources& /*sources*/) { return number_names(kThreads); }
 
 Values thread_values(const Sources& /*sources*/, const Cell& /*cell*/) {
-  Values values;
-  for (const unsigned threads : kThreads) {
-    values.push_back({.name = std::to_string(threads),
-                      .by_default = threads == 1,
-                      .put = [threads](Cell& cell) { cell.threads = threads; }});
-  }
-  return values;
+  return number_values(kThreads, &Cell::threads, {1U});
 }
 
 Names inode_names(const Sources& /*sources*/) { return number_names(kDirtyInodes); }
 
 Values inode_values(const Sources& sources, const Cell& cell) {
-  if (!sources.workload(cell.workload)->unrelated) return {{.name = "", .put = [](Cell&) {}}};
-  Values values;
-  for (const std::uint64_t inodes : kDirtyInodes) {
-    values.push_back({.name = std::to_string(inodes),
-                      .put = [inodes](Cell& filled) { filled.dirty_inodes = inodes; }});
-  }
-  return values;
+  if (!sources.workload(cell.workload)->unrelated) return no_such_axis();
+  return number_values(kDirtyInodes, &Cell::dirty_inodes);
 }
 
 Names store_names(const Sources& /*sources*/) { return number_names(kStoresPerPage); }
 
 Values store_values(const Sources& sources, const Cell& cell) {
-  if (!sources.workload(cell.workload)->again) return {{.name = "", .put = [](Cell&) {}}};
-  Values values;
-  for (const std::uint64_t stores : kStoresPerPage) {
-    values.push_back({.name = std::to_string(stores),
-                      .put = [stores](Cell& filled) { filled.stores_per_page = stores; }});
-  }
-  return values;
+  if (!sources.workload(cell.workload)->again) return no_such_axis();
+  return number_values(kStoresPerPage, &Cell::stores_per_page);
 }
 
 Names touch_names(const Sources& sources) {
@@ -164,7 +165,7 @@ Names touch_names(const Sources& sources) {
 
 Values touch_values(const Sources& sources, const Cell& cell) {
   const Workload& workload = *sources.workload(cell.workload);
-  if (workload.contest == Contest::kNone) return {{.name = "", .put = [](Cell&) {}}};
+  if (workload.contest == Contest::kNone) return no_such_axis();
   Values values;
   // Nobody touches: once, and not for each kind of touch. `--attackers` decides on it.
   if (workload.contest == Contest::kVictim) {
@@ -193,7 +194,7 @@ Values attacker_values(const Sources& sources, const Cell& cell) {
                      .always = always,
                      .put = [attackers](Cell& filled) { filled.attackers = attackers; }};
   };
-  if (contest == Contest::kNone) return {{.name = "", .put = [](Cell&) {}}};
+  if (contest == Contest::kNone) return no_such_axis();
   if (contest == Contest::kBystander) return {value(1, true, true)};
   if (cell.touch == kNoTouch) return {value(0, true, false)};
   Values values;
@@ -205,7 +206,7 @@ Values attacker_values(const Sources& sources, const Cell& cell) {
 
 Values setting_values(const Sources& sources, const Cell& cell) {
   if (sources.workload(cell.workload)->contest == Contest::kNone) {
-    return {{.name = "", .put = [](Cell&) {}}};
+    return no_such_axis();
   }
   Values values;
   for (const Setting setting : all_of_enum<Setting>()) {
@@ -220,16 +221,8 @@ Values setting_values(const Sources& sources, const Cell& cell) {
 Names deadline_names(const Sources& /*sources*/) { return number_names(kDeadlinesMs); }
 
 Values deadline_values(const Sources& sources, const Cell& cell) {
-  if (sources.workload(cell.workload)->contest != Contest::kVictim) {
-    return {{.name = "", .put = [](Cell&) {}}};
-  }
-  Values values;
-  for (const std::uint64_t ms : kDeadlinesMs) {
-    values.push_back({.name = std::to_string(ms),
-                      .by_default = ms == kFaultDeadlineMs,
-                      .put = [ms](Cell& filled) { filled.fault_deadline_ms = ms; }});
-  }
-  return values;
+  if (sources.workload(cell.workload)->contest != Contest::kVictim) return no_such_axis();
+  return number_values(kDeadlinesMs, &Cell::fault_deadline_ms, {kFaultDeadlineMs});
 }
 
 // The options of the command that select cells are these, in this order.

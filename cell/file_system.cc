@@ -41,8 +41,8 @@ constexpr char kExt2Features[] = EXT2_FEATURES;
   "-n ftype=1 -m crc=1,finobt=1,inobtcount=1,bigtime=1,rmapbt=" rmapbt ",reflink=" reflink        \
   ",uuid=6c1f0d8e-0d5c-4b6a-9a51-fa0171e00003"
 constexpr char kXfsFeatures[] = "crc,finobt,inobtcount,ftype,sparse,bigtime";
-// What xfsprogs adds from 6.6 on, and is not of the medium or of reflink.
 constexpr char kXfsReflinkFeatures[] = "crc,finobt,reflink,inobtcount,ftype,sparse,bigtime";
+// What xfsprogs adds from 6.6 on, and is not of the medium or of reflink.
 constexpr char kXfsRmapFeatures[] = "crc,finobt,rmapbt,inobtcount,ftype,sparse,bigtime";
 
 // ext4_dax_fault() and .pfn_mkwrite both call ext4_dax_huge_fault() (fs/ext4/file.c, 5.10 to 7.3).

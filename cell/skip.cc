@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <utility>
 
 namespace faultline {
 namespace {
@@ -35,16 +36,16 @@ const TouchRow* touch_of(const Cell& cell, const Sources& sources) {
 // Under -icount, QEMU 7.2: 6.1 stops at "Booting SMP configuration". The second vCPU spins in
 // cpu_init(), in wait_for_master_cpu(), and the first in do_boot_cpu()'s loop around schedule()
 // while jiffies go on (arch/x86/kernel/smpboot.c, rewritten in v6.5). Without icount it boots.
-bool boots_two_vcpus(const std::string& release) {
+constexpr std::pair<int, int> kTwoVcpus = {6, 12};
+// fs/xfs/xfs_super.c, xfs_fs_fill_super(): "DAX and reflink cannot be used together!" to v5.19.
+constexpr std::pair<int, int> kReflinkWithDax = {6, 0};
+
+// A release that names no version is older than all.
+bool is_at_least(const std::pair<int, int>& version, const std::string& release) {
   int major = 0;
   int minor = 0;
-  if (std::sscanf(release.c_str(), "%d.%d", &major, &minor) != 2) return false;
-  return major > 6 || (major == 6 && minor >= 12);
-}
-
-int major_of(const std::string& release) {
-  int major = 0;
-  return std::sscanf(release.c_str(), "%d", &major) == 1 ? major : 0;
+  return std::sscanf(release.c_str(), "%d.%d", &major, &minor) == 2 &&
+         std::pair(major, minor) >= version;
 }
 
 // Each returns the reason, or nothing. They are asked in this order.
@@ -146,10 +147,8 @@ constexpr Rule kRules[] = {
                          of.fs.module);
     },
     [](const Case& of) -> std::string {
-      // fs/xfs/xfs_super.c, xfs_fs_fill_super(): "DAX and reflink cannot be used together!" to
-      // v5.19.
       if (of.around.release.empty() || !of.fs.dax || !of.fs.has_feature("reflink") ||
-          major_of(of.around.release) >= 6) {
+          is_at_least(kReflinkWithDax, of.around.release)) {
         return "";
       }
       return fmt::format("{} mounts no XFS that has both reflink and DAX; 6.0 and later do",
@@ -157,7 +156,8 @@ constexpr Rule kRules[] = {
     },
     [](const Case& of) -> std::string {
       if (of.around.release.empty() || !of.cell.is_contest() ||
-          of.cell.setting != Setting::kDeterministic2 || boots_two_vcpus(of.around.release)) {
+          of.cell.setting != Setting::kDeterministic2 ||
+          is_at_least(kTwoVcpus, of.around.release)) {
         return "";
       }
       return fmt::format(

@@ -22,7 +22,7 @@ constexpr uint64_t kWokenNs = 100'000;
 constexpr uint64_t kHeldNs = 2000;
 constexpr uint64_t kNoOps = 4096;
 
-void run_no_ops() { asm volatile(".rept 4096\n\tnop\n\t.endr"); }
+void run_no_ops() { asm volatile(".rept %c0\n\tnop\n\t.endr" ::"i"(kNoOps)); }
 
 // Runs as many no-ops as are left: rdtsc ends a block of QEMU's, so that what it reads is exact,
 // and from there to the end of the no-ops every instruction is one tick.
@@ -33,15 +33,15 @@ void run_up_to(uint64_t tick) {
       "or %%rdx, %%rax\n\t"
       "sub %%rax, %[left]\n\t"
       "jle 1f\n\t"
-      "cmp $4096, %[left]\n\t"
+      "cmp %[most], %[left]\n\t"
       "ja 1f\n\t"
       "lea 1f(%%rip), %%rax\n\t"
       "sub %[left], %%rax\n\t"
       "jmp *%%rax\n\t"
-      ".rept 4096\n\tnop\n\t.endr\n"
+      ".rept %c[most]\n\tnop\n\t.endr\n"
       "1:"
       : [left] "+r"(tick)
-      :
+      : [most] "i"(kNoOps)
       : "rax", "rdx", "cc");
 }
 

@@ -59,8 +59,8 @@ def page(inputs, made, verdicts, comparison=None):
         environment=environment_rows(result.context), virtual=data["time_domain"] == "virtual",
         quantiles=[(q, q.replace("_", ".")) for q in table.QUANTILES], tax_percent=_tax_percent,
         PROBED_NOTE=table.PROBED_NOTE, contest_notes=table.contest_notes(data), refused_note=table.refused_note(data),
-        slowdown=_slowdown, refusal=table.refusal, grid=verdict_grid(verdicts), claims=_claims(result, verdicts),
-        to_decide=claims.to_decide(result.context, verdicts, "more/claims"), say=_say, thresholds=claims.SENSITIVITY,
+        slowdown=_slowdown, refusal=table.refusal, grid=claims.grid(verdicts), claims=_claims(result, verdicts),
+        to_decide=claims.to_decide(result.context, verdicts, "more/claims"), say=_say, thresholds=list(claims.SENSITIVITY.values()),
         scope_words=claims.scope_words, samples_words=claims.samples_words, band_words=claims.band_words,
         nearest_words=claims.nearest_words, unread=claims.unread(result, verdicts), features=_features(verdicts),
         guarantees=crash.guarantees(inputs.crashes, result), crash_words=crash.words,
@@ -96,15 +96,6 @@ def _key(section):
 def _row_key(row):
     key = table.cells.section_key(row)
     return (*key, row["state"], row["setting"]) if table.cells.is_contest(row) else (*key, None, None)
-
-
-def verdict_grid(verdicts):
-    """The verdicts as a table: {places: [(kernel, fs)], rows: [(id, case, [verdict as claims.judge has it, or None])]}."""
-    places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
-    by_key = {(one["id"], one["case"], one["kernel"], one["fs"]): one for one in verdicts}
-    rows = [(*key, [by_key.get((*key, *place)) for place in places])
-            for key in dict.fromkeys((one["id"], one["case"]) for one in verdicts)]
-    return {"places": places, "rows": rows}
 
 
 def _claims(result, verdicts):

@@ -105,8 +105,7 @@ MARKS = {claims.HOLDS: "+", claims.FAILS: "-", claims.NOT_DECIDED: ".", claims.D
 
 def _sensitivity(verdicts):
     """A line a verdict that is decided at any threshold, with a mark a threshold."""
-    titles = [f"{threshold:g}" for threshold in claims.SENSITIVITY]
-    lines = [" " * 24 + "".join(title.rjust(6) for title in titles)]
+    lines = [" " * 24 + "".join(title.rjust(6) for title in claims.SENSITIVITY)]
     last = None
     for one in verdicts:
         if one["band"] is None:
@@ -115,7 +114,7 @@ def _sensitivity(verdicts):
             last = one["id"], one["case"]
             lines += _wrap(f"{one['id']} {one['case']}")
         lines.append("  " + _fit(plain(f"{one['kernel']} {one['fs']}"), 22, True) +
-                     "".join(MARKS[one["sensitivity"][title]].rjust(6) for title in titles))
+                     "".join(MARKS[one["sensitivity"][title]].rjust(6) for title in claims.SENSITIVITY))
     return lines
 
 
@@ -192,15 +191,15 @@ def markdown(inputs, verdicts, comparison=None):
     data = table.build(inputs.result)
     lines = [] if comparison is None else [*_changed(comparison), ""]
     lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
-    places = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
-    if places:
+    grid = claims.grid(verdicts)
+    if grid["places"]:
         lines += _table(["claim", "its words", "as a whole"], [
             [claim.id, f"\"{claim.text}\" ({claim.source})", claims.overall(
                 claim, [one for one in verdicts if one["id"] == claim.id])["word"]] for claim in claims.CLAIMS])
-        by_key = {(one["id"], one["case"], one["kernel"], one["fs"]): one["word"] for one in verdicts}
-        lines += ["", *_table(["case", "", *(f"{inputs.result.words.kernel_text(kernel)}, {fs}" for kernel, fs in places)],
-                              [[*key, *(by_key.get((*key, *place), "") for place in places)]
-                               for key in dict.fromkeys((one["id"], one["case"]) for one in verdicts)])]
+        lines += ["", *_table(["case", "", *(f"{inputs.result.words.kernel_text(kernel)}, {fs}"
+                                             for kernel, fs in grid["places"])],
+                              [[claim, case, *(one["word"] if one else "" for one in across)]
+                               for claim, case, across in grid["rows"]])]
         lines += ["", "<details><summary>Figures that decide</summary>", ""]
         lines += _table(["claim", "where", "verdict", "beside it", "figures"], [
             [one["id"], _place(one), one["word"], " ".join(_beside(one)), "; ".join(
@@ -208,9 +207,8 @@ def markdown(inputs, verdicts, comparison=None):
                 _missing(one))]
             for one in verdicts])
         lines += ["", "</details>", "", "<details><summary>Verdicts by threshold</summary>", ""]
-        titles = [f"{threshold:g}" for threshold in claims.SENSITIVITY]
-        lines += _table(["claim", "where", *titles], [
-            [one["id"], _place(one), *(one["sensitivity"][title] for title in titles)] for one in verdicts
+        lines += _table(["claim", "where", *claims.SENSITIVITY], [
+            [one["id"], _place(one), *(one["sensitivity"][title] for title in claims.SENSITIVITY)] for one in verdicts
             if one["band"] is not None])
         lines += ["", "</details>"]
     todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")

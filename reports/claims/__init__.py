@@ -9,7 +9,7 @@ from .claims_table import CLAIMS, Case, Claim
 from .commands import commands, spec_order, where
 from .contest_rules import ATTACKS, BYSTANDER, OWN_EXTENT
 from .cost_rules import DIRTY, SWEEP, crossing
-from .judging import judge, overall, public, to_decide, unread
+from .judging import grid, judge, overall, public, to_decide, unread
 from .spec import (DEPENDS, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD, VERDICTS, Deciding, Limit, Measured, Ruling,
                    Spec, difference, ratio)
 from .view import View, places
@@ -20,5 +20,5 @@ UNRELATED = "unrelated"  # the workload
 __all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "FAILS", "HOLDS",
            "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD",
            "UNRELATED", "VERDICTS", "View", "band_words", "case_word", "commands", "crossing", "difference",
-           "figure_words", "judge", "nearest_words", "overall", "places", "public", "ratio", "samples_words",
+           "figure_words", "grid", "judge", "nearest_words", "overall", "places", "public", "ratio", "samples_words",
            "scope_words", "spec_order", "to_decide", "unread", "where"]

@@ -20,9 +20,8 @@ def spec_order(spec):
 
 def cell_name(view, spec):
     """As the command names the cell."""
-    strategy = spec.strategy if spec.k is None else f"{spec.strategy}:{spec.k}"
     contest = [spec.touch, f"a{spec.attackers}", spec.setting] if spec.touch else []
-    return "/".join([view.kernel, view.fs, strategy, spec.workload, spec.state, spec.order, f"t{spec.threads}",
+    return "/".join([view.kernel, view.fs, spec.asked, spec.workload, spec.state, spec.order, f"t{spec.threads}",
                      *([f"d{spec.unrelated}"] if spec.unrelated else []), *([f"w{spec.stores}"] if spec.stores else []),
                      *contest])
 
@@ -36,8 +35,7 @@ def commands(context, wanted, out):
         asks = lists.setdefault((kernel, fs), {}).setdefault(
             (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting,
              "" if spec.attackers else NOBODY), {})
-        strategy = spec.strategy if spec.k is None else f"{spec.strategy}:{spec.k}"
-        for option, value in (("--strategy", strategy), ("--touch", spec.touch if spec.attackers else None),
+        for option, value in (("--strategy", spec.asked), ("--touch", spec.touch if spec.attackers else None),
                               ("--dirty-inodes", spec.unrelated if spec.workload == "unrelated" else None)):
             if value is not None:
                 asks.setdefault(option, []).append(str(value))

@@ -49,7 +49,7 @@ def _verdict(claim, case, view):
             "kernel": view.kernel, "fs": view.fs, "case": case.name, "note": case.note, "verdict": verdict,
             "word": case_word(verdict, samples, band, ruling.sides), "scope": view.scope(), "samples": samples, "band": band,
             "nearest": ruling.nearest(),
-            "sensitivity": {f"{threshold:g}": ruling.word(threshold) or NOT_DECIDED for threshold in SENSITIVITY},
+            "sensitivity": {title: ruling.word(threshold) or NOT_DECIDED for title, threshold in SENSITIVITY.items()},
             "figures": figures, "cells": list(dict.fromkeys(name for figure in figures for name in figure["cells"])),
             "missing": [cell_name(view, spec) for spec in wanted], "reasons": reasons,
             "commands": commands(view.result.context, specs, f"more/{claim.id}"), "specs": specs, "read": used}
@@ -58,6 +58,14 @@ def _verdict(claim, case, view):
 def public(verdicts):
     """The verdicts as JSON holds them."""
     return [{key: value for key, value in one.items() if key not in ("specs", "read")} for one in verdicts]
+
+
+def grid(verdicts):
+    """The verdicts as a table: {places: [(kernel, fs)], rows: [(id, case, [verdict or None])]}."""
+    found = list(dict.fromkeys((one["kernel"], one["fs"]) for one in verdicts))
+    by_key = {(one["id"], one["case"], one["kernel"], one["fs"]): one for one in verdicts}
+    return {"places": found, "rows": [(*key, [by_key.get((*key, *place)) for place in found])
+                                      for key in dict.fromkeys((one["id"], one["case"]) for one in verdicts)]}
 
 
 def unread(result, verdicts):

@@ -14,7 +14,7 @@ import infer
 HOLDS, FAILS, DEPENDS, NOT_DECIDED = "holds here", "does not hold here", "depends on", "not decided"
 VERDICTS = (HOLDS, FAILS, DEPENDS, NOT_DECIDED)
 THRESHOLD = 2.0
-SENSITIVITY = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+SENSITIVITY = {f"{threshold:g}": threshold for threshold in (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)}  # by title
 STURDY = (1.5, 2.5)  # a word that stays for less than these thresholds says so
 ENOUGH_SAMPLES = 5
 
@@ -43,10 +43,14 @@ class Spec:
     setting: str = ""
 
     @property
+    def asked(self):
+        """The strategy as the command names it, with its K."""
+        return self.strategy if self.k is None else f"{self.strategy}:{self.k}"
+
+    @property
     def label(self):
         """In words, for the name of a figure."""
-        strategy = self.strategy if self.k is None else f"{self.strategy}:{self.k}"
-        return ", ".join([strategy, self.state, *([self.workload] if self.workload != "first_touch" else []),
+        return ", ".join([self.asked, self.state, *([self.workload] if self.workload != "first_touch" else []),
                           *([self.order] if self.order != "pte" else []),
                           *([f"{self.threads} threads"] if self.threads != 1 else []),
                           *([f"{self.stores} stores a page"] if self.stores else []),
