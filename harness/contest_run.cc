@@ -19,6 +19,7 @@
 #include <ctime>
 #include <latch>
 #include <new>
+#include <optional>
 #include <thread>
 
 #include "cell/failure.h"
@@ -37,6 +38,9 @@ constexpr uint64_t kSparePages = 4096;
 // All runs start at the same phase of the clock tick, and no sooner than this after everybody is
 // ready.
 constexpr uint64_t kStartNs = 1'000'000;
+// So long after its parties are begun, which takes about 10 ms: counted from an instruction that no
+// halt has moved, else two runs could start a tick apart. Where it takes longer, twice as long.
+constexpr uint64_t kSetUpNs = 64'000'000;
 // A party that is not ready by then will not be.
 constexpr int kReadyMs = 60'000;
 
@@ -226,6 +230,7 @@ class ContestRun {
   void reap(pid_t pid, rusage* usage);
 
   const ContestSpec& spec_;
+  std::optional<KeptAwake> awake_ = std::make_optional<KeptAwake>();  // but while there are parties
   std::string path_;
   Layout layout_;
   SharedMemory memory_;
@@ -405,7 +410,8 @@ void ContestRun::take_faults() {
 // deadline or for the victim's end.
 void ContestRun::await() {
   const uint64_t begun = read_ticks();
-  const uint64_t limit = ticks_of(kStartNs + 2 * clock_tick_ns() + spec_.run_deadline_ns);
+  const uint64_t limit =
+      ticks_of(kSetUpNs + kStartNs + 2 * clock_tick_ns() + spec_.run_deadline_ns);
   const uint64_t fault_limit = ticks_of(spec_.fault_deadline_ns);
   sigset_t child;
   sigemptyset(&child);
@@ -467,6 +473,8 @@ void ContestRun::end_parties() {
 }
 
 ContestFigures ContestRun::run() {
+  awake_.reset();
+  const uint64_t begun = read_ticks();
   if (spec_.touchers > 0 && !has_threads()) {
     for (unsigned i = 0; i < spec_.touchers; ++i) {
       attackers_.push_back(fork_party([&] {
@@ -480,10 +488,15 @@ ContestFigures ContestRun::run() {
   victim_ = fork_party([&] { take_faults(); });
   await_ready();
   const uint64_t tick = clock_tick_ns();
-  const uint64_t start = (now_ns() + kStartNs) / tick * tick + tick + kStartNs / 2;
+  uint64_t due = begun + ticks_of(kSetUpNs);
+  while (due < read_ticks() + ticks_of(kStartNs)) due += ticks_of(kSetUpNs);
+  const auto left =
+      static_cast<uint64_t>(static_cast<double>(due - read_ticks()) * spec_.ns_per_tick);
+  const uint64_t start = (now_ns() + left) / tick * tick + tick + kStartNs / 2;
   for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.put(start);
   hold_cpu_until(read_ticks() + (start - now_ns()));
   await();
+  awake_.emplace();
   const bool finished = shared_.finished;
   ContestFigures figures;
   figures.starved = starved_;

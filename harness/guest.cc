@@ -22,6 +22,7 @@
 #include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "cell/failure.h"
@@ -243,6 +244,7 @@ namespace {
 int serve_cell(const FileSystem& fs, bool park) {
   std::string stage = "ready";
   try {
+    std::optional<KeptAwake> awake(std::in_place);
     const uint64_t modules = read_ticks();
     const Mounted mounted = make_and_mount(fs, kPmemDevice, kMountPoint);
     commit_once(kMountPoint);
@@ -263,6 +265,7 @@ int serve_cell(const FileSystem& fs, bool park) {
                               {"probes", probes.report()}});
     // The pages of program and libraries, so that no fault on them falls into a measurement.
     mlockall(MCL_CURRENT);
+    awake.reset();
     if (park) park_here();
 
     stage = "cell";
@@ -353,8 +356,11 @@ void run_guest(const std::function<int(const FileSystem& fs)>& serve) {
         throw Failure(ExitCode::kUsage, fmt::format("no such file system: '{}'", fs_id));
       }
       const FileSystem* const wanted[] = {fs};
-      load_modules(wanted);
-      wait_for_device(kPmemDevice);
+      {
+        const KeptAwake awake;
+        load_modules(wanted);
+        wait_for_device(kPmemDevice);
+      }
       const pid_t child = fork();
       if (child == 0) _exit(serve(*fs));
       int status = 0;

@@ -66,6 +66,7 @@ void PreparedCell::get_ready() {
   // No sync() here: the file is fsynced, as an application would do it. On ext4 with fast_commit a
   // full commit would hide that mtime alone makes its faults sync (i_datasync_tid counts as
   // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
+  awake_.reset();
   settle(tick_phase_ns(cell_, clock_tick_ns()));
 }
 

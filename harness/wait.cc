@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <fstream>
@@ -51,11 +55,13 @@ void sleep_ns(uint64_t ns) {
   clock_nanosleep(CLOCK_MONOTONIC, 0, &span, nullptr);
 }
 
+[[noreturn]] void fail(const char* call) {
+  throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", call, std::strerror(errno)));
+}
+
 void set_policy(int policy) {
   const sched_param priority{.sched_priority = policy == SCHED_FIFO ? 1 : 0};
-  if (sched_setscheduler(0, policy, &priority) != 0) {
-    throw Failure(ExitCode::kVmFailed, fmt::format("sched_setscheduler: {}", std::strerror(errno)));
-  }
+  if (sched_setscheduler(0, policy, &priority) != 0) fail("sched_setscheduler");
 }
 
 }  // namespace
@@ -81,6 +87,24 @@ void wait_past_tick() {
     wait_for_tick(read_ticks() + ns);
   } else {
     sleep_ns(ns);
+  }
+}
+
+KeptAwake::KeptAwake() {
+  if (!g_exact) return;
+  pid_ = fork();
+  if (pid_ < 0) fail("fork");
+  if (pid_ != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const sched_param none{};
+  if (sched_setscheduler(0, SCHED_IDLE, &none) != 0) _exit(1);
+  for (;;) run_no_ops();
+}
+
+KeptAwake::~KeptAwake() {
+  if (pid_ == 0) return;
+  kill(pid_, SIGKILL);
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 

@@ -6,9 +6,10 @@
 // icount_start_warp_timer(); cpu_thread_is_idle() sees `halted` before icount_process_data() has
 // counted). One contest of 50 differed so on a loaded host, and every second one beside a monitor
 // that was kept busy. So whoever has slept runs no-ops up to an instruction that was set before.
-// Not a process of the idle class that keeps the CPU busy instead: what it runs moves the
-// scheduler's clock on (cfs_rq->min_vruntime), so that attackers no longer got ahead of a victim.
+// Before and after a measurement it does not halt at all (KeptAwake).
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstdint>
 
@@ -26,6 +27,20 @@ void wait_ns(uint64_t ns);
 // has then moved for certain. An exact one does not sleep, for a measurement goes on: of 128 waits
 // that slept beside a monitor that was kept busy, one moved a figure by 3 instructions.
 void wait_past_tick();
+// While it lives, the CPU does not halt: a process of the idle class runs no-ops when nobody else
+// runs. Not during a measurement, nor while a contest's parties get ready: what it runs moves the
+// scheduler's clock on (cfs_rq->min_vruntime), and who sleeps longest is no longer ahead. Does
+// nothing where waits are not exact.
+class KeptAwake {
+ public:
+  KeptAwake();
+  ~KeptAwake();
+  KeptAwake(const KeptAwake&) = delete;
+  KeptAwake& operator=(const KeptAwake&) = delete;
+
+ private:
+  pid_t pid_ = 0;
+};
 // Returns at that very tick of read_ticks(), unless an interrupt falls into the last 4
 // microseconds. Runs no-ops: QEMU translates 512 of them to one block.
 void wait_for_tick(uint64_t tick);
