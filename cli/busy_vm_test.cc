@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -73,8 +74,19 @@ class BusyMonitors {
   std::thread thread_;
 };
 
+// Of each saved state in a cache, what its guest said when it was ready: ticks and all.
+std::map<std::string, std::string> boots(const fs::path& cache) {
+  std::map<std::string, std::string> out;
+  for (const fs::directory_entry& entry : fs::directory_iterator(cache / "states")) {
+    if (!entry.is_directory()) continue;
+    const nlohmann::json about = nlohmann::json::parse(read_file(entry.path() / "about.json"));
+    out[entry.path().filename()] = about.at("ready");
+  }
+  return out;
+}
+
 // A contest and a paced cell, whose processes sleep: half of them differed before harness/wait.h.
-// The state is made beside the busy monitors, too.
+// The states are made beside the busy monitors, too, and their boots took as many instructions.
 TEST(RealRun, AQemuThatIsKeptBusyChangesNoFigure) {
   const Scratch scratch;
   const std::string monitors = scratch / "monitors";
@@ -113,6 +125,9 @@ TEST(RealRun, AQemuThatIsKeptBusyChangesNoFigure) {
       faultline_command({"identical", scratch / "quiet", scratch / "busy", "--json"});
   EXPECT_EQ(same.status, 0) << same.out;
   EXPECT_EQ(nlohmann::json::parse(same.out, nullptr, false).value("compared", 0), 4);
+  const std::map<std::string, std::string> quiet = boots(scratch / "quiet-cache");
+  EXPECT_EQ(quiet.size(), 2);
+  EXPECT_EQ(quiet, boots(scratch / "busy-cache"));
 }
 
 }  // namespace

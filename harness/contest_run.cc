@@ -36,8 +36,10 @@ constexpr uint64_t kRoomPages = 4096;
 // Pages of the victim's extent behind its own, for a kind of touch that changes that extent.
 constexpr uint64_t kSparePages = 4096;
 // All runs start at the same phase of the clock tick, and no sooner than this after everybody is
-// ready.
-constexpr uint64_t kStartNs = 1'000'000;
+// ready: whoever starts them must be awake before (waking_ns()), and the parties asleep.
+constexpr uint64_t kStartNs = 16'000'000;
+// Of the tick in which a run starts, before it does.
+constexpr uint64_t kPhaseNs = 500'000;
 // So long after its parties are begun, which takes about 10 ms: counted from an instruction that no
 // halt has moved, else two runs could start a tick apart. Where it takes longer, twice as long.
 constexpr uint64_t kSetUpNs = 64'000'000;
@@ -492,7 +494,7 @@ ContestFigures ContestRun::run() {
   while (due < read_ticks() + ticks_of(kStartNs)) due += ticks_of(kSetUpNs);
   const auto left =
       static_cast<uint64_t>(static_cast<double>(due - read_ticks()) * spec_.ns_per_tick);
-  const uint64_t start = (now_ns() + left) / tick * tick + tick + kStartNs / 2;
+  const uint64_t start = (now_ns() + left) / tick * tick + tick + kPhaseNs;
   for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.put(start);
   hold_cpu_until(read_ticks() + (start - now_ns()));
   await();

@@ -210,7 +210,6 @@ namespace {
 // The machine stops while this sleeps; a restored one wakes up here. When, is not certain to the
 // instruction (harness/wait.h), so that what follows begins at one that is.
 void park_here() {
-  constexpr uint64_t kWokenNs = 1'000'000;
   const uint64_t begin = read_ticks();
   timespec until{};
   clock_gettime(CLOCK_MONOTONIC, &until);
@@ -219,7 +218,7 @@ void park_here() {
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
   }
   if (has_exact_waits()) {
-    wait_for_tick(begin + wire::kParkSleepSeconds * 1'000'000'000ULL + kWokenNs);
+    wait_for_tick(begin + wire::kParkSleepSeconds * 1'000'000'000ULL + waking_ns());
   }
 }
 

@@ -21,8 +21,8 @@ namespace {
 
 bool g_exact = false;
 
-// Who has slept is awake by then: timer slack is 50 us (kernel/fork.c), the rest is the way out.
-constexpr uint64_t kWokenNs = 100'000;
+// Timer slack is 50 us (kernel/fork.c), the rest is the way out.
+constexpr uint64_t kWayOutNs = 1'000'000;
 constexpr uint64_t kHeldNs = 2000;
 constexpr uint64_t kNoOps = 4096;
 
@@ -75,10 +75,12 @@ void make_waits_exact() {
 
 bool has_exact_waits() { return g_exact; }
 
+uint64_t waking_ns() { return clock_tick_ns() + kWayOutNs; }
+
 void wait_ns(uint64_t ns) {
   const uint64_t begin = read_ticks();
   sleep_ns(ns);
-  if (g_exact) wait_for_tick(begin + ns + kWokenNs);
+  if (g_exact) wait_for_tick(begin + ns + waking_ns());
 }
 
 void wait_past_tick() {
@@ -119,7 +121,7 @@ void hold_cpu_until(uint64_t tick) {
   const uint64_t now = read_ticks();
   // Of the real-time class, which leaves the others' shares as they are.
   set_policy(SCHED_FIFO);
-  if (now + 2 * kWokenNs < tick) sleep_ns(tick - now - 2 * kWokenNs);
+  if (now + waking_ns() < tick) sleep_ns(tick - now - waking_ns());
   wait_for_tick(tick + kHeldNs);
   set_policy(SCHED_OTHER);
 }

@@ -20,8 +20,13 @@ namespace faultline {
 void make_waits_exact();
 bool has_exact_waits();
 
-// Sleeps for so long and up to 0.1 ms more; ends at the same instruction however the clock was
-// moved.
+// Who has slept until a tick is awake so many ns after it at the latest. QEMU accounts for
+// instructions whenever a timer runs over, so that a halt moves the clock too far by a clock tick
+// at most.
+uint64_t waking_ns();
+
+// Sleeps for so long and, where waits are exact, waking_ns() more; ends at the same instruction
+// however the clock was moved.
 void wait_ns(uint64_t ns);
 // For two clock ticks and a bit: the coarse clock, which stamps mtime (fs/inode.c, current_time()),
 // has then moved for certain. An exact one does not sleep, for a measurement goes on: of 128 waits
