@@ -51,10 +51,10 @@ def _claims(before, after, kernels):
 
 
 def text(comparison, width):
-    """Lines for a mail."""
+    """Lines for a mail. A path stays whole, however long it is."""
     import textwrap
     found = [line for text_ in comparison["lines"] for line in
-             textwrap.wrap(text_, width, break_on_hyphens=False)]
+             textwrap.wrap(text_, width, break_on_hyphens=False, break_long_words=False)]
     for row in comparison["rows"]:
         found += textwrap.wrap(f"{row['verdict']}: {row['cell']} {row['metric']}: {row['percent']} "
                                f"{'points' if row['share'] else '%'} {row['interval']}", width, initial_indent="  ",
