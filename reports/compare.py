@@ -44,6 +44,16 @@ def weight(trail, domain):
     return SURROUNDINGS
 
 
+def config_notes(entry, sides=("A", "B")):
+    """Of an entry of `environment` that is a kernel's config_notes: in words, what each side's kernel alone has; of any
+    other entry nothing."""
+    if not entry["field"].endswith(".config_notes"):
+        return []
+    notes = [entry[side] or [] for side in ("a", "b")]
+    return [f"{name}: {plain(note)}" for name, own, others in zip(sides, notes, reversed(notes))
+            for note in own if note not in others]
+
+
 def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     """The comparison of two Results as data that JSON can hold. ReportError when their clocks differ.
 

@@ -236,6 +236,25 @@ def test_environments(synthetic, change, field, weight):
     assert found[0]["a"] != found[0]["b"]
 
 
+def of_options(synthetic, *notes):
+    context = synthetic.context()
+    if notes:
+        context["kernels"]["6.1"]["config_notes"] = list(notes)
+    return load.load(synthetic.save({"context": context, "benchmarks": [synthetic.row()]}))
+
+
+@pytest.mark.parametrize("a, b, words", [
+    (("HZ is 1000: ticks",), (), ["A: HZ is 1000: ticks"]),
+    ((), ("HZ is 1000: ticks",), ["B: HZ is 1000: ticks"]),
+    (("SMP is not set: locks", "HZ is 100: ticks"), ("SMP is not set: locks", "HZ is 1000: ticks", "RT is y: locks"),
+     ["A: HZ is 100: ticks", "B: HZ is 1000: ticks", "B: RT is y: locks"]),
+    (("HZ is 100: ticks",), ("HZ is 100: ticks",), [])])
+def test_options_that_make_the_path_another_one_are_told(synthetic, a, b, words):
+    entries = compare.compare(of_options(synthetic, *a), of_options(synthetic, *b))["environment"]
+    assert [note for entry in entries for note in compare.config_notes(entry)] == words
+    assert [entry["weight"] for entry in entries] == ["subject"] * bool(words)
+
+
 def test_another_host_matters_to_wall_time(synthetic):
     host = {"cpu_model": "Z80", "kernel": "6.1.0", "memory_bytes": 8 << 30}
     a, b = synthetic.wall_result([synthetic.row()]), synthetic.wall_result([synthetic.row()], host=host)

@@ -79,11 +79,16 @@ def _samples(data):
 def _environment(data):
     lines = []
     for field in data["environment"]:
+        where = f"the environments differ ({WEIGHTS[field['weight']]}) in {field['field']}"
+        notes = compare.config_notes(field)
+        if notes:
+            lines += wrap(where + ":") + [line for note in notes for line in wrap(note, "  ")]
+            continue
         values = [plain(value) if isinstance(value, str) else "not there" if value is None else "another"
                   for value in (field["a"], field["b"])]
         values = [value if len(value) <= 40 else value[:12] + "..." for value in values]
         what = "" if values[0] == values[1] else f": {values[0]} and {values[1]}"
-        lines += wrap(f"the environments differ ({WEIGHTS[field['weight']]}) in {field['field']}{what}")
+        lines += wrap(where + what)
     return lines
 
 
