@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include "campaign/fs_rows.h"
@@ -171,6 +172,10 @@ void check_own_config(FetchedKernel& kernel, const Say& say) {
 GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
                             const fs::path& cache, const Say& say, const fs::path& strategy_module,
                             const ImageExtras& more) {
+  static std::once_flag told;
+  if (!context.parts.passed_over.empty()) {
+    std::call_once(told, [&] { say(context.parts.passed_over); });
+  }
   ImageSpec spec;
   spec.files = more.files;
   spec.executables = more.executables;
