@@ -18,7 +18,6 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/modules.h"
-#include "vm/packages/guest_root.h"
 #include "vm/saved_state.h"
 #include "vm/strategy_module.h"
 
@@ -202,7 +201,9 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
     const bool own_tool = row.given != nullptr && is_path(first_word(row.given->mkfs));
     if (*row.tool != '\0' && !own_tool) tools.insert(row.tool);
   }
-  const GuestRoot guest = fetch_guest_root(cache, say);
+  GuestImage image;
+  image.guest = fetch_guest_root(cache, say);
+  const GuestRoot& guest = image.guest;
   check_given_tools(guest);
   spec.root = guest.root;
   for (const std::string& tool : tools) {
@@ -215,7 +216,6 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   if (!strategy_module.empty()) {
     spec.files.push_back({wire::kStrategyModule, strategy_module, {}, 0644});
   }
-  GuestImage image;
   spec.modules = load_order(kernel.modules_dir, wanted, &image.lacks);
   for (const std::string& name : given.needs) {
     if (!image.lacks.contains(name)) continue;
