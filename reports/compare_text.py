@@ -57,8 +57,10 @@ def text(data, only_changed=False):
     for rows in groups.values():
         share, unit = rows[0]["share"], rows[0]["unit"] or data["unit"]
         lines.append("")
+        floors = dict.fromkeys(f"{row['floor']:.3g}" for row in sorted(rows, key=lambda row: row["floor"]))
+        floors = " to ".join(dict.fromkeys((next(iter(floors)), next(reversed(floors)))))
         lines += wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({unit}), floor "
-                      f"{rows[0]['floor']:g} {'points' if share else '%'}")
+                      f"{floors} {'points' if share else '%'}")
         lines += table.grid(COLUMNS, rows, words=("cell", "state"))
     left = sum(row["verdict"] in QUIET for row in data["rows"])
     if only_changed and left:

@@ -51,6 +51,17 @@ def test_text(mixed):
     assert text.index("only in A") < text.index("only in B") < text.index("not measured:")
 
 
+def test_text_has_the_range_of_floors(synthetic):
+    def of(tax):
+        rows = [*synthetic.pair(), *synthetic.pair("map_sync")]
+        for row, figure in zip(rows, (5000, 5000 + tax, 100, 100 + tax)):
+            row["per_fault"] = figure
+        return synthetic.load(synthetic.samples(rows, [1] * 5))
+
+    # by hand: 15 of 301, and 2 % where 0.3 are less of the tax
+    assert "tax (instr), floor 2 to 4.98 %\n" in compare_text.text(compare.compare(of(301), of(301), ["tax"]))
+
+
 def test_text_names_options_that_make_the_path_another_one(synthetic):
     def of(**notes):
         context = synthetic.context()
