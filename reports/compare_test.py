@@ -322,29 +322,31 @@ def test_metrics(synthetic):
     assert data["environment"] == []
 
 
-def taxed(synthetic, tax, figure=5000, threads=1):
+def taxed(synthetic, tax, figure, threads=1):
     off, on = synthetic.pair(threads=threads)
     key = "per_fault" if threads == 1 else "per_page"
     off[key], on[key] = figure, figure + tax
     return synthetic.load(synthetic.samples([off, on], EVEN))
 
 
-# by hand: 0.3 % of 5000 are 15, 5 % of a tax of 300 and 0.5 % of one of 3000
-@pytest.mark.parametrize("a, b, floor, verdict", [
-    (300, 315, 5, "same"), (300, 316, 5, "regression"), (300, 360, 5, "regression"), (300, 285, 5, "same"),
-    (300, 240, 5, "improvement"), (3000, 3045, 2, "same"), (3000, 3075, 2, "regression")])
+# by hand: 0.4 % of 5000 are 20, 6.67 % of a tax of 300 and 0.67 % of one of 3000; of 10 000 they are 40, more than 10 %
+@pytest.mark.parametrize("figure, a, b, floor, verdict", [
+    (5000, 300, 315, 20 / 3, "same"), (5000, 300, 319, 20 / 3, "same"), (5000, 300, 321, 20 / 3, "regression"),
+    (5000, 300, 360, 20 / 3, "regression"), (5000, 300, 285, 20 / 3, "same"), (5000, 300, 240, 20 / 3, "improvement"),
+    (5000, 3000, 3045, 2, "same"), (5000, 3000, 3075, 2, "regression"),
+    (10000, 300, 329, 10, "same"), (10000, 300, 331, 10, "regression")])
 @pytest.mark.parametrize("threads", [1, 4])
-def test_the_floor_of_a_tax_is_of_what_it_is_a_tax_on(synthetic, a, b, floor, verdict, threads):
-    one, other = (taxed(synthetic, tax, threads=threads) for tax in (a, b))
+def test_the_floor_of_a_tax_is_of_what_it_is_a_tax_on(synthetic, figure, a, b, floor, verdict, threads):
+    one, other = (taxed(synthetic, tax, figure, threads) for tax in (a, b))
     row, = compare.compare(one, other, ["tax"])["rows"]
     assert (row["floor"], row["verdict"]) == (pytest.approx(floor), verdict)
-    row, = compare.compare(one, other, ["tax"], floors={"tax": 1})["rows"]
-    assert row["floor"] == 1
 
 
-def test_a_tax_on_twice_the_fault_has_twice_the_floor(synthetic):
-    row, = compare.compare(taxed(synthetic, 300, 10000), taxed(synthetic, 330, 10000), ["tax"])["rows"]
-    assert (row["floor"], row["verdict"]) == (10, "same")
+def test_a_floor_that_is_given_is_the_floor_of_a_tax(synthetic):
+    one, other = taxed(synthetic, 300, 5000), taxed(synthetic, 315, 5000)
+    for floors in ({"tax": 1}, {None: 1}):
+        row, = compare.compare(one, other, ["tax"], floors=floors)["rows"]
+        assert (row["floor"], row["verdict"]) == (1, "regression")
 
 
 def test_the_tax_with_several_threads_is_of_a_page(synthetic):

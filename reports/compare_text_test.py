@@ -58,8 +58,8 @@ def test_text_has_the_range_of_floors(synthetic):
             row["per_fault"] = figure
         return synthetic.load(synthetic.samples(rows, [1] * 5))
 
-    # by hand: 15 of 301, and 2 % where 0.3 are less of the tax
-    assert "tax (instr), floor 2 to 4.98 %\n" in compare_text.text(compare.compare(of(301), of(301), ["tax"]))
+    # by hand: 20 of 301, and 2 % where 0.4 are less of the tax
+    assert "tax (instr), floor 2 to 6.64 %\n" in compare_text.text(compare.compare(of(301), of(301), ["tax"]))
 
 
 def test_text_names_options_that_make_the_path_another_one(synthetic):
