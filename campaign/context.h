@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -21,9 +20,6 @@ struct CommandContext {
 // Where the command's own parts are, from where the command is. Failure(kUsage) when they are not
 // there.
 CommandContext make_context(int argc, char** argv, const std::atomic<bool>& interrupted);
-
-// The file systems' tools and what else an image needs is looked for here.
-std::filesystem::path find_tool(const std::string& name);
 
 // The git revision that the command was built from.
 const char* build_revision();

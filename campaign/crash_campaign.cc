@@ -16,7 +16,6 @@
 #include <set>
 #include <sstream>
 
-#include "campaign/fs_rows.h"
 #include "campaign/guest_memory.h"
 #include "campaign/machines.h"
 #include "campaign/power_cut.h"
@@ -32,7 +31,6 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/guest.h"
-#include "vm/packages/guest_root.h"
 #include "vm/saved_state.h"
 
 namespace faultline {
@@ -148,8 +146,19 @@ void CrashCampaign::prepare() {
   remove_left_temp_dirs(machines_->cache() / "unfinished");
   // Names first: a typing error should not cost a download.
   plan_cells(selection());
-  const GuestRoot guest = fetch_guest_root(machines_->cache(), say);
-  check_given_tools(guest);
+  plugin_ = context_.parts.guest_binary.parent_path() / pmem_log_plugin(the_qemu(say).version);
+  std::error_code error;
+  if (!fs::exists(plugin_, error)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} is missing; install package faultline again (in a source tree, "
+                              "`make build`)",
+                              plugin_.string()));
+  }
+  shared_.json =
+      result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
+  machines_->prepare({.kernel = options_.kernel, .modules = options_.modules}, shared_.json,
+                     cancel_);
+  const GuestRoot& guest = machines_->guest_root();
   for (const FileSystem& row : file_systems()) {
     std::vector<std::string> words;
     std::istringstream line(row.check);
@@ -163,18 +172,6 @@ void CrashCampaign::prepare() {
     command.insert(command.end(), words.begin() + 1, words.end());
     fsck_[row.id] = command;
   }
-  plugin_ = context_.parts.guest_binary.parent_path() / pmem_log_plugin(the_qemu(say).version);
-  std::error_code error;
-  if (!fs::exists(plugin_, error)) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} is missing; install package faultline again (in a source tree, "
-                              "`make build`)",
-                              plugin_.string()));
-  }
-  shared_.json =
-      result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
-  machines_->prepare({.kernel = options_.kernel, .modules = options_.modules}, shared_.json,
-                     cancel_);
   for (std::size_t i = 0; i < machines_->count(); ++i) plan(i);
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include "campaign/fs_rows.h"
@@ -17,7 +18,6 @@
 #include "vm/command.h"
 #include "vm/files.h"
 #include "vm/modules.h"
-#include "vm/packages/guest_root.h"
 #include "vm/saved_state.h"
 #include "vm/strategy_module.h"
 
@@ -171,6 +171,10 @@ void check_own_config(FetchedKernel& kernel, const Say& say) {
 GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& kernel,
                             const fs::path& cache, const Say& say, const fs::path& strategy_module,
                             const ImageExtras& more) {
+  static std::once_flag told;
+  if (!context.parts.passed_over.empty()) {
+    std::call_once(told, [&] { say(context.parts.passed_over); });
+  }
   ImageSpec spec;
   spec.files = more.files;
   spec.executables = more.executables;
@@ -197,7 +201,9 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
     const bool own_tool = row.given != nullptr && is_path(first_word(row.given->mkfs));
     if (*row.tool != '\0' && !own_tool) tools.insert(row.tool);
   }
-  const GuestRoot guest = fetch_guest_root(cache, say);
+  GuestImage image;
+  image.guest = fetch_guest_root(cache, say);
+  const GuestRoot& guest = image.guest;
   check_given_tools(guest);
   spec.root = guest.root;
   for (const std::string& tool : tools) {
@@ -210,7 +216,6 @@ GuestImage make_guest_image(const CommandContext& context, const FetchedKernel& 
   if (!strategy_module.empty()) {
     spec.files.push_back({wire::kStrategyModule, strategy_module, {}, 0644});
   }
-  GuestImage image;
   spec.modules = load_order(kernel.modules_dir, wanted, &image.lacks);
   for (const std::string& name : given.needs) {
     if (!image.lacks.contains(name)) continue;

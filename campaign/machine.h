@@ -15,6 +15,7 @@
 #include "vm/kernels.h"
 #include "vm/modules.h"
 #include "vm/packages/guest_qemu.h"
+#include "vm/packages/guest_root.h"
 #include "vm/qemu.h"
 
 namespace faultline {
@@ -53,6 +54,7 @@ struct GuestImage {
   std::filesystem::path path;
   std::string sha256;
   std::set<std::string> lacks = {};  // modules of file systems that the kernel does not have
+  GuestRoot guest = {};              // where its tools are from
 };
 
 // The initramfs for a kernel: faultline-guest, the file systems' tools, their libraries, and the

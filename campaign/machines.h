@@ -41,6 +41,8 @@ class Machines {
   [[nodiscard]] const FetchedKernel& kernel(std::size_t number) const {
     return kernels_.at(number).kernel;
   }
+  // Where the tools of all guests are from.
+  [[nodiscard]] const GuestRoot& guest_root() const { return kernels_.front().image.guest; }
   // What a plan must know of it.
   [[nodiscard]] Surroundings around(std::size_t number) const;
 

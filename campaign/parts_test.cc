@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "vm/files.h"
 
 namespace faultline {
@@ -59,6 +61,30 @@ TEST_F(Parts, OfABuildFolderComeBeforeInstalledOnes) {
   EXPECT_EQ(parts.guest_binary, root_ / "tree/build/faultline-guest");
   EXPECT_EQ(parts.image_binary, root_ / "tree/build/pinned/faultline-guest");
   EXPECT_EQ(parts.reports, "");
+}
+
+TEST_F(Parts, OfABuildFolderLeaveOutAGuestOfFormerSources) {
+  add("tree/build/faultline-guest");
+  add("tree/build/pinned/faultline-guest");
+  const fs::path pinned = root_ / "tree/build/pinned/faultline-guest";
+  const auto now = fs::last_write_time(root_ / "tree/build/faultline-guest");
+  fs::last_write_time(pinned, now);
+  EXPECT_EQ(find_parts(root_ / "tree/build").image_binary, pinned);
+  EXPECT_EQ(find_parts(root_ / "tree/build").passed_over, "");
+  fs::last_write_time(pinned, now - std::chrono::seconds(1));
+  const CommandParts parts = find_parts(root_ / "tree/build");
+  EXPECT_EQ(parts.image_binary, "");
+  EXPECT_EQ(parts.passed_over.find(pinned.string() + " is older than "), 0U) << parts.passed_over;
+}
+
+// One build's, whatever has copied them.
+TEST_F(Parts, InstalledAreTakenHoweverOld) {
+  add("usr/lib/faultline/faultline-guest");
+  add("usr/lib/faultline/pinned/faultline-guest");
+  const fs::path pinned = root_ / "usr/lib/faultline/pinned/faultline-guest";
+  fs::last_write_time(pinned, fs::last_write_time(pinned) - std::chrono::hours(1));
+  EXPECT_EQ(find_parts(root_ / "usr/bin").image_binary, pinned);
+  EXPECT_EQ(find_parts(root_ / "usr/bin").passed_over, "");
 }
 
 TEST_F(Parts, ThatAreNotThereAreEmptyButTheGuest) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// One file because all of cell/plan.h, from a selection to the rows of a run, is held to the same
+// three workloads and tried by the same few helpers.
 #include "cell/plan.h"
 
 #include <gtest/gtest.h>

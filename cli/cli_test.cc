@@ -213,9 +213,30 @@ TEST(Run, AFileThatTheDeviceDoesNotHoldIsRefusedBeforeABoot) {
 }
 
 TEST(Command, WithoutAVerbOrWithAnUnknownOneIsUsage) {
-  EXPECT_EQ(faultline_command({}).status, 2);
-  EXPECT_EQ(faultline_command({"rum"}).status, 2);
-  EXPECT_EQ(faultline_command({"run", "--no-such-option"}).status, 2);
+  const CommandOutput none = faultline_command({});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_EQ(none.out, "");
+  EXPECT_NE(none.error.find("bisect"), std::string::npos) << none.error;
+  expect_refused(faultline_command({"rum"}), 2, "verb: nothing is called 'rum'; did you mean run");
+  expect_refused(faultline_command({"help", "rum"}), 2, "did you mean run");
+}
+
+TEST(Command, AnUnknownOptionIsNamedWithTheNearOnes) {
+  expect_refused(faultline_command({"run", "--stat=hole", "--fs", "ext4"}), 2,
+                 "run: no option --stat; did you mean --state");
+  expect_refused(faultline_command({"shell", "--json", "--", "true"}), 2,
+                 "shell: no option --json; `faultline shell --help` says more");
+  expect_refused(faultline_command({"kernels", "list", "--releses"}), 2,
+                 "kernels list: no option --releses; did you mean --releases");
+  EXPECT_EQ(faultline_command({"run", "ext4"}).status, 2);
+}
+
+TEST(Command, HelpIsAVerbToo) {
+  EXPECT_EQ(faultline_command({"help"}).out, faultline_command({"--help"}).out);
+  EXPECT_EQ(faultline_command({"help", "run"}).out, faultline_command({"run", "--help"}).out);
+  EXPECT_EQ(faultline_command({"help", "compare"}).out,
+            faultline_command({"compare", "--help"}).out);
+  EXPECT_EQ(faultline_command({"help", "run"}).status, 0);
 }
 
 TEST(Command, EveryVerbHasHelpWithAnExample) {

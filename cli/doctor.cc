@@ -29,7 +29,7 @@ struct Finding {
 constexpr double kNeededGib = 2;
 
 Finding check_tool(const std::string& name, const std::string& package) {
-  const auto path = find_tool(name);
+  const auto path = find_program(name);
   return {name, !path.empty(), true, path.empty() ? "missing: package " + package : path.string()};
 }
 
@@ -81,7 +81,7 @@ Finding check_cache(const std::filesystem::path& cache) {
 Finding check_module_tools() {
   Finding finding{"module compiler", false, false, ""};
   for (const char* name : {"make", "gcc"}) {
-    const auto path = find_tool(name);
+    const auto path = find_program(name);
     if (path.empty()) {
       finding.detail = fmt::format("missing: package {}; no cells of the strategy module", name);
       return finding;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The user's command: git-style verbs.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <csignal>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
+#include "cell/words.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 
@@ -69,6 +72,57 @@ class NarrowHelp : public CLI::Formatter {
   }
 };
 
+// The verb, or the verb below one, of that name; none: null.
+CLI::App* verb_named(CLI::App& app, const std::string& name) {
+  const std::vector<CLI::App*> found =
+      app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == name; });
+  return found.empty() ? nullptr : found.front();
+}
+
+// Makes of `help` and `help VERB` what they stand for. Failure(kUsage) for a verb that there is
+// not.
+void settle_verb(CLI::App& app, std::vector<std::string>& words) {
+  if (words.empty() || words.front().starts_with('-')) return;
+  if (words.front() == "help") {
+    words.erase(words.begin());
+    if (words.empty() || words.back() != "--help") words.emplace_back("--help");
+  }
+  if (words.front().starts_with('-') || verb_named(app, words.front()) != nullptr) return;
+  std::vector<std::string> known;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App* /*verb*/) { return true; })) {
+    known.push_back(verb->get_name());
+  }
+  throw Failure(ExitCode::kUsage, unknown_name("verb", words.front(), known));
+}
+
+// The first of `words` that is no option of the verb that they begin with, said with the near ones;
+// empty if all are.
+std::string unknown_option(CLI::App& app, const std::vector<std::string>& words) {
+  CLI::App* verb = &app;
+  std::string names;
+  for (const std::string& word : words) {
+    if (word == "--") break;
+    if (!word.starts_with('-')) {
+      CLI::App* below = verb_named(*verb, word);
+      if (below == nullptr) continue;
+      verb = below;
+      names += (names.empty() ? "" : " ") + word;
+      continue;
+    }
+    const std::string option = word.substr(0, word.find('='));
+    if (verb->get_option_no_throw(option) != nullptr || !option.starts_with("--")) continue;
+    std::vector<std::string> known;
+    for (const CLI::Option* one : verb->get_options()) {
+      for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
+    }
+    const std::vector<std::string> near = near_names(option, known);
+    return fmt::format(
+        "{}: no option {}{}; `faultline {} --help` says more", names, option,
+        near.empty() ? "" : fmt::format("; did you mean {}", fmt::join(near, " or ")), names);
+  }
+  return "";
+}
+
 int command(int argc, char** argv) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action {};
@@ -90,8 +144,18 @@ int command(int argc, char** argv) {
                              add_probes(app), add_doctor(app),   add_export(app), add_perf(app),
                              add_bisect(app), add_crashtest(app)};
   for (Verb& verb : add_reports(app)) verbs.push_back(std::move(verb));
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.empty()) {
+    fmt::print(stderr, "{}", app.help());
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  settle_verb(app, words);
   try {
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const CLI::ExtrasError& e) {
+    const std::string unknown = unknown_option(app, words);
+    if (!unknown.empty()) throw Failure(ExitCode::kUsage, unknown);
+    return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }

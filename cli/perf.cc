@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // faultline perf: perf record, by the guest's clock, over one cell; folded stacks and a flame
 // graph.
+//
+// The plan is a run's, the runner is not (campaign/runner.h): that one restores the saved state of
+// a plain image and hands back a row, whereas perf's cell is a command of a session that boots with
+// the tools' disk, more RAM and a disk for what it writes, and leaves a file. Neither outliers nor
+// a result file, which is what a campaign adds, mean anything for it.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the strategy module does, tried in a guest as its process 1: GoogleTest's own main cannot be
 // that. The numbers follow from fs/dax.c and the file systems' sources, not from the module's.
+// One file because process 1 is one program, whose tests share a mount and what reads the module's
+// counters.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>

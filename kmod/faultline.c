@@ -9,6 +9,9 @@
  * sync inside a fault reaches us because dax_finish_sync_fault() (fs/dax.c) syncs by
  * vfs_fsync_range() on the mapping's file. It maps nothing when that sync fails, so a fault can be
  * taken back there, and its lock dropped once the file system has let go of its own.
+ *
+ * One file because all of it works on one structure of an open file, and nothing is then visible to
+ * the rest of the kernel: every function is static.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -139,6 +139,37 @@ def _paced_syncs(file_systems, holds):
     return function
 
 
+def _holes_cost_more(result):
+    found = []
+    for place, group in _places(result, workload="first_touch"):
+        hole, written = _twin(group, "volatile", "hole"), _twin(group, "volatile", "written")
+        if hole and written:
+            found.append(Finding(hole["per_fault"] > written["per_fault"],
+                                 f"{place}: volatile {number(hole['per_fault'])} on a hole, "
+                                 f"{number(written['per_fault'])} {written['unit']} per fault on a written block"))
+    return found
+
+
+def _no_journal_syncs(result):
+    found = []
+    for place, group in _places(result, ("ext4-nojournal",), workload="first_touch", order="pte"):
+        for state, syncs in (("hole", True), ("written", False)):
+            cell = cells.find(group, "map_sync", state)
+            row = cell.on if cell is not None and cells.is_ok(cell.on) else None
+            if row is not None and row["threads"] == 1 and row["faults"] > 0:
+                found.append(Finding(row["syncs"] == (row["faults"] if syncs else 0),
+                                     f"{place}/{state}: {row['syncs']} syncs in {row['faults']} faults"))
+    return found
+
+
+def _ext2_has_no_map_sync(result):
+    rows = [row for row in result.every.values() if row["fs"] == "ext2" and row["status"] == "ok"]
+    wrong = [row for row in rows if row["map_sync"]]
+    if wrong:
+        return [Finding(False, f"{row['name']}: mapped with MAP_SYNC") for row in wrong]
+    return [Finding(True, f"none of {len(rows)} rows is mapped with it")] if rows else []
+
+
 def _faults_are_touches(result):
     rows = [row for row in result.every.values() if row["status"] == "ok" and row["strategy"] != "pwrite"
             and not cells.is_contest(row)]
@@ -220,6 +251,16 @@ RULES = (
          "from 6.18 on ili_datasync_seq)",
          "map_sync, paced, written, with probes, on ext4 or xfs",
          _paced_syncs(("ext4", "xfs"), lambda row: row["syncs"] == 0)),
+    Rule("holes-cost-more", "a volatile fault on a hole costs more than one on a written block",
+         "both run the fault of fs/dax.c, and one allocates in it; ext2_get_blocks zeroes the block too",
+         "volatile, first_touch, hole and written, without probes", _holes_cost_more),
+    Rule("no-journal-syncs", "on ext4 without a journal each MAP_SYNC fault on a hole syncs, and none on a written block",
+         "fs/ext4/inode.c, ext4_inode_datasync_dirty: without a journal I_DIRTY_DATASYNC counts, which dquot_alloc_block "
+         "sets for each block (mark_inode_dirty) and each sync clears; mtime sets I_DIRTY_SYNC alone",
+         "map_sync, first_touch, hole or written, pte, one thread, with probes, on ext4-nojournal", _no_journal_syncs),
+    Rule("ext2-no-map-sync", "nothing on ext2 is mapped with MAP_SYNC",
+         "fs/ext2/file.c: ext2_file_operations names no flag of mmap that is supported, so mmap refuses it",
+         "any row on ext2", _ext2_has_no_map_sync),
     Rule("faults-are-touches", "every touch took exactly one fault",
          "each cell touches pages that are not mapped writable, each once",
          "any row of a mapping strategy (all but pwrite)", _faults_are_touches),

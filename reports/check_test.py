@@ -14,9 +14,10 @@ def verdict(result, rule):
 
 
 def test_ids_are_unique_and_the_full_matrix_passes_all(full):
-    assert len(set(IDS)) == len(IDS) == 11
-    assert [v.verdict for v in check.check(full)] == ["pass"] * 8 + ["not measured"] * 3
-    assert [len(v.findings) for v in check.check(full)] == [4, 2, 2, 9, 1, 2, 1, 1, 0, 0, 0]
+    assert len(set(IDS)) == len(IDS) == 14
+    assert [v.verdict for v in check.check(full)] == (
+        ["pass"] * 7 + ["not measured"] * 2 + ["pass"] * 2 + ["not measured"] * 3)
+    assert [len(v.findings) for v in check.check(full)] == [4, 2, 2, 9, 1, 2, 3, 0, 0, 1, 1, 0, 0, 0]
 
 
 def pair_of(synthetic, state, per_fault, per_page, **kwargs):
@@ -27,6 +28,16 @@ def pair_of(synthetic, state, per_fault, per_page, **kwargs):
 def paced(synthetic, fs, syncs, **kwargs):
     return [synthetic.row("map_sync", probes="on", fs=fs, workload="paced", syncs=syncs, faults=1000, touches=1000,
                           **kwargs)]
+
+
+def volatile(synthetic, hole, written, **kwargs):
+    return [synthetic.row("volatile", state="hole", per_fault=hole, **kwargs),
+            synthetic.row("volatile", state="written", per_fault=written, **kwargs)]
+
+
+def no_journal(synthetic, state, syncs, **kwargs):
+    return synthetic.row("map_sync", **{"state": state, "syncs": syncs, "probes": "on", "fs": "ext4-nojournal",
+                                        "faults": 64, "touches": 64, **kwargs})
 
 
 def dos(synthetic, strategy, touch, *starved, **kwargs):
@@ -62,6 +73,16 @@ CASES = [
     ("paced-no-syncs", lambda s: paced(s, "xfs", 0), lambda s: paced(s, "ext4", 1), lambda s: paced(s, "ext4-fc", 0)),
     ("paced-no-syncs", lambda s: paced(s, "ext4", 0), lambda s: paced(s, "xfs", 1),
      lambda s: [s.row("map_sync", workload="paced"), s.row("map_sync", probes="on")]),
+    ("holes-cost-more", lambda s: volatile(s, 5151, 5150), lambda s: volatile(s, 5150, 5150, fs="ext2"),
+     lambda s: [*volatile(s, 9, 10, workload="rewrite"), s.row("volatile", state="hole")]),
+    ("no-journal-syncs", lambda s: [no_journal(s, "hole", 64), no_journal(s, "written", 0)],
+     lambda s: [no_journal(s, "hole", 64), no_journal(s, "written", 1)],
+     lambda s: [no_journal(s, "hole", 63, threads=2), no_journal(s, "unwritten", 0), no_journal(s, "hole", 63, fs="ext4"),
+                no_journal(s, "hole", 63, order="pmd"), no_journal(s, "hole", 63, workload="paced")]),
+    ("no-journal-syncs", lambda s: [no_journal(s, "written", 0)], lambda s: [no_journal(s, "hole", 63)], lambda s: []),
+    ("ext2-no-map-sync", lambda s: [s.row(fs="ext2", map_sync=False)],
+     lambda s: [s.row(fs="ext2", map_sync=False), s.row("fsync", 8, fs="ext2", map_sync=True)],
+     lambda s: [s.row("map_sync", map_sync=True), s.skip(s.row("map_sync", fs="ext2"), "no MAP_SYNC")]),
     ("faults-are-touches", lambda s: [s.row("fsync", 8)], lambda s: [s.row(), s.row("fsync", 8, faults=2047)],
      lambda s: [s.row("pwrite", 8)]),
     ("loop-is-short", lambda s: [s.row(loop_cost=30)], lambda s: [s.row(), s.row("fsync", 8, loop_cost=30.5)],

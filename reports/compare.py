@@ -44,6 +44,16 @@ def weight(trail, domain):
     return SURROUNDINGS
 
 
+def config_notes(entry, sides=("A", "B")):
+    """Of an entry of `environment` that is a kernel's config_notes: in words, what each side's kernel alone has; of any
+    other entry nothing."""
+    if not entry["field"].endswith(".config_notes"):
+        return []
+    notes = [entry[side] or [] for side in ("a", "b")]
+    return [f"{name}: {plain(note)}" for name, own, others in zip(sides, notes, reversed(notes))
+            for note in own if note not in others]
+
+
 def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     """The comparison of two Results as data that JSON can hold. ReportError when their clocks differ.
 
@@ -191,7 +201,7 @@ def _row(one, other, domain, floors, apart):
     share = one.metric.share
     if not share and min(one.values.values()) < LEAST and (domain == "wall" or one.values != other.values):
         return refuse("the figure of the first side is not above 0: there is no percentage of it")
-    floor = floors.get(one.metric.id, floors.get(None, one.metric.floor[domain]))
+    floor = floors.get(one.metric.id, floors.get(None, metrics.floor(one, domain)))
     row = {"cell": one.cell, "metric": one.label, "unit": one.metric.unit, "share": share, "floor": floor,
            "probed": one.probes not in ("", "off") and one.metric.id not in PROBED, "section": _section(one), "what": _what(one)}
     judge = judge_virtual if domain == "virtual" else judge_wall

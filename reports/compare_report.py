@@ -29,6 +29,8 @@ def build(before, after, verdicts, kernels=None):
     subject = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SUBJECT]
     if subject:
         lines.append(f"Under test: the two differ in {', '.join(subject)}.")
+    lines += [f"{note[0].upper()}{note[1:]}." for entry in data["environment"]
+              for note in compare.config_notes(entry, ("before", "after"))]
     for side, names in (("before", data["only_a"]), ("after", data["only_b"])):
         if names:
             lines.append(f"Only {side}: {len(names)} cells, such as {names[0]}.")

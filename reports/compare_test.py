@@ -236,6 +236,25 @@ def test_environments(synthetic, change, field, weight):
     assert found[0]["a"] != found[0]["b"]
 
 
+def of_options(synthetic, *notes):
+    context = synthetic.context()
+    if notes:
+        context["kernels"]["6.1"]["config_notes"] = list(notes)
+    return load.load(synthetic.save({"context": context, "benchmarks": [synthetic.row()]}))
+
+
+@pytest.mark.parametrize("a, b, words", [
+    (("HZ is 1000: ticks",), (), ["A: HZ is 1000: ticks"]),
+    ((), ("HZ is 1000: ticks",), ["B: HZ is 1000: ticks"]),
+    (("SMP is not set: locks", "HZ is 100: ticks"), ("SMP is not set: locks", "HZ is 1000: ticks", "RT is y: locks"),
+     ["A: HZ is 100: ticks", "B: HZ is 1000: ticks", "B: RT is y: locks"]),
+    (("HZ is 100: ticks",), ("HZ is 100: ticks",), [])])
+def test_options_that_make_the_path_another_one_are_told(synthetic, a, b, words):
+    entries = compare.compare(of_options(synthetic, *a), of_options(synthetic, *b))["environment"]
+    assert [note for entry in entries for note in compare.config_notes(entry)] == words
+    assert [entry["weight"] for entry in entries] == ["subject"] * bool(words)
+
+
 def test_another_host_matters_to_wall_time(synthetic):
     host = {"cpu_model": "Z80", "kernel": "6.1.0", "memory_bytes": 8 << 30}
     a, b = synthetic.wall_result([synthetic.row()]), synthetic.wall_result([synthetic.row()], host=host)
@@ -301,6 +320,33 @@ def test_metrics(synthetic):
         (CELL, "tax", "regression"), (CELL, "phase.sync", "regression"), ("6.1/ext4/boot", "boot", "differs")]
     assert [row["percent"] for row in data["rows"]] == pytest.approx([10, 50 / 11, 10])
     assert data["environment"] == []
+
+
+def taxed(synthetic, tax, figure, threads=1):
+    off, on = synthetic.pair(threads=threads)
+    key = "per_fault" if threads == 1 else "per_page"
+    off[key], on[key] = figure, figure + tax
+    return synthetic.load(synthetic.samples([off, on], EVEN))
+
+
+# by hand: 0.4 % of 5000 are 20, 6.67 % of a tax of 300 and 0.67 % of one of 3000; of 10 000 they are 40, more than 10 %
+@pytest.mark.parametrize("figure, a, b, floor, verdict", [
+    (5000, 300, 315, 20 / 3, "same"), (5000, 300, 319, 20 / 3, "same"), (5000, 300, 321, 20 / 3, "regression"),
+    (5000, 300, 360, 20 / 3, "regression"), (5000, 300, 285, 20 / 3, "same"), (5000, 300, 240, 20 / 3, "improvement"),
+    (5000, 3000, 3045, 2, "same"), (5000, 3000, 3075, 2, "regression"),
+    (10000, 300, 329, 10, "same"), (10000, 300, 331, 10, "regression")])
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_floor_of_a_tax_is_of_what_it_is_a_tax_on(synthetic, figure, a, b, floor, verdict, threads):
+    one, other = (taxed(synthetic, tax, figure, threads) for tax in (a, b))
+    row, = compare.compare(one, other, ["tax"])["rows"]
+    assert (row["floor"], row["verdict"]) == (pytest.approx(floor), verdict)
+
+
+def test_a_floor_that_is_given_is_the_floor_of_a_tax(synthetic):
+    one, other = taxed(synthetic, 300, 5000), taxed(synthetic, 315, 5000)
+    for floors in ({"tax": 1}, {None: 1}):
+        row, = compare.compare(one, other, ["tax"], floors=floors)["rows"]
+        assert (row["floor"], row["verdict"]) == (1, "regression")
 
 
 def test_the_tax_with_several_threads_is_of_a_page(synthetic):

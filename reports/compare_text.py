@@ -57,8 +57,10 @@ def text(data, only_changed=False):
     for rows in groups.values():
         share, unit = rows[0]["share"], rows[0]["unit"] or data["unit"]
         lines.append("")
+        floors = dict.fromkeys(f"{row['floor']:.3g}" for row in sorted(rows, key=lambda row: row["floor"]))
+        floors = " to ".join(dict.fromkeys((next(iter(floors)), next(reversed(floors)))))
         lines += wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({unit}), floor "
-                      f"{rows[0]['floor']:g} {'points' if share else '%'}")
+                      f"{floors} {'points' if share else '%'}")
         lines += table.grid(COLUMNS, rows, words=("cell", "state"))
     left = sum(row["verdict"] in QUIET for row in data["rows"])
     if only_changed and left:
@@ -79,11 +81,16 @@ def _samples(data):
 def _environment(data):
     lines = []
     for field in data["environment"]:
+        where = f"the environments differ ({WEIGHTS[field['weight']]}) in {field['field']}"
+        notes = compare.config_notes(field)
+        if notes:
+            lines += wrap(where + ":") + [line for note in notes for line in wrap(note, "  ")]
+            continue
         values = [plain(value) if isinstance(value, str) else "not there" if value is None else "another"
                   for value in (field["a"], field["b"])]
         values = [value if len(value) <= 40 else value[:12] + "..." for value in values]
         what = "" if values[0] == values[1] else f": {values[0]} and {values[1]}"
-        lines += wrap(f"the environments differ ({WEIGHTS[field['weight']]}) in {field['field']}{what}")
+        lines += wrap(where + what)
     return lines
 
 

@@ -10,7 +10,9 @@ import sys
 import pytest
 
 import compare
+import compare_report
 import compare_text
+import load
 
 COMPARE_PY = "/usr/share/benchmark/compare.py"  # Debian's libbenchmark-tools
 
@@ -47,6 +49,32 @@ def test_text(mixed):
     assert "  6.1/ext4/msync:1/first_touch/written/pte/t1" in lines
     assert "6.1/ext4/fsync:64/first_touch/written/pte/t1: B failed: hung #1\\nand again" in " ".join(grid)
     assert text.index("only in A") < text.index("only in B") < text.index("not measured:")
+
+
+def test_text_has_the_range_of_floors(synthetic):
+    def of(tax):
+        rows = [*synthetic.pair(), *synthetic.pair("map_sync")]
+        for row, figure in zip(rows, (5000, 5000 + tax, 100, 100 + tax)):
+            row["per_fault"] = figure
+        return synthetic.load(synthetic.samples(rows, [1] * 5))
+
+    # by hand: 20 of 301, and 2 % where 0.4 are less of the tax
+    assert "tax (instr), floor 2 to 6.64 %\n" in compare_text.text(compare.compare(of(301), of(301), ["tax"]))
+
+
+def test_text_names_options_that_make_the_path_another_one(synthetic):
+    def of(**notes):
+        context = synthetic.context()
+        context["kernels"]["6.1"].update(notes)
+        return load.load(synthetic.save({"context": context, "benchmarks": [synthetic.row()]}))
+
+    slow = "CONFIG_CRYPTO_CRC32C_INTEL is not set: checksums go without the CPU's crc32"
+    a, b = of(), of(config_notes=[slow])
+    assert ("the environments differ (under test) in kernels.6.1.config_notes:\n"
+            "  B: CONFIG_CRYPTO_CRC32C_INTEL is not set: checksums go without the CPU's crc32\n") in compare_text.text(compare.compare(a, b))
+    lines = compare_report.build(b, a, [])["lines"]
+    assert "Under test: the two differ in kernels.6.1.config_notes." in lines
+    assert f"Before: {slow}." in lines
 
 
 def test_text_of_what_changed(mixed):

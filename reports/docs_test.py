@@ -277,3 +277,31 @@ def test_the_files_that_one_thing_touches_are_counted():
         else:
             before = named
         assert str(len(named)) in count.split(" or "), row
+
+
+LONG = "int line;\n" * 600
+
+
+@pytest.mark.parametrize("text, complaint", [
+    (LONG, None),
+    ("// SPDX\n" + LONG, "601 lines"),
+    ("// SPDX\n// One file because it is\n// small no more.\n" + LONG, None),
+    ("/*\n * SPDX\n *\n * One file because it is.\n */\n" + LONG, None),
+    ("// SPDX\n#include <a>\n// One file because it is.\n" + LONG, "603 lines"),
+    (LONG + "// One file because it is.\n", "601 lines")])
+def test_a_long_file_says_why_it_is_one(text, complaint, tmp_path):
+    (tmp_path / "long.cc").write_text(text)
+    (tmp_path / "short.cc").write_text("")
+    done = subprocess.run([os.path.join(ROOT, "tools/long-files"), "short.cc", "long.cc"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == (complaint is not None)
+    assert done.stderr == "" if complaint is None else f"long.cc: {complaint}, and" in done.stderr
+
+
+def test_a_long_file_of_python_says_so_in_its_docstring(tmp_path):
+    for name, text in (("good.py", '"""What it is.\n\nOne file because it is."""\nimport os\n'),
+                       ("bad.py", '"""What it is."""\nimport os\n# One file because it is.\n')):
+        (tmp_path / name).write_text(text + "line = 1\n" * 600)
+    done = subprocess.run([os.path.join(ROOT, "tools/long-files"), "good.py", "bad.py"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("bad.py: 603 lines") and "good.py" not in done.stderr

@@ -55,6 +55,16 @@ def test_an_improvement_passes_and_so_does_the_floor(grown):
     assert judge(*grown([1.002] * 5), options={"floors": {None: 0.5}})["exit"] == 0
 
 
+def test_a_tax_may_move_by_what_a_new_layout_of_our_binary_moves_it(synthetic):
+    def of(tax):
+        off, on = synthetic.pair()
+        off["per_fault"], on["per_fault"] = 5000, 5000 + tax
+        return synthetic.load(synthetic.samples([off, on], EVEN))
+
+    assert judge(of(300), of(315), {"chosen": ["tax"]})["exit"] == 0
+    assert judge(of(300), of(360), {"chosen": ["tax"]})["exit"] == 1
+
+
 def test_a_regression_wins_over_a_reason_to_refuse(synthetic, grown):
     a, b = grown([1.002] * 5)
     b.context = {**b.context, "complete": False, "reason": "interrupted"}

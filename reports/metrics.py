@@ -4,6 +4,7 @@
 from dataclasses import dataclass, field
 
 import cells
+import infer
 import load
 import stats
 from load import ReportError
@@ -18,6 +19,8 @@ class Metric:
     share: the figure is a percentage already: differences are in points, not in percent of it.
     values: function(rows of one sample of a cell that are ok, by `probes`) -> (row it was read from, number, or
     {part: number} of a metric in parts), or None. of: which cells have it.
+    base: of a small difference of two great figures, function(rows) -> one of these, or None; base_floor: {time domain:
+    (percent of that, percent)}: the first is the floor where it is more than `floor`, up to the second.
     """
 
     id: str
@@ -28,6 +31,8 @@ class Metric:
     default: bool = False
     unit: str = None
     share: bool = False
+    base: object = None
+    base_floor: dict = field(default_factory=dict)
 
 
 def _best(rows):
@@ -48,10 +53,19 @@ def _starved(rows):
 
 
 def _tax(rows):
+    key = _taxed(rows)
+    return key and (rows["on"], stats.tax(rows["on"][key], rows["off"][key]))
+
+
+def _tax_is_on(rows):
+    key = _taxed(rows)
+    return key and rows["off"][key]
+
+
+def _taxed(rows):
     if "on" not in rows or "off" not in rows:
         return None
-    key = "per_fault" if cells.taxed(rows["on"], "per_fault") else "per_page"
-    return rows["on"], stats.tax(rows["on"][key], rows["off"][key])
+    return "per_fault" if cells.taxed(rows["on"], "per_fault") else "per_page"
 
 
 def _phases(rows):
@@ -61,8 +75,10 @@ def _phases(rows):
     return None
 
 
-# Floors, virtual: layout and tick phase move a cell by up to 0.1 %, and a tax, the small difference of two, by more of
-# itself. Wall: what two equal guests on a shared machine differ by is rarely below these.
+# Floors, virtual: layout and tick phase move a cell by up to 0.1 %. A tax is the small difference of two: where our own
+# binary is laid out anew it moves by up to 0.3 % of what it is a tax on (of seven baselines, one after the other: 15 of
+# 4880 instr on written blocks, 5 % of the tax; on holes 21 of 26 200, 7 %). Wall: what two equal guests on a shared
+# machine differ by is rarely below these.
 METRICS = (
     Metric("per_page", "all that a durable page takes", {"virtual": 0.1, "wall": 1.0}, _figure("per_page"),
            default=True),
@@ -71,7 +87,8 @@ METRICS = (
            of="contest", default=True, unit="times"),
     Metric("starved", "share of a contest's runs that starved", {"virtual": 1.0, "wall": 10.0}, _starved,
            of="contest", default=True, unit="%", share=True),
-    Metric("tax", "what probes add to a touch, with several threads to a page", {"virtual": 2.0, "wall": 10.0}, _tax),
+    Metric("tax", "what probes add to a touch, with several threads to a page", {"virtual": 2.0, "wall": 10.0}, _tax,
+           base=_tax_is_on, base_floor={"virtual": (0.4, 10.0)}),
     Metric("phase", "a phase of the fault, less what its probes cost", {"virtual": 1.0, "wall": 5.0}, _phases),
     Metric("boot", "from power-on until the guest is ready", {"virtual": 0.5, "wall": 5.0}, None, of="guest"),
 )
@@ -108,9 +125,20 @@ class Series:
     values: dict = field(default_factory=dict)
     probes: str = ""
     work: dict = field(default_factory=dict)
+    bases: dict = field(default_factory=dict)
     bad: tuple = None
     fields: dict = field(default_factory=dict)
     part: str = ""
+
+
+def floor(one, domain):
+    """The least difference that counts of a Series, in percent of its median: the metric's own, or what that of the
+    metric's base comes to."""
+    least, middle = one.metric.floor[domain], infer.median(one.values.values())
+    share, most = one.metric.base_floor.get(domain, (0, 0))
+    if not share or middle <= 0:
+        return least
+    return max(least, min(most, share * infer.median(one.bases.values()) / middle))
 
 
 # Figures are of the same work only where these agree. A contest is timed: how many stores end is its outcome.
@@ -178,7 +206,8 @@ def _bad(rows):
 def _of_cell(name, samples, metric):
     parts = {}
     for key, rows in samples.items():
-        found = metric.values({probes: row for probes, row in rows.items() if row["status"] == "ok"})
+        good = {probes: row for probes, row in rows.items() if row["status"] == "ok"}
+        found = metric.values(good)
         row, value = found or (None, None)
         for part, number in value.items() if isinstance(value, dict) else [(None, value)]:
             if number is None:
@@ -186,6 +215,8 @@ def _of_cell(name, samples, metric):
             label = metric.id if part is None else f"{metric.id}.{part}"
             one = parts.setdefault(label, Series(name, label, metric, row, probes=row["probes"], part=part or ""))
             one.values[key] = number
+            if metric.base:
+                one.bases[key] = metric.base(good)
             for work in SAME_WORK:
                 if not (cells.is_contest(row) and work in OUTCOME_OF_CONTESTS):
                     one.work.setdefault(work, set()).add(row.get(work))

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <string>
 
 #include "cell/failure.h"
+#include "vm/files.h"
 
 namespace faultline {
 namespace {
@@ -54,6 +57,34 @@ TEST(RunCommand, NamesAProgramThatIsNotThere) {
     EXPECT_EQ(failure.code(), ExitCode::kUsage);
     EXPECT_NE(std::string(failure.what()).find("no-such-program-of-faultline"), std::string::npos);
   }
+}
+
+class FindProgram : public testing::Test {
+ protected:
+  void SetUp() override { ::setenv("PATH", dir_.path().c_str(), 1); }
+  void TearDown() override { ::setenv("PATH", before_.c_str(), 1); }
+
+  TempDir dir_{std::filesystem::temp_directory_path(), "faultline-test-"};
+  const std::string before_ = std::getenv("PATH");
+};
+
+TEST_F(FindProgram, LooksThroughPath) {
+  write_file(dir_.path() / "mine", "", 0755);
+  EXPECT_EQ(find_program("mine"), dir_.path() / "mine");
+  EXPECT_EQ(find_program("/a/b"), "/a/b");
+  EXPECT_EQ(find_program("no-such-program"), "");
+}
+
+TEST_F(FindProgram, LooksInSbinThoughPathLacksIt) {
+  EXPECT_EQ(find_program("ldconfig").parent_path().filename(), "sbin");
+  EXPECT_EQ(find_program("sh"), "");
+}
+
+TEST_F(FindProgram, PassesOverWhatCannotBeRun) {
+  write_file(dir_.path() / "text", "", 0644);
+  make_dirs(dir_.path() / "folder");
+  EXPECT_EQ(find_program("text"), "");
+  EXPECT_EQ(find_program("folder"), "");
 }
 
 TEST(NotInstalled, NamesThePackage) {

@@ -370,16 +370,41 @@ std::string embedded_config(std::string_view bytes) {
   return marked_config(unpacked(payload));
 }
 
-FoundConfig config_of(const FetchedKernel& kernel) {
-  FoundConfig found{.text = embedded_config(read_file(kernel.vmlinuz)),
-                    .where = kernel.vmlinuz.string() + " (CONFIG_IKCONFIG)"};
-  if (!found.text.empty()) return found;
+std::vector<ConfigPlace> config_places(const fs::path& vmlinuz, const std::string& release,
+                                       const fs::path& modules_dir) {
+  std::vector<ConfigPlace> places = {{.file = vmlinuz, .embedded = true}};
   // CONFIG_IKCONFIG=m
   for (const char* suffix : {"", ".xz", ".zst", ".gz"}) {
-    std::error_code ignored;
-    const fs::path module = kernel.modules_dir / fmt::format("kernel/kernel/configs.ko{}", suffix);
-    if (kernel.modules_dir.empty() || !fs::is_regular_file(module, ignored)) continue;
-    found = {.text = embedded_config(read_module(module)), .where = module.string()};
+    if (modules_dir.empty()) break;
+    places.push_back({.file = modules_dir / fmt::format("kernel/kernel/configs.ko{}", suffix),
+                      .embedded = true});
+  }
+  const fs::path beside = vmlinuz.parent_path();
+  for (const std::string& name :
+       {"config-" + release, std::string("config"), std::string(".config")}) {
+    places.push_back({.file = beside / name});
+  }
+  const fs::path in_tree = fs::absolute(vmlinuz).lexically_normal().parent_path();
+  if (in_tree.string().ends_with("/arch/x86/boot")) {
+    places.push_back({.file = in_tree.parent_path().parent_path().parent_path() / ".config"});
+  }
+  if (!modules_dir.empty()) {
+    places.push_back({.file = modules_dir / "config"});
+    places.push_back({.file = modules_dir / "build" / ".config"});
+  }
+  places.push_back({.file = "/boot/config-" + release});
+  return places;
+}
+
+FoundConfig config_of(const FetchedKernel& kernel) {
+  std::error_code ignored;
+  for (const ConfigPlace& place :
+       config_places(kernel.vmlinuz, kernel.release, kernel.modules_dir)) {
+    const bool image = place.file == kernel.vmlinuz;
+    if (!place.embedded || (!image && !fs::is_regular_file(place.file, ignored))) continue;
+    FoundConfig found{
+        .text = embedded_config(image ? read_file(place.file) : read_module(place.file)),
+        .where = place.file.string() + (image ? " (CONFIG_IKCONFIG)" : "")};
     if (!found.text.empty()) return found;
   }
   if (kernel.config.empty()) return {};

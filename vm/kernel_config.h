@@ -75,11 +75,23 @@ std::string config_report(const std::vector<ConfigFinding>& findings);
 // configs.ko; empty if there is none. Pure.
 std::string embedded_config(std::string_view bytes);
 
+// A file that may hold a kernel's configuration.
+struct ConfigPlace {
+  std::filesystem::path file = {};
+  bool embedded = false;  // by CONFIG_IKCONFIG; else the file is its text
+};
+// Every place for that of the kernel in `vmlinuz`, whose modules, if any, are in `modules_dir`: the
+// kernel itself, its modules, then files: beside it, in its tree, in its modules, in /boot. Pure.
+std::vector<ConfigPlace> config_places(const std::filesystem::path& vmlinuz,
+                                       const std::string& release,
+                                       const std::filesystem::path& modules_dir);
+
 struct FoundConfig {
   std::string text = {};
   std::string where = {};  // "" if there is none
 };
-// What the kernel was built with: from the image itself, else a file that lies beside it.
+// What the kernel was built with: what is embedded, else the text of the file that the kernel was
+// found with.
 FoundConfig config_of(const FetchedKernel& kernel);
 
 }  // namespace faultline

@@ -238,6 +238,41 @@ TEST(EmbeddedConfig, GoesBeforeAFileBesideTheImage) {
   EXPECT_EQ(config_of(kernel_from_path(image, "")).where, image.string() + " (CONFIG_IKCONFIG)");
 }
 
+// CONFIG_IKCONFIG=m
+TEST(EmbeddedConfig, MayBeAModule) {
+  const TempDir dir(fs::temp_directory_path());
+  const fs::path module = dir.path() / "kernel/kernel/configs.ko";
+  make_dirs(module.parent_path());
+  write_file(module, with_ikconfig("CONFIG_MODULE=y\n"));
+  write_file(dir.path() / "bzImage", fake_bzimage("6.9.0 (me) #1"));
+  write_file(dir.path() / "config", "CONFIG_BESIDE=y\n");
+  FetchedKernel kernel = kernel_from_path(dir.path() / "bzImage", "");
+  EXPECT_EQ(config_of(kernel).text, "CONFIG_BESIDE=y\n");
+  kernel.modules_dir = dir.path();
+  EXPECT_EQ(config_of(kernel).text, "CONFIG_MODULE=y\n");
+  EXPECT_EQ(config_of(kernel).where, module.string());
+}
+
+TEST(ConfigPlaces, AreInOneOrder) {
+  const auto places_of = [](const fs::path& vmlinuz, const fs::path& modules) {
+    std::vector<std::string> found;
+    for (const ConfigPlace& place : config_places(vmlinuz, "6.9.0", modules)) {
+      found.push_back((place.embedded ? "in " : "") + place.file.string());
+    }
+    return found;
+  };
+  EXPECT_EQ(places_of("/k/bzImage", ""),
+            (std::vector<std::string>{"in /k/bzImage", "/k/config-6.9.0", "/k/config", "/k/.config",
+                                      "/boot/config-6.9.0"}));
+  EXPECT_EQ(places_of("/t/arch/x86/boot/bzImage", "/m"),
+            (std::vector<std::string>{
+                "in /t/arch/x86/boot/bzImage", "in /m/kernel/kernel/configs.ko",
+                "in /m/kernel/kernel/configs.ko.xz", "in /m/kernel/kernel/configs.ko.zst",
+                "in /m/kernel/kernel/configs.ko.gz", "/t/arch/x86/boot/config-6.9.0",
+                "/t/arch/x86/boot/config", "/t/arch/x86/boot/.config", "/t/.config", "/m/config",
+                "/m/build/.config", "/boot/config-6.9.0"}));
+}
+
 TEST(EmbeddedConfig, MayBeNowhere) {
   const TempDir dir(fs::temp_directory_path());
   write_file(dir.path() / "bzImage", fake_bzimage("6.9.0 (me) #1"));

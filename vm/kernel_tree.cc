@@ -125,7 +125,7 @@ FetchedKernel kernel_from_tree(const fs::path& tree, const fs::path& into,
   std::istringstream names = lines_of("modules.builtin");
   for (std::string line; std::getline(names, line);) built_in += line + "\n";
   write_file(modules / "modules.builtin", built_in);
-  // As modules_install leaves it: where kernel_from_path() finds the configuration.
+  // As modules_install leaves it: what the strategy module is built against.
   fs::create_symlink(root, modules / "build", error);
   write_module_index(modules);
   return kernel_from_path(bzimage, into, name);

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <system_error>
-#include <vector>
 
 #include "cell/failure.h"
 #include "vm/bzimage.h"
 #include "vm/files.h"
+#include "vm/kernel_config.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -87,21 +87,10 @@ FetchedKernel kernel_from_path(const fs::path& bzimage, const fs::path& modules_
   const fs::path modules = find_modules(modules_dir, release);
   fs::path config;
   std::error_code ignored;
-  // Beside it; of a built tree, whose bzImage is in arch/x86/boot; of the modules; the machine's.
-  const fs::path beside = bzimage.parent_path();
-  std::vector<fs::path> candidates = {beside / ("config-" + release), beside / "config",
-                                      beside / ".config"};
-  const fs::path in_tree = fs::absolute(bzimage).lexically_normal().parent_path();
-  if (in_tree.string().ends_with("/arch/x86/boot")) {
-    candidates.push_back(in_tree.parent_path().parent_path().parent_path() / ".config");
-  }
-  if (!modules.empty()) {
-    candidates.push_back(modules / "config");
-    candidates.push_back(modules / "build" / ".config");
-  }
-  candidates.push_back("/boot/config-" + release);
-  for (const fs::path& candidate : candidates) {
-    if (config.empty() && fs::is_regular_file(candidate, ignored)) config = candidate;
+  for (const ConfigPlace& place : config_places(bzimage, release, modules)) {
+    if (place.embedded || !fs::is_regular_file(place.file, ignored)) continue;
+    config = place.file;
+    break;
   }
   return {.id = name.empty() ? own_kernel_id(bzimage) : name,
           .release = release,

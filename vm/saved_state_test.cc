@@ -134,11 +134,5 @@ TEST_F(SavedStateTest, CancelEndsTheWaitForAnother) {
   EXPECT_NE(said_[0].find("waiting"), std::string::npos);
 }
 
-TEST(FindProgram, LooksThroughPath) {
-  EXPECT_EQ(find_program("/a/b"), "/a/b");
-  EXPECT_EQ(find_program("no-such-program"), "");
-  EXPECT_TRUE(find_program("sh").is_absolute());
-}
-
 }  // namespace
 }  // namespace faultline
