@@ -186,6 +186,13 @@ RULES = [
     ("C7", TIGHT, lambda s: c7(s, False, 3, setting="deterministic2"), FAILS),
     ("C7", TIGHT, lambda s: c7(s, True, 200), NOT_DECIDED),  # a timer is no tight loop
     ("C7", "bounded: the second attempt syncs under the lock", lambda s: c7(s, False, 1, strategy="sync_retry_once"), FAILS),
+    ("C7", PACED, lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), FAILS),  # a deadline is another cell
+    ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200) + c7(s, False, 3), FAILS),
+    ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200), NOT_DECIDED),
+    ("C7", f"{PACED}; 200 ms", lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), HOLDS),
+    ("C7", f"{PACED}; 1000 ms", lambda s: c7(s, True, 200) + c7(s, False, 3, fault_deadline_ms=1000), FAILS),
+    ("C7", f"{PACED}; 200 ms", lambda s: c7(s, True, 200) + dos(s, "sync_retry", starved=True, fault_deadline_ms=200),
+     NOT_DECIDED),  # map_sync has no such deadline
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=10, attackers=0), HOLDS),
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=3, attackers=0), FAILS),
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=9, attackers=0), NOT_DECIDED),

@@ -13,14 +13,15 @@ assert TAIL <= 16384
 
 def spec_order(spec):
     """A sort key of Specs, so that cells asked for by two claims stand in one order."""
-    return (spec.workload, spec.setting, spec.order, spec.threads, spec.stores,
+    return (spec.workload, spec.setting, spec.deadline, spec.order, spec.threads, spec.stores,
             STRATEGIES.index(spec.strategy) if spec.strategy in STRATEGIES else len(STRATEGIES), spec.k or 0,
             STATES.index(spec.state) if spec.state in STATES else len(STATES), spec.touch or "", spec.unrelated)
 
 
 def cell_name(view, spec):
     """As the command names the cell."""
-    contest = [spec.touch, f"a{spec.attackers}", spec.setting] if spec.touch else []
+    deadline = [f"f{spec.deadline}"] if spec.deadline else []
+    contest = [spec.touch, f"a{spec.attackers}", spec.setting, *deadline] if spec.touch else []
     return "/".join([view.kernel, view.fs, spec.asked, spec.workload, spec.state, spec.order, f"t{spec.threads}",
                      *([f"d{spec.unrelated}"] if spec.unrelated else []), *([f"w{spec.stores}"] if spec.stores else []),
                      *contest])
@@ -33,7 +34,7 @@ def commands(context, wanted, out):
         same = {other for *place, other in wanted if place == [kernel, fs]}
         states = tuple(state for state in STATES if replace(spec, state=state) in same) or (spec.state,)
         asks = lists.setdefault((kernel, fs), {}).setdefault(
-            (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting,
+            (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting, spec.deadline,
              "" if spec.attackers else NOBODY), {})
         for option, value in (("--strategy", spec.asked), ("--touch", spec.touch if spec.attackers else None),
                               ("--dirty-inodes", spec.unrelated if spec.workload == "unrelated" else None)):
@@ -56,10 +57,11 @@ def commands(context, wanted, out):
 
 
 def _options(context, what, asks):
-    workload, states, order, threads, stores, setting, nobody = what
+    workload, states, order, threads, stores, setting, deadline, nobody = what
     words = ["--workload", workload, "--state", ",".join(states)]
     for option, value, default in (("--order", order, "pte"), ("--threads", threads, 1), ("--stores-per-page", stores, 0),
-                                   ("--setting", setting, ""), ("--attackers", "0" if nobody else "", "")):
+                                   ("--setting", setting, ""), ("--attackers", "0" if nobody else "", ""),
+                                   ("--fault-deadline", deadline, 0)):
         if value != default:
             words += [option, str(value)]
     for option, values in asks:

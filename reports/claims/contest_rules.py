@@ -57,12 +57,13 @@ def _retries(row):
     return row["retries_max"] or 0
 
 
-def attacks(view, strategy, settings, needed):
-    """{what must be the same to compare two contests: samples} of dos, of the settings. needed: {touch: state} asked for."""
-    asked = {Spec(strategy, state, "dos", touch=touch, setting=_setting(view, settings)): None
+def attacks(view, strategy, settings, needed, deadline=0):
+    """{what must be the same to compare two contests: samples} of dos, of the settings, with that deadline. needed: {touch:
+    state} asked for."""
+    asked = {Spec(strategy, state, "dos", touch=touch, setting=_setting(view, settings), deadline=deadline): None
              for touch, state in needed.items()}
     there = {spec for spec, probes in view.rows if spec.workload == "dos" and spec.strategy == strategy and spec.attackers
-             and spec.setting in settings}
+             and spec.setting in settings and spec.deadline == deadline}
     reached = {(spec.touch, spec.state) for spec in there}
     found = {}
     for spec in dict.fromkeys([*asked, *sorted(there, key=lambda spec: (spec.touch, spec.state, spec.setting))]):
@@ -99,11 +100,11 @@ def _always_starved(rows):
     return min(_starved(row) for row in rows) > 0
 
 
-def can_be_starved(view, strategy, settings):
+def can_be_starved(view, strategy, settings, deadline=0):
     """C7: in some run a fault outlasted its deadline, where under the same attack none of map_sync's did."""
     needed = dict.fromkeys(ATTACKS, "written")
-    attacked = attacks(view, strategy, settings, needed)
-    steady = attacks(view, "map_sync", settings, {})
+    attacked = attacks(view, strategy, settings, needed, deadline)
+    steady = attacks(view, "map_sync", settings, {}, deadline)
     alone = {key for key, rows in attacked.items() if key in steady and _always_starved(rows) and _never_starved(steady[key])}
     worst = max(alone or attacked, key=lambda key: (_count(attacked[key], _starved), _count(attacked[key], _retries)),
                 default=None)
@@ -124,7 +125,7 @@ def can_be_starved(view, strategy, settings):
     for (touch, state, _, setting), rows in attacked.items():
         compared = (touch, state) in needed.items() or _count(rows, _starved)
         if compared and not any(key[:2] == (touch, state) for key in steady):
-            view.find(Spec("map_sync", state, "dos", touch=touch, setting=setting))
+            view.find(Spec("map_sync", state, "dos", touch=touch, setting=setting, deadline=deadline))
     every = [Deciding(_of(key, rows, _retries, "most retries of one fault", "retries"), RETRIES)
              for key, rows in attacked.items()]
     if view.missing:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import load
 import stats
 
-from .spec import Measured, Spec
+from .spec import DEADLINE_MS, Measured, Spec
 
 PATTERNS = {"first_touch": "in order", "random_touch": "scattered"}
 
@@ -87,6 +87,11 @@ class View:
                 "features": about.get("features"), "mount": about.get("mount"), "accel": self.result.context["accel"]}
 
 
+def _deadline(row):
+    found = row.get("fault_deadline_ms") or 0
+    return 0 if found == DEADLINE_MS else found
+
+
 def places(result):
     """[View] of each kernel and file system that is mounted with DAX; kernels by version. No row is left out."""
     found = {}
@@ -96,7 +101,7 @@ def places(result):
         touch = row.get("touch")
         spec = Spec(row["strategy"], row["state"], row["workload"], row["writes_per_sync"], touch,
                     min(row.get("attackers") or 0, 1) if touch else 1, load.unrelated(row), row["order"], row["threads"],
-                    row.get("stores_per_page") or 0, (row.get("setting") or "") if touch else "")
+                    row.get("stores_per_page") or 0, (row.get("setting") or "") if touch else "", _deadline(row))
         place.setdefault((spec, row["probes"]), []).append(rows)
     every = list(result.rows.values())
 
