@@ -74,6 +74,13 @@ def attacks(view, strategy, settings, needed, deadline=0):
     return found
 
 
+def _steady(view, settings, needed, deadline=0):
+    """The same attacks on map_sync, which are asked for only where something starves."""
+    for touch, state in needed.items():
+        view.wish(Spec("map_sync", state, "dos", touch=touch, setting=_setting(view, settings), deadline=deadline))
+    return attacks(view, "map_sync", settings, {}, deadline)
+
+
 def _setting(view, settings):
     """The setting to measure: a second CPU in virtual time needs a kernel that this emulator can turn between."""
     if len(settings) == 1:
@@ -104,7 +111,7 @@ def can_be_starved(view, strategy, settings, deadline=0):
     """C7: in some run a fault outlasted its deadline, where under the same attack none of map_sync's did."""
     needed = dict.fromkeys(ATTACKS, "written")
     attacked = attacks(view, strategy, settings, needed, deadline)
-    steady = attacks(view, "map_sync", settings, {}, deadline)
+    steady = _steady(view, settings, needed, deadline)
     alone = {key for key, rows in attacked.items() if key in steady and _always_starved(rows) and _never_starved(steady[key])}
     worst = max(alone or attacked, key=lambda key: (_count(attacked[key], _starved), _count(attacked[key], _retries)),
                 default=None)
@@ -157,7 +164,7 @@ def _own_or_else(view, needed):
     """(attacks under which sync_retry is retried often, the same of the rule by extent, map_sync's)."""
     attacked = attacks(view, "sync_retry", ONE_CPU, needed)
     extent = attacks(view, "sync_retry_extent", ONE_CPU, needed)
-    steady = attacks(view, "map_sync", ONE_CPU, {})
+    steady = _steady(view, ONE_CPU, needed)
     works = {key for key, rows in attacked.items() if min(map(_retries, rows)) >= MANY_RETRIES}
     return attacked, {key: rows for key, rows in extent.items() if key in works}, steady
 
