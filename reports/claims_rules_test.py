@@ -99,7 +99,7 @@ def c7(synthetic, starved, retries, steady=False, strategy="sync_retry", **chang
 
 
 def own(synthetic, touch, plain, extent, starved=False, steady=False):
-    state = claims.OWN_EXTENT[touch]
+    state = claims.OWN_EXTENT.get(touch, "written")
     return (dos(synthetic, "sync_retry", touch, retries=plain, state=state)
             + dos(synthetic, "sync_retry_extent", touch, starved, extent, state=state)
             + dos(synthetic, "map_sync", touch, steady, state=state))
@@ -208,6 +208,9 @@ RULES = [
     ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 3) + own(s, "extend", 200, 50), HOLDS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 1) + own(s, "punch_same", 200, 50), HOLDS),
     ("C8", "touch of its own extent: convert", lambda s: own(s, "convert", 200, 3), HOLDS),
+    ("C8", "touch of its own extent: reflink", lambda s: own(s, "reflink", 200, 10), FAILS),  # found, not asked for
+    ("C8", "touch of its own extent: dedupe", lambda s: own(s, "dedupe", 200, 3), HOLDS),
+    ("C8", ELSEWHERE, lambda s: elsewhere(s, 1) + own(s, "reflink", 200, 50), HOLDS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 3), HOLDS), ("C8", ELSEWHERE, lambda s: elsewhere(s, 10), FAILS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 1), HOLDS), ("C8", ELSEWHERE, lambda s: elsewhere(s, 9), NOT_DECIDED),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 1, 9), NOT_DECIDED), ("C8", ELSEWHERE, lambda s: elsewhere(s, 1, 10), HOLDS),

@@ -12,6 +12,7 @@ from .spec import (FAILS, HOLDS, NOBODY, RETRIES, TIMES, Deciding, Measured, Rul
 BYSTANDER = ("mmap", "anon", "read_fault", "other_file", "resize")  # freeze: takes longer than a run under any strategy
 ATTACKS = ("utimens", "append", "truncate", "fallocate")  # least kinds of touch before "nobody can" is said
 OWN_EXTENT = {"punch_same": "written", "extend": "written", "convert": "unwritten"}  # and the state that it works on
+SHARED = {"reflink": "written", "dedupe": "written"}  # the same, where a file system can share blocks
 ONE_CPU = ("deterministic",)
 SECOND_CPU = ("concurrent", "deterministic2")
 MANY_RETRIES = 10  # of one fault: an attack that works
@@ -190,7 +191,7 @@ def _by_extent(view, same, attacked, steady, blind):
 
 def extent_is_safe(view, touch):
     """C8: the rule by extent, where the touch changes the extent that the victim stores to."""
-    attacked, same, steady = _own_or_else(view, {touch: OWN_EXTENT[touch]})
+    attacked, same, steady = _own_or_else(view, {touch: {**OWN_EXTENT, **SHARED}[touch]})
     same = {key: rows for key, rows in same.items() if key[0] == touch}
     if not same:
         return _no_attack(view, any(key[0] == touch for key in attacked))
@@ -207,7 +208,7 @@ def elsewhere_is_safe(view):
     """C8: the same under touches that leave the victim's extent alone."""
     needed = dict.fromkeys(ATTACKS, "written")
     attacked, same, steady = _own_or_else(view, needed)
-    same = {key: rows for key, rows in same.items() if key[0] not in OWN_EXTENT}
+    same = {key: rows for key, rows in same.items() if key[0] not in {*OWN_EXTENT, *SHARED}}
     if not same:
         return _no_attack(view, attacked)
     return _by_extent(view, same, attacked, steady, False)
