@@ -76,9 +76,10 @@ def behind(synthetic, longest, alone=1000):
 
 
 def c6(synthetic, mine, without=1.0, control=1.0, touch="mmap", worst=9.0, **changes):
-    return [synthetic.contest(strategy, touch, workload="bystander", state="hole",
+    return [synthetic.contest(strategy, touch, workload="bystander", state=state,
                               runs=[synthetic.run(worst), synthetic.run(median), synthetic.run(median)], **changes)
-            for strategy, median in (("map_sync", mine), ("volatile", without), ("prealloc", control))]
+            for strategy, state, median in (("map_sync", "hole", mine), ("volatile", "hole", without),
+                                            ("prealloc", "written", control), ("volatile", "written", 1.0))]
 
 
 def dos(synthetic, strategy, touch="utimens", starved=False, retries=0, **changes):

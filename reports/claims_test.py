@@ -33,7 +33,7 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
         "--touch utimens,append,truncate,fallocate --seeds 5 --out more/C7"]
     assert by_case["tight loop, second CPU"] == [
         "faultline run --kernel 6.1 --accel tcg --fs ext4 --workload dos --state written --setting concurrent --strategy "
-        "sync_retry --touch utimens,append,truncate,fallocate --out more/C7"]
+        "sync_retry --touch utimens,append,truncate,fallocate --repetitions 5 --out more/C7"]
     assert by_case["all dirty metadata, nobody touches"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload dos --state written --setting deterministic --attackers 0 --strategy "
         "sync_retry_strict --seeds 5 --out more/C7"]

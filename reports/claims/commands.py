@@ -80,9 +80,8 @@ def groups(context, wanted):
 
 
 def _samples(context, setting):
-    if setting == "concurrent":
-        return ()
-    return "--seeds" if context["time_domain"] == "virtual" else "--repetitions", str(ENOUGH_SAMPLES)
+    virtual = context["time_domain"] == "virtual" and setting != "concurrent"
+    return "--seeds" if virtual else "--repetitions", str(ENOUGH_SAMPLES)
 
 
 def _options(what, asks):

@@ -164,7 +164,7 @@ def _parts(context, kernel, pairs, of_contests, before):
         contest = group.spec.touch is not None
         # Else the victim alone would be measured with each attack.
         alone = ("--attackers", "1") if group.spec.workload == "dos" and group.spec.attackers else ()
-        samples = ("--seeds" if group.samples else "--repetitions", str(of_contests if contest else SAMPLES))
+        samples = (group.samples[0], str(of_contests if contest else SAMPLES))
         found.append(Part(name, group.options + alone + samples,
                           tuple(dict.fromkeys(case for place in group.members for case in cases[place])),
                           group.spec.workload, kernel))
