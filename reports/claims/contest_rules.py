@@ -30,8 +30,8 @@ def others_wait(view, touch, setting):
     factor = ratio("slowdown beside map_sync over that beside volatile, median run", median("map_sync", "hole"),
                    median("volatile", "hole"))
     # It has no hole: what it is compared with has none either.
-    control = ratio("control, which never syncs: beside prealloc over that beside volatile, written", median("prealloc", "written"),
-                    median("volatile", "written"))
+    control = ratio("control, which never syncs: beside prealloc over that beside volatile, written",
+                    median("prealloc", "written"), median("volatile", "written"))
     worst = ratio("the same in the worst run; decides nothing", *(
         of(name, "slowdown", "slowdown in the worst run", "times") for name in ("map_sync", "volatile")))
     longest = [of(name, "progress_max", "longest touch", view.unit) for name in ("volatile", "map_sync", "sync_retry")]

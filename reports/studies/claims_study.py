@@ -31,6 +31,8 @@ import report_text  # noqa: E402
 
 DATA, HASH, PAGE, CLAIMS, README = "data.tar.xz", "hash", "report.txt", "claims.json", "README.md"
 SAMPLES = claims.ENOUGH_SAMPLES
+# Of a verdict; the claim's words and rule, its cells and commands are on the page.
+KEPT = ("id", "kernel", "fs", "case", "verdict", "word", "scope", "samples", "band", "nearest", "sensitivity", "figures", "reasons")
 LIMIT = 2_000_000  # bytes of data
 MINUTES = 180
 # On kernels but the default one, so that all of it takes three hours: of contests, which hardly differ from seed to seed, one,
@@ -119,8 +121,8 @@ def extra(default, others):
     for fs in others:
         if fs not in MADE_OTHERWISE:
             continue
-        found.append(((fs,), SAMPLES, [(pair, one) for claim, case, specs in claims.asked(_context({default: default}), default, fs)
-                                       for pair in [(claim, case)] for one in specs if _plain(one)]))
+        asked = claims.asked(_context({default: default}), default, fs)
+        found.append(((fs,), SAMPLES, [((claim, case), one) for claim, case, specs in asked for one in specs if _plain(one)]))
     return found
 
 
@@ -336,7 +338,7 @@ def publish(planned, out, folder, revision, limit=LIMIT):
     verdicts = joined(judged)
     page = "\n".join(report_text.mail(one, its) for one, its in zip(merged, judged))
     digest = hashlib.sha256(data).hexdigest()
-    lines = ",\n".join(json.dumps(one, allow_nan=False) for one in claims.public(verdicts))
+    lines = ",\n".join(json.dumps({key: one[key] for key in KEPT}, allow_nan=False) for one in verdicts)
     return files.write_files(folder, {
         DATA: data, HASH: f"{digest}  {DATA}\n".encode(), PAGE: page.encode("utf-8"), CLAIMS: f"[\n{lines}\n]\n".encode(),
         README: readme(planned, contexts, verdicts, revision, digest, whole).encode()})
@@ -354,7 +356,7 @@ def readme(planned, contexts, verdicts, revision, digest, whole):
         "What `make study` wrote: the claims' cases over kernels, file systems and axes. Do not edit; run it again.", "",
         f"- commit {revision}; {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else ""),
         f"- {len(done)} of {len(planned)} parts, {sum(size[0] for _, size in done)} cells, {clock(took)} of measuring on "
-        f"{max(context['num_cpus'] for context in contexts.values())} vCPU a guest; sha256 of `{DATA}`: `{digest}`",
+        f"{max(context['num_cpus'] for context in contexts.values())} cores; sha256 of `{DATA}`: `{digest}`",
         f"- kernels: {', '.join(f'{kernel} ({release})' for kernel, release in kernels.items())}",
         f"- `{DATA}`: the result file of each part" + ("" if whole else ", without histograms") +
         f"; `{PAGE}`: the report of them; `{CLAIMS}`: the verdicts, one a line", "",
@@ -364,7 +366,8 @@ def readme(planned, contexts, verdicts, revision, digest, whole):
     text += [f"| `{part.name}` | {size[0]} | {clock(contexts[part.name]['elapsed_s'])} | {cases_words(part.cases)} |"
              for part, size in done]
     if left:
-        text += ["", "Not measured yet (`make study` goes on with them):", "", "| part | takes about | decides |", "|---|---|---|"]
+        text += ["", "Not measured yet (`make study` goes on with them):", "",
+                 "| part | takes about | decides |", "|---|---|---|"]
         text += [f"| `{part.name}` | {clock(takes)} | {cases_words(part.cases)} |" for part, takes in left]
     return "\n".join(text) + "\n"
 

@@ -195,7 +195,7 @@ def test_what_is_published(planned, tmp_path):
         assert tar.getnames() == sorted(names[:2])
         assert tar.extractfile(names[0]).read() == (tmp_path / "out" / planned[0][0].name / "result.json").read_bytes()
     verdicts = json.loads((folder / "claims.json").read_text())
-    assert verdicts[0]["id"] == "C1" and "specs" not in verdicts[0]
+    assert verdicts[0]["id"] == "C1" and "specs" not in verdicts[0] and "band" in verdicts[0]
     readme = (folder / "README.md").read_text()
     assert f"commit {REVISION}" in readme and "2 of 3 parts, 8 cells, 0:02:00" in readme and names[2][:-5] in readme.split(
         "Not measured yet")[1]
