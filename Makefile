@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build command install deb bench test example probe-cost gate-study self-gate self-baseline kmod lint tidy format \
+.PHONY: help deps build command install deb bench test example study probe-cost gate-study self-gate self-baseline kmod lint tidy format \
   sanitize mutants docs clean
 
 help:            ## this list
@@ -33,7 +33,7 @@ install: command ## into PREFIX (/usr/local), below DESTDIR: command, guest, man
 deb: command     ## build/faultline_*.deb, and what lintian says of it
 	@tools/deb $(BUILD)
 
-bench: build     ## everything once, in short, with a report: 10 minutes, writes out/
+bench: build     ## everything once, in short, with a report: 12 minutes, writes out/
 	@tools/bench $(FAULTLINE) $(OUT) $(KERNELS)
 
 test: build      ## all tests: C++, reports/, and real ones in the VM
@@ -47,6 +47,9 @@ docs: build      ## write anew what docs/ and README.md copy: figures, outputs, 
 
 example: build   ## measure docs/example anew, and the report of it
 	@tools/example $(FAULTLINE) docs/example
+
+study: build     ## measure all the claims' cases, 3 hours, and write docs/study; STUDY="c7 c9": those; STUDY=list: what there is
+	@tools/study $(FAULTLINE) out-study docs/study
 
 probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrace
 	@tools/probe-cost $(FAULTLINE) $(KERNELS)

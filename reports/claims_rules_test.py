@@ -76,9 +76,10 @@ def behind(synthetic, longest, alone=1000):
 
 
 def c6(synthetic, mine, without=1.0, control=1.0, touch="mmap", worst=9.0, **changes):
-    return [synthetic.contest(strategy, touch, workload="bystander", state="hole",
+    return [synthetic.contest(strategy, touch, workload="bystander", state=state,
                               runs=[synthetic.run(worst), synthetic.run(median), synthetic.run(median)], **changes)
-            for strategy, median in (("map_sync", mine), ("volatile", without), ("prealloc", control))]
+            for strategy, state, median in (("map_sync", "hole", mine), ("volatile", "hole", without),
+                                            ("prealloc", "written", control), ("volatile", "written", 1.0))]
 
 
 def dos(synthetic, strategy, touch="utimens", starved=False, retries=0, **changes):
@@ -99,7 +100,7 @@ def c7(synthetic, starved, retries, steady=False, strategy="sync_retry", **chang
 
 
 def own(synthetic, touch, plain, extent, starved=False, steady=False):
-    state = claims.OWN_EXTENT[touch]
+    state = claims.OWN_EXTENT.get(touch, "written")
     return (dos(synthetic, "sync_retry", touch, retries=plain, state=state)
             + dos(synthetic, "sync_retry_extent", touch, starved, extent, state=state)
             + dos(synthetic, "map_sync", touch, steady, state=state))
@@ -186,6 +187,13 @@ RULES = [
     ("C7", TIGHT, lambda s: c7(s, False, 3, setting="deterministic2"), FAILS),
     ("C7", TIGHT, lambda s: c7(s, True, 200), NOT_DECIDED),  # a timer is no tight loop
     ("C7", "bounded: the second attempt syncs under the lock", lambda s: c7(s, False, 1, strategy="sync_retry_once"), FAILS),
+    ("C7", PACED, lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), FAILS),  # a deadline is another cell
+    ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200) + c7(s, False, 3), FAILS),
+    ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200), NOT_DECIDED),
+    ("C7", f"{PACED}; 200 ms", lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), HOLDS),
+    ("C7", f"{PACED}; 1000 ms", lambda s: c7(s, True, 200) + c7(s, False, 3, fault_deadline_ms=1000), FAILS),
+    ("C7", f"{PACED}; 200 ms", lambda s: c7(s, True, 200) + dos(s, "sync_retry", starved=True, fault_deadline_ms=200),
+     NOT_DECIDED),  # map_sync has no such deadline
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=10, attackers=0), HOLDS),
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=3, attackers=0), FAILS),
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=9, attackers=0), NOT_DECIDED),
@@ -201,6 +209,9 @@ RULES = [
     ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 3) + own(s, "extend", 200, 50), HOLDS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 1) + own(s, "punch_same", 200, 50), HOLDS),
     ("C8", "touch of its own extent: convert", lambda s: own(s, "convert", 200, 3), HOLDS),
+    ("C8", "touch of its own extent: reflink", lambda s: own(s, "reflink", 200, 10), FAILS),  # found, not asked for
+    ("C8", "touch of its own extent: dedupe", lambda s: own(s, "dedupe", 200, 3), HOLDS),
+    ("C8", ELSEWHERE, lambda s: elsewhere(s, 1) + own(s, "reflink", 200, 50), HOLDS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 3), HOLDS), ("C8", ELSEWHERE, lambda s: elsewhere(s, 10), FAILS),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 1), HOLDS), ("C8", ELSEWHERE, lambda s: elsewhere(s, 9), NOT_DECIDED),
     ("C8", ELSEWHERE, lambda s: elsewhere(s, 1, 9), NOT_DECIDED), ("C8", ELSEWHERE, lambda s: elsewhere(s, 1, 10), HOLDS),

@@ -33,7 +33,7 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
         "--touch utimens,append,truncate,fallocate --seeds 5 --out more/C7"]
     assert by_case["tight loop, second CPU"] == [
         "faultline run --kernel 6.1 --accel tcg --fs ext4 --workload dos --state written --setting concurrent --strategy "
-        "sync_retry --touch utimens,append,truncate,fallocate --out more/C7"]
+        "sync_retry --touch utimens,append,truncate,fallocate --repetitions 5 --out more/C7"]
     assert by_case["all dirty metadata, nobody touches"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload dos --state written --setting deterministic --attackers 0 --strategy "
         "sync_retry_strict --seeds 5 --out more/C7"]
@@ -45,6 +45,17 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
         "--seeds 5 --out more/C9-1")
     assert by_case["unpredictable, beside a process that copies"][0].endswith(
         "--workload copy_beside --state hole --strategy map_sync --touches 16384 --seeds 5 --out more/C9-1")
+
+
+def test_a_deadline_of_its_own_is_in_cells_and_commands(synthetic):
+    rows = dos(synthetic, "sync_retry", starved=True, fault_deadline_ms=200)
+    found = verdict_of(result_of(synthetic, rows), "C7", f"{PACED}; 200 ms")
+    assert "6.1/ext4/map_sync/dos/written/pte/t1/utimens/a1/deterministic/f200" in found["missing"]
+    assert found["commands"] == [
+        "faultline run --kernel 6.1 --fs ext4 --workload dos --state written --setting deterministic --fault-deadline 200 "
+        "--strategy sync_retry,map_sync --touch append,truncate,fallocate,utimens --seeds 5 --out more/C7"]
+    twenty = [{**row, "fault_deadline_ms": 20} for row in dos(synthetic, "sync_retry", starved=True)]
+    assert verdict_of(result_of(synthetic, twenty), "C7", PACED)["figures"]
 
 
 def test_a_second_cpu_in_virtual_time_from_6_12_on(synthetic):

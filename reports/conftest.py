@@ -184,7 +184,8 @@ def make_contest(strategy="map_sync", touch="utimens", attackers=1, setting="det
         runs = [make_run(period=10 if attackers else 0), make_run(1.2, period=50)][:2 if attackers else 1]
     slowdowns = sorted(run["slowdown"] for run in runs)
     row = make_row(strategy, k, probes="off", workload=workload, **changes)
-    cell = f"{row['cell']}/{touch}/a{attackers}/{setting}"
+    deadline = [f"f{changes['fault_deadline_ms']}"] if "fault_deadline_ms" in changes else []
+    cell = "/".join([row["cell"], touch, f"a{attackers}", setting, *deadline])
     module = strategy.startswith("sync_")
     row.update(name=cell + "/off", cell=cell, run_name=cell + "/off", loop_cost=None, touches=128, pages=128, faults=130,
                iterations=128, p50=5000, p90=6000, p99=7000, p99_9=40_000, max=40_000, touch=touch, attackers=attackers,

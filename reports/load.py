@@ -91,8 +91,8 @@ def plain(text):
 
 # What tells one cell from another, in results that do not say it themselves. `probes`, `seed` and `repetition_index` tell
 # apart the rows of one cell.
-AXES = ("kernel", "fs", "strategy", "writes_per_sync", "workload", "state", "order", "threads", "dirty_inodes", "touch",
-        "attackers", "setting")
+AXES = ("kernel", "fs", "strategy", "writes_per_sync", "workload", "state", "order", "threads", "dirty_inodes",
+        "stores_per_page", "touch", "attackers", "setting", "fault_deadline_ms")
 OF_ROWS = ("probes", "seed", "repetition_index", "vary")
 
 

@@ -221,7 +221,8 @@ def test_a_contest_without_its_fields_is_no_ordinary_row(synthetic, workload):
     assert "$.benchmarks[0].touch: None is not of type 'string'" in refused(synthetic.save(document))
 
 
-@pytest.mark.parametrize("key, value", [("touch", "chmod"), ("attackers", 2), ("setting", "concurrent")])
+@pytest.mark.parametrize("key, value", [
+    ("touch", "chmod"), ("attackers", 2), ("setting", "concurrent"), ("fault_deadline_ms", 200)])
 def test_the_name_of_a_contest_says_who_touches(synthetic, key, value):
     rows = [synthetic.contest(), {**synthetic.contest(), key: value, "seed": 2}]
     assert f"has another {key} than a row before it of the same cell" in refused(synthetic.save(synthetic.document(rows)))

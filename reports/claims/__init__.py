@@ -6,19 +6,19 @@ rules; claims_table: claims and cases, a row each; judging: verdicts; commands: 
 """
 
 from .claims_table import CLAIMS, Case, Claim
-from .commands import commands, spec_order, where
+from .commands import commands, groups, spec_order, where
 from .contest_rules import ATTACKS, BYSTANDER, OWN_EXTENT
 from .cost_rules import DIRTY, SWEEP, crossing
-from .judging import grid, judge, overall, public, to_decide, unread
-from .spec import (DEPENDS, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD, VERDICTS, Deciding, Limit, Measured, Ruling,
+from .judging import asked, grid, judge, overall, public, to_decide, unread
+from .spec import (DEPENDS, ENOUGH_SAMPLES, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD, VERDICTS, Deciding, Limit, Measured, Ruling,
                    Spec, difference, ratio)
 from .view import View, places
 from .words import band_words, case_word, figure_words, nearest_words, samples_words, scope_words
 
 UNRELATED = "unrelated"  # the workload
 
-__all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "FAILS", "HOLDS",
+__all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "ENOUGH_SAMPLES", "FAILS", "HOLDS",
            "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD",
-           "UNRELATED", "VERDICTS", "View", "band_words", "case_word", "commands", "crossing", "difference",
-           "figure_words", "grid", "judge", "nearest_words", "overall", "places", "public", "ratio", "samples_words",
+           "UNRELATED", "VERDICTS", "View", "asked", "band_words", "case_word", "commands", "crossing", "difference",
+           "figure_words", "grid", "groups", "judge", "nearest_words", "overall", "places", "public", "ratio", "samples_words",
            "scope_words", "spec_order", "to_decide", "unread", "where"]

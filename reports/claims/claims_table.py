@@ -84,6 +84,7 @@ FILES = {"daxfile": "map frozen", "daxfile_nocmtime": "map frozen, mtime left al
 _NO_MTIME = "MAP_SYNC's rule leaves time stamps out, and mtime is then not durable: what was said does not arise"
 _TOLD = "of the rule that was merged in November 2017, after these words"
 TIGHT, PACED = "tight loop, second CPU", "paced attacker, one CPU"
+STRICT, BOUNDED = "all dirty metadata, paced attacker, one CPU", "bounded: the second attempt syncs under the lock"
 UNPREDICTABLE = "unpredictable, beside a process that copies"
 
 
@@ -105,6 +106,34 @@ def _more_settings(view):
                     spec.state == "hole" and spec.strategy == "map_sync"})
     return [Case(f"{touch}, {setting}", partial(contests.others_wait, touch=touch, setting=setting))
             for setting, touch in there if setting != "deterministic" or touch not in contests.BYSTANDER]
+
+
+STARVED = {PACED: ("sync_retry", contests.ONE_CPU), TIGHT: ("sync_retry", contests.SECOND_CPU),
+           STRICT: ("sync_retry_strict", contests.ONE_CPU),
+           BOUNDED: ("sync_retry_once", contests.ONE_CPU)}
+
+
+def _starved(name, note="", deadline=0):
+    strategy, settings = STARVED[name]
+    return Case(name + (f"; {deadline} ms" if deadline else ""),
+                partial(contests.can_be_starved, strategy=strategy, settings=settings, deadline=deadline), note)
+
+
+def _own(touch):
+    return Case(f"touch of its own extent: {touch}", partial(contests.extent_is_safe, touch=touch))
+
+
+def _more_own(view):
+    """Touches of the victim's own extent that not each file system has."""
+    there = {spec.touch for spec, _ in view.rows}
+    return [_own(touch) for touch in contests.SHARED if touch in there]
+
+
+def _more_deadlines(view):
+    """Attacks with another deadline than the one that is asked for."""
+    return [_starved(name, deadline=deadline) for name, (strategy, settings) in STARVED.items()
+            for deadline in sorted({spec.deadline for spec, _ in view.rows if spec.deadline and spec.attackers and
+                                    spec.strategy == strategy and spec.setting in settings})]
 
 
 CLAIMS = (
@@ -158,26 +187,19 @@ CLAIMS = (
           "A fault that retries, under attack. Holds: under some touch a fault was not done at its deadline, where none of "
           "map_sync's was so. Does not: under each of utimens, append, truncate and fallocate none was so, and none was "
           "retried more than 3 times. With nobody beside: 10 retries of one fault, or at most 3.",
-          (Case(PACED, partial(contests.can_be_starved, strategy="sync_retry", settings=contests.ONE_CPU),
-                "The attacker's timer keeps step with the sync: not the tight loop of the words."),
-           Case(TIGHT, partial(contests.can_be_starved, strategy="sync_retry", settings=contests.SECOND_CPU)),
-           Case("all dirty metadata, paced attacker, one CPU",
-                partial(contests.can_be_starved, strategy="sync_retry_strict", settings=contests.ONE_CPU),
-                "Syncs while any metadata is dirty, as the reply's pseudo code says."),
-           Case("all dirty metadata, nobody touches", contests.denied_by_nobody),
-           Case("bounded: the second attempt syncs under the lock",
-                partial(contests.can_be_starved, strategy="sync_retry_once", settings=contests.ONE_CPU))),
-          needs=(TIGHT,)),
+          (_starved(PACED, "The attacker's timer keeps step with the sync: not the tight loop of the words."), _starved(TIGHT),
+           _starved(STRICT, "Syncs while any metadata is dirty, as the reply's pseudo code says."),
+           Case("all dirty metadata, nobody touches", contests.denied_by_nobody), _starved(BOUNDED)),
+          _more_deadlines, (TIGHT,)),
     Claim("C8", "only cause a retry when the extent being touched is dirty, this problem wouldn't exist", REPLY,
           "A fault that syncs and retries only for the extent that it touches cannot be stopped by touches of the file.",
           "sync_retry_extent under the touches that make sync_retry retry one fault 10 times. Holds: no fault was retried more "
           "than 3 times, none was late at its deadline. Does not: 10 retries, or late where map_sync was not. Under a touch "
           "of the victim's own extent it holds only where something shows that the rule saw that touch.",
-          (*(Case(f"touch of its own extent: {touch}", partial(contests.extent_is_safe, touch=touch))
-             for touch in contests.OWN_EXTENT),
+          (*map(_own, contests.OWN_EXTENT),
            Case("touches elsewhere in the file", contests.elsewhere_is_safe,
                 "The module's rule passes over all but the page itself, so that this follows from its code.")),
-          needs=tuple(f"touch of its own extent: {touch}" for touch in contests.OWN_EXTENT)),
+          _more_own, tuple(f"touch of its own extent: {touch}" for touch in contests.OWN_EXTENT)),
     Claim("C9", "huge, unpredictable page fault latencies ... every so often", NEXT_DAY,
           "Now and then a fault under MAP_SYNC must sync tens of thousands of objects that are none of its own.",
           "Pays: a page of map_sync on holes with 10 000 dirty inodes of others or more at least 10 times one with none, and one "

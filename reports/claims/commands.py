@@ -2,7 +2,7 @@
 """The command lines that measure cells."""
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .cost_rules import TAIL
 from .spec import ENOUGH_SAMPLES, NOBODY, STATES, STRATEGIES
@@ -13,28 +13,52 @@ assert TAIL <= 16384
 
 def spec_order(spec):
     """A sort key of Specs, so that cells asked for by two claims stand in one order."""
-    return (spec.workload, spec.setting, spec.order, spec.threads, spec.stores,
+    return (spec.workload, spec.setting, spec.deadline, spec.order, spec.threads, spec.stores,
             STRATEGIES.index(spec.strategy) if spec.strategy in STRATEGIES else len(STRATEGIES), spec.k or 0,
             STATES.index(spec.state) if spec.state in STATES else len(STATES), spec.touch or "", spec.unrelated)
 
 
 def cell_name(view, spec):
     """As the command names the cell."""
-    contest = [spec.touch, f"a{spec.attackers}", spec.setting] if spec.touch else []
+    deadline = [f"f{spec.deadline}"] if spec.deadline else []
+    contest = [spec.touch, f"a{spec.attackers}", spec.setting, *deadline] if spec.touch else []
     return "/".join([view.kernel, view.fs, spec.asked, spec.workload, spec.state, spec.order, f"t{spec.threads}",
                      *([f"d{spec.unrelated}"] if spec.unrelated else []), *([f"w{spec.stores}"] if spec.stores else []),
                      *contest])
 
 
+@dataclass(frozen=True)
+class Group:
+    """Cells that one command line measures. options: of `faultline run`, less --out and how many samples; members: [(kernel,
+    fs, Spec)]."""
+
+    options: tuple
+    samples: tuple
+    members: tuple
+
+    @property
+    def spec(self):
+        """One of its cells."""
+        return self.members[0][2]
+
+
 def commands(context, wanted, out):
-    """Command lines that measure the cells of [(kernel, fs, Spec)], as few as stand for exactly these."""
-    lists = {}
+    """Command lines that measure the cells of [(kernel, fs, Spec)]."""
+    found = groups(context, wanted)
+    return [shlex.join(["faultline", "run", *group.options, *group.samples,
+                        "--out", out + (f"-{index + 1}" if len(found) > 1 else "")]) for index, group in enumerate(found)]
+
+
+def groups(context, wanted):
+    """[Group] of the cells [(kernel, fs, Spec)], as few as name them all."""
+    lists, members = {}, {}
     for kernel, fs, spec in wanted:
         same = {other for *place, other in wanted if place == [kernel, fs]}
         states = tuple(state for state in STATES if replace(spec, state=state) in same) or (spec.state,)
-        asks = lists.setdefault((kernel, fs), {}).setdefault(
-            (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting,
-             "" if spec.attackers else NOBODY), {})
+        what = (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting, spec.deadline,
+                "" if spec.attackers else NOBODY)
+        asks = lists.setdefault((kernel, fs), {}).setdefault(what, {})
+        members.setdefault((kernel, fs, what), []).append((kernel, fs, spec))
         for option, value in (("--strategy", spec.asked), ("--touch", spec.touch if spec.attackers else None),
                               ("--dirty-inodes", spec.unrelated if spec.workload == "unrelated" else None)):
             if value is not None:
@@ -47,27 +71,30 @@ def commands(context, wanted, out):
     merged = {}
     for (kernel, group), file_systems in alike.items():
         merged.setdefault((group, tuple(dict.fromkeys(file_systems))), []).append(kernel)
-    lines = []
+    found = []
     for ((what, asks), file_systems), kernels in merged.items():
-        number = f"-{len(lines) + 1}" if len(merged) > 1 else ""
-        lines.append(shlex.join(["faultline", "run", *where(context, kernels, what[5]), "--fs", ",".join(file_systems),
-                                 *_options(context, what, asks), "--out", f"{out}{number}"]))
-    return lines
+        options = [*where(context, kernels, what[5]), "--fs", ",".join(file_systems), *_options(what, asks)]
+        found.append(Group(tuple(options), _samples(context, what[5]), tuple(
+            place for kernel in kernels for fs in file_systems for place in members[kernel, fs, what])))
+    return found
 
 
-def _options(context, what, asks):
-    workload, states, order, threads, stores, setting, nobody = what
+def _samples(context, setting):
+    virtual = context["time_domain"] == "virtual" and setting != "concurrent"
+    return "--seeds" if virtual else "--repetitions", str(ENOUGH_SAMPLES)
+
+
+def _options(what, asks):
+    workload, states, order, threads, stores, setting, deadline, nobody = what
     words = ["--workload", workload, "--state", ",".join(states)]
     for option, value, default in (("--order", order, "pte"), ("--threads", threads, 1), ("--stores-per-page", stores, 0),
-                                   ("--setting", setting, ""), ("--attackers", "0" if nobody else "", "")):
+                                   ("--setting", setting, ""), ("--attackers", "0" if nobody else "", ""),
+                                   ("--fault-deadline", deadline, 0)):
         if value != default:
             words += [option, str(value)]
     for option, values in asks:
         words += [option, ",".join(values)]
-    words += OF_THEIR_OWN.get(workload, [])
-    if setting != "concurrent":
-        words += ["--seeds" if context["time_domain"] == "virtual" else "--repetitions", str(ENOUGH_SAMPLES)]
-    return words
+    return words + OF_THEIR_OWN.get(workload, [])
 
 
 def where(context, kernels, setting=""):

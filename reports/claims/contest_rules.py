@@ -12,6 +12,7 @@ from .spec import (FAILS, HOLDS, NOBODY, RETRIES, TIMES, Deciding, Measured, Rul
 BYSTANDER = ("mmap", "anon", "read_fault", "other_file", "resize")  # freeze: takes longer than a run under any strategy
 ATTACKS = ("utimens", "append", "truncate", "fallocate")  # least kinds of touch before "nobody can" is said
 OWN_EXTENT = {"punch_same": "written", "extend": "written", "convert": "unwritten"}  # and the state that it works on
+SHARED = {"reflink": "written", "dedupe": "written"}  # the same, where a file system can share blocks
 ONE_CPU = ("deterministic",)
 SECOND_CPU = ("concurrent", "deterministic2")
 MANY_RETRIES = 10  # of one fault: an attack that works
@@ -21,13 +22,16 @@ def others_wait(view, touch, setting):
     """C6: the bystander's slowdown in the median run beside map_sync, over that beside volatile."""
     spec = Spec("map_sync", "hole", "bystander", touch=touch, setting=setting)
 
-    def of(strategy, key, what, unit, needed=False):
-        return view.figure(replace(spec, strategy=strategy), lambda row: row[key], what, unit, needed=needed)
-    median = {name: of(name, "slowdown_p50", "slowdown in the median run", "times", True)
-              for name in ("map_sync", "volatile", "prealloc")}
-    factor = ratio("slowdown beside map_sync over that beside volatile, median run", median["map_sync"], median["volatile"])
-    control = ratio("control, which never syncs: beside prealloc over that beside volatile", median["prealloc"],
-                    median["volatile"])
+    def of(strategy, key, what, unit, needed=False, state="hole"):
+        return view.figure(replace(spec, strategy=strategy, state=state), lambda row: row[key], what, unit, needed=needed)
+
+    def median(strategy, state):
+        return of(strategy, "slowdown_p50", "slowdown in the median run", "times", True, state)
+    factor = ratio("slowdown beside map_sync over that beside volatile, median run", median("map_sync", "hole"),
+                   median("volatile", "hole"))
+    # It has no hole: what it is compared with has none either.
+    control = ratio("control, which never syncs: beside prealloc over that beside volatile, written",
+                    median("prealloc", "written"), median("volatile", "written"))
     worst = ratio("the same in the worst run; decides nothing", *(
         of(name, "slowdown", "slowdown in the worst run", "times") for name in ("map_sync", "volatile")))
     longest = [of(name, "progress_max", "longest touch", view.unit) for name in ("volatile", "map_sync", "sync_retry")]
@@ -57,12 +61,13 @@ def _retries(row):
     return row["retries_max"] or 0
 
 
-def attacks(view, strategy, settings, needed):
-    """{what must be the same to compare two contests: samples} of dos, of the settings. needed: {touch: state} asked for."""
-    asked = {Spec(strategy, state, "dos", touch=touch, setting=_setting(view, settings)): None
+def attacks(view, strategy, settings, needed, deadline=0):
+    """{what must be the same to compare two contests: samples} of dos, of the settings, with that deadline. needed: {touch:
+    state} asked for."""
+    asked = {Spec(strategy, state, "dos", touch=touch, setting=_setting(view, settings), deadline=deadline): None
              for touch, state in needed.items()}
     there = {spec for spec, probes in view.rows if spec.workload == "dos" and spec.strategy == strategy and spec.attackers
-             and spec.setting in settings}
+             and spec.setting in settings and spec.deadline == deadline}
     reached = {(spec.touch, spec.state) for spec in there}
     found = {}
     for spec in dict.fromkeys([*asked, *sorted(there, key=lambda spec: (spec.touch, spec.state, spec.setting))]):
@@ -71,6 +76,13 @@ def attacks(view, strategy, settings, needed):
             if not any(cells.is_refused(row) for row in rows):
                 found[spec.touch, spec.state, rows[0]["attackers"], rows[0]["setting"]] = rows
     return found
+
+
+def _steady(view, settings, needed, deadline=0):
+    """The same attacks on map_sync, which are asked for only where something starves."""
+    for touch, state in needed.items():
+        view.wish(Spec("map_sync", state, "dos", touch=touch, setting=_setting(view, settings), deadline=deadline))
+    return attacks(view, "map_sync", settings, {}, deadline)
 
 
 def _setting(view, settings):
@@ -99,11 +111,11 @@ def _always_starved(rows):
     return min(_starved(row) for row in rows) > 0
 
 
-def can_be_starved(view, strategy, settings):
+def can_be_starved(view, strategy, settings, deadline=0):
     """C7: in some run a fault outlasted its deadline, where under the same attack none of map_sync's did."""
     needed = dict.fromkeys(ATTACKS, "written")
-    attacked = attacks(view, strategy, settings, needed)
-    steady = attacks(view, "map_sync", settings, {})
+    attacked = attacks(view, strategy, settings, needed, deadline)
+    steady = _steady(view, settings, needed, deadline)
     alone = {key for key, rows in attacked.items() if key in steady and _always_starved(rows) and _never_starved(steady[key])}
     worst = max(alone or attacked, key=lambda key: (_count(attacked[key], _starved), _count(attacked[key], _retries)),
                 default=None)
@@ -124,7 +136,7 @@ def can_be_starved(view, strategy, settings):
     for (touch, state, _, setting), rows in attacked.items():
         compared = (touch, state) in needed.items() or _count(rows, _starved)
         if compared and not any(key[:2] == (touch, state) for key in steady):
-            view.find(Spec("map_sync", state, "dos", touch=touch, setting=setting))
+            view.find(Spec("map_sync", state, "dos", touch=touch, setting=setting, deadline=deadline))
     every = [Deciding(_of(key, rows, _retries, "most retries of one fault", "retries"), RETRIES)
              for key, rows in attacked.items()]
     if view.missing:
@@ -156,7 +168,7 @@ def _own_or_else(view, needed):
     """(attacks under which sync_retry is retried often, the same of the rule by extent, map_sync's)."""
     attacked = attacks(view, "sync_retry", ONE_CPU, needed)
     extent = attacks(view, "sync_retry_extent", ONE_CPU, needed)
-    steady = attacks(view, "map_sync", ONE_CPU, {})
+    steady = _steady(view, ONE_CPU, needed)
     works = {key for key, rows in attacked.items() if min(map(_retries, rows)) >= MANY_RETRIES}
     return attacked, {key: rows for key, rows in extent.items() if key in works}, steady
 
@@ -182,7 +194,7 @@ def _by_extent(view, same, attacked, steady, blind):
 
 def extent_is_safe(view, touch):
     """C8: the rule by extent, where the touch changes the extent that the victim stores to."""
-    attacked, same, steady = _own_or_else(view, {touch: OWN_EXTENT[touch]})
+    attacked, same, steady = _own_or_else(view, {touch: {**OWN_EXTENT, **SHARED}[touch]})
     same = {key: rows for key, rows in same.items() if key[0] == touch}
     if not same:
         return _no_attack(view, any(key[0] == touch for key in attacked))
@@ -199,7 +211,7 @@ def elsewhere_is_safe(view):
     """C8: the same under touches that leave the victim's extent alone."""
     needed = dict.fromkeys(ATTACKS, "written")
     attacked, same, steady = _own_or_else(view, needed)
-    same = {key: rows for key, rows in same.items() if key[0] not in OWN_EXTENT}
+    same = {key: rows for key, rows in same.items() if key[0] not in {*OWN_EXTENT, *SHARED}}
     if not same:
         return _no_attack(view, attacked)
     return _by_extent(view, same, attacked, steady, False)

@@ -147,7 +147,7 @@ def behind_commit(view, strategy):
         return view.figure(spec, lambda row: row["max"], "longest fault", view.unit, "on")
     mine, alone = longest(Spec(strategy, workload="behind_commit")), longest(Spec("volatile"))
     others = {name: view.figure(Spec(name, workload="behind_commit"), lambda row: row["max"], "longest fault", view.unit, "on",
-                                needed=False) for name in ("volatile", "map_sync")}
+                                needed=False) for name in ("volatile", "map_sync", "prealloc")}
     factor = ratio("longest fault beside another's commits over the longest of volatile alone", mine, alone)
     figures = [figure for figure in (factor, mine, alone, *others.values()) if figure]
     return undecided(figures) if factor is None else small(figures, [Deciding(factor, TIMES)])

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Verdicts: each case of each claim on each kernel and file system, and what they come to."""
 
+import load
 
 from .claims_table import CLAIMS
 from .commands import cell_name, commands, spec_order
 from .spec import DEPENDS, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD
-from .view import places
+from .view import View, places
 from .words import case_word
 
 BETWEEN = "the figures lie between the limits of the rule"
@@ -26,6 +27,18 @@ def judge(result):
                 cases.setdefault(case.name, {})[index] = case
         for of_places in cases.values():
             found += [_verdict(claim, of_places[index], views[index]) for index in sorted(of_places)]
+    return found
+
+
+def asked(context, kernel, fs):
+    """[(claim's id, case, [Spec])]: what each case of the table would read of a kernel and file system, and show beside."""
+    view = View(load.Result("", context, {}), kernel, fs, {})
+    found = []
+    for claim in CLAIMS:
+        for case in claim.cases:
+            view.fresh()
+            case.judge(view)
+            found.append((claim.id, case.name, list(view.wished)))
     return found
 
 

@@ -23,12 +23,14 @@ STRATEGIES = ("volatile", "fsync", "map_sync", "prealloc", "sync_fault", "sync_f
               "sync_retry_strict", "sync_retry_once", "sync_retry_extent", "daxfile", "daxfile_nocmtime")
 STATES = ("hole", "unwritten", "written")
 NOBODY = "none"  # the touch of a contest without attackers
+DEADLINE_MS = 20  # of a fault in a contest, where nothing else is asked for; a row of it does not say so
 
 
 @dataclass(frozen=True)
 class Spec:
     """What tells a cell from others of a kernel and file system. attackers: 0, or 1 for any number above 0; unrelated:
-    dirty inodes of others; stores: stores to each page, 0 where the workload has no such axis; setting: of a contest."""
+    dirty inodes of others; stores: stores to each page, 0 where the workload has no such axis; setting: of a contest;
+    deadline: ms after which a fault in one has starved, another than DEADLINE_MS, or 0."""
 
     strategy: str
     state: str = "written"
@@ -41,6 +43,7 @@ class Spec:
     threads: int = 1
     stores: int = 0
     setting: str = ""
+    deadline: int = 0
 
     @property
     def asked(self):
@@ -55,6 +58,7 @@ class Spec:
                           *([f"{self.threads} threads"] if self.threads != 1 else []),
                           *([f"{self.stores} stores a page"] if self.stores else []),
                           *([self.touch] if self.touch else []),
+                          *([f"{self.deadline} ms"] if self.deadline else []),
                           *([f"{self.unrelated} unrelated dirty inodes"] if self.unrelated else [])])
 
 

@@ -6,20 +6,21 @@ from dataclasses import dataclass, field
 import load
 import stats
 
-from .spec import Measured, Spec
+from .spec import DEADLINE_MS, Measured, Spec
 
 PATTERNS = {"first_touch": "in order", "random_touch": "scattered"}
 
 
 @dataclass
 class View:
-    """missing: Specs asked for in vain; reasons: why, where the cell is there but is not ok; used: rows that were read."""
+    """missing: Specs asked for in vain; wished: these, and those that would only be shown beside; reasons: why, where the cell is there but is not ok; used: rows that were read."""
 
     result: object
     kernel: str
     fs: str
     rows: dict  # {(Spec, probes): [[row]]}: the samples of each cell that the Spec names
     missing: list = field(default_factory=list)
+    wished: list = field(default_factory=list)
     reasons: list = field(default_factory=list)
     used: list = field(default_factory=list)
 
@@ -40,18 +41,25 @@ class View:
 
     def fresh(self):
         """Forget what an earlier case asked for."""
-        self.missing, self.reasons, self.used = [], [], []
+        self.missing, self.wished, self.reasons, self.used = [], [], [], []
 
     def find(self, spec, probes="off", needed=True):
         """[[row, ...]]: the samples of each cell that the Spec names, if all are ok; [] if there is none."""
         found = self.rows.get((spec, probes), [])
         good = [rows for rows in found if all(row["status"] == "ok" for row in rows)]
         self.used += [rows[0] for rows in found]
+        if not good:
+            self.wish(spec)
         if not good and needed and spec not in self.missing:
             self.missing.append(spec)
             self.reasons += [row["reason"] for rows in found for row in rows
                              if row["status"] != "ok" and row["reason"] not in self.reasons]
         return good
+
+    def wish(self, spec):
+        """What would be read if it were there."""
+        if spec not in self.wished:
+            self.wished.append(spec)
 
     def figure(self, spec, function, what, unit, probes="off", needed=True):
         """function(row) of the Spec's cell as a Measured; None when it is missing, or the function says None."""
@@ -87,6 +95,11 @@ class View:
                 "features": about.get("features"), "mount": about.get("mount"), "accel": self.result.context["accel"]}
 
 
+def _deadline(row):
+    found = row.get("fault_deadline_ms") or 0
+    return 0 if found == DEADLINE_MS else found
+
+
 def places(result):
     """[View] of each kernel and file system that is mounted with DAX; kernels by version. No row is left out."""
     found = {}
@@ -96,7 +109,7 @@ def places(result):
         touch = row.get("touch")
         spec = Spec(row["strategy"], row["state"], row["workload"], row["writes_per_sync"], touch,
                     min(row.get("attackers") or 0, 1) if touch else 1, load.unrelated(row), row["order"], row["threads"],
-                    row.get("stores_per_page") or 0, (row.get("setting") or "") if touch else "")
+                    row.get("stores_per_page") or 0, (row.get("setting") or "") if touch else "", _deadline(row))
         place.setdefault((spec, row["probes"]), []).append(rows)
     every = list(result.rows.values())
 
