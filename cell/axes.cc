@@ -98,7 +98,10 @@ Values strategy_values(const Sources& sources, const Cell& cell) {
 Values state_values(const Sources& /*sources*/, const Cell& /*cell*/) {
   Values values;
   for (const State state : all_of_enum<State>()) {
-    values.push_back({.name = id_of(state), .put = [state](Cell& cell) { cell.state = state; }});
+    // Few file systems have the shared one.
+    values.push_back({.name = id_of(state),
+                      .by_default = state != State::kShared,
+                      .put = [state](Cell& cell) { cell.state = state; }});
   }
   return values;
 }
@@ -253,7 +256,7 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return cell.workload; }},
     {.id = "state",
      .field = "state",
-     .help = "what the touched block is beforehand: hole, unwritten, written",
+     .help = "what the touched block is beforehand: hole, unwritten, written; shared",
      .letter = "",
      .rank = 5,
      .known = enum_names<State>,

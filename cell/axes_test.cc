@@ -99,7 +99,7 @@ TEST(Axes, KnowTheirNames) {
   EXPECT_EQ(known_to("workload"),
             (Names{"first_touch", "random_touch", "rewrite", "store_again", "many_files", "paced",
                    "copy_beside", "behind_commit", "unrelated", "dos", "bystander"}));
-  EXPECT_EQ(known_to("state"), (Names{"hole", "unwritten", "written"}));
+  EXPECT_EQ(known_to("state"), (Names{"hole", "unwritten", "written", "shared"}));
   EXPECT_EQ(known_to("order"), (Names{"pte", "pmd"}));
   EXPECT_EQ(known_to("threads"), (Names{"1", "2", "4"}));
   EXPECT_EQ(known_to("dirty-inodes"), (Names{"0", "100", "1000", "10000", "50000"}));

@@ -19,12 +19,18 @@ struct Named {
 
 // Enumerators with names have their table in the order of the enumerators: table_of(E{})[i].
 // What the touched block is beforehand.
-enum class State { kHole, kUnwritten, kWritten };
+enum class State { kHole, kUnwritten, kWritten, kShared };
 inline constexpr Named kStateTable[] = {
     {.id = "hole", .summary = "no block"},
     {.id = "unwritten", .summary = "allocated, not written (fallocate)"},
-    {.id = "written", .summary = "allocated, written and synced"}};
+    {.id = "written", .summary = "allocated, written and synced"},
+    {.id = "shared",
+     .summary = "written, then shared with another file (FICLONE): a store copies"}};
 constexpr std::span<const Named> table_of(State /*unused*/) { return kStateTable; }
+// Its blocks hold what was written to them.
+constexpr bool is_written(State state) {
+  return state == State::kWritten || state == State::kShared;
+}
 
 // The size that the kernel is asked to map.
 enum class Order { kPte, kPmd };

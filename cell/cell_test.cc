@@ -159,7 +159,7 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
   }
   EXPECT_EQ(refused("vary", "ticks"), "cell: no such vary: 'ticks'");
   EXPECT_EQ(refused("state", "holes"),
-            "cell: state is \"holes\" where it takes one of hole, unwritten, written");
+            "cell: state is \"holes\" where it takes one of hole, unwritten, written, shared");
   EXPECT_EQ(refused("order", "pud"), "cell: order is \"pud\" where it takes one of pte, pmd");
   EXPECT_EQ(refused("setting", "loose"),
             "cell: setting is \"loose\" where it takes one of deterministic, deterministic2, "
@@ -215,13 +215,17 @@ TEST(Enumerators, HaveTheirIds) {
   EXPECT_STREQ(id_of(State::kHole), "hole");
   EXPECT_STREQ(id_of(State::kUnwritten), "unwritten");
   EXPECT_STREQ(id_of(State::kWritten), "written");
+  EXPECT_STREQ(id_of(State::kShared), "shared");
+  EXPECT_EQ(std::vector(4, true),
+            (std::vector{is_written(State::kShared), is_written(State::kWritten),
+                         !is_written(State::kHole), !is_written(State::kUnwritten)}));
   EXPECT_STREQ(id_of(Order::kPte), "pte");
   EXPECT_STREQ(id_of(Order::kPmd), "pmd");
   EXPECT_STREQ(id_of(Setting::kDeterministic), "deterministic");
   EXPECT_STREQ(id_of(Setting::kDeterministic2), "deterministic2");
   EXPECT_STREQ(id_of(Setting::kConcurrent), "concurrent");
   EXPECT_EQ(all_of_enum<State>(),
-            (std::vector<State>{State::kHole, State::kUnwritten, State::kWritten}));
+            (std::vector<State>{State::kHole, State::kUnwritten, State::kWritten, State::kShared}));
   EXPECT_EQ(all_of_enum<Order>(), (std::vector<Order>{Order::kPte, Order::kPmd}));
 }
 

@@ -175,7 +175,7 @@ TEST(Plan, ListsAllWhenNoneIsNear) {
             "xfs-nodax, ext4-orphan, xfs-rmapbt, xfs-reflink, ext4-log4m, ext4-lazytime, "
             "xfs-lazytime, ext4-nojournal, ext2");
   EXPECT_EQ(refusal_of({.patterns = {{"state", {"?"}}}}),
-            "--state: nothing is called '?'; there is: hole, unwritten, written");
+            "--state: nothing is called '?'; there is: hole, unwritten, written, shared");
   EXPECT_NE(
       refusal_of({.patterns = {{"strategy", {"zfs*"}}}}).find("volatile, fsync, fsync:1, fsync:8"),
       std::string::npos);

@@ -205,8 +205,9 @@ TEST(Record, NamesTheFieldThatIsWrong) {
            Row{"/word", "null", "a row's word is null where it takes text"},
            Row{"/line", "[]", "a row's line is [] where it takes text"},
            Row{"/state", "\"holes\"",
-               "a row's state is \"holes\" where it takes one of hole, unwritten, written"},
-           Row{"/state", "0", "a row's state is 0 where it takes one of hole, unwritten, written"},
+               "a row's state is \"holes\" where it takes one of hole, unwritten, written, shared"},
+           Row{"/state", "0",
+               "a row's state is 0 where it takes one of hole, unwritten, written, shared"},
            Row{"/probes", "\"maybe\"",
                "a row's probes is \"maybe\" where it takes one of off, on, phases, locks, "
                "interruptions, ballast"},
@@ -218,7 +219,8 @@ TEST(Record, NamesTheFieldThatIsWrong) {
                "a row's k is \"some\" where it takes a number from 1 on, \"all\" or null"},
            Row{"/perhaps", "\"4\"", "a row's perhaps is \"4\" where it takes a count"},
            Row{"/perhaps_state", "\"\"",
-               "a row's perhaps_state is \"\" where it takes one of hole, unwritten, written"},
+               "a row's perhaps_state is \"\" where it takes one of hole, unwritten, written, "
+               "shared"},
            Row{"/perhaps_inner", "[]", "a row's perhaps_inner is [] where it takes an object"},
            Row{"/seldom", "null", "a row's seldom is null where it takes a count"},
            Row{"/seldom", "-1", "a row's seldom is -1 where it takes a count"},

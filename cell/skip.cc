@@ -63,6 +63,19 @@ constexpr Rule kRules[] = {
                          of.strategy.id);
     },
     [](const Case& of) -> std::string {
+      if (!of.strategy.no_holes || of.cell.state != State::kShared) return "";
+      return fmt::format("{} keeps the block map as it is: there is no shared state",
+                         of.strategy.id);
+    },
+    // The file system's; of a row that says nothing of its features it is tried.
+    [](const Case& of) -> std::string {
+      if (of.cell.state != State::kShared || *of.fs.features == '\0' ||
+          of.fs.has_feature("reflink")) {
+        return "";
+      }
+      return fmt::format("{} has no reflink: there is no shared state", of.fs.id);
+    },
+    [](const Case& of) -> std::string {
       if (!of.strategy.map_sync || of.fs.map_sync) return "";
       return of.fs.dax
                  ? fmt::format("{} needs MAP_SYNC, which {} does not grant", of.strategy.id,

@@ -147,6 +147,24 @@ TEST(Skip, ATouchHasItsBlocks) {
             "5.10.0-46-cloud-amd64 mounts no XFS that has both reflink and DAX; 6.0 and later do");
 }
 
+TEST(Skip, SharedBlocksNeedReflink) {
+  EXPECT_EQ(reason(on("xfs", in(State::kShared, plain()))),
+            "xfs has no reflink: there is no shared state");
+  EXPECT_EQ(reason(on("ext2", in(State::kShared, plain("volatile")))),
+            "ext2 has no reflink: there is no shared state");
+  const auto shared = [](const char* strategy, const char* workload = "first_touch") {
+    return on("xfs-reflink", in(State::kShared, plain(strategy, workload)));
+  };
+  EXPECT_EQ(reason(shared("map_sync")), "");
+  EXPECT_EQ(reason(shared("fsync")), "");
+  EXPECT_EQ(reason(shared("prealloc")),
+            "prealloc writes every block beforehand: there is no shared state");
+  EXPECT_EQ(reason(shared("daxfile")),
+            "daxfile keeps the block map as it is: there is no shared state");
+  EXPECT_EQ(reason(shared("fsync", "rewrite")),
+            "rewrite touches pages that were written before: there is no shared state");
+}
+
 TEST(Skip, ASettingHasItsClock) {
   EXPECT_EQ(reason(timed(Setting::kConcurrent, contest(), true)), "needs --accel tcg or kvm");
   EXPECT_EQ(reason(timed(Setting::kConcurrent, contest(), false)), "");

@@ -148,7 +148,7 @@ void PageWriter::prepare(const std::string& directory) {
       if (cell_.state == State::kUnwritten) throw no_unwritten_state();
     }
   }
-  if (cell_.state == State::kWritten) {
+  if (is_written(cell_.state)) {
     std::memset(page_.data(), 'w', sizeof page_);
     for (uint64_t at = 0; at < bytes_; at += kPageSize) {
       if (pwrite(file_.fd(), page_.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
@@ -157,6 +157,7 @@ void PageWriter::prepare(const std::string& directory) {
     }
     size_ = bytes_;
   }
+  if (cell_.state == State::kShared) clone_file(file_.fd(), directory + "/clone");
   if (strategy_.mapped) {
     const int flags =
         strategy_.map_sync && !skips_syncs_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
@@ -226,9 +227,8 @@ void PageWriter::promise_after_store(uint16_t page, uint16_t sequence) {
     events_.tell(CrashWord::kPromised, page, sequence);
     // What the fault has synced holds the page that it was for, and all of a file that was written
     // in full beforehand.
-    events_.tell(
-        CrashWord::kSizePromised,
-        std::max<uint64_t>((page + 1) * kPageSize, cell_.state == State::kWritten ? bytes_ : 0));
+    events_.tell(CrashWord::kSizePromised,
+                 std::max<uint64_t>((page + 1) * kPageSize, is_written(cell_.state) ? bytes_ : 0));
   }
   tell_mtime(mtime);
 }

@@ -45,6 +45,8 @@ uint64_t free_bytes(int fd) {
   return fstatvfs(fd, &st) != 0 ? UINT64_MAX : uint64_t{st.f_bavail} * st.f_frsize;
 }
 
+std::string clone_of(const std::string& path) { return path + "-clone"; }
+
 void write_all(int fd, uint64_t bytes) {
   constexpr size_t kBlock = 1 << 20;
   const std::vector<char> block(kBlock, 'w');
@@ -64,7 +66,8 @@ uint64_t faults_of(int who) {
   return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
 }
 
-TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool huge) : path_(path) {
+TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool huge)
+    : path_(path), state_(state) {
   fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail(path);
   try {
@@ -89,6 +92,7 @@ TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool hu
         }
         break;
       case State::kWritten:
+      case State::kShared:
         // One allocation first, so that huge extents come out aligned here too.
         if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0 && errno != EOPNOTSUPP) {
           fail("fallocate");
@@ -103,16 +107,19 @@ TestFile::TestFile(const std::string& path, uint64_t bytes, State state, bool hu
         break;
     }
     if (fsync(fd_) != 0) fail("fsync");
+    if (state == State::kShared) clone_file(fd_, clone_of(path));
   } catch (...) {
-    close(fd_);
-    unlink(path.c_str());
+    remove();
     throw;
   }
 }
 
-TestFile::~TestFile() {
+TestFile::~TestFile() { remove(); }
+
+void TestFile::remove() const {
   close(fd_);
   unlink(path_.c_str());
+  if (state_ == State::kShared) unlink(clone_of(path_).c_str());
 }
 
 bool TestFile::is_dax() const {
@@ -124,6 +131,21 @@ bool TestFile::is_dax() const {
 
 Failure no_unwritten_state() {
   return {ExitCode::kSkipped, "this file system has no unwritten state: it refuses fallocate()"};
+}
+
+void clone_file(int fd, const std::string& into) {
+  const int clone = open(into.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (clone < 0) fail(into);
+  const bool cloned = ioctl(clone, FICLONE, fd) == 0;
+  const int error = errno;
+  const bool synced = cloned && fsync(clone) == 0;
+  close(clone);
+  // XFS says EINVAL of a mount without reflink (fs/xfs/xfs_file.c, xfs_file_remap_range()).
+  if (!cloned && (error == EOPNOTSUPP || error == EINVAL || error == ENOTTY)) {
+    throw Failure(ExitCode::kSkipped, "this file system has no shared state: it refuses FICLONE");
+  }
+  if (!cloned) errno = error;
+  if (!synced) fail("FICLONE");
 }
 
 Failure mmap_failure(bool map_sync, int error, bool dax) {

@@ -31,7 +31,10 @@ class TestFile {
   [[nodiscard]] bool is_dax() const;
 
  private:
+  void remove() const;
+
   std::string path_;
+  State state_;
   int fd_ = -1;
 };
 
@@ -40,6 +43,9 @@ class TestFile {
 Failure mmap_failure(bool map_sync, int error, bool dax);
 // Of a file system that cannot allocate blocks beforehand: Failure(kSkipped).
 Failure no_unwritten_state();
+// Clones all blocks of a file into a new one (ioctl_ficlone(2)), and syncs that. Of a file system
+// that cannot, Failure(kSkipped).
+void clone_file(int fd, const std::string& into);
 // Why a cell of order pmd has no figures; empty when it has. A kernel without transparent huge
 // pages maps none. Pure.
 std::string why_no_pmd(Order asked, const std::string& mapped, bool kernel_has_them);
