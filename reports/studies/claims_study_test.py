@@ -58,7 +58,10 @@ def test_five_samples_but_of_contests_on_other_kernels():
     assert {(part.kernel, option(part, "--seeds") or option(part, "--repetitions")) for part in contests} == {
         ("old", "5"), ("new", "1")}
     assert {option(part, "--fs") for part in found if part.kernel == "new"} == {"ext4,xfs"}
+    assert option(the(found, "old/dos-written-deterministic"), "--fs") == "ext4,xfs"
+    assert option(the(found, "old/first_touch-written"), "--fs") == "ext4,ext4-fc,xfs"
     full = parts(full=True)
+    assert option(the(full, "old/dos-written-deterministic"), "--fs") == "ext4,ext4-fc,xfs"
     assert {option(part, "--fs") for part in full if part.kernel == "new"} == {"ext4,ext4-fc,xfs"}
     assert option(the(full, "new/dos-written-deterministic"), "--seeds") == "5"
 
