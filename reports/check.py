@@ -150,6 +150,17 @@ def _holes_cost_more(result):
     return found
 
 
+def _shared_costs_more(result):
+    found = []
+    for place, group in _places(result, workload="first_touch", order="pte"):
+        shared, hole = _twin(group, "volatile", "shared"), _twin(group, "volatile", "hole")
+        if shared and hole:
+            found.append(Finding(shared["per_fault"] > hole["per_fault"],
+                                 f"{place}: volatile {number(shared['per_fault'])} on a shared block, "
+                                 f"{number(hole['per_fault'])} {hole['unit']} per fault on a hole"))
+    return found
+
+
 def _no_journal_syncs(result):
     found = []
     for place, group in _places(result, ("ext4-nojournal",), workload="first_touch", order="pte"):
@@ -254,6 +265,10 @@ RULES = (
     Rule("holes-cost-more", "a volatile fault on a hole costs more than one on a written block",
          "both run the fault of fs/dax.c, and one allocates in it; ext2_get_blocks zeroes the block too",
          "volatile, first_touch, hole and written, without probes", _holes_cost_more),
+    Rule("shared-costs-more", "a volatile fault on a shared block costs more than one on a hole",
+         "both allocate a block; of a shared one xfs_reflink_end_cow() then moves it into the file in a second transaction "
+         "(fs/xfs/xfs_iomap.c, xfs_dax_write_iomap_end(); 6.0 on)",
+         "volatile, first_touch, shared and hole, pte, without probes", _shared_costs_more),
     Rule("no-journal-syncs", "on ext4 without a journal each MAP_SYNC fault on a hole syncs, and none on a written block",
          "fs/ext4/inode.c, ext4_inode_datasync_dirty: without a journal I_DIRTY_DATASYNC counts, which dquot_alloc_block "
          "sets for each block (mark_inode_dirty) and each sync clears; mtime sets I_DIRTY_SYNC alone",

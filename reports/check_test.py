@@ -14,10 +14,10 @@ def verdict(result, rule):
 
 
 def test_ids_are_unique_and_the_full_matrix_passes_all(full):
-    assert len(set(IDS)) == len(IDS) == 14
+    assert len(set(IDS)) == len(IDS) == 15
     assert [v.verdict for v in check.check(full)] == (
-        ["pass"] * 7 + ["not measured"] * 2 + ["pass"] * 2 + ["not measured"] * 3)
-    assert [len(v.findings) for v in check.check(full)] == [4, 2, 2, 9, 1, 2, 3, 0, 0, 1, 1, 0, 0, 0]
+        ["pass"] * 7 + ["not measured"] * 3 + ["pass"] * 2 + ["not measured"] * 3)
+    assert [len(v.findings) for v in check.check(full)] == [4, 2, 2, 9, 1, 2, 3, 0, 0, 0, 1, 1, 0, 0, 0]
 
 
 def pair_of(synthetic, state, per_fault, per_page, **kwargs):
@@ -33,6 +33,11 @@ def paced(synthetic, fs, syncs, **kwargs):
 def volatile(synthetic, hole, written, **kwargs):
     return [synthetic.row("volatile", state="hole", per_fault=hole, **kwargs),
             synthetic.row("volatile", state="written", per_fault=written, **kwargs)]
+
+
+def shared(synthetic, copied, hole, **kwargs):
+    return [synthetic.row("volatile", state="shared", fs="xfs-reflink", per_fault=copied, **kwargs),
+            synthetic.row("volatile", state="hole", fs="xfs-reflink", per_fault=hole, **kwargs)]
 
 
 def no_journal(synthetic, state, syncs, **kwargs):
@@ -75,6 +80,8 @@ CASES = [
      lambda s: [s.row("map_sync", workload="paced"), s.row("map_sync", probes="on")]),
     ("holes-cost-more", lambda s: volatile(s, 5151, 5150), lambda s: volatile(s, 5150, 5150, fs="ext2"),
      lambda s: [*volatile(s, 9, 10, workload="rewrite"), s.row("volatile", state="hole")]),
+    ("shared-costs-more", lambda s: shared(s, 26229, 26228), lambda s: shared(s, 26228, 26228),
+     lambda s: [*shared(s, 9, 10, workload="many_files"), s.row("volatile", state="shared")]),
     ("no-journal-syncs", lambda s: [no_journal(s, "hole", 64), no_journal(s, "written", 0)],
      lambda s: [no_journal(s, "hole", 64), no_journal(s, "written", 1)],
      lambda s: [no_journal(s, "hole", 63, threads=2), no_journal(s, "unwritten", 0), no_journal(s, "hole", 63, fs="ext4"),

@@ -72,8 +72,9 @@ def make_probe(mean, count, target):
 def make_row(strategy="volatile", k=None, state="written", probes="off", fs="ext4", kernel="6.1",
              workload="first_touch", order="pte", threads=1, **changes):
     """One row that is ok, with figures a model would give; keyword arguments replace fields."""
-    touch = TOUCH.get(fs, TOUCH["ext4"])[STATES.index(state)]
-    extra = SYNC_FAULT.get(fs, SYNC_FAULT["ext4"])[STATES.index(state)]
+    nth = STATES.index("hole" if state == "shared" else state)  # either allocates
+    touch = TOUCH.get(fs, TOUCH["ext4"])[nth]
+    extra = SYNC_FAULT.get(fs, SYNC_FAULT["ext4"])[nth]
     mapping = strategy != "pwrite"
     if strategy == "prealloc":
         touch, extra = TOUCH.get(fs, TOUCH["ext4"])[2], 11
