@@ -289,7 +289,7 @@ TEST(Schema, OfEachKind) {
     : {"type" : "string", "pattern" : "^[a-z0-9][a-z0-9_.+-]*$", "description" : "an id"},
       "line" : {"type" : "string", "minLength" : 1, "description" : "a line"},
                "state"
-    : {"enum" : [ "hole", "unwritten", "written" ], "description" : "of a table"},
+    : {"enum" : [ "hole", "unwritten", "written", "shared" ], "description" : "of a table"},
       "probes" : {
         "enum" : [ "off", "on", "phases", "locks", "interruptions", "ballast" ],
         "description" : "of another"
@@ -308,7 +308,7 @@ TEST(Schema, OfEachKind) {
                                     "description" : "or null"
                                   },
                                               "perhaps_state"
-    : {"enum" : [ "hole", "unwritten", "written", null ], "description" : "or null"},
+    : {"enum" : [ "hole", "unwritten", "written", "shared", null ], "description" : "or null"},
       "perhaps_inner" : {
         "type" : [ "object", "null" ],
         "additionalProperties" : false,
