@@ -252,6 +252,7 @@ void RunCampaign::take(const CellJob& job, const std::string& payload, const std
   }
   judge_row(row, outcome, sent.has_value());
   if (!sent && outcome.ok() && !why.empty()) row.reason = why;
+  if (is_ok(row)) runner_->put_observed(job, row);
   runner_->note_life(outcome, row);
   if (!outcome.ok() && outcome.verdict != Verdict::kCancelled) {
     if (outcome.exit_code == ExitCode::kVmFailed) ++vm_failures_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -18,6 +19,7 @@
 #include "cell/axes.h"
 #include "cell/plan.h"
 #include "cell/row.h"
+#include "observe/profile.h"
 #include "vm/guest.h"
 
 namespace faultline {
@@ -68,9 +70,21 @@ class Runner {
   [[nodiscard]] virtual std::optional<Count> vcpus() const = 0;
   // Puts into the row what only the end of its life tells.
   virtual void note_life(const GuestOutcome& outcome, Row& row) const = 0;
+  // Puts into the row of a cell that was measured well what was observed of it; the row fails where
+  // that does not agree with its figure. Under the lock of the context.
+  virtual void put_observed(const CellJob& /*job*/, Row& /*row*/) {}
   // Nothing of ours is left behind afterwards.
   virtual void close() = 0;
 };
+
+// What is observed of cells from outside the guest, in virtual time (docs/observer.md).
+struct ObserveWish {
+  bool profile = false;
+  bool vector = false;
+  explicit operator bool() const { return profile || vector; }
+};
+// Of a list of names. Failure(kUsage) naming those that there are.
+ObserveWish observe_named(const std::string& list);
 
 struct VmWish {
   std::string kernel = "bookworm";
@@ -78,6 +92,9 @@ struct VmWish {
   std::string accel = "tcg-icount";
   unsigned pmem_mib = kPmemMib;
   Deadlines deadlines = {.boot_s = 300, .cell_s = 300};
+  ObserveWish observe = {};
+  // Is given every profile, with the row that it is of. Under the lock of the context.
+  std::function<void(const Row&, const observe::Profile&)> on_profile = {};
 };
 std::unique_ptr<Runner> make_vm_runner(const CommandContext& context, const VmWish& wish, Say say,
                                        std::atomic<bool>& cancel);

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "campaign/machines.h"
+#include "campaign/observation.h"
 #include "campaign/runner.h"
 #include "cell/strategy.h"
 #include "harness/wire.h"
@@ -50,7 +51,12 @@ namespace {
 class VmRunner : public Runner {
  public:
   VmRunner(const CommandContext& context, VmWish wish, Say say, std::atomic<bool>& cancel)
-      : wish_(std::move(wish)), cancel_(cancel), machines_(context, std::move(say)) {}
+      : context_(context),
+        wish_(std::move(wish)),
+        say_(say),
+        cancel_(cancel),
+        machines_(context, std::move(say)),
+        symbols_(machines_.cache() / "symbols") {}
 
   [[nodiscard]] TimeBase time() const override { return time_base(accel_info(machines_.accel())); }
   [[nodiscard]] unsigned workers() const override { return workers_for(machines_.accel()); }
@@ -60,6 +66,7 @@ class VmRunner : public Runner {
                ProgressLine& progress, std::atomic<bool>& cancel) override;
   GuestOutcome run(const CellJob& job, const FrameCallback& on_frame, SharedContext& context,
                    const std::atomic<bool>& cancel) override;
+  void put_observed(const CellJob& job, Row& row) override;
   [[nodiscard]] std::optional<Count> vcpus() const override { return 1; }
   void note_life(const GuestOutcome& outcome, Row& row) const override {
     row.life = Choice<kLives>(kLives[outcome.restored ? 0 : 1]);
@@ -74,10 +81,19 @@ class VmRunner : public Runner {
     return (job.module ? kernel["module"] : kernel)["boot"][job.spec.fs];
   }
 
+  std::unique_ptr<Observation> observe(const CellJob& job, const std::atomic<bool>& cancel);
+  void say_once(const std::string& line);
+
+  const CommandContext& context_;
   VmWish wish_;
+  Say say_;
   std::atomic<bool>& cancel_;
   Machines machines_;
+  KernelSymbols symbols_;
   SharedContext* shared_ = nullptr;
+  std::mutex observed_mutex_;                                     // of what is below
+  std::map<std::size_t, std::unique_ptr<Observation>> observed_;  // by row
+  std::set<std::string> said_;
 };
 
 std::vector<RunnerKernel> VmRunner::prepare(SharedContext& context) {
@@ -162,16 +178,85 @@ void VmRunner::warm_up(const std::vector<CellJob>& jobs, unsigned workers, Share
 
 GuestOutcome VmRunner::run(const CellJob& job, const FrameCallback& on_frame,
                            SharedContext& context, const std::atomic<bool>& cancel) {
-  return machines_.states().run_cell(
-      job.spec, cell_to_json(job.cell).dump(), wish_.deadlines,
-      [&](const wire::Frame& frame) {
-        if (frame.type == wire::kResult || frame.type == wire::kSamples) {
-          on_frame(frame);
-        } else {
-          note(job, frame, context);
-        }
-      },
-      cancel);
+  const auto life = [&](const LifeExtras& extras) {
+    return machines_.states().run_cell(
+        job.spec, cell_to_json(job.cell).dump(), wish_.deadlines,
+        [&](const wire::Frame& frame) {
+          if (frame.type == wire::kResult || frame.type == wire::kSamples) {
+            on_frame(frame);
+          } else {
+            note(job, frame, context);
+          }
+        },
+        cancel, extras);
+  };
+  std::unique_ptr<Observation> observation = observe(job, cancel);
+  if (!observation) return life({});
+  GuestOutcome outcome = life({.qemu_parameters = observation->qemu_parameters()});
+  if (outcome.verdict == Verdict::kQemuFailed) {
+    say_once(fmt::format("not observed: {}", outcome.message));
+    return life({});
+  }
+  const std::lock_guard lock(observed_mutex_);
+  observed_[job.row] = std::move(observation);
+  return outcome;
+}
+
+void VmRunner::say_once(const std::string& line) {
+  const std::lock_guard lock(observed_mutex_);
+  if (said_.insert(line).second) say_(line);
+}
+
+// nullptr: it is measured all the same.
+std::unique_ptr<Observation> VmRunner::observe(const CellJob& job,
+                                               const std::atomic<bool>& cancel) {
+  // A cell with probes has a twin, whose figures are shown.
+  if (!wish_.observe || job.cell.probes != Probes::k_off) return nullptr;
+  std::string why = why_not_observed(job.cell, job.spec);
+  const std::string& version = the_qemu().version;
+  const std::string name = observer_plugin(version);
+  const std::filesystem::path plugin = context_.parts.guest_binary.parent_path() / name;
+  std::error_code error;
+  if (why.empty() && name.empty()) why = fmt::format("{} has no plugin interface for it", version);
+  if (why.empty() && !std::filesystem::exists(plugin, error)) {
+    why = fmt::format("{} is missing; install package faultline again", plugin.string());
+  }
+  std::shared_ptr<const observe::Symbols> symbols;
+  if (why.empty()) {
+    symbols = symbols_.obtain(machines_.states(), job.spec, job.cell, wish_.deadlines, cancel, why);
+  }
+  if (!symbols) {
+    say_once(fmt::format("{} is not observed: {}", *empty_row(job.cell, "", "").cell, why));
+    return nullptr;
+  }
+  return std::make_unique<Observation>(job.spec, job.cell, wish_.observe, plugin,
+                                       std::move(symbols));
+}
+
+void VmRunner::put_observed(const CellJob& job, Row& row) {
+  std::unique_ptr<Observation> observation;
+  {
+    const std::lock_guard lock(observed_mutex_);
+    const auto found = observed_.find(job.row);
+    if (found == observed_.end()) return;
+    observation = std::move(found->second);
+    observed_.erase(found);
+  }
+  try {
+    const observe::Profile profile = observation->profile(row);
+    row.path.emplace(static_cast<double>(profile.path()) / static_cast<double>(*row.pages));
+    if (wish_.observe.profile) row.profile.emplace(profile_figures(profile, *row.pages));
+    if (wish_.observe.vector) row.vector.emplace(vector_figures(profile, row));
+    if (profile.unattributed != 0) {
+      throw Failure(ExitCode::kRegression,
+                    fmt::format("the observer: {} instructions are of no known function",
+                                profile.unattributed));
+    }
+    if (wish_.on_profile) wish_.on_profile(row, profile);
+  } catch (const Failure& failure) {
+    row.status = kStatusFailed;
+    row.reason = failure.what();
+  }
 }
 
 }  // namespace

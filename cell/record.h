@@ -14,6 +14,7 @@
 //   std::optional<T>      T or null
 //   Maybe<T>              T, or the field is not there
 //   std::vector<T>, std::array<T, N>, std::map<std::string, T>, a record
+//   std::pair<T, U>       an array of the two
 #pragma once
 
 #include <array>
@@ -24,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cell/cell.h"
@@ -126,6 +128,10 @@ struct IsMap : std::false_type {};
 template <typename T>
 struct IsMap<std::map<std::string, T>> : std::true_type {};
 template <typename T>
+struct IsPair : std::false_type {};
+template <typename T, typename U>
+struct IsPair<std::pair<T, U>> : std::true_type {};
+template <typename T>
 struct IsChoice : std::false_type {};
 template <const auto& kIds>
 struct IsChoice<Choice<kIds>> : std::true_type {
@@ -205,6 +211,8 @@ nlohmann::json write(const T& value) {
       json[field.name] = write(item);
     });
     return json;
+  } else if constexpr (IsPair<T>::value) {
+    return nlohmann::json::array({write(value.first), write(value.second)});
   } else if constexpr (std::is_same_v<T, Signed>) {
     return value.value;
   } else if constexpr (std::is_same_v<T, Cost>) {
@@ -266,6 +274,10 @@ void read(const nlohmann::json& json, T& value, const std::string& place) {
       refuse(place, json, "an array of " + std::to_string(value.size()));
     }
     for (std::size_t i = 0; i < value.size(); ++i) read(json[i], value.at(i), place + "[]");
+  } else if constexpr (IsPair<T>::value) {
+    if (!json.is_array() || json.size() != 2) refuse(place, json, "an array of 2");
+    read(json[0], value.first, place + "[0]");
+    read(json[1], value.second, place + "[1]");
   } else if constexpr (IsMap<T>::value) {
     if (!json.is_object()) refuse(place, json, "an object");
     value.clear();
@@ -378,6 +390,12 @@ nlohmann::json schema() {
             {"items", schema<typename T::value_type>()},
             {"minItems", std::tuple_size_v<T>},
             {"maxItems", std::tuple_size_v<T>}};
+  } else if constexpr (IsPair<T>::value) {
+    return {{"type", "array"},
+            {"items", nlohmann::json::array(
+                          {schema<typename T::first_type>(), schema<typename T::second_type>()})},
+            {"minItems", 2},
+            {"maxItems", 2}};
   } else if constexpr (IsMap<T>::value) {
     return {{"type", "object"}, {"additionalProperties", schema<typename T::mapped_type>()}};
   } else if constexpr (IsRecord<T>) {

@@ -374,5 +374,29 @@ TEST(Schema, OfEachKind) {
   EXPECT_EQ(schema["properties"].size(), 23U);
 }
 
+using Named = std::pair<std::string, Count>;
+#define FAULTLINE_OF_PAIRS(FIELD) FIELD(std::vector<Named>, named, "count", "by name, in order")
+FAULTLINE_RECORD(OfPairs, FAULTLINE_OF_PAIRS)
+
+TEST(Record, APairIsAnArrayOfTwo) {
+  OfPairs record;
+  record.named = {{"b", 2}, {"a", 1}};
+  const json written = json_of(record);
+  EXPECT_EQ(written, json::parse(R"({"named": [["b", 2], ["a", 1]]})"));
+  OfPairs again;
+  record::read_record(written, again, "");
+  EXPECT_EQ(again.named, record.named);
+  for (const char* wrong : {R"({"named": [["b"]]})", R"({"named": [[2, "b"]]})",
+                            R"({"named": [["b", 2, 3]]})", R"({"named": ["b"]})"}) {
+    EXPECT_THROW(record::read_record(json::parse(wrong), again, ""), Failure) << wrong;
+  }
+  const json items = record::schema_of_record<OfPairs>()["properties"]["named"]["items"];
+  EXPECT_EQ(items["minItems"], 2);
+  EXPECT_EQ(items["maxItems"], 2);
+  ASSERT_EQ(items["items"].size(), 2U);
+  EXPECT_EQ(items["items"][0]["type"], "string");
+  EXPECT_EQ(items["items"][1]["type"], "integer");
+}
+
 }  // namespace
 }  // namespace faultline

@@ -54,6 +54,9 @@ Row empty_row(const Cell& cell, const std::string& status, const std::string& re
     row.setting = cell.setting;
     if (cell.fault_deadline_ms != kFaultDeadlineMs) row.fault_deadline_ms = cell.fault_deadline_ms;
   }
+  row.path.emplace();
+  row.profile.emplace();
+  row.vector.emplace();
   row.status = status;
   row.reason = reason;
   return row;

@@ -210,6 +210,42 @@ FAULTLINE_RECORD(OutlierFigures, FAULTLINE_OUTLIER)
   FIELD(Count, count, "count", "the row's records, in order of their start")
 FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
 
+using FunctionCost = std::pair<std::string, Count>;
+
+#define FAULTLINE_PROFILE(FIELD)                                                                \
+  FIELD(Count, total, "unit", "executed in the measured loop: per_page times pages")            \
+  FIELD(Count, pages, "count", "as the row's")                                                  \
+  FIELD(Count, unattributed, "unit", "of these outside every known function")                   \
+  FIELD(CountByName, parties, "unit",                                                           \
+        "by for whom: touch (the threads that touch, in the kernel), user (they in user "       \
+        "space), jbd2, kworker, interruption (ticks, and softirqs as they end), idle, other")   \
+  FIELD(std::vector<FunctionCost>, functions, "unit",                                           \
+        "[name, instructions], the dearest first; those of others than the threads that touch " \
+        "bear their party's name before a colon")
+FAULTLINE_RECORD(ProfileFigures, FAULTLINE_PROFILE)
+
+#define FAULTLINE_VECTOR(FIELD)                                                                    \
+  FIELD(double, bytes, "bytes", "stored to pmem")                                                  \
+  FIELD(double, bytes_nt, "bytes", "of these by non-temporal stores")                              \
+  FIELD(double, lines, "count", "distinct 64-byte lines of these, between two fences")             \
+  FIELD(double, blocks256, "count", "distinct 256-byte blocks of these, between two fences")       \
+  FIELD(double, flushed, "count", "clwb, clflushopt and clflush executed")                         \
+  FIELD(std::optional<double>, flushed_clean, "count",                                             \
+        "of these on a line that was not stored to since; null where QEMU's plugin interface "     \
+        "does not tell which line it was (before 9.1)")                                            \
+  FIELD(double, fences, "count", "sfence and mfence")                                              \
+  FIELD(double, fences_idle, "count", "of these with nothing to wait for")                         \
+  FIELD(double, lines_read, "count", "distinct 64-byte lines of pmem loaded, between two fences")  \
+  FIELD(std::optional<double>, tlb_refills, "count", "of a modelled TLB; null: there is none yet") \
+  FIELD(double, tlb_invalidations, "count", "invlpg, invpcid and stores to CR3")                   \
+  FIELD(double, locked, "count", "instructions that lock the bus")                                 \
+  FIELD(double, exceptions, "count", "page faults and the like")                                   \
+  FIELD(std::optional<double>, journal_bytes, "bytes",                                             \
+        "written to the journal: ext4, stored to pmem by jbd2's thread; XFS, by its own counter")  \
+  FIELD(std::optional<double>, amplification, "ratio",                                             \
+        "bytes stored to pmem over the 8 that each touch changes")
+FAULTLINE_RECORD(VectorFigures, FAULTLINE_VECTOR)
+
 #define FAULTLINE_ROW(FIELD)                                                                       \
   /* Google Benchmark's own. */                                                                    \
   FIELD(Line, name, "", "the cell's name and its set of probes (cell/name.h has the grammar)")     \
@@ -322,6 +358,14 @@ FAULTLINE_RECORD(SamplesRef, FAULTLINE_SAMPLES)
   FIELD(std::optional<SamplesRef>, samples, "", "with --samples: where its records are")           \
   FIELD(std::optional<std::vector<std::string>>, sample_kinds, "",                                 \
         "with --samples: what a record's kind stands for")                                         \
+  /* What the observer saw (docs/observer.md). */                                                  \
+  FIELD(Maybe<std::optional<double>>, path, "unit",                                                \
+        "per_page less interruptions, idle time and threads that do not work for the fault; null " \
+        "where not observed")                                                                      \
+  FIELD(Maybe<std::optional<ProfileFigures>>, profile, "unit",                                     \
+        "every instruction by function; null where not observed")                                  \
+  FIELD(Maybe<std::optional<VectorFigures>>, vector, "",                                           \
+        "what a page asks of the CPU and the medium, each per page; null where not observed")      \
   /* The strategy module. */                                                                       \
   FIELD(std::optional<ModuleFigures>, module, "count",                                             \
         "the strategy module's counters; null for strategies of a stock kernel")                   \

@@ -26,6 +26,7 @@ struct RunOptions {
   bool json = false;
   bool no_table = false;
   bool dry = false;
+  std::string observe;
 };
 
 ExitCode print_plan(const RunPlan& plan, bool json) {
@@ -50,6 +51,7 @@ ExitCode print_plan(const RunPlan& plan, bool json) {
 ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
              const CommandContext& context) {
   RunWish& wish = options.wish;
+  wish.vm.observe = observe_named(options.observe);
   if (options.on == kHostKernel) {
     if (!only_in_a_vm.empty()) {
       throw Failure(ExitCode::kUsage, fmt::format("{}: of a VM only; --dir says what is measured",
@@ -132,6 +134,10 @@ Verb add_run(CLI::App& app) {
       ->add_option("--probes", options->wish.probes,
                    probe_sets() + "; a probed cell always has its twin")
       ->capture_default_str();
+  of_a_vm.push_back(run_verb->add_option(
+      "--observe", options->observe,
+      "profile: every instruction by function; vector: what is stored to pmem, written back, "
+      "fenced; of cells without probes, and no figure changes"));
   of_a_vm.push_back(
       run_verb->add_option("--accel", options->wish.vm.accel, "tcg-icount, tcg, kvm, or auto")
           ->capture_default_str());

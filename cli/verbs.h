@@ -25,6 +25,7 @@ Verb add_doctor(CLI::App& app);
 Verb add_export(CLI::App& app);
 Verb add_probes(CLI::App& app);
 Verb add_perf(CLI::App& app);
+Verb add_profile(CLI::App& app);
 Verb add_crashtest(CLI::App& app);
 Verb add_bisect(CLI::App& app);
 // All that read results; the work is reports/'s.

@@ -14,12 +14,14 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -238,6 +240,33 @@ void commit_once(const std::string& directory) {
 
 namespace {
 
+// The lines of /proc/kallsyms that are of code.
+std::string symbols_of_code() {
+  std::string code;
+  std::ifstream in("/proc/kallsyms");
+  for (std::string line; std::getline(in, line);) {
+    // ADDRESS TYPE NAME [MODULE]
+    const std::size_t type = line.find(' ') + 1;
+    if (std::strchr("tTwW", line[type]) != nullptr) code += line + "\n";
+  }
+  return code;
+}
+
+// Only now: until the row was sent, a guest that is to send them has run what any other has.
+void send_wanted_symbols() {
+  const std::string file = read_file(wire::kCellSysfs);
+  if (file.size() != wire::kCellSize || file.back() != wire::kWantsSymbols) return;
+  const std::string symbols = symbols_of_code();
+  uLongf size = compressBound(symbols.size());
+  std::string packed(size, '\0');
+  if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size,
+                reinterpret_cast<const Bytef*>(symbols.data()), symbols.size(), 1) != Z_OK) {
+    throw Failure(ExitCode::kVmFailed, "the kernel's symbols cannot be packed");
+  }
+  packed.resize(size);
+  send_bytes(wire::kSymbols, packed);
+}
+
 // Makes the file system, loads the probes, parks, and runs the cell that comes then. In a child of
 // process 1: a crash here is seen there.
 int serve_cell(const FileSystem& fs, bool park) {
@@ -291,6 +320,7 @@ int serve_cell(const FileSystem& fs, bool park) {
                              &samples);
     if (!samples.empty()) send_bytes(wire::kSamples, samples);
     send_frame(wire::kResult, json_of(row));
+    send_wanted_symbols();
     // Taking this process down would take a sixth of the guest's life.
     send_frame(wire::kDone, nlohmann::json::object());
     power_off();

@@ -16,6 +16,7 @@
 #include "harness/clock.h"
 #include "harness/files.h"
 #include "harness/prepare.h"
+#include "harness/wire.h"
 
 namespace faultline {
 namespace {
@@ -242,7 +243,7 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   if (cell.virtual_time) interrupts = read_interruption_counts();
   if (context.counters != nullptr) context.counters->start();
   const uint64_t ns_before = monotonic_ns();
-  const uint64_t ticks_before = read_ticks();
+  const uint64_t ticks_before = read_ticks_marked<wire::kMarkArm>();
   const Totals totals = run_lanes(cell, context.code, prepared.lanes());
   const uint64_t ns = monotonic_ns() - ns_before;
   const uint64_t ticks = read_ticks() - ticks_before;

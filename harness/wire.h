@@ -101,12 +101,26 @@ inline constexpr uint64_t crash_word_of(CrashWord word, uint64_t value) {
 // The crash test's file, on the mount.
 inline constexpr char kCrashFile[] = "crash";
 
+// What the observer (observe/plugin.cc) knows the measured loop by: the guest's user space reads
+// its clock at these places with a segment prefix, which has no meaning there.
+inline constexpr uint8_t kMarkArm = 0x36;     // the next loop is the measured one
+inline constexpr uint8_t kMarkBegin = 0x3e;   // of a thread's loop: what follows counts
+inline constexpr uint8_t kMarkPause = 0x26;   // what follows does not
+inline constexpr uint8_t kMarkResume = 0x64;  // what follows does again
+inline constexpr uint8_t kMarkEnd = 0x2e;     // this instruction counts as the last
+
+// The last byte of the cell's file, which the guest looks at when its row has been sent. The path
+// up to there is the same with and without.
+inline constexpr char kWantsSymbols = 's';
+
 // Frame types, in the order in which a guest sends them.
 inline constexpr std::string_view kHello = "hello";  // {ticks, release, version, ...}
 inline constexpr std::string_view kReady = "ready";  // {mkfs, mount, tool_version, btf_sha256, ...}
 inline constexpr std::string_view kSamples =
     "samples";                                         // records of cell/sample_file.h, of the row
 inline constexpr std::string_view kResult = "result";  // one row of benchmarks[]
+// zlib's deflate of /proc/kallsyms, if the cell's file ends in kWantsSymbols.
+inline constexpr std::string_view kSymbols = "symbols";
 // {}: the guest stops itself at kParkPort next; the host lets it go on (GuestJob::on_wait).
 inline constexpr std::string_view kWait = "wait";
 inline constexpr std::string_view kFail = "fail";  // {stage, message, exit_code}

@@ -16,6 +16,7 @@
 #include "harness/clock.h"
 #include "harness/mapping.h"
 #include "harness/wait.h"
+#include "harness/wire.h"
 
 namespace faultline {
 namespace {
@@ -132,7 +133,7 @@ Stretch Lane::begin() {
   }
   counts_ = {};
   counts_.faults = faults_of(RUSAGE_THREAD);
-  counts_.begin = read_ticks();
+  counts_.begin = read_ticks_marked<wire::kMarkBegin>();
   opened_ = counts_.begin;
   return open_stretch();
 }
@@ -148,7 +149,7 @@ Stretch Lane::timed() {
 }
 
 Stretch Lane::end() {
-  counts_.end = read_ticks();
+  counts_.end = read_ticks_marked<wire::kMarkEnd>();
   counts_.faults = faults_of(RUSAGE_THREAD) - counts_.faults;
   if (spec_.paced && mtime_ns(spec_.fd) != mtime_) ++counts_.mtime_changes;
   if (state_ != nullptr) state_->KeepRunningBatch(1);
@@ -160,7 +161,7 @@ Stretch Lane::end() {
 }
 
 void Lane::pause_for_tick() {
-  const uint64_t start = read_ticks();
+  const uint64_t start = read_ticks_marked<wire::kMarkPause>();
   const int64_t mtime = mtime_ns(spec_.fd);
   if (mtime != mtime_) ++counts_.mtime_changes;
   mtime_ = mtime;
@@ -171,7 +172,7 @@ void Lane::pause_for_tick() {
     wait_past_tick();
   }
   // next() takes all between two stretches for the sync's: give the pause back.
-  const uint64_t paused = read_ticks() - start;
+  const uint64_t paused = read_ticks_marked<wire::kMarkResume>() - start;
   counts_.pause_ticks += paused;
   counts_.sync_ticks -= paused;
 }

@@ -87,7 +87,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
         if one.bad or (other is not None and other.bad):
             continue
         if other is None or domain == "virtual" and not set(one.values) & set(other.values):
-            if one.cell not in only_a:
+            if one.cell not in only_a and not one.metric.where_both:
                 apart.append({"cell": one.cell, "metric": one.label, "reason": "no seed in common" if other else
                               f"{b.path} has no {one.label} there"})
             continue
@@ -95,7 +95,8 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
         if row:
             rows.append(row)
     for key, other in of_b.items():
-        if key not in of_a and not other.bad and other.cell not in only_b and key[0] not in bad_in_a:
+        if (key not in of_a and not other.bad and other.cell not in only_b and key[0] not in bad_in_a
+                and not other.metric.where_both):
             apart.append({"cell": other.cell, "metric": other.label, "reason": f"{a.path} has no {other.label} there"})
     seen = {entry["cell"] for entry in rows + apart} | {cell for cell, _ in bad} | set(only_a) | set(only_b)
     for cell in {**metrics.cells_of(b, wanted), **metrics.cells_of(a, wanted)}.values():

@@ -303,7 +303,7 @@ def test_a_pattern_of_cells(full):
 def test_metrics(synthetic):
     with pytest.raises(load.ReportError, match="no metric 'speed'; there are per_page, per_fault"):
         metrics.choose(["speed"])
-    assert [metric.id for metric in metrics.choose([])] == ["per_page", "per_fault", "slowdown", "starved"]
+    assert [metric.id for metric in metrics.choose([])] == ["per_page", "per_fault", "path", "slowdown", "starved"]
 
     def result(tax, ready):
         off, on = synthetic.pair()

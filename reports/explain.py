@@ -8,6 +8,7 @@ import os
 import cells
 import compare
 import infer
+import load
 import metrics
 import table
 from compare_text import figures, percent
@@ -56,6 +57,42 @@ def phases(of_a, of_b, paired):
 def grown(entries):
     """The phase that grew most, or None."""
     return entries[0] if entries and entries[0]["difference"] > 0 else None
+
+
+def profiles_of(result):
+    """{cell: {sample_key: row}} of a Result's rows that hold a profile."""
+    found = {}
+    for samples in result.samples.values():
+        for row in samples:
+            if row["status"] == "ok" and row.get("profile"):
+                found.setdefault(row["cell"], {})[load.sample_key(row)] = row
+    return found
+
+
+def exact(of_a, of_b):
+    """What every function executes per page on both sides ({sample_key: row with a profile}), of the seed that both
+    have whose difference is the median: {seed, functions: [{function, a, b, difference}], difference}, the greatest
+    difference first; their sum is the whole difference. None without such a seed."""
+    common = sorted(set(of_a or ()) & set(of_b or ()), key=lambda key: of_b[key]["per_page"] - of_a[key]["per_page"])
+    if not common:
+        return None
+    key = common[(len(common) - 1) // 2]
+
+    def per_page(row):
+        return {name: count / row["profile"]["pages"] for name, count in row["profile"]["functions"]}
+
+    x, y = per_page(of_a[key]), per_page(of_b[key])
+    found = [{"function": name, "a": x.get(name, 0), "b": y.get(name, 0), "difference": y.get(name, 0) - x.get(name, 0)}
+             for name in sorted({*x, *y})]
+    return {"seed": of_a[key]["seed"], "functions": sorted(found, key=lambda entry: -abs(entry["difference"])),
+            "difference": of_b[key]["per_page"] - of_a[key]["per_page"]}
+
+
+def grown_function(of_a, of_b):
+    """The function that grew most, or None."""
+    found = exact(of_a, of_b)
+    most = max(found["functions"], key=lambda entry: entry["difference"]) if found else None
+    return most if most and most["difference"] > 0 else None
 
 
 FUNCTIONS = 10  # shown
@@ -131,7 +168,7 @@ def _add_functions(entry, rows, a, b, data, perf):
 
 
 def explain(a, b, data, pattern=None, perf=None):
-    """For cells of a comparison `data` of two Results: [{cell, figures: [text], phases, missing: [path]}].
+    """For cells of a comparison `data` of two Results: [{cell, figures: [text], phases, exact, missing: [path]}].
 
     pattern: which cells; without it those of which any figure changed, or differs with too few seeds to say.
     perf: two folders of `faultline perf`; each entry then has `functions` and `missing_perf` too.
@@ -144,15 +181,18 @@ def explain(a, b, data, pattern=None, perf=None):
     paired = data["time_domain"] == "virtual"
     a, b = sides(a, b, data)
     of_a, of_b = phases_of(a), phases_of(b)
+    observed_a, observed_b = profiles_of(a), profiles_of(b)
     found = []
     for cell, rows in wanted.items():
         entries = phases(of_a.get(cell), of_b.get(cell), paired)
+        by_function = exact(observed_a.get(cell), observed_b.get(cell))
         total = next((row["difference"] for row in rows if row["metric"] == "per_fault"), None)
         for entry in entries:
             entry["share"] = entry["difference"] * 100 / total if total else None
         found.append({"cell": cell, "figures": [f"{row['metric']} {figures(row)} {row['verdict']}" for row in rows],
-                      "phases": entries,
-                      "missing": [result.path for result, of in ((a, of_a), (b, of_b)) if cell not in of]})
+                      "phases": entries, "exact": by_function,
+                      "missing": [] if by_function else
+                      [result.path for result, of in ((a, of_a), (b, of_b)) if cell not in of]})
         if perf:
             _add_functions(found[-1], rows, a, b, data, perf)
     return found
@@ -161,6 +201,19 @@ def explain(a, b, data, pattern=None, perf=None):
 COLUMNS = (("phase", lambda e: e["phase"]), ("A", lambda e: number(e["a"])), ("B", lambda e: number(e["b"])),
            ("diff", lambda e: number(e["difference"], sign=True)), ("% of per_fault's", lambda e: percent(e["share"])))
 OF_FUNCTIONS = (("function", lambda e: e["function"][:36]), *COLUMNS[1:4])
+
+
+def _shown(by_function):
+    """The functions that differ most, what all others come to, and the sum."""
+    changed = [entry for entry in by_function["functions"] if entry["difference"]]
+    rows, rest = changed[:FUNCTIONS], changed[FUNCTIONS:]
+
+    def together(name, entries):
+        return {"function": name, **{key: sum(entry[key] for entry in entries) for key in ("a", "b", "difference")}}
+
+    if rest:
+        rows = rows + [together(f"{len(rest)} others", rest)]
+    return rows + [together("in all, per page", by_function["functions"])]
 
 
 def text(found, data):
@@ -176,6 +229,8 @@ def text(found, data):
             lines += wrap(line, "  ")
         if entry["phases"]:
             lines += table.grid(COLUMNS, entry["phases"], words=("phase",))
+        if entry["exact"]:
+            lines += table.grid(OF_FUNCTIONS, _shown(entry["exact"]), words=("function",))
         for path in entry["missing"]:
             lines += wrap(MISSING.format(path=path), "  ")
         if entry.get("functions"):
@@ -185,6 +240,9 @@ def text(found, data):
     if any(entry["phases"] for entry in found):
         lines += ["", *wrap(f"{data['unit']} a touch, less what the probes cost; medians over the samples, so the "
                             "differences add up only nearly")]
+    if any(entry["exact"] for entry in found):
+        lines += wrap("functions of observed cells: instructions that each executed itself, of the seed whose difference "
+                      "is the median; they add up to it")
     if any(entry.get("functions") for entry in found):
         lines += wrap("functions: what each spends itself, by its share of perf's samples")
     return "\n".join(lines) + "\n"

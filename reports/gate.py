@@ -29,10 +29,12 @@ def gate(baseline, result, data, across=False, subset=False, single=None):
         refused += _too_few(few)
     found, paired = [], data["time_domain"] == "virtual"
     of_a, of_b = map(explain.phases_of, explain.sides(baseline, result, data)) if worse else ({}, {})
+    seen_a, seen_b = map(explain.profiles_of, explain.sides(baseline, result, data)) if worse else ({}, {})
     for row in worse:
         phase = explain.grown(explain.phases(of_a.get(row["cell"]), of_b.get(row["cell"]), paired))
         found.append({"cell": row["cell"], "metric": row["metric"], "figures": compare_text.figures(row),
-                      "percent": row["percent"], "phase": phase})
+                      "percent": row["percent"], "phase": phase,
+                      "function": explain.grown_function(seen_a.get(row["cell"]), seen_b.get(row["cell"]))})
     return {"exit": REGRESSION if found else NOT_COMPARABLE if refused else PASS, "regressions": found,
             "refused": refused, "compared": len(data["rows"]), "counts": data["counts"], "baseline": data["a"],
             "result": data["b"], "new": data["only_b"], "paired": data["paired"]}
@@ -113,7 +115,11 @@ def text(verdict):
     for found in verdict["regressions"]:
         phase = found["phase"]
         blame = (f"; phase {phase['phase']} grew most, by {compare_text.number(phase['difference'])}" if phase else
+                 "" if found["function"] else
                  "; no phases in the rows: `faultline explain` says what to measure")
+        if found["function"]:
+            blame += (f"; function {found['function']['function']} grew most, by "
+                      f"{compare_text.number(found['function']['difference'])}")
         lines.append(f"REGRESSION: {found['cell']} {found['metric']} {found['figures']}{blame}")
     for found in verdict["refused"][:SHOWN]:
         lines.append(f"REFUSED: {found['what']}: {found['remedy']}")

@@ -219,6 +219,46 @@ def test_explain(synthetic, grown):
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def observed(row, functions):
+    """The row, as if the observer had seen these functions in 10 pages of it."""
+    row["path"] = row["per_page"] = sum(functions.values()) / 10
+    row["profile"] = {"total": sum(functions.values()), "pages": 10, "unattributed": 0, "parties": {},
+                      "functions": [list(one) for one in functions.items()]}
+
+
+def test_explain_by_functions_of_observed_cells(synthetic, grown):
+    a, b = grown([1.01] * 5, [synthetic.row()])
+    for row in a.samples[CELL + "/off"]:
+        observed(row, {"walk": 10000, "map": 500})
+    for row in b.samples[CELL + "/off"]:
+        observed(row, {"walk": 10000 + row["seed"], "zero": 1500})
+    data = compare.compare(a, b)
+    # by hand: the seeds 0 to 4 differ by 100 to 100.4, of which the third is the middle
+    found = explain.explain(a, b, data)[0]
+    assert found["missing"] == []
+    assert found["exact"]["seed"] == 2
+    assert [(e["function"], e["a"], e["b"], round(e["difference"], 9)) for e in found["exact"]["functions"]] == [
+        ("zero", 0, 150, 150), ("map", 50, 0, -50), ("walk", 1000, 1000.2, 0.2)]
+    assert round(sum(e["difference"] for e in found["exact"]["functions"]), 9) == round(found["exact"]["difference"], 9)
+    text = [" ".join(line.split()) for line in explain.text([found], data).splitlines()]
+    assert "zero 0 150 +150" in text and "in all, per page 1050 1150 +100.2" in text, text
+    verdict = gate.gate(a, b, data)
+    assert verdict["regressions"][0]["function"]["function"] == "zero"
+    assert "function zero grew most, by 150" in gate.text(verdict)[0]
+    assert explain.grown_function({}, None) is None
+
+
+def test_the_path_is_compared_where_both_sides_have_it(synthetic, grown):
+    a, b = grown([1] * 5, [synthetic.row()])
+    for row in b.samples[CELL + "/off"]:
+        observed(row, {"walk": round(row["per_page"] * 10)})
+    data = compare.compare(a, b)
+    assert "path" not in {row["metric"] for row in data["rows"]} and data["not_comparable"] == []
+    data = compare.compare(b, a)
+    assert data["not_comparable"] == []
+    assert "path" in {row["metric"] for row in compare.compare(b, b)["rows"]}
+
+
 def test_explain_says_which_side_lacks_phases(synthetic, grown):
     off, on = synthetic.pair()
     a, b = grown([1.01] * 5, [off, on])

@@ -17,6 +17,7 @@ class Metric:
     id, text: its name and what it is. unit: None is the result's own. floor: {time domain: the least difference that
     counts}, in percent, of points where it is a share. default: compared unless others are chosen.
     share: the figure is a percentage already: differences are in points, not in percent of it.
+    where_both: compared where both sides have it, and missed by nobody where one has not.
     values: function(rows of one sample of a cell that are ok, by `probes`) -> (row it was read from, number, or
     {part: number} of a metric in parts), or None. of: which cells have it.
     base: of a small difference of two great figures, function(rows) -> one of these, or None; base_floor: {time domain:
@@ -33,6 +34,7 @@ class Metric:
     share: bool = False
     base: object = None
     base_floor: dict = field(default_factory=dict)
+    where_both: bool = False
 
 
 def _best(rows):
@@ -43,7 +45,7 @@ def _best(rows):
 def _figure(key):
     def values(rows):
         row = _best(rows)
-        return row and (row, row[key])
+        return row and (row, row.get(key))
     return values
 
 
@@ -83,6 +85,8 @@ METRICS = (
     Metric("per_page", "all that a durable page takes", {"virtual": 0.1, "wall": 1.0}, _figure("per_page"),
            default=True),
     Metric("per_fault", "a touch alone", {"virtual": 0.1, "wall": 1.0}, _figure("per_fault"), default=True),
+    Metric("path", "per_page without what interrupts, of observed cells", {"virtual": 0.1, "wall": 1.0}, _figure("path"),
+           default=True, where_both=True),
     Metric("slowdown", "worst slowdown of a contest", {"virtual": 5.0, "wall": 10.0}, _figure("slowdown"),
            of="contest", default=True, unit="times"),
     Metric("starved", "share of a contest's runs that starved", {"virtual": 1.0, "wall": 10.0}, _starved,

@@ -310,9 +310,12 @@ void StateCache::prune(const std::string& keep) {
 
 GuestOutcome StateCache::run_cell(const VmSpec& spec, const std::string& cell,
                                   const Deadlines& deadlines, const FrameCallback& on_frame,
-                                  const std::atomic<bool>& cancel) {
+                                  const std::atomic<bool>& cancel, const LifeExtras& extras) {
   GuestJob job;
   job.spec = spec;
+  job.spec.qemu_parameters.insert(job.spec.qemu_parameters.end(), extras.qemu_parameters.begin(),
+                                  extras.qemu_parameters.end());
+  job.symbols = extras.symbols;
   job.cell = cell;
   job.deadlines = deadlines;
   while (accel_info(spec.accel).saves_state) {

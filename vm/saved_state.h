@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "vm/command.h"
 #include "vm/qemu.h"
@@ -31,6 +32,12 @@ struct SavedState {
   std::uint64_t size_bytes = 0;
   bool made_now = false;
   std::shared_ptr<const Fd> held = {};  // keeps the file that `path` names
+};
+
+// What a life has beside its cell, none of which a saved state hangs on.
+struct LifeExtras {
+  std::vector<std::string> qemu_parameters = {};  // added to QEMU's arguments
+  bool symbols = false;                           // as GuestJob has it
 };
 
 // Either a state, or what became of the guest that was to give one.
@@ -56,7 +63,8 @@ class StateCache {
   // Runs one cell: from a saved state where this QEMU and accelerator can, else by a boot of its
   // own; the outcome says which. `on_frame` gets `hello` and `ready` first in either case.
   GuestOutcome run_cell(const VmSpec& spec, const std::string& cell, const Deadlines& deadlines,
-                        const FrameCallback& on_frame, const std::atomic<bool>& cancel);
+                        const FrameCallback& on_frame, const std::atomic<bool>& cancel,
+                        const LifeExtras& extras = {});
 
   // SHA-256 over all that a state depends on: QEMU's version and binary, its arguments, kernel,
   // initrd and the wire's constants.

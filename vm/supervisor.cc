@@ -33,14 +33,15 @@ double seconds_since(steady_clock::time_point start) {
 }
 
 std::string padded_cell(const GuestJob& job) {
-  if (job.cell.size() > wire::kCellSize) {
+  if (job.cell.size() > wire::kCellSize - 2) {
     throw Failure(ExitCode::kUsage, fmt::format("the cell's text has {} bytes, a guest takes {}",
-                                                job.cell.size(), wire::kCellSize));
+                                                job.cell.size(), wire::kCellSize - 2));
   }
   // A parked guest reads its cell after the restore. What it is saved with must not differ from
   // cell to cell, because one saved state serves them all.
   std::string text = job.mode == GuestMode::kBootAndPark ? "" : job.cell;
   text.resize(wire::kCellSize, '\0');
+  if (job.symbols) text.back() = wire::kWantsSymbols;
   return text;
 }
 

@@ -31,7 +31,8 @@ struct GuestJob {
   // Called when the guest has sent a `wait` frame and stands still; once it returns, the guest goes
   // on. What it throws ends the guest and goes to the caller of run_guest().
   std::function<void()> on_wait = {};
-  std::string cell = {};  // up to wire::kCellSize bytes; unused by kBootAndPark
+  std::string cell = {};  // less than wire::kCellSize bytes; unused by kBootAndPark
+  bool symbols = false;   // the guest is to send its kernel's, after its row
   Deadlines deadlines = {};
 };
 

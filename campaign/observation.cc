@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/observation.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+
+#include "cell/strategy.h"
+#include "cell/words.h"
+#include "cell/workload.h"
+#include "harness/wire.h"
+#include "vm/files.h"
+#include "vm/pmem_log.h"
+
+namespace faultline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string path_of(const Fd& file) {
+  return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get());
+}
+
+// What deflate made shorter.
+std::string inflated(const std::string& packed) {
+  constexpr std::size_t kMost = std::size_t{64} << 20;
+  std::string text;
+  for (std::size_t room = packed.size() * 8 + 4096; room <= kMost; room *= 2) {
+    text.resize(room);
+    uLongf size = room;
+    const int rc = uncompress(reinterpret_cast<Bytef*>(text.data()), &size,
+                              reinterpret_cast<const Bytef*>(packed.data()), packed.size());
+    if (rc == Z_BUF_ERROR) continue;
+    if (rc != Z_OK) break;
+    text.resize(size);
+    return text;
+  }
+  return "";
+}
+
+}  // namespace
+
+ObserveWish observe_named(const std::string& list) {
+  ObserveWish wish;
+  for (const std::string& name : split_list(list)) {
+    if (name == "profile") {
+      wish.profile = true;
+    } else if (name == "vector") {
+      wish.vector = true;
+    } else {
+      throw Failure(
+          ExitCode::kUsage,
+          fmt::format("--observe: nothing is called '{}'; there are: profile, vector", name));
+    }
+  }
+  return wish;
+}
+
+std::string observer_plugin(std::string_view qemu_version) {
+  const QemuRelease qemu = qemu_release(qemu_version);
+  if (qemu.major < 9) return "libfaultline_observer_1.so";
+  // 9.0 has an interface of its own, in which instructions are read as in the first.
+  if (qemu.major == 9 && qemu.minor == 0) return "";
+  return "libfaultline_observer_3.so";
+}
+
+std::string why_not_observed(const Cell& cell, const VmSpec& spec) {
+  if (accel_info(spec.accel).time_domain != "virtual") return "instructions count in virtual time";
+  if (spec.vcpus > 1) return "several vCPUs take turns where QEMU likes";
+  if (cell.is_contest()) return "a contest has no measured loop";
+  if (cell.threads > 1 && find_workload(cell.workload)->paced) return "its threads wait in turns";
+  return "";
+}
+
+Observation::Observation(const VmSpec& spec, const Cell& cell, const ObserveWish& wish,
+                         const fs::path& plugin, std::shared_ptr<const observe::Symbols> symbols)
+    : spec_(spec),
+      lanes_(cell.threads),
+      wish_(wish),
+      plugin_(plugin),
+      symbols_(std::move(symbols)),
+      record_(memory_file("")) {
+  if (::ftruncate(record_.get(), sizeof(observe::Record)) != 0) {
+    throw_io_failure("cannot grow", "the observer's tables", errno);
+  }
+  const std::vector<observe::PluginSymbol>& list = symbols_->for_plugin();
+  for_plugin_ = memory_file(std::string(reinterpret_cast<const char*>(list.data()),
+                                        list.size() * sizeof(observe::PluginSymbol)));
+}
+
+std::vector<std::string> Observation::qemu_parameters() const {
+  std::string plugin =
+      fmt::format("{},out={},symbols={},lanes={},low={}", option_value(plugin_.string()),
+                  path_of(record_), path_of(for_plugin_), lanes_, spec_.ram_mib);
+  if (wish_.vector) plugin += fmt::format(",pmem={}", spec_.pmem_mib);
+  return {"-plugin", plugin};
+}
+
+observe::Profile Observation::profile(const Row& row) const {
+  void* at = ::mmap(nullptr, sizeof(observe::Record), PROT_READ, MAP_SHARED, record_.get(), 0);
+  if (at == MAP_FAILED) throw_io_failure("cannot map", "the observer's tables", errno);
+  const std::unique_ptr<void, void (*)(void*)> mapped(
+      at, [](void* mapping) { ::munmap(mapping, sizeof(observe::Record)); });
+  // per_page is a quotient of whole numbers below 2^53.
+  const auto figure =
+      static_cast<std::uint64_t>(std::llround(*row.per_page * static_cast<double>(*row.pages)));
+  return observe::profile_of(*static_cast<const observe::Record*>(at), *symbols_, figure);
+}
+
+ProfileFigures profile_figures(const observe::Profile& profile, Count pages) {
+  ProfileFigures figures{
+      .total = profile.total(), .pages = pages, .unattributed = profile.unattributed};
+  for (std::size_t i = 0; i < observe::kParties; ++i) {
+    if (profile.parties[i] == 0) continue;
+    figures.parties[observe::party_name(static_cast<observe::Party>(i))] = profile.parties[i];
+  }
+  figures.functions.assign(profile.functions.begin(), profile.functions.end());
+  std::stable_sort(
+      figures.functions.begin(), figures.functions.end(),
+      [](const FunctionCost& a, const FunctionCost& b) { return a.second > b.second; });
+  return figures;
+}
+
+VectorFigures vector_figures(const observe::Profile& profile, const Row& row) {
+  const auto pages = static_cast<double>(*row.pages);
+  const auto per_page = [&](observe::Event event) {
+    return static_cast<double>(profile.event(event)) / pages;
+  };
+  constexpr double kTouched = 8;  // bytes that Lane::touch() stores
+  VectorFigures figures{.bytes = per_page(observe::Event::kBytes),
+                        .bytes_nt = per_page(observe::Event::kBytesNt),
+                        .lines = per_page(observe::Event::kLines),
+                        .blocks256 = per_page(observe::Event::kBlocks256),
+                        .flushed = per_page(observe::Event::kFlushed),
+                        .fences = per_page(observe::Event::kFences),
+                        .fences_idle = per_page(observe::Event::kFencesIdle),
+                        .lines_read = per_page(observe::Event::kLinesRead),
+                        .tlb_invalidations = per_page(observe::Event::kTlbInvalidations),
+                        .locked = per_page(observe::Event::kLocked),
+                        .exceptions = per_page(observe::Event::kExceptions)};
+  if (profile.flush_addresses) figures.flushed_clean = per_page(observe::Event::kFlushedClean);
+  if (row.journal && row.journal->kernel.log_bytes) {
+    figures.journal_bytes = static_cast<double>(*row.journal->kernel.log_bytes) / pages;
+  } else if (row.journal && row.journal->kernel.commits) {
+    figures.journal_bytes = static_cast<double>(profile.journal_bytes) / pages;
+  }
+  const double changed = kTouched * static_cast<double>(*row.touches) *
+                         static_cast<double>(row.stores_per_page.value_or(1));
+  figures.amplification = static_cast<double>(profile.event(observe::Event::kBytes)) / changed;
+  return figures;
+}
+
+std::shared_ptr<const observe::Symbols> KernelSymbols::obtain(StateCache& states,
+                                                              const VmSpec& spec, const Cell& cell,
+                                                              const Deadlines& deadlines,
+                                                              const std::atomic<bool>& cancel,
+                                                              std::string& why) {
+  // A delay that is planted brings a function of its own.
+  const std::string key =
+      states.key_of(spec) + (cell.delay == 0 ? "" : fmt::format("-{}", cell.delay));
+  const std::lock_guard lock(mutex_);
+  if (const auto known = known_.find(key); known != known_.end()) return known->second;
+  const fs::path file = folder_ / key;
+  std::error_code error;
+  std::string packed;
+  if (fs::exists(file, error)) packed = read_file(file);
+  if (packed.empty()) {
+    const GuestOutcome outcome = states.run_cell(spec, cell_to_json(cell).dump(), deadlines,
+                                                 [&](const wire::Frame& frame) {
+                                                   if (frame.type == wire::kSymbols)
+                                                     packed = frame.payload;
+                                                 },
+                                                 cancel, {.qemu_parameters = {}, .symbols = true});
+    if (packed.empty()) {
+      why = outcome.ok() ? "the guest did not send its kernel's symbols" : outcome.message;
+      return nullptr;
+    }
+    make_dirs(folder_);
+    write_file(file, packed);
+  }
+  auto symbols =
+      std::make_shared<const observe::Symbols>(observe::Symbols::of_kallsyms(inflated(packed)));
+  if (symbols->size() == 0) {
+    why = "the guest's /proc/kallsyms tells no addresses";
+    return nullptr;
+  }
+  known_[key] = symbols;
+  return symbols;
+}
+
+}  // namespace faultline

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What of an x86-64 instruction the observer has to know, by its bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace faultline::observe {
+
+// How a block ends.
+enum class Ending : std::uint8_t { kOther, kCall, kReturn, kInterruptReturn };
+
+enum class Flush : std::uint8_t { kNone, kWriteBack, kEvict };  // clwb; clflush and clflushopt
+
+struct Decoded {
+  Ending ending = Ending::kOther;
+  Flush flush = Flush::kNone;
+  bool fence = false;             // sfence, mfence
+  bool locked = false;            // by a prefix, or xchg with memory
+  bool non_temporal = false;      // a store past the caches
+  bool tlb_invalidation = false;  // invlpg, invpcid, mov to CR3
+  bool control_register = false;  // a store to another than CR3, which may invalidate as well
+  bool halt = false;
+  bool may_fault = true;  // false: of what a compiler makes, registers alone
+  std::uint8_t mark = 0;  // the prefix of a read of the clock that is marked (harness/wire.h)
+  // The stack's switch from one thread to another, __switch_to_asm() of every kernel: where the
+  // stack pointer lies from the address of the task.
+  bool saves_stack = false;  // mov %rsp, OFFSET(%rdi): the task that goes
+  bool loads_stack = false;  // mov OFFSET(%rsi), %rsp: the task that comes
+  std::int32_t offset = 0;
+};
+Decoded decode(std::span<const std::uint8_t> bytes);
+
+}  // namespace faultline::observe

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "observe/export.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+
+#include "cell/failure.h"
+
+namespace faultline::observe {
+namespace {
+
+// The name that `functions` has of a frame of a stack, whose first is the party.
+std::string frame_name(const Profile::Stack& stack, std::size_t frame) {
+  return stack.front() == party_name(Party::kTouch) ? stack[frame]
+                                                    : stack.front() + ":" + stack[frame];
+}
+
+// Fields of protobuf's wire format that profile.proto needs: whole numbers and bytes.
+class Message {
+ public:
+  void number(unsigned field, std::uint64_t value) {
+    varint(field << 3);
+    varint(value);
+  }
+  void bytes(unsigned field, std::string_view value) {
+    varint(field << 3 | 2);
+    varint(value.size());
+    out_.append(value);
+  }
+  void packed(unsigned field, const std::vector<std::uint64_t>& values) {
+    Message inner;
+    for (const std::uint64_t value : values) inner.varint(value);
+    bytes(field, inner.out_);
+  }
+  [[nodiscard]] const std::string& text() const { return out_; }
+
+ private:
+  void varint(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) out_.push_back(static_cast<char>(value | 0x80));
+    out_.push_back(static_cast<char>(value));
+  }
+  std::string out_;
+};
+
+std::string gzipped(const std::string& text) {
+  z_stream stream{};
+  constexpr int kGzip = 15 + 16;  // the largest window, with gzip's header
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzip, 8, Z_DEFAULT_STRATEGY) !=
+      Z_OK) {
+    throw Failure(ExitCode::kVmFailed, "zlib has no memory");
+  }
+  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));  // NOLINT: only read
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int rc = deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  if (rc != Z_STREAM_END) throw Failure(ExitCode::kVmFailed, "zlib did not end");
+  return out;
+}
+
+}  // namespace
+
+std::string folded(const Profile& profile) {
+  std::string out;
+  for (const auto& [stack, instructions] : profile.stacks) {
+    out += fmt::format("{} {}\n", fmt::join(stack, ";"), instructions);
+  }
+  return out;
+}
+
+std::string callgrind(const Profile& profile, const std::string& title) {
+  std::map<std::string, std::uint64_t> own;
+  std::map<std::string, std::map<std::string, std::uint64_t>> called;  // inclusive
+  for (const auto& [stack, instructions] : profile.stacks) {
+    own[frame_name(stack, stack.size() - 1)] += instructions;
+    std::set<std::pair<std::string, std::string>> seen;
+    for (std::size_t i = 2; i < stack.size(); ++i) {
+      // An edge of a recursion counts once.
+      std::pair<std::string, std::string> edge(frame_name(stack, i - 1), frame_name(stack, i));
+      if (seen.insert(edge).second) called[edge.first][edge.second] += instructions;
+    }
+  }
+  for (const auto& [caller, callees] : called) own.try_emplace(caller, 0);
+  std::string out = fmt::format(
+      "# callgrind format\nversion: 1\ncreator: faultline\ncmd: {}\npositions: line\n"
+      "events: Ir\nsummary: {}\n\nfl=guest\n",
+      title, profile.total());
+  for (const auto& [function, instructions] : own) {
+    out += fmt::format("\nfn={}\n0 {}\n", function, instructions);
+    const auto callees = called.find(function);
+    if (callees == called.end()) continue;
+    for (const auto& [callee, inclusive] : callees->second) {
+      const auto calls = profile.calls.find({function, callee});
+      out += fmt::format("cfn={}\ncalls={} 0\n0 {}\n", callee,
+                         calls == profile.calls.end() ? 1 : calls->second, inclusive);
+    }
+  }
+  out += fmt::format("\ntotals: {}\n", profile.total());
+  return out;
+}
+
+std::string pprof(const Profile& profile, const std::string& title) {
+  std::vector<std::string> strings = {""};
+  std::unordered_map<std::string, std::uint64_t> indices = {{"", 0}};
+  const auto string_of = [&](const std::string& text) {
+    const auto [found, added] = indices.emplace(text, strings.size());
+    if (added) strings.push_back(text);
+    return found->second;
+  };
+  // https://github.com/google/pprof/blob/main/proto/profile.proto has the fields' numbers.
+  Message out;
+  Message type;
+  type.number(1, string_of("instructions"));
+  type.number(2, string_of("count"));
+  out.bytes(1, type.text());
+  std::map<std::string, std::uint64_t> locations;  // one a function
+  for (const auto& [stack, instructions] : profile.stacks) {
+    std::vector<std::uint64_t> leaf_first;
+    for (auto frame = stack.rbegin(); frame != stack.rend(); ++frame) {
+      leaf_first.push_back(locations.try_emplace(*frame, locations.size() + 1).first->second);
+    }
+    Message sample;
+    sample.packed(1, leaf_first);
+    sample.packed(2, {instructions});
+    out.bytes(2, sample.text());
+  }
+  for (const auto& [function, id] : locations) {
+    Message line;
+    line.number(1, id);
+    Message location;
+    location.number(1, id);
+    location.bytes(4, line.text());
+    out.bytes(4, location.text());
+    Message about;
+    about.number(1, id);
+    about.number(2, string_of(function));
+    about.number(3, string_of(function));
+    out.bytes(5, about.text());
+  }
+  const std::uint64_t comment = string_of(title);
+  for (const std::string& text : strings) out.bytes(6, text);
+  out.number(13, comment);
+  return gzipped(out.text());
+}
+
+std::string difference(const Profile& before, const Profile& after, double pages_before,
+                       double pages_after) {
+  std::map<std::string, double> change;
+  for (const auto& [name, instructions] : after.functions) {
+    change[name] += static_cast<double>(instructions) / pages_after;
+  }
+  for (const auto& [name, instructions] : before.functions) {
+    change[name] -= static_cast<double>(instructions) / pages_before;
+  }
+  std::vector<std::pair<std::string, double>> sorted(change.begin(), change.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return std::abs(a.second) > std::abs(b.second);
+  });
+  double sum = 0;
+  std::string out;
+  for (const auto& [name, by] : sorted) {
+    sum += by;
+    if (by != 0) out += fmt::format("{:+12.3f}  {}\n", by, name);
+  }
+  return out + fmt::format("{:+12.3f}  in all\n", sum);
+}
+
+}  // namespace faultline::observe

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A plugin of QEMU's TCG: watches a guest and moves no instruction of it. It counts what is
+// executed while a cell's loop is measured, by place in the tree of calls, and what is stored to
+// pmem, written back, fenced (record.h).
+//
+// Arguments: out=FILE, of the size of a Record, which is mapped; symbols=FILE, of PluginSymbols;
+// lanes=N threads that touch; low=MIB of RAM below 4 GiB; pmem=MIB from there on, of which stores
+// are counted; none: they are not. QEMU calls it from the one thread of its virtual CPU.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "observe/events.h"
+#include "observe/qemu_plugin.h"
+#include "observe/tracker.h"
+
+int qemu_plugin_version = FAULTLINE_PLUGIN_INTERFACE;
+
+namespace faultline::observe {
+namespace {
+
+struct Observer {
+  std::unique_ptr<Tracker> tracker;
+  std::unique_ptr<PmemLines> lines;  // without: events are not counted
+  std::uint64_t low = 0;
+  std::uint64_t pmem = 0;
+  std::uint32_t lanes = 1;
+  Record* record = nullptr;
+  std::vector<PluginSymbol> symbols;
+#if FAULTLINE_PLUGIN_INTERFACE == 1
+  std::uint64_t executed = 0;
+#else
+  qemu_plugin_u64 executed = {};
+  std::uint64_t* executed_here = nullptr;
+#endif
+};
+Observer g;  // NOLINT: QEMU gives callbacks no place of their own
+
+// `count` instructions, of which `insn` is the last, when it is begun. One that faults leaves the
+// rest of its block.
+void count_instructions(qemu_plugin_insn* insn, std::uint64_t count) {
+#if FAULTLINE_PLUGIN_INTERFACE == 1
+  qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &g.executed, count);
+#else
+  qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, g.executed,
+                                                      count);
+#endif
+}
+
+std::uint64_t executed() {
+#if FAULTLINE_PLUGIN_INTERFACE == 1
+  return g.executed;
+#else
+  if (g.executed_here == nullptr) {
+    g.executed_here = static_cast<std::uint64_t*>(qemu_plugin_scoreboard_find(g.executed.score, 0));
+  }
+  return *g.executed_here;
+#endif
+}
+
+void on_block(unsigned /*vcpu*/, void* data) {
+  g.tracker->enter(*static_cast<const Block*>(data), executed());
+}
+
+// The task that the stack is of: the address is OFFSET past it.
+void* as_data(std::int32_t offset) {
+  return reinterpret_cast<void*>(static_cast<std::intptr_t>(offset));
+}
+std::uint64_t task_of(std::uint64_t address, void* data) {
+  return address - static_cast<std::uint64_t>(reinterpret_cast<std::intptr_t>(data));
+}
+void on_save(unsigned /*vcpu*/, qemu_plugin_meminfo_t /*info*/, std::uint64_t address, void* data) {
+  g.tracker->leave_task(task_of(address, data));
+}
+void on_load(unsigned /*vcpu*/, qemu_plugin_meminfo_t /*info*/, std::uint64_t address, void* data) {
+  g.tracker->switch_to(task_of(address, data), executed());
+}
+
+// Where a page of the guest's addresses lies, as it was when it was last looked up: as in a TLB,
+// until the guest invalidates its own.
+class Pages {
+ public:
+  static constexpr std::uint64_t kPage = 4096;
+  std::uint64_t offset_of(qemu_plugin_meminfo_t info, std::uint64_t address);
+  void forget() { ++epoch_; }
+
+ private:
+  struct Entry {
+    std::uint64_t page = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t offset = 0;
+  };
+  std::array<Entry, 4096> entries_ = {};
+  std::uint64_t epoch_ = 1;
+};
+Pages g_pages;  // NOLINT: as above
+
+// The offset in the pmem; past its end if the address is none of it. What QEMU calls a physical
+// address here (plugins/api.c, qemu_plugin_hwaddr_phys_addr()) is one from 8.2 on: the pmem begins
+// at 4 GiB. Before, it is an offset into all memory that QEMU has given the guest, which begins
+// with its RAM.
+std::uint64_t pmem_offset(qemu_plugin_meminfo_t info, std::uint64_t address) {
+  constexpr std::uint64_t kHigh = std::uint64_t{4} << 30;
+  const qemu_plugin_hwaddr* where = qemu_plugin_get_hwaddr(info, address);
+  if (where == nullptr || qemu_plugin_hwaddr_is_io(where)) return UINT64_MAX;
+  const std::uint64_t at = qemu_plugin_hwaddr_phys_addr(where);
+  if (at >= kHigh) return at - kHigh;
+  return at < g.low ? UINT64_MAX : at - g.low;
+}
+
+std::uint64_t Pages::offset_of(qemu_plugin_meminfo_t info, std::uint64_t address) {
+  const std::uint64_t page = address / kPage;
+  Entry& entry = entries_[page % entries_.size()];
+  if (entry.page != page || entry.epoch != epoch_) {
+    const std::uint64_t at = pmem_offset(info, address);
+    entry = {
+        .page = page, .epoch = epoch_, .offset = at < g.pmem ? at - address % kPage : UINT64_MAX};
+  }
+  return entry.offset == UINT64_MAX ? UINT64_MAX : entry.offset + address % kPage;
+}
+
+void on_access(qemu_plugin_meminfo_t info, std::uint64_t address, bool non_temporal) {
+  if (!g.tracker->is_open()) return;
+  const std::uint64_t at = g_pages.offset_of(info, address);
+  if (at >= g.pmem) return;
+  const std::uint64_t bytes = std::uint64_t{1} << qemu_plugin_mem_size_shift(info);
+  if (!qemu_plugin_mem_is_store(info)) {
+    g.tracker->note(Event::kLinesRead, g.lines->load(at, bytes));
+    return;
+  }
+  const PmemLines::Fresh fresh = g.lines->store(at, bytes, non_temporal);
+  g.tracker->note(Event::kBytes, bytes);
+  if (non_temporal) g.tracker->note(Event::kBytesNt, bytes);
+  g.tracker->note(Event::kLines, fresh.lines);
+  g.tracker->note(Event::kBlocks256, fresh.blocks);
+}
+void on_memory(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t address,
+               void* /*data*/) {
+  on_access(info, address, false);
+}
+void on_non_temporal(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t address,
+                     void* /*data*/) {
+  on_access(info, address, true);
+}
+
+void on_flush(unsigned /*vcpu*/, void* /*data*/) {
+  if (!g.tracker->is_open()) return;
+  g.tracker->note(Event::kFlushed);
+  g.lines->write_back_somewhere();
+}
+void on_fence(unsigned /*vcpu*/, void* /*data*/) {
+  if (!g.tracker->is_open()) return;
+  g.tracker->note(Event::kFences);
+  if (!g.lines->fence()) g.tracker->note(Event::kFencesIdle);
+}
+void on_locked(unsigned /*vcpu*/, void* /*data*/) { g.tracker->note(Event::kLocked); }
+void on_tlb(unsigned /*vcpu*/, void* /*data*/) {
+  g.tracker->note(Event::kTlbInvalidations);
+  g_pages.forget();
+}
+void on_flags(unsigned /*vcpu*/, void* /*data*/) { g_pages.forget(); }
+
+void watch_events(qemu_plugin_insn* insn, const Decoded& decoded) {
+  const auto when_executed = [&](faultline_exec_callback callback) {
+    qemu_plugin_register_vcpu_insn_exec_cb(insn, callback, QEMU_PLUGIN_CB_NO_REGS, nullptr);
+  };
+  qemu_plugin_register_vcpu_mem_cb(insn, decoded.non_temporal ? on_non_temporal : on_memory,
+                                   QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, nullptr);
+  if (decoded.flush != Flush::kNone) when_executed(on_flush);
+  if (decoded.fence) when_executed(on_fence);
+  if (decoded.locked) when_executed(on_locked);
+  if (decoded.tlb_invalidation) when_executed(on_tlb);
+  if (decoded.control_register) when_executed(on_flags);
+}
+
+constexpr std::size_t kMostBytes = 15;
+
+std::span<const std::uint8_t> bytes_of(const qemu_plugin_insn* insn,
+                                       std::array<std::uint8_t, kMostBytes>& buffer) {
+  const std::size_t size = std::min(qemu_plugin_insn_size(insn), kMostBytes);
+#if FAULTLINE_PLUGIN_INTERFACE == 1
+  std::memcpy(buffer.data(), qemu_plugin_insn_data(insn), size);
+#else
+  qemu_plugin_insn_data(insn, buffer.data(), size);
+#endif
+  return std::span(buffer).first(size);
+}
+
+void on_translate(qemu_plugin_id_t /*id*/, qemu_plugin_tb* tb) {
+  const std::size_t count = qemu_plugin_tb_n_insns(tb);
+  static std::vector<std::uint8_t> lengths;
+  lengths.clear();
+  Decoded last;
+  bool halts = false;
+  // QEMU 7.2 takes an instruction out of a block again that runs over the end of the block's page,
+  // and tells it all the same.
+  const std::uint64_t last_at = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, count - 1));
+  const bool last_may_be_none = last_at % Pages::kPage + kMostBytes > Pages::kPage;
+  std::uint64_t uncounted = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
+    std::array<std::uint8_t, kMostBytes> buffer{};
+    const std::span<const std::uint8_t> bytes = bytes_of(insn, buffer);
+    lengths.push_back(static_cast<std::uint8_t>(bytes.size()));
+    last = decode(bytes);
+    halts = halts || last.halt;
+    ++uncounted;
+    if (last.may_fault || i + 1 == count || (last_may_be_none && i + 2 == count)) {
+      count_instructions(insn, uncounted);
+      uncounted = 0;
+    }
+    // Of loads alone QEMU 7.2 tells nothing, of loads and stores both.
+    if (last.saves_stack) {
+      qemu_plugin_register_vcpu_mem_cb(insn, on_save, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                       as_data(last.offset));
+    }
+    if (last.loads_stack) {
+      qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                       as_data(last.offset));
+    }
+    if (g.lines) watch_events(insn, last);
+  }
+  const Block& block = g.tracker->add_block(qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0)),
+                                            lengths, last, halts);
+  qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS,
+                                       const_cast<Block*>(&block));  // NOLINT: given back as const
+}
+
+bool map_record(const std::string& file) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return false;
+  void* at = ::mmap(nullptr, sizeof(Record), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  ::close(fd);
+  if (at == MAP_FAILED) return false;
+  g.record = static_cast<Record*>(at);
+  return true;
+}
+
+bool read_symbols(const std::string& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat info {};
+  if (fd < 0 || ::fstat(fd, &info) != 0) return false;
+  g.symbols.resize(static_cast<std::size_t>(info.st_size) / sizeof(PluginSymbol));
+  const bool whole = ::pread(fd, g.symbols.data(), static_cast<std::size_t>(info.st_size), 0) ==
+                     static_cast<ssize_t>(info.st_size);
+  ::close(fd);
+  return whole;
+}
+
+bool take_argument(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return false;
+  const std::string_view key = text.substr(0, equals);
+  const std::string value(text.substr(equals + 1));
+  if (key == "out") return map_record(value);
+  if (key == "symbols") return read_symbols(value);
+  const std::uint64_t number = std::strtoull(value.c_str(), nullptr, 10);
+  if (key == "low") g.low = number << 20;
+  if (key == "pmem") g.pmem = number << 20;
+  if (key == "lanes") g.lanes = static_cast<std::uint32_t>(number);
+  return key == "low" || key == "pmem" || key == "lanes";
+}
+
+}  // namespace
+}  // namespace faultline::observe
+
+int qemu_plugin_install(qemu_plugin_id_t id, const void* /*info*/, int argc, char** argv) {
+  using namespace faultline::observe;
+  for (int i = 0; i < argc; ++i) {
+    if (take_argument(argv[i])) continue;
+    std::fprintf(stderr, "faultline's observer: %s cannot be used\n", argv[i]);
+    return -1;
+  }
+  if (g.record == nullptr) return -1;
+  if (g.pmem != 0) g.lines = std::make_unique<PmemLines>(g.pmem);
+  g.tracker = std::make_unique<Tracker>(*g.record, std::move(g.symbols), g.lanes);
+#if FAULTLINE_PLUGIN_INTERFACE != 1
+  g.executed = {.score = qemu_plugin_scoreboard_new(sizeof(std::uint64_t)), .offset = 0};
+#endif
+  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+  return 0;
+}
