@@ -140,7 +140,9 @@ TEST(Row, IsRefusedWithTheNameOfTheField) {
   EXPECT_EQ(refusal("losses", json::object()), "a row's losses.dropped is missing");
   EXPECT_EQ(refusal("tear", 1), "a row has no tear");
   for (const auto& [field, value] : given.items()) {
-    if (field == "cell") continue;
+    // Of a result from before there was an observer.
+    const bool of_observer = field == "path" || field == "profile" || field == "vector";
+    if (field == "cell" || of_observer) continue;
     json row = given;
     row.erase(field);
     EXPECT_EQ(message_of(ExitCode::kVmFailed, [&] { row_from_json(row); }),

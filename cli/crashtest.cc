@@ -91,9 +91,10 @@ Verb add_crashtest(CLI::App& app) {
                                fmt::join(split_list(options->wish.strategy), ", ")));
   verb->add_option("--fs", options->wish.file_systems, "file systems")->capture_default_str();
   fs_row_of(verb);
-  verb->add_option("--state", options->wish.state,
-                   "of the blocks beforehand: hole, unwritten, written, shared (default: the first that a "
-                   "strategy has)");
+  verb->add_option(
+      "--state", options->wish.state,
+      "of the blocks beforehand: hole, unwritten, written, shared (default: the first that a "
+      "strategy has)");
   whole_numbers(verb->add_option("--points", options->wish.points, "how often the power goes"), 1,
                 kMostPoints)
       ->capture_default_str();

@@ -224,7 +224,8 @@ Verb add_perf(CLI::App& app) {
   perf->add_option("--strategy", options->strategy, "strategies, NAME or NAME:K")
       ->capture_default_str();
   perf->add_option("--workload", options->workload, "workload")->capture_default_str();
-  perf->add_option("--state", options->state, "hole, unwritten, written, shared")->capture_default_str();
+  perf->add_option("--state", options->state, "hole, unwritten, written, shared")
+      ->capture_default_str();
   touches_of(perf->add_option("--touches", options->touches, "measured stores"))
       ->capture_default_str();
   // With a sample every few instructions the guest does nothing else.
