@@ -42,7 +42,7 @@ std::uint64_t sum_of(const json& functions) {
 }
 
 const std::vector<std::string> kCells = {
-    "--fs",    "ext4,xfs", "--strategy", "volatile,fsync:8,map_sync,pwrite:8",
+    "--fs",    "ext4,xfs", "--strategy", "volatile,fsync:8,map_sync,pwrite:1",
     "--state", "hole",     "--seeds",    "1"};
 
 TEST(Observer, ChangesNoFigureAndItsSumIsTheFigure) {
@@ -135,7 +135,7 @@ TEST(Observer, WhatCannotBeObservedIsSaidAndMeasured) {
   const Scratch scratch;
   const CommandOutput output = faultline_command(
       {"run",        "--fs",      "ext4",      "--strategy", "map_sync",    "--state",   "written",
-       "--workload", "dos",       "--touches", "16",         "--touch",     "none",      "--probes",
+       "--workload", "dos",       "--touches", "16",         "--attackers", "0",         "--probes",
        "off",        "--observe", "profile",   "--out",      scratch / "a", "--no-table"});
   ASSERT_EQ(output.status, 0) << output.error;
   EXPECT_NE(output.error.find("a contest has no measured loop"), std::string::npos) << output.error;

@@ -241,7 +241,7 @@ def test_compare(seeds):
     assert {row["metric"]: row["verdict"] for row in data["rows"]} == {"per_page": "regression", "tax": "same"}
     assert run("compare", a, b, "--ktap").stdout.startswith("KTAP version 1\n1..2\nnot ok 1 ")
     assert "not shown: 2" in run("compare", a, a, "--changed").stdout
-    assert len(json.loads(run("compare", a, a, "--metric", "all", "--json").stdout)["metrics"]) == 7
+    assert len(json.loads(run("compare", a, a, "--metric", "all", "--json").stdout)["metrics"]) == 8
     assert "no metric 'speed'" in run("compare", a, b, "--metric", "speed").stderr
     assert "--floor: no metric 'speed'" in run("compare", a, b, "--floor", "speed=3").stderr
     assert "same" in run("compare", a, b, "--floor", "per_page=2", "--metric", "per_page").stdout
@@ -351,7 +351,7 @@ def test_history_and_trend(seeds, tmp_path):
 
 def test_check(synthetic, one):
     done = run("check", one)
-    assert done.returncode == 0 and "2 pass, 0 FAIL, 9 not measured" in done.stdout
+    assert done.returncode == 0 and "2 pass, 0 FAIL, 13 not measured" in done.stdout
     assert "not measured: map-sync-hole" in done.stdout and "needs: map_sync and volatile, hole" in done.stdout
     bad = synthetic.save(synthetic.document([synthetic.row(faults=2047)]))
     done = run("check", bad)
