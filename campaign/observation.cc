@@ -15,7 +15,7 @@
 #include "cell/workload.h"
 #include "harness/wire.h"
 #include "vm/files.h"
-#include "vm/pmem_log.h"
+#include "vm/qemu.h"
 
 namespace faultline {
 

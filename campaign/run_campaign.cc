@@ -313,6 +313,7 @@ void RunCampaign::explain_outliers() {
       [&](std::size_t i) {
         CellJob job = jobs_[again[i].job];
         job.cell = remeasured_cell(job.cell, again[i]);
+        job.again = true;
         return runner_->run(
             job,
             [&](const wire::Frame& frame) {

@@ -31,10 +31,12 @@ struct CellJob {
   VmSpec spec = {};       // of a guest; unused on the host
   std::string what = {};  // to tell the user: the row's name, and which of its samples
   bool module = false;    // its image holds the strategy module
+  bool again = false;     // to explain a row that there is: it is not observed
 };
 
 // The result's context, which guests fill in as they come up.
-struct SharedContext {
+// json() is noexcept.
+struct SharedContext {  // NOLINT(bugprone-exception-escape)
   std::mutex mutex;
   nlohmann::json json;
 };

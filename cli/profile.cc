@@ -109,14 +109,10 @@ ExitCode profile_cells(const ProfileOptions& options, const CommandContext& cont
            {stem + ".folded", "--diff", options.diff, "--out", stem + ".diff.svg", "--title",
             *cell.row.cell + " against " + fs::path(options.diff).stem().string()});
     }
-    nlohmann::json parties = nlohmann::json::object();
-    for (const auto& [party, instructions] : (*cell.row.profile)->parties) {
-      parties[party] = instructions;
-    }
     written.push_back({{"cell", *cell.row.cell},
                        {"per_page", *cell.row.per_page},
                        {"path", **cell.row.path},
-                       {"parties", parties},
+                       {"parties", (*cell.row.profile)->parties},
                        {"files", stem}});
     if (options.json) continue;
     fmt::print("{}: {:.1f} instr per page, its own path {:.1f}\n", *cell.row.cell,

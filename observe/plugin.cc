@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "observe/events.h"
-#include "observe/qemu_plugin.h"
 #include "observe/tracker.h"
+#include "vm/qemu_plugin.h"
 
 int qemu_plugin_version = FAULTLINE_PLUGIN_INTERFACE;
 
@@ -75,7 +75,7 @@ void on_block(unsigned /*vcpu*/, void* data) {
 
 // The task that the stack is of: the address is OFFSET past it.
 void* as_data(std::int32_t offset) {
-  return reinterpret_cast<void*>(static_cast<std::intptr_t>(offset));
+  return reinterpret_cast<void*>(static_cast<std::intptr_t>(offset));  // NOLINT: a number
 }
 std::uint64_t task_of(std::uint64_t address, void* data) {
   return address - static_cast<std::uint64_t>(reinterpret_cast<std::intptr_t>(data));

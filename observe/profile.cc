@@ -44,18 +44,12 @@ class Reader {
         into.calls[{full_name(party, name_of(record_.place[place.parent].function)),
                     full_name(party, name_of(place.function))}] += place.entered;
       }
-      std::array<std::uint64_t, kEvents>* by_function = nullptr;
       for (std::size_t i = 0; i < kEvents; ++i) {
-        if (place.events[i] == 0) continue;
         into.events[i] += place.events[i];
-        const Party party = party_of(at);
-        if (party == Party::kJournal && i == static_cast<std::size_t>(Event::kBytes)) {
-          into.journal_bytes += place.events[i];
-        }
-        if (by_function == nullptr) {
-          by_function = &into.events_by_function[full_name(party, name_of(place.function))];
-        }
-        (*by_function)[i] += place.events[i];
+      }
+      if (const std::uint64_t bytes = place.events[static_cast<std::size_t>(Event::kBytes)];
+          bytes != 0 && party_of(at) == Party::kJournal) {
+        into.journal_bytes += bytes;
       }
     }
   }

@@ -44,7 +44,6 @@ struct Profile {
   // How often a function was come to from another, both by the names that `functions` has.
   std::map<std::pair<std::string, std::string>, std::uint64_t> calls = {};
   std::array<std::uint64_t, kEvents> events = {};
-  std::map<std::string, std::array<std::uint64_t, kEvents>> events_by_function = {};
   std::uint64_t journal_bytes = 0;  // stored to pmem by jbd2's thread
   bool flush_addresses = false;
 

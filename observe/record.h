@@ -3,9 +3,11 @@
 // that the guest has executed, for QEMU is killed when a cell has ended.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace faultline::observe {
 
@@ -116,5 +118,16 @@ struct PluginSymbol {
   std::uint32_t flags = 0;
   std::uint32_t size = 0;
 };
+// The index of the one that the address lies in, or kNoFunction.
+inline std::uint32_t find_symbol(std::span<const PluginSymbol> symbols, std::uint64_t address) {
+  const auto after = std::upper_bound(
+      symbols.begin(), symbols.end(), address,
+      [](std::uint64_t at, const PluginSymbol& symbol) { return at < symbol.address; });
+  if (after == symbols.begin()) return kNoFunction;
+  const auto found = after - 1;
+  return address - found->address < found->size
+             ? static_cast<std::uint32_t>(found - symbols.begin())
+             : kNoFunction;
+}
 
 }  // namespace faultline::observe

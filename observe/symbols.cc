@@ -92,15 +92,4 @@ Symbols Symbols::of_kallsyms(std::string_view text) {
   return symbols;
 }
 
-std::uint32_t Symbols::find(std::uint64_t address) const {
-  const auto after = std::upper_bound(
-      symbols_.begin(), symbols_.end(), address,
-      [](std::uint64_t at, const PluginSymbol& symbol) { return at < symbol.address; });
-  if (after == symbols_.begin()) return kNoFunction;
-  const auto found = after - 1;
-  return address - found->address < found->size
-             ? static_cast<std::uint32_t>(found - symbols_.begin())
-             : kNoFunction;
-}
-
 }  // namespace faultline::observe

@@ -20,7 +20,9 @@ class Symbols {
   [[nodiscard]] std::size_t size() const { return names_.size(); }
   [[nodiscard]] const std::string& name(std::uint32_t index) const { return names_.at(index); }
   // kNoFunction where there is none.
-  [[nodiscard]] std::uint32_t find(std::uint64_t address) const;
+  [[nodiscard]] std::uint32_t find(std::uint64_t address) const {
+    return find_symbol(symbols_, address);
+  }
   // As the plugin is given them, by the same indices.
   [[nodiscard]] const std::vector<PluginSymbol>& for_plugin() const { return symbols_; }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "observe/tracker.h"
 
-#include <algorithm>
 #include <numeric>
 
 #include "harness/wire.h"
@@ -25,17 +24,6 @@ Tracker::Tracker(Record& record, std::vector<PluginSymbol> symbols, std::uint32_
   state_ = &state_of(0);
 }
 
-std::uint32_t Tracker::symbol_of(std::uint64_t address) const {
-  const auto after = std::upper_bound(
-      symbols_.begin(), symbols_.end(), address,
-      [](std::uint64_t at, const PluginSymbol& symbol) { return at < symbol.address; });
-  if (after == symbols_.begin()) return kNoFunction;
-  const auto found = after - 1;
-  return address - found->address < found->size
-             ? static_cast<std::uint32_t>(found - symbols_.begin())
-             : kNoFunction;
-}
-
 const Block& Tracker::add_block(std::uint64_t address, std::span<const std::uint8_t> lengths,
                                 const Decoded& last, bool halts) {
   Block& block = *blocks_.emplace_back(std::make_unique<Block>());
@@ -51,7 +39,7 @@ const Block& Tracker::add_block(std::uint64_t address, std::span<const std::uint
     block.code = kUserCode;
     return block;
   }
-  block.function = symbol_of(address);
+  block.function = find_symbol(symbols_, address);
   if (block.function != kNoFunction) {
     const PluginSymbol& symbol = symbols_[block.function];
     block.starts_function = symbol.address == address;
@@ -190,11 +178,8 @@ void Tracker::step(const Block* before, const Block& next) {
   if (next.entry != Entry::kNone && !(before != nullptr && before->entry == Entry::kInterrupt &&
                                       before->ending == Ending::kOther)) {
     interrupted(before, next);
-  } else if (next.user) {
-    state_->frames.clear();
-    go_to(state_->told->root, next);
-  } else if (current_->user) {
-    // A system call.
+  } else if (next.user || current_->user) {
+    // Back to user space, or a system call.
     state_->frames.clear();
     go_to(state_->told->root, next);
   } else if (before != nullptr && before->ending == Ending::kCall) {

@@ -79,7 +79,6 @@ class Tracker {
     std::vector<Frame> frames = {};
   };
 
-  [[nodiscard]] std::uint32_t symbol_of(std::uint64_t address) const;
   Place& here() { return record_.place[state_->place]; }
   State& state_of(std::uint64_t task);
   std::uint32_t child(std::uint32_t parent, std::uint32_t function);

@@ -139,26 +139,20 @@ def _paced_syncs(file_systems, holds):
     return function
 
 
-def _holes_cost_more(result):
-    found = []
-    for place, group in _places(result, workload="first_touch"):
-        hole, written = _twin(group, "volatile", "hole"), _twin(group, "volatile", "written")
-        if hole and written:
-            found.append(Finding(hole["per_fault"] > written["per_fault"],
-                                 f"{place}: volatile {number(hole['per_fault'])} on a hole, "
-                                 f"{number(written['per_fault'])} {written['unit']} per fault on a written block"))
-    return found
+def _costs_more(dear, cheap, **where):
+    """A volatile fault on a block of the state `dear` than on one of the state `cheap`."""
+    words = {"hole": "a hole", "written": "a written block", "shared": "a shared block"}
 
-
-def _shared_costs_more(result):
-    found = []
-    for place, group in _places(result, workload="first_touch", order="pte"):
-        shared, hole = _twin(group, "volatile", "shared"), _twin(group, "volatile", "hole")
-        if shared and hole:
-            found.append(Finding(shared["per_fault"] > hole["per_fault"],
-                                 f"{place}: volatile {number(shared['per_fault'])} on a shared block, "
-                                 f"{number(hole['per_fault'])} {hole['unit']} per fault on a hole"))
-    return found
+    def function(result):
+        found = []
+        for place, group in _places(result, workload="first_touch", **where):
+            one, other = _twin(group, "volatile", dear), _twin(group, "volatile", cheap)
+            if one and other:
+                found.append(Finding(one["per_fault"] > other["per_fault"],
+                                     f"{place}: volatile {number(one['per_fault'])} on {words[dear]}, "
+                                     f"{number(other['per_fault'])} {other['unit']} per fault on {words[cheap]}"))
+        return found
+    return function
 
 
 def _no_journal_syncs(result):
@@ -264,11 +258,12 @@ RULES = (
          _paced_syncs(("ext4", "xfs"), lambda row: row["syncs"] == 0)),
     Rule("holes-cost-more", "a volatile fault on a hole costs more than one on a written block",
          "both run the fault of fs/dax.c, and one allocates in it; ext2_get_blocks zeroes the block too",
-         "volatile, first_touch, hole and written, without probes", _holes_cost_more),
+         "volatile, first_touch, hole and written, without probes", _costs_more("hole", "written")),
     Rule("shared-costs-more", "a volatile fault on a shared block costs more than one on a hole",
          "both allocate a block; of a shared one xfs_reflink_end_cow() then moves it into the file in a second transaction "
          "(fs/xfs/xfs_iomap.c, xfs_dax_write_iomap_end(); 6.0 on)",
-         "volatile, first_touch, shared and hole, pte, without probes", _shared_costs_more),
+         "volatile, first_touch, shared and hole, pte, without probes",
+         _costs_more("shared", "hole", order="pte")),
     Rule("no-journal-syncs", "on ext4 without a journal each MAP_SYNC fault on a hole syncs, and none on a written block",
          "fs/ext4/inode.c, ext4_inode_datasync_dirty: without a journal I_DIRTY_DATASYNC counts, which dquot_alloc_block "
          "sets for each block (mark_inode_dirty) and each sync clears; mtime sets I_DIRTY_SYNC alone",

@@ -41,14 +41,6 @@ inline constexpr char kPmemLogFile[] = "log";      // of PmemRecord
 inline constexpr char kPmemBeginFile[] = "begin";  // of PmemPage
 inline constexpr char kPmemEndFile[] = "end";      // of PmemPage
 
-// The number of a QEMU's first release of its kind, 7 of "QEMU emulator version 7.2.22", and the
-// second, 2; 99 where the text says nothing, as of a later one.
-struct QemuRelease {
-  unsigned major = 99;
-  unsigned minor = 0;
-};
-QemuRelease qemu_release(std::string_view qemu_version);
-
 // The plugin's file that a QEMU takes, by the first line of its --version; it lies beside the
 // command.
 std::string pmem_log_plugin(std::string_view qemu_version);

@@ -3,11 +3,7 @@
 //
 // Arguments: ram=FILE, which backs the guest's RAM; low=MIB of it below 4 GiB; pmem=MIB of it from
 // 4 GiB on; out=FOLDER. QEMU calls it from the one thread of its virtual CPU.
-//
-// Debian has no package of qemu-plugin.h: what of its interface is used stands below. A plugin can
-// name one version of it, which QEMU refuses if it is too old or too new: this file is built twice.
-// FAULTLINE_PLUGIN_INTERFACE is 1 (QEMU 4.2 to 8.2) or 2 (9.0 and later, which have had 2 and more
-// so far and take 2 all the same).
+// Built for the interfaces 1 and 2 (qemu_plugin.h).
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,52 +19,9 @@
 
 #include "harness/wire.h"
 #include "vm/pmem_log.h"
+#include "vm/qemu_plugin.h"
 
-extern "C" {
-using qemu_plugin_id_t = std::uint64_t;
-using qemu_plugin_meminfo_t = std::uint32_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-struct qemu_plugin_hwaddr;
-enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
-enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_MEM_RW };
-enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
-
-using faultline_tb_callback = void (*)(qemu_plugin_id_t, qemu_plugin_tb*);
-using faultline_memory_callback = void (*)(unsigned, qemu_plugin_meminfo_t, std::uint64_t, void*);
-using faultline_exit_callback = void (*)(qemu_plugin_id_t, void*);
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, faultline_tb_callback callback);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, faultline_exit_callback callback, void*);
-std::size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb* tb);
-qemu_plugin_insn* qemu_plugin_tb_get_insn(const qemu_plugin_tb* tb, std::size_t index);
-#if FAULTLINE_PLUGIN_INTERFACE == 1
-void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb* tb, qemu_plugin_op op, void* at,
-                                              std::uint64_t value);
-#else
-struct qemu_plugin_scoreboard;  // an element of each virtual CPU
-struct qemu_plugin_u64 {
-  qemu_plugin_scoreboard* score;
-  std::size_t offset;
-};
-qemu_plugin_scoreboard* qemu_plugin_scoreboard_new(std::size_t element);
-void* qemu_plugin_scoreboard_find(qemu_plugin_scoreboard* score, unsigned vcpu);
-void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(qemu_plugin_tb* tb, qemu_plugin_op op,
-                                                       qemu_plugin_u64 at, std::uint64_t value);
-#endif
-void qemu_plugin_register_vcpu_mem_cb(qemu_plugin_insn* insn, faultline_memory_callback callback,
-                                      qemu_plugin_cb_flags flags, qemu_plugin_mem_rw rw,
-                                      void* data);
-unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
-qemu_plugin_hwaddr* qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info, std::uint64_t vaddr);
-bool qemu_plugin_hwaddr_is_io(const qemu_plugin_hwaddr* address);
-std::uint64_t qemu_plugin_hwaddr_phys_addr(const qemu_plugin_hwaddr* address);
-
-#define FAULTLINE_EXPORT __attribute__((visibility("default")))
-FAULTLINE_EXPORT int qemu_plugin_version = FAULTLINE_PLUGIN_INTERFACE;
-FAULTLINE_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void* info, int argc,
-                                         char** argv);
-}
+int qemu_plugin_version = FAULTLINE_PLUGIN_INTERFACE;
 
 namespace faultline {
 namespace {

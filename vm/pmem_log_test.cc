@@ -20,13 +20,5 @@ TEST(PmemLog, AnUnknownQemuIsTakenForALaterOne) {
   EXPECT_EQ(pmem_log_plugin("QEMU emulator version v-next"), "libfaultline_pmem_log_2.so");
 }
 
-TEST(PmemLog, TheReleaseOfAQemu) {
-  EXPECT_EQ(qemu_release("QEMU emulator version 7.2.22 (Debian)").major, 7U);
-  EXPECT_EQ(qemu_release("QEMU emulator version 7.2.22 (Debian)").minor, 2U);
-  EXPECT_EQ(qemu_release("QEMU emulator version 10.0.13").major, 10U);
-  EXPECT_EQ(qemu_release("QEMU emulator version 10").minor, 0U);
-  EXPECT_EQ(qemu_release("nothing").major, 99U);
-}
-
 }  // namespace
 }  // namespace faultline

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "cell/failure.h"
@@ -197,6 +198,19 @@ std::vector<std::string> portable_arguments(const VmSpec& spec) {
   portable.kernel = "KERNEL";
   portable.initrd = "INITRD";
   return qemu_arguments(portable, Channels{});
+}
+
+QemuRelease qemu_release(std::string_view qemu_version) {
+  constexpr std::string_view kBefore = "version ";
+  QemuRelease release;
+  const std::size_t at = qemu_version.find(kBefore);
+  if (at == std::string_view::npos) return release;
+  const char* const end = qemu_version.data() + qemu_version.size();
+  const auto major = std::from_chars(qemu_version.data() + at + kBefore.size(), end, release.major);
+  if (major.ec == std::errc() && major.ptr != end && *major.ptr == '.') {
+    std::from_chars(major.ptr + 1, end, release.minor);
+  }
+  return release;
 }
 
 }  // namespace faultline

@@ -87,4 +87,12 @@ std::uint64_t memory_bytes(const VmSpec& spec);
 // `value` as it is written inside a QEMU option of comma-separated keys.
 std::string option_value(std::string_view value);
 
+// The number of a QEMU's first release of its kind, 7 of "QEMU emulator version 7.2.22", and the
+// second, 2; 99 where the text says nothing, as of a later one.
+struct QemuRelease {
+  unsigned major = 99;
+  unsigned minor = 0;
+};
+QemuRelease qemu_release(std::string_view qemu_version);
+
 }  // namespace faultline

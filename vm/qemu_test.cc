@@ -167,5 +167,13 @@ TEST(KernelCommandLine, TrustsTheCounterOfSeveralCpusOnce) {
   EXPECT_EQ(times(4), 1);
 }
 
+TEST(Qemu, TheReleaseOfAQemu) {
+  EXPECT_EQ(qemu_release("QEMU emulator version 7.2.22 (Debian)").major, 7U);
+  EXPECT_EQ(qemu_release("QEMU emulator version 7.2.22 (Debian)").minor, 2U);
+  EXPECT_EQ(qemu_release("QEMU emulator version 10.0.13").major, 10U);
+  EXPECT_EQ(qemu_release("QEMU emulator version 10").minor, 0U);
+  EXPECT_EQ(qemu_release("nothing").major, 99U);
+}
+
 }  // namespace
 }  // namespace faultline

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the observer uses of QEMU's plugin interface. Debian has no package of qemu-plugin.h. A
-// plugin names one version of the interface, which QEMU refuses if it is too old or too new:
-// FAULTLINE_PLUGIN_INTERFACE is 1 (QEMU 4.2 to 8.2) or 3 (9.1 and later).
+// What our plugins (pmem_log_plugin.cc, observe/plugin.cc) use of QEMU's interface. Debian has no
+// package of qemu-plugin.h. A plugin names one version of the interface, which QEMU refuses if it
+// is too old or too new, so that each is built twice. FAULTLINE_PLUGIN_INTERFACE is 1 (QEMU 4.2 to
+// 8.2), 2 (9.0 and later, which take it all the same), or 3 (9.1 and later), for a plugin that
+// reads instructions: qemu_plugin_insn_data() is as below only from there on.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+// The names are QEMU's.
+// NOLINTBEGIN(readability-identifier-naming)
 extern "C" {
 using qemu_plugin_id_t = std::uint64_t;
 using qemu_plugin_meminfo_t = std::uint32_t;
@@ -18,11 +22,12 @@ enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 
 using faultline_tb_callback = void (*)(qemu_plugin_id_t, qemu_plugin_tb*);
-using faultline_vcpu_callback = void (*)(qemu_plugin_id_t, unsigned);
 using faultline_exec_callback = void (*)(unsigned, void*);
+using faultline_exit_callback = void (*)(qemu_plugin_id_t, void*);
 using faultline_memory_callback = void (*)(unsigned, qemu_plugin_meminfo_t, std::uint64_t, void*);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, faultline_tb_callback callback);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, faultline_exit_callback callback, void*);
 void qemu_plugin_register_vcpu_tb_exec_cb(qemu_plugin_tb* tb, faultline_exec_callback callback,
                                           qemu_plugin_cb_flags flags, void* data);
 void qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_insn* insn,
@@ -44,6 +49,8 @@ std::uint64_t qemu_plugin_hwaddr_phys_addr(const qemu_plugin_hwaddr* address);
 const void* qemu_plugin_insn_data(const qemu_plugin_insn* insn);
 void qemu_plugin_register_vcpu_insn_exec_inline(qemu_plugin_insn* insn, qemu_plugin_op op, void* at,
                                                 std::uint64_t value);
+void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb* tb, qemu_plugin_op op, void* at,
+                                              std::uint64_t value);
 #else
 std::size_t qemu_plugin_insn_data(const qemu_plugin_insn* insn, void* to, std::size_t bytes);
 struct qemu_plugin_scoreboard;  // an element of each virtual CPU
@@ -55,6 +62,8 @@ qemu_plugin_scoreboard* qemu_plugin_scoreboard_new(std::size_t element);
 void* qemu_plugin_scoreboard_find(qemu_plugin_scoreboard* score, unsigned vcpu);
 void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(qemu_plugin_insn* insn, qemu_plugin_op op,
                                                          qemu_plugin_u64 at, std::uint64_t value);
+void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(qemu_plugin_tb* tb, qemu_plugin_op op,
+                                                       qemu_plugin_u64 at, std::uint64_t value);
 #endif
 
 #define FAULTLINE_EXPORT __attribute__((visibility("default")))
@@ -62,3 +71,4 @@ FAULTLINE_EXPORT extern int qemu_plugin_version;
 FAULTLINE_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void* info, int argc,
                                          char** argv);
 }
+// NOLINTEND(readability-identifier-naming)
