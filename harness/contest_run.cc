@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -43,6 +44,8 @@ constexpr uint64_t kPhaseNs = 500'000;
 // So long after its parties are begun, which takes about 10 ms: counted from an instruction that no
 // halt has moved, else two runs could start a tick apart. Where it takes longer, twice as long.
 constexpr uint64_t kSetUpNs = 64'000'000;
+// How often the parent looks whether a party is ready.
+constexpr uint64_t kLookTicks = 20'000;
 // A party that is not ready by then will not be.
 constexpr int kReadyMs = 60'000;
 
@@ -80,7 +83,8 @@ struct Shared {
   std::atomic<uint64_t> app_syncs;
   std::atomic<bool> map_sync;
   std::atomic<bool> finished;
-  std::atomic<int> error;  // errno of a sync that failed
+  std::atomic<unsigned> started;  // parties that know their start and sleep until then
+  std::atomic<int> error;         // errno of a sync that failed
   // Why a party that failed did.
   std::atomic<int> failure;  // an ExitCode; 0: none has failed
   std::array<char, 256> words;
@@ -222,6 +226,8 @@ class ContestRun {
   template <typename Body>
   pid_t fork_party(Body body);
   void await_ready();
+  void sleep_until_start(uint64_t ns);
+  void await_sleep() const;
   Toucher make_toucher(unsigned index) const;
   void touch(Toucher& toucher);
   void take_faults();
@@ -274,12 +280,37 @@ pid_t ContestRun::fork_party(Body body) {
   _exit(1);
 }
 
+// The parent does not sleep while parties get ready where waits are exact: with nobody to run the
+// CPU would halt. It runs as one of them instead, of no other class (KeptAwake).
 void ContestRun::await_ready() {
-  if (!ready_.wait_ready(kReadyMs)) {
+  const uint64_t limit = read_ticks() + ticks_of(kReadyMs * 1'000'000ULL);
+  bool ready = ready_.wait_ready(has_exact_waits() ? 0 : kReadyMs);
+  while (!ready && has_exact_waits() && read_ticks() < limit) {
+    wait_for_tick(read_ticks() + kLookTicks);
+    ready = ready_.wait_ready(0);
+  }
+  if (!ready) {
     throw Failure(ExitCode::kRegression, "a party of the contest does not get ready");
   }
   if (ready_.take<char>() != 'r') {
     throw Failure(static_cast<ExitCode>(shared_.failure.load()), shared_.words.data());
+  }
+}
+
+void ContestRun::sleep_until_start(uint64_t ns) {
+  shared_.started.fetch_add(1);
+  sleep_until(ns);
+}
+
+// Until every party sleeps for its start, so that it is not held from going to sleep by who holds
+// the CPU from then on.
+void ContestRun::await_sleep() const {
+  if (!has_exact_waits()) return;
+  std::vector<pid_t> parties = attackers_;
+  parties.push_back(victim_);
+  while (shared_.started < spec_.touchers + 1 ||
+         !std::all_of(parties.begin(), parties.end(), is_asleep)) {
+    sched_yield();
   }
 }
 
@@ -310,7 +341,7 @@ void ContestRun::touch(Toucher& toucher) {
   Shared::Party& party = shared_.party.at(toucher.index);
   const uint64_t start = start_.take<uint64_t>();
   uint64_t next = start + spec_.phase_ns + toucher.index * spec_.period_ns / spec_.touchers;
-  sleep_until(std::max(next, start));
+  sleep_until_start(std::max(next, start));
   for (uint64_t n = 0;; ++n) {
     if (spec_.period_ns != 0 && n != 0) {
       next += spec_.period_ns;
@@ -382,7 +413,7 @@ void ContestRun::take_faults() {
   shared_.app_syncs = 0;
   if (spec_.module != nullptr) spec_.module->reset(file_.fd());
   ready_.put('r');
-  sleep_until(start_.take<uint64_t>());
+  sleep_until_start(start_.take<uint64_t>());
 
   const int who = has_threads() ? RUSAGE_THREAD : RUSAGE_SELF;
   uint64_t synced = 0;
@@ -496,6 +527,7 @@ ContestFigures ContestRun::run() {
       static_cast<uint64_t>(static_cast<double>(due - read_ticks()) * spec_.ns_per_tick);
   const uint64_t start = (now_ns() + left) / tick * tick + tick + kPhaseNs;
   for (unsigned i = 0; i < spec_.touchers + 1; ++i) start_.put(start);
+  await_sleep();
   hold_cpu_until(read_ticks() + (start - now_ns()));
   await();
   awake_.emplace();

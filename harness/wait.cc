@@ -12,7 +12,10 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
+#include <string>
+#include <system_error>
 
 #include "cell/failure.h"
 #include "harness/clock.h"
@@ -25,6 +28,8 @@ bool g_exact = false;
 // Timer slack is 50 us (kernel/fork.c), the rest is the way out.
 constexpr uint64_t kWayOutNs = 1'000'000;
 constexpr uint64_t kHeldNs = 2000;
+// How long the CPU is held at a time from those who have work to do.
+constexpr uint64_t kTurnNs = 1'000'000;
 constexpr uint64_t kNoOps = 4096;
 
 void run_no_ops() { asm volatile(".rept %c0\n\tnop\n\t.endr" ::"i"(kNoOps)); }
@@ -124,12 +129,30 @@ void wait_for_tick(uint64_t tick) {
 
 void hold_cpu_until(uint64_t tick) {
   if (!g_exact) return;
-  const uint64_t now = read_ticks();
   // Of the real-time class, which leaves the others' shares as they are.
+  for (uint64_t turn = read_ticks() + kTurnNs; turn + waking_ns() < tick; turn += kTurnNs) {
+    set_policy(SCHED_FIFO);
+    wait_for_tick(turn);
+    set_policy(SCHED_OTHER);
+    sched_yield();
+  }
   set_policy(SCHED_FIFO);
-  if (now + waking_ns() < tick) sleep_ns(tick - now - waking_ns());
   wait_for_tick(tick + kHeldNs);
   set_policy(SCHED_OTHER);
+}
+
+bool is_asleep(pid_t pid) {
+  std::error_code gone;
+  for (const auto& task :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), gone)) {
+    std::ifstream file(task.path() / "stat");
+    std::string stat;
+    std::getline(file, stat);
+    // Behind the name in brackets, which may hold anything.
+    const size_t end = stat.rfind(')');
+    if (end == std::string::npos || stat.compare(end, 3, ") S") != 0) return false;
+  }
+  return !gone;
 }
 
 }  // namespace faultline

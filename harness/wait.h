@@ -49,9 +49,11 @@ class KeptAwake {
 // Returns at that very tick of read_ticks(), unless an interrupt falls into the last 4
 // microseconds. Runs no-ops: QEMU translates 512 of them to one block.
 void wait_for_tick(uint64_t tick);
-// Sleeps almost until that tick, then keeps the CPU from whoever wakes up at it, for some
-// microseconds past it: they are woken by a CPU that was running. Does nothing where waits are not
-// exact.
+// Keeps the CPU from whoever wakes up at that tick, for some microseconds past it: they are woken
+// by a CPU that was running. Until shortly before, those who have work to do get the CPU once a
+// millisecond. The CPU does not halt meanwhile. Does nothing where waits are not exact.
 void hold_cpu_until(uint64_t tick);
+// Whether all threads of a process sleep (proc(5), state S).
+bool is_asleep(pid_t pid);
 
 }  // namespace faultline
