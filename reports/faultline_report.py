@@ -102,6 +102,14 @@ def _parser():
     options.add_json(sub)
     options.add_json(verb("check", _check, "exit: 0 none failed; 1 some failed; 2 nothing to check\n\n"
                           "example:\n  faultline check out"))
+    sub = verb("media", _media, MEDIA_EPILOG)
+    sub.add_argument("--cpi", metavar="LOW..HIGH", type=_span, default=(0.5, 2.0), help="cycles an instruction (default: 0.5..2)")
+    sub.add_argument("--ghz", metavar="LOW..HIGH", type=_span, default=(3.0, 3.0), help="the CPU's clock (default: 3)")
+    sub.add_argument("--mlp", metavar="LOW..HIGH", type=_span, default=(1.0, 10.0), help="loads of the medium that the CPU has under "
+                     "way at a time (default: 1..10)")
+    sub.add_argument("--medium", metavar="NAME|FILE", action="append", help="of these alone: a name, or a TOML file of yours "
+                     "(default: all that faultline knows)")
+    options.add_json(sub)
     compare_verbs.add(verbs)
     sub = verb("flamegraph", _flamegraph, many=False)
     sub.add_argument("stacks", metavar="IN", help="folded stacks, `frame;frame COUNT` a line; - for standard input")
@@ -124,6 +132,15 @@ examples:
   faultline report out dos paced crash perf --out page
   faultline report --before v6.12 --after out
   faultline report out --md"""
+MEDIA_EPILOG = """Reads what `run --observe vector` counted. --cpi, --ghz and --mlp are of what is
+modelled; the break-even in instructions hangs on none of them.
+
+exit: 0; 2 no cell was observed
+
+examples:
+  faultline run --observe vector --state hole --out seen
+  faultline media seen
+  faultline media seen --cpi 1 --ghz 2.2..3.9 --medium optane100"""
 IDENTICAL_EPILOG = """exit: 0 all common cells are identical; 1 some differ; 2 nothing to compare
 
 example:
@@ -234,6 +251,35 @@ def _identical(options):
         _say(load.plain(f"{a.path} and {b.path} have no row in common that is ok: nothing to compare"))
         return UNUSABLE
     return FAILED if found.differing else PASS
+
+
+def _span(given):
+    import argparse
+    low, _, high = given.partition("..")
+    try:
+        found = float(low), float(high or low)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{given}: a number, or LOW..HIGH") from error
+    if not 0 < found[0] <= found[1] < 1e6:
+        raise argparse.ArgumentTypeError(f"{given}: above 0, the least first")
+    return found
+
+
+def _media(options):
+    import load
+    import medium
+    media = medium.choose(options.medium)
+    result = _load(options.results)
+    data = medium.build(result, media, medium.Cpu(options.cpi, options.ghz, options.mlp))
+    if not data["cells"]:
+        raise load.ReportError(f"{result.path}: no cell of it was observed: measure with `faultline run --observe vector`, in "
+                               "virtual time")
+    if options.json:
+        _print_json(data)
+    else:
+        import table
+        sys.stdout.write(medium.text(data, table.number))
+    return PASS
 
 
 def _check(options):

@@ -137,8 +137,8 @@ def test_nothing_measured_nothing_drawn(synthetic):
         result = synthetic.load(rows)
         assert figures.figures(result) == []
         assert [one["kind"] for one in figures.missing(result, [])] == [
-            "cost", "syncs", "phases", "latency", "unrelated", "kernels", "threads", "orders", "tax", "kara2017", "dos", "crowd",
-            "retries", "bystander"]
+            "cost", "syncs", "phases", "latency", "unrelated", "kernels", "threads", "orders", "tax", "lineprice", "kara2017", "dos",
+            "crowd", "retries", "bystander"]
 
 
 def test_what_is_left_out_says_how_to_measure_it(synthetic):

@@ -7,6 +7,7 @@ a cell with MAP_SYNC to the same cell without.
 """
 
 import cells
+import medium
 import stats
 
 FAULTS = 512
@@ -22,7 +23,9 @@ ROWS = (
 def compare(result):
     """His rows beside ours, for each kernel and file system of which a Result holds all cells (order pte, one thread,
     512 touches). Each entry: kernel, fs, unit, rows of `name`, `his` and `ours`, each with `without`, `with` and
-    `ratio` as [min, avg, max]. Ours: avg of the twin without probes; min (the lower end of its histogram's first
+    `ratio` as [min, avg, max], and `media`: {low, high, holds}, our ratio of averages over the price of a written line from
+    0 to the dearest that a cited medium may have (medium.py), and whether his lies in it; None where no lines were counted.
+    Ours: avg of the twin without probes; min (the lower end of its histogram's first
     bucket, at most 3.1 % wide) and max of the probed one."""
     found = {}
     for key, group in cells.sections(result).items():
@@ -42,7 +45,11 @@ def _row(group, row):
     ours = [_ours(group, strategy, state) for strategy in ("volatile", "map_sync")]
     if not all(ours):
         return None
-    return {"name": name, "his": _ratios(without, with_sync), "ours": _ratios(*ours)}
+    his = _ratios(without, with_sync)
+    rows = [cells.find(group, strategy, state).off for strategy in ("map_sync", "volatile")]
+    span = medium.ratio_over_media(*rows, medium.load_media(), medium.Cpu())
+    return {"name": name, "his": his, "ours": _ratios(*ours),
+            "media": None if span is None else {"low": span[0], "high": span[1], "holds": span[0] <= his["ratio"][1] <= span[1]}}
 
 
 def _ours(group, strategy, state):
@@ -74,4 +81,7 @@ def text(tables, number):
                 lines.append(f"  {who:<4}" + f"{' '.join(number(v) for v in entry['without']):>26}"
                              + f"{' '.join(number(v) for v in entry['with']):>26}"
                              + f"{' '.join('-' if r is None else f'{r:.2f}' for r in entry['ratio']):>19}")
+            if row["media"]:
+                lines.append(f"  over media, modelled: {row['media']['low']:.2f} to {row['media']['high']:.2f}; his "
+                             f"{row['his']['ratio'][1]:.2f} {'is' if row['media']['holds'] else 'is not'} among them")
     return lines

@@ -62,7 +62,7 @@ def page(inputs, made, verdicts, comparison=None):
         slowdown=_slowdown, refusal=table.refusal, grid=claims.grid(verdicts), claims=_claims(result, verdicts),
         to_decide=claims.to_decide(result.context, verdicts, "more/claims"), say=_say, thresholds=list(claims.SENSITIVITY.values()),
         scope_words=claims.scope_words, samples_words=claims.samples_words, band_words=claims.band_words,
-        nearest_words=claims.nearest_words, unread=claims.unread(result, verdicts), features=_features(verdicts),
+        nearest_words=claims.nearest_words, media_words=claims.media_words, unread=claims.unread(result, verdicts), features=_features(verdicts),
         guarantees=crash.guarantees(inputs.crashes, result), crash_words=crash.words,
         crash_parts=[document.get("context", {}) for document in inputs.crashes],
         flames=[(name, Markup(svg)) for name, svg in _flames(inputs)],

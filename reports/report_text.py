@@ -97,6 +97,7 @@ def _beside(one):
     if one["band"] is not None:
         lines.append(f"By {claims.samples_words(one['samples'])}, {claims.band_words(one['band'])}; nearest to a limit: "
                      f"{claims.nearest_words(one['nearest'])}.")
+    lines += filter(None, [claims.media_words(one["media"])])
     return lines
 
 

@@ -81,7 +81,9 @@ def groups(context, wanted):
 
 def _samples(context, setting):
     virtual = context["time_domain"] == "virtual" and setting != "concurrent"
-    return "--seeds" if virtual else "--repetitions", str(ENOUGH_SAMPLES)
+    # What it stores to the medium, too: no figure changes. A contest is not observed.
+    observed = ["--observe", "vector"] if virtual and not setting else []
+    return "--seeds" if virtual else "--repetitions", str(ENOUGH_SAMPLES), *observed
 
 
 def _options(what, asks):

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import medium
 import stats
 
 from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TIMES, Deciding, Measured, Ruling, Spec, difference,
@@ -14,6 +15,7 @@ OFTEN = (8, 64, 512)  # the K at which a sync is not one for each write
 AGAIN = (8, 64)  # the same, where pages are stored to several times
 DIRTY = 10000  # "tens of thousands"
 TAIL = 10000  # faults, for a p99.9 that ten of them lie above
+MODELLED = "modelled"  # figures that go by medium.Cpu and cited media
 TICK = 4_000_000  # ns between ticks of a kernel of 250 Hz, as Debian's are; in virtual time instructions
 
 
@@ -28,13 +30,40 @@ def sync_is_long(view, at):
     return undecided(figures) if factor is None else large(figures, Deciding(factor, TIMES))
 
 
-def medium(view):
-    """C1's other half: whether that is the CPU rather than the medium."""
-    view.reasons.append(
-        "an instruction count knows no medium, and emulated memory has none: needs a count of the bytes, flushes and fences "
-        "that a sync asks of the medium, priced by media that are cited" if view.virtual else
-        "wall time on this machine is of its memory, not of persistent memory, and does not tell working from waiting")
-    return undecided([])
+def cpu_or_medium(view):
+    """C1's other half: whether that is the CPU rather than the medium. The sync's instructions over the price of the lines
+    that it writes, on each medium whose price is known, for the range of that price."""
+    if not view.virtual:
+        view.reasons.append("wall time on this machine is of its memory, not of persistent memory, and does not tell working "
+                            "from waiting")
+        return undecided([])
+    synced, plain = Spec("map_sync", "hole"), Spec("volatile", "hole")
+    instructions = difference("the sync alone", *(
+        view.figure(spec, lambda row: row["per_fault"], "per fault", view.unit) for spec in (synced, plain)))
+    written = difference("lines that the sync writes", *(view.lines(spec, "per_fault") for spec in (synced, plain)))
+    even = ratio("price of a line at which the medium takes as long as the CPU", instructions, written, "instr")
+    figures = [figure for figure in (instructions, written, even) if figure]
+    if even is None:
+        view.reasons.append("what a sync stores to the medium was not observed: `--observe vector`")
+        return undecided(figures)
+    shares, unknown = {}, []
+    for one in medium.load_media():
+        price = medium.Cpu().price(one)
+        if price is None:
+            unknown.append(one.id)
+            continue
+        values = {(seed, index): value / at for seed, value in even.values.items() for index, at in enumerate(price)}
+        shares[one.id] = Measured(f"{MODELLED}: CPU over medium, {one.id}", "times", values, even.cells)
+    deciding = [Deciding(figure, TIMES) for figure in shares.values()]
+
+    def word(threshold):
+        if all(one.much(threshold) for one in deciding):
+            return HOLDS
+        return FAILS if all(one.little(threshold) for one in deciding) else DEPENDS
+    sides = "; ".join(f"{name}: the CPU takes {medium.span(figure.low, figure.high)} times as long" for name, figure in shares.items())
+    if unknown:
+        sides += f"; {', '.join(unknown)}: not known"
+    return Ruling(figures + list(shares.values()), deciding, word, f"the medium and the CPU. {sides[0].upper()}{sides[1:]}")
 
 
 def every_fault(view, strategy, at):

@@ -2,6 +2,7 @@
 """Verdicts: each case of each claim on each kernel and file system, and what they come to."""
 
 import load
+import medium
 
 from .claims_table import CLAIMS
 from .commands import cell_name, commands, spec_order
@@ -58,14 +59,37 @@ def _verdict(claim, case, view):
     figures = [figure.data() for figure in ruling.figures if figure is not None]
     used = list(dict.fromkeys(row["cell"] for row in view.used))
     specs = [(view.kernel, view.fs, spec) for spec in wanted]
+    used_scope, missing = view.scope(), [cell_name(view, spec) for spec in wanted]
     return {"id": claim.id, "claim": claim.text, "source": claim.source, "said": claim.said, "rule": claim.rule,
             "kernel": view.kernel, "fs": view.fs, "case": case.name, "note": case.note, "verdict": verdict,
-            "word": case_word(verdict, samples, band, ruling.sides), "scope": view.scope(), "samples": samples, "band": band,
+            "word": case_word(verdict, samples, band, ruling.sides), "scope": used_scope, "samples": samples, "band": band,
             "nearest": ruling.nearest(),
             "sensitivity": {title: ruling.word(threshold) or NOT_DECIDED for title, threshold in SENSITIVITY.items()},
             "figures": figures, "cells": list(dict.fromkeys(name for figure in figures for name in figure["cells"])),
-            "missing": [cell_name(view, spec) for spec in wanted], "reasons": reasons,
-            "commands": commands(view.result.context, specs, f"more/{claim.id}"), "specs": specs, "read": used}
+            "missing": missing, "reasons": reasons,
+            "commands": commands(view.result.context, specs, f"more/{claim.id}"), "specs": specs, "read": used,
+            "media": _by_price(case, view) if word is not None else None}
+
+
+def _by_price(case, view):
+    """{turns: [(price of a written line from which on, verdict)], media: {id: [verdict]}} of a case that goes by what pages
+    cost in instructions; None for another, and {unobserved: cells} where the lines that they write were not counted.
+    media: the verdicts over the range of a medium's price (medium.Cpu); None where that is not known."""
+    if not view.virtual or not view.costs:
+        return None
+    unobserved = list(dict.fromkeys(row["cell"] for row in view.costs if medium.lines_of(row) is None))
+    if unobserved:
+        return {"unobserved": unobserved}
+
+    def word(price):
+        view.fresh()
+        view.price = price
+        return case.judge(view).word(THRESHOLD) or NOT_DECIDED
+    found = medium.turns(word)
+    view.price = 0.0
+    prices = {one.id: medium.Cpu().price(one) for one in medium.load_media()}
+    return {"turns": [list(turn) for turn in found],
+            "media": {name: None if price is None else medium.word_on(found, price) for name, price in prices.items()}}
 
 
 def public(verdicts):

@@ -4,6 +4,7 @@
 from dataclasses import dataclass, field
 
 import load
+import medium
 import stats
 
 from .spec import DEADLINE_MS, Measured, Spec
@@ -13,7 +14,9 @@ PATTERNS = {"first_touch": "in order", "random_touch": "scattered"}
 
 @dataclass
 class View:
-    """missing: Specs asked for in vain; wished: these, and those that would only be shown beside; reasons: why, where the cell is there but is not ok; used: rows that were read."""
+    """missing: Specs asked for in vain; wished: these, and those that would only be shown beside; reasons: why, where the
+    cell is there but is not ok; used: rows that were read; costs: of these, what a cost was read of; price: of a written
+    line, in instructions, which each cost then has in it."""
 
     result: object
     kernel: str
@@ -23,6 +26,8 @@ class View:
     wished: list = field(default_factory=list)
     reasons: list = field(default_factory=list)
     used: list = field(default_factory=list)
+    costs: list = field(default_factory=list)
+    price: float = 0.0
 
     @property
     def unit(self):
@@ -41,7 +46,7 @@ class View:
 
     def fresh(self):
         """Forget what an earlier case asked for."""
-        self.missing, self.wished, self.reasons, self.used = [], [], [], []
+        self.missing, self.wished, self.reasons, self.used, self.costs = [], [], [], [], []
 
     def find(self, spec, probes="off", needed=True):
         """[[row, ...]]: the samples of each cell that the Spec names, if all are ok; [] if there is none."""
@@ -74,8 +79,18 @@ class View:
         return Measured(f"{spec.label}: {what}", unit, values, [found[0][0]["name"]])
 
     def cost(self, spec, needed=True, key="per_page"):
-        """per_page (per_fault) without probes."""
-        return self.figure(spec, lambda row: row[key], key.replace("_", " "), self.unit, needed=needed)
+        """per_page (per_fault) without probes, and the price of the lines that it writes."""
+        def priced(row):
+            self.costs.append(row)
+            if not self.price:
+                return row[key]
+            lines = medium.lines_of(row, key)
+            return None if lines is None else row[key] + self.price * lines
+        return self.figure(spec, priced, key.replace("_", " "), self.unit, needed=needed)
+
+    def lines(self, spec, key="per_page"):
+        """Written lines per page (per_fault: per fault), without probes."""
+        return self.figure(spec, lambda row: medium.lines_of(row, key), "written lines", "lines")
 
     def share(self, spec, count, what, needed=True):
         """count(row) of the probed row over its faults."""

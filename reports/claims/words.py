@@ -67,6 +67,21 @@ def nearest_words(nearest):
     return f"{nearest['name']}: {_one(nearest['value'], unit)} {unit}, the limit is {_one(nearest['limit'], unit)}"
 
 
+def media_words(media):
+    """Whether a word holds on every medium, or from which price of a written line on another does; nothing of a case that
+    does not go by cost, or whose written lines were not counted."""
+    if media is None or "unobserved" in media:
+        return ""
+    (_, first), *later = media["turns"]
+    if not later:
+        return "By medium: the same at every price of a written line."
+    turns_ = "; ".join(f"from {_one(price, 'instr')} instr a line on {word}" for price, word in later)
+    on = [f"{name}: {'either' if len(words) > 1 else words[0]}" for name, words in media["media"].items() if words]
+    unknown = [name for name, words in media["media"].items() if not words]
+    return (f"By medium: {first}; {turns_}. Modelled, {', '.join(on)}" + (f"; {', '.join(unknown)}: not known" if unknown else "") +
+            ".")
+
+
 def scope_words(scope):
     """Of what a verdict speaks, on a line."""
     def join(values, form=str):

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+import json
+
+import claims
+import load
+import medium
+import pytest
+from load import ReportError
+
+FENCED = {"bytes": 4104, "bytes_nt": 4096, "lines": 64, "blocks256": 16, "flushed": 0, "flushed_clean": None, "fences": 0,
+          "fences_idle": 0, "lines_read": 0, "tlb_refills": None, "tlb_invalidations": 0, "locked": 4, "exceptions": 1,
+          "journal_bytes": 0, "amplification": 513.0}
+
+
+def observed(synthetic, per_page, lines, strategy="volatile", k=None, state="hole", **changes):
+    vector = {**FENCED, "lines": lines, "blocks256": lines / 4}
+    return synthetic.row(strategy, k, state=state, per_page=per_page, per_fault=per_page, vector=vector, **changes)
+
+
+# By hand: 100 + 10 p = 200 + 2 p at p = 12.5.
+@pytest.mark.parametrize("a, b, price, below, above", [
+    ((100, 10), (200, 2), 12.5, True, False),
+    ((200, 2), (100, 10), 12.5, False, True),
+    ((200, 10), (100, 2), None, False, False),
+    ((100, 2), (200, 10), None, True, True),
+    ((100, 5), (200, 5), None, True, True),
+    ((100, 2), (100, 5), None, True, True)])
+def test_where_two_straight_lines_cross(a, b, price, below, above):
+    found = medium.crossing(a, b)
+    assert (found.price, found.below, found.above) == (price, below, above)
+
+
+def test_a_line_on_a_medium_of_one_byte_a_nanosecond(synthetic):
+    slow = medium.Medium("slow", "slow", 256, (100.0, 200.0), (1.0, 2.0), {})
+    cpu = medium.Cpu((1.0, 2.0), (1.0, 1.0), (1.0, 4.0))
+    assert slow.line_ns() == (32, 64)
+    assert cpu.price(slow) == (16, 64)
+    row = observed(synthetic, 1000, 8)
+    row["vector"]["lines_read"] = 3
+    # 8 lines are 2 blocks of 256 bytes: 256 to 512 ns. 3 lines read: 75 to 600 ns. 1000 instructions: 1000 to 2000 ns.
+    found = medium.modelled(row, slow, cpu)
+    assert (found["cpu"], found["read"], found["write"]) == ((1000, 2000), (75, 600), (256, 512))
+    assert (found["low"], found["high"], found["left_out"]) == (1331, 3112, [])
+
+
+def test_what_is_not_known_is_left_out_and_said(synthetic):
+    dark = medium.Medium("dark", "dark", 64, (100.0, 100.0), None, {})
+    found = medium.modelled(observed(synthetic, 1000, 8), dark, medium.Cpu((1.0, 1.0), (1.0, 1.0)))
+    assert (found["low"], found["high"], found["left_out"]) == (1000, 1000, ["write"])
+    assert medium.Cpu().price(dark) is None
+    assert medium.modelled(synthetic.row(), dark, medium.Cpu()) is None
+
+
+def test_media_that_we_ship_say_where_each_number_is_from():
+    media = {one.id: one for one in medium.load_media()}
+    assert list(media) == ["dram", "cxl140", "cxl250", "optane100", "cxl410"]
+    assert media["optane100"].block == 256 and media["optane100"].read_ns == (305, 350)
+    assert media["cxl410"].write_gb_s is None
+    assert all(set(one.sources) >= {"read_ns"} and all(one.sources.values()) for one in media.values())
+
+
+@pytest.mark.parametrize("text, says", [
+    ("title = 'x'\nblock = 64\n", "read_ns are needed"),
+    ("title = 'x'\nblock = 64\n[read_ns]\nrange = [2, 1]\nsource = 's'\nuncertainty = 'u'\n", "the least first"),
+    ("title = 'x'\nblock = 64\n[read_ns]\nrange = [1, 2]\nuncertainty = 'u'\n", "read_ns has no source"),
+    ("title = 'x'\nblock = 64\n[read_ns]\nrange = [1, 2]\nsource = 's'\n", "read_ns has no uncertainty"),
+    ("title = 'x'\nblock = 32\n[read_ns]\nrange = [1, 2]\nsource = 's'\nuncertainty = 'u'\n", "at least 64"),
+    ("title = 'x'\nspeed = 3\n", "no field speed"),
+    ("title", "after a key")])
+def test_a_file_that_cannot_be_used_says_why(tmp_path, text, says):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ReportError, match=says):
+        medium.choose([str(path)])
+
+
+def test_a_medium_that_there_is_not():
+    with pytest.raises(ReportError, match="did you mean optane100"):
+        medium.choose(["optane10"])
+
+
+def test_a_rule_turns_where_the_ratio_reaches_its_limit(synthetic):
+    # map_sync over fsync:8 is (1000 + 10 p) / (400 + 20 p): 2.5 at 0, 2 at 6.67, 1.1 at 46.7; over fsync:64 and :512 more.
+    rows = [observed(synthetic, 1000, 10, "map_sync")] + [
+        observed(synthetic, cost, lines, "fsync", k) for k, cost, lines in ((1, 600, 20), (8, 400, 20), (64, 400, 20), (512, 400, 20))]
+    result = synthetic.load(rows)
+    [verdict] = [one for one in claims.judge(result) if one["id"] == "C4" and one["verdict"] != claims.NOT_DECIDED]
+    assert verdict["verdict"] == claims.HOLDS
+    turns = verdict["media"]["turns"]
+    assert [word for _, word in turns] == [claims.HOLDS, claims.NOT_DECIDED, claims.FAILS]
+    assert turns[1][0] == pytest.approx(200 / 30, rel=2e-3) and turns[2][0] == pytest.approx(560 / 12, rel=2e-3)
+    assert verdict["media"]["media"]["cxl140"] is None
+    said = claims.media_words(verdict["media"])
+    assert said.startswith("By medium: holds here; from 6.67 instr a line on not decided") and "cxl140, cxl250, cxl410: not known" in said
+
+
+def test_a_rule_that_no_price_turns(synthetic):
+    rows = [observed(synthetic, 1000, 100, "map_sync"), observed(synthetic, 100, 10)]
+    verdict = next(one for one in claims.judge(synthetic.load(rows)) if one["id"] == "C1" and one["verdict"] == claims.HOLDS)
+    assert claims.media_words(verdict["media"]) == "By medium: the same at every price of a written line."
+    seen = [{**row, "vector": None} for row in rows]
+    verdict = next(one for one in claims.judge(synthetic.load(seen)) if one["id"] == "C1" and one["verdict"] == claims.HOLDS)
+    assert verdict["media"] == {"unobserved": [one["cell"] for one in seen]} and claims.media_words(verdict["media"]) == ""
+
+
+def of_the_cpu(synthetic, lines):
+    rows = [observed(synthetic, 40100, 10 + lines, "map_sync"), observed(synthetic, 100, 10)]
+    return next(one for one in claims.judge(synthetic.load(rows)) if one["case"] == "the CPU rather than the medium")
+
+
+def test_the_cpu_rather_than_the_medium(synthetic):
+    # 40 000 instructions of sync; a line costs at most 167 (Optane, one module, the fastest CPU), at least 0.48 (DRAM).
+    assert of_the_cpu(synthetic, 100)["verdict"] == claims.HOLDS  # 400 a line
+    assert of_the_cpu(synthetic, 1000)["verdict"] == claims.DEPENDS  # 40 a line
+    assert of_the_cpu(synthetic, 100000)["verdict"] == claims.FAILS  # 0.4 a line
+    assert of_the_cpu(synthetic, 100)["media"] is None
+
+
+def test_the_verb(synthetic, capsys, tmp_path):
+    import faultline_report
+    rows = [observed(synthetic, 10000, 100, "map_sync"), observed(synthetic, 4000, 400)]
+    path = synthetic.save(synthetic.document(rows))
+    assert faultline_report.main(["media", str(path), "--json", "--cpi", "1", "--ghz", "1"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    [pair] = data["pairs"]
+    assert (pair["a"], pair["b"], pair["price"], pair["cheaper_below"], pair["cheaper_above"]) == (
+        "map_sync", "volatile", 20, "volatile", "map_sync")
+    assert pair["price_ns"] == [20, 20]
+    assert pair["cheaper"]["optane100"] == "either" and pair["cheaper"]["cxl140"] is None
+    assert data["domain"] == "modelled" and len(data["cells"]) == 2
+    assert faultline_report.main(["media", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "turns at 20" in text
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert faultline_report.main(["media", str(synthetic.save(synthetic.document([synthetic.row()])))]) == 2
+    assert "--observe vector" in capsys.readouterr().err
