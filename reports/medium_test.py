@@ -3,7 +3,6 @@
 import json
 
 import claims
-import load
 import medium
 import pytest
 from load import ReportError
