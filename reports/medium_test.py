@@ -36,11 +36,11 @@ def test_a_line_on_a_medium_of_one_byte_a_nanosecond(synthetic):
     assert slow.line_ns() == (32, 64)
     assert cpu.price(slow) == (16, 64)
     row = observed(synthetic, 1000, 8)
-    row["vector"]["lines_read"] = 3
-    # 8 lines are 2 blocks of 256 bytes: 256 to 512 ns. 3 lines read: 75 to 600 ns. 1000 instructions: 1000 to 2000 ns.
+    row["vector"].update(lines_read=3, blocks256=5)
+    # 8 lines in 5 blocks of 256 bytes: 640 to 1280 ns. 3 lines read: 75 to 600 ns. 1000 instructions: 1000 to 2000 ns.
     found = medium.modelled(row, slow, cpu)
-    assert (found["cpu"], found["read"], found["write"]) == ((1000, 2000), (75, 600), (256, 512))
-    assert (found["low"], found["high"], found["left_out"]) == (1331, 3112, [])
+    assert (found["cpu"], found["read"], found["write"]) == ((1000, 2000), (75, 600), (640, 1280))
+    assert (found["low"], found["high"], found["left_out"]) == (1715, 3880, [])
 
 
 def test_what_is_not_known_is_left_out_and_said(synthetic):
@@ -92,6 +92,12 @@ def test_a_rule_turns_where_the_ratio_reaches_its_limit(synthetic):
     assert verdict["media"]["media"]["cxl140"] is None
     said = claims.media_words(verdict["media"])
     assert said.startswith("By medium: holds here; from 6.67 instr a line on not decided") and "cxl140, cxl250, cxl410: not known" in said
+
+
+@pytest.mark.parametrize("price, words", [((12, 15), ["b"]), ((0, 9), ["a"]), ((5, 10), ["a", "b"]), ((10, 20), ["b", "c"]),
+                                          ((1, 1e9), ["a", "b", "c"]), ((30, 40), ["c"])])
+def test_the_words_between_two_prices(price, words):
+    assert medium.word_on([(0, "a"), (10, "b"), (20, "c")], price) == words
 
 
 def test_a_rule_that_no_price_turns(synthetic):
