@@ -258,9 +258,9 @@ def text(data, number):
         place = _place_words(pair)
         if place != last:
             lines += [] if last is None else [""]
-            lines += [plain(place), f"  {'a':<16}{'b':<16}{'instr a':>9}{'instr b':>9}{'lines a':>8}{'lines b':>8}  cheaper"]
+            lines += [plain(place), f"  {'a':<17}{'b':<16}{'instr a':>9}{'instr b':>9}{'lines a':>8}{'lines b':>8}  cheaper"]
             last = place
-        lines.append(f"  {pair['a']:<16}{pair['b']:<16}{number(pair['instr'][0]):>9}{number(pair['instr'][1]):>9}"
+        lines.append(f"  {pair['a']:<17}{pair['b']:<16}{number(pair['instr'][0]):>9}{number(pair['instr'][1]):>9}"
                      f"{pair['lines'][0]:>8.4g}{pair['lines'][1]:>8.4g}  {_side(pair)}")
         if pair["price"] is not None:
             lines.append(f"    turns at {number(pair['price'])} instr a line ({span(*pair['price_ns'], ' ns')}); then "
@@ -276,7 +276,7 @@ def text(data, number):
         place = _place_words(cell)
         if place != last:
             lines += [] if last is None else [""]
-            lines += [plain(place), *_columns("  ", known)]
+            lines += [plain(f"{place}; {DOMAIN}"), *_columns("  ", known)]
             last = place
         lines += _columns(f"  {cell['strategy']}", [_range(cell["modelled"][name]) for name in known])
     lines.append("")
