@@ -4,8 +4,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include <algorithm>
-#include <cmath>
+#include <map>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -150,28 +149,6 @@ std::string pprof(const Profile& profile, const std::string& title) {
   for (const std::string& text : strings) out.bytes(6, text);
   out.number(13, comment);
   return gzipped(out.text());
-}
-
-std::string difference(const Profile& before, const Profile& after, double pages_before,
-                       double pages_after) {
-  std::map<std::string, double> change;
-  for (const auto& [name, instructions] : after.functions) {
-    change[name] += static_cast<double>(instructions) / pages_after;
-  }
-  for (const auto& [name, instructions] : before.functions) {
-    change[name] -= static_cast<double>(instructions) / pages_before;
-  }
-  std::vector<std::pair<std::string, double>> sorted(change.begin(), change.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
-    return std::abs(a.second) > std::abs(b.second);
-  });
-  double sum = 0;
-  std::string out;
-  for (const auto& [name, by] : sorted) {
-    sum += by;
-    if (by != 0) out += fmt::format("{:+12.3f}  {}\n", by, name);
-  }
-  return out + fmt::format("{:+12.3f}  in all\n", sum);
 }
 
 }  // namespace faultline::observe

@@ -15,8 +15,4 @@ std::string callgrind(const Profile& profile, const std::string& title);
 // For pprof: profile.proto, gzipped.
 std::string pprof(const Profile& profile, const std::string& title);
 
-// What changed from `before` to `after`, by function, the largest first; then the sum.
-std::string difference(const Profile& before, const Profile& after, double pages_before,
-                       double pages_after);
-
 }  // namespace faultline::observe

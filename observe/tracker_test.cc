@@ -280,14 +280,5 @@ TEST_F(Guest, ItsProfileIsWrittenForOtherTools) {
   EXPECT_EQ(text.substr(6, 9), std::string("\x12\x07\x0a\x02\x01\x02\x12\x01\x01", 9));
 }
 
-TEST_F(Guest, ADifferenceAddsUp) {
-  Profile before;
-  before.functions = {{"a", 10}, {"b", 20}};
-  Profile after;
-  after.functions = {{"a", 10}, {"b", 30}, {"c", 2}};
-  EXPECT_EQ(difference(before, after, 10, 10),
-            "      +1.000  b\n      +0.200  c\n      +1.200  in all\n");
-}
-
 }  // namespace
 }  // namespace faultline::observe
