@@ -137,8 +137,9 @@ Verb add_profile(CLI::App& app) {
   CLI::App* profile = app.add_subcommand(
       "profile", "Every instruction of a cell, by function and stack, watched from outside");
   profile->footer(
-      "Writes NAME.callgrind (KCachegrind, callgrind_annotate), NAME.folded and NAME.svg (flame\n"
-      "graph), NAME.pb.gz (pprof) into --out. Counts, not samples: their sum is the figure.\n\n"
+      "Writes NAME.callgrind (KCachegrind, callgrind_annotate), NAME.folded,\n"
+      "NAME.svg (flame graph) and NAME.pb.gz (pprof) into --out. Counts, not\n"
+      "samples: their sum is the figure.\n\n"
       "Examples:\n"
       "  faultline profile ext4/map_sync/first_touch/hole/pte/t1 --out profile\n"
       "  callgrind_annotate profile/bookworm-ext4-map_sync-first_touch-hole-pte-t1.callgrind");
