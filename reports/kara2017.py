@@ -11,6 +11,7 @@ import medium
 import stats
 
 FAULTS = 512
+ROUNDED = 0.5  # us by which a figure of his may be off: they are whole
 # row: (what it is called, our workload, our state, his figures without and with MAP_SYNC). His "preallocated" file is
 # one that was written: with MAP_SYNC it costs nothing more, which an unwritten extent would.
 ROWS = (
@@ -23,8 +24,9 @@ ROWS = (
 def compare(result):
     """His rows beside ours, for each kernel and file system of which a Result holds all cells (order pte, one thread,
     512 touches). Each entry: kernel, fs, unit, rows of `name`, `his` and `ours`, each with `without`, `with` and
-    `ratio` as [min, avg, max], and `media`: {low, high, holds}, our ratio of averages over the price of a written line from
-    0 to the dearest that a cited medium may have (medium.py), and whether his lies in it; None where no lines were counted.
+    `ratio` as [min, avg, max], and `media`: {low, high, his, holds}, our ratio of averages over the price of a written line from
+    0 to the dearest that a cited medium may have (medium.py), his as far as whole microseconds tell it, and whether the two
+    meet; None where no lines were counted.
     Ours: avg of the twin without probes; min (the lower end of its histogram's first
     bucket, at most 3.1 % wide) and max of the probed one."""
     found = {}
@@ -48,8 +50,10 @@ def _row(group, row):
     his = _ratios(without, with_sync)
     rows = [cells.find(group, strategy, state).off for strategy in ("map_sync", "volatile")]
     span = medium.ratio_over_media(*rows, medium.load_media(), medium.Cpu())
+    his_span = (with_sync[1] - ROUNDED) / (without[1] + ROUNDED), (with_sync[1] + ROUNDED) / (without[1] - ROUNDED)
     return {"name": name, "his": his, "ours": _ratios(*ours),
-            "media": None if span is None else {"low": span[0], "high": span[1], "holds": span[0] <= his["ratio"][1] <= span[1]}}
+            "media": None if span is None else {"low": span[0], "high": span[1], "his": list(his_span),
+                                                "holds": span[0] <= his_span[1] and his_span[0] <= span[1]}}
 
 
 def _ours(group, strategy, state):
@@ -82,6 +86,7 @@ def text(tables, number):
                              + f"{' '.join(number(v) for v in entry['with']):>26}"
                              + f"{' '.join('-' if r is None else f'{r:.2f}' for r in entry['ratio']):>19}")
             if row["media"]:
-                lines.append(f"  over media, modelled: {row['media']['low']:.2f} to {row['media']['high']:.2f}; his "
-                             f"{row['his']['ratio'][1]:.2f} {'is' if row['media']['holds'] else 'is not'} among them")
+                lines.append(f"  over media, modelled: {row['media']['low']:.2f} to {row['media']['high']:.2f}; his, "
+                             f"unrounded, {row['media']['his'][0]:.2f} to {row['media']['his'][1]:.2f}: "
+                             f"{'they meet' if row['media']['holds'] else 'they do not meet'}")
     return lines

@@ -74,5 +74,11 @@ def test_our_ratio_over_the_price_of_a_written_line(make_result, rows):
     # 660 over 220 at no price; at the dearest line of the cited media, 167 instructions (Optane, one module), 9.2.
     assert hole["media"]["low"] == 3 and hole["media"]["high"] == pytest.approx((660 + 167 * 100) / (220 + 167 * 10), rel=1e-2)
     assert hole["media"]["holds"] is True  # his is 5.64
+    assert hole["media"]["his"] == [123.5 / 22.5, 124.5 / 21.5]
+    assert kara2017.compare(result)[0]["rows"][0]["media"]["holds"] is True  # 1 to 9; his is 0.90 to 1.11
     assert any("over media, modelled: 3.00 to 9.1" in line for line in kara2017.text(kara2017.compare(result), str))
     assert kara2017.compare(result)[0]["rows"][2]["media"] is None
+    for row in result.rows.values():
+        row["vector"] = {"lines": {"volatile": 10, "map_sync": 30}[row["strategy"]]}
+    hole = kara2017.compare(result)[0]["rows"][1]  # 3 at every price
+    assert hole["media"]["holds"] is False
