@@ -122,12 +122,13 @@ TEST(RealRun, AQemuThatIsKeptBusyChangesNoFigure) {
   make_program("", "");
   run("quiet");
   {
-    make_program("LD_PRELOAD=" FAULTLINE_SLOW_HALT,
+    make_program("FAULTLINE_HALTED=" + scratch / "halted" + " LD_PRELOAD=" FAULTLINE_SLOW_HALT,
                  fmt::format("-plugin {} -qmp unix:{}/$$,server=on,wait=off", FAULTLINE_SLOW_HALT,
                              monitors));
     const BusyMonitors busy(monitors);
     run("busy");
     EXPECT_GT(busy.asked(), 1000U);
+    EXPECT_TRUE(fs::exists(scratch / "halted"));
   }
   const CommandOutput same =
       faultline_command({"identical", scratch / "quiet", scratch / "busy", "--json"});

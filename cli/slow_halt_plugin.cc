@@ -2,10 +2,14 @@
 // For busy_vm_test.cc: a plugin of QEMU's TCG, of interface 1, that makes the race of
 // harness/wait.h a certainty. Preloaded too, it holds QEMU's vCPU thread for some time between its
 // mark that the CPU has halted and its account of the instructions that ran before (7.2:
-// accel/tcg/cpu-exec-common.c, cpu_loop_exit(), which do_hlt() of target/i386 calls).
+// accel/tcg/cpu-exec-common.c, cpu_loop_exit(), which do_hlt() of target/i386 calls). Makes the
+// file that FAULTLINE_HALTED names when it has done so.
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <ctime>
 
 #include "vm/qemu_plugin.h"
@@ -37,6 +41,8 @@ void on_translation(qemu_plugin_id_t /*id*/, qemu_plugin_tb* tb) {
     t_halting = false;
     const timespec held{0, kHeldNs};
     nanosleep(&held, nullptr);
+    static const int told = ::open(std::getenv("FAULTLINE_HALTED"), O_CREAT | O_WRONLY, 0600);
+    if (told < 0) std::abort();
   }
   reinterpret_cast<void (*)(void*, int)>(dlsym(RTLD_NEXT, name))(to, value);
   __builtin_unreachable();
