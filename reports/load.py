@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import infer
 import schema
+import stats
 import vocabulary
 
 SCHEMA_VERSION = 1
@@ -265,7 +266,8 @@ def load_all(paths):
     """Read and merge several results of one environment, such as two selections of cells.
 
     ReportError when time domain or accelerator differ, or when a row of the same name differs: which of the two
-    counts is not ours to choose. A row that is the same in both is kept once.
+    counts is not ours to choose. A row that is the same in both is kept once; what only one of them was observed for
+    stands in it.
     """
     if not paths:
         raise ReportError("no result given: name the folder that a run wrote")
@@ -286,9 +288,16 @@ def merge(results):
                 if mark not in owner:
                     samples.setdefault(name, []).append(row)
                     owner[mark] = row, result.path
-                elif _without_run(row) != _without_run(owner[mark][0]):
-                    raise ReportError(f"{name!r} is in {owner[mark][1]} and in {result.path} with different figures: "
+                    continue
+                kept, path = owner[mark]
+                both = {key: row.get(key) if kept.get(key) is None else kept[key] for key in sorted(stats.OBSERVED)}
+                if _without_run({**row, **both}) != _without_run({**kept, **both}):
+                    raise ReportError(f"{name!r} is in {path} and in {result.path} with different figures: "
                                       "report them one at a time, or see `faultline identical`")
+                if any(kept.get(key) is None and value is not None for key, value in both.items()):
+                    whole = {**kept, **both}
+                    samples[name] = [whole if sample_key(one) == sample_key(row) else one for one in samples[name]]
+                    owner[mark] = whole, path
         for what in environment_difference(first.context, result.context):
             notes.append(f"{first.path} and {result.path} differ in {what}: their rows are of different environments")
     return make_result(", ".join(r.path for r in results), _merged_context(results), samples,

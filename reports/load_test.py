@@ -423,3 +423,19 @@ def test_results_of_the_running_kernel(synthetic, tmp_path):
     document["context"]["qemu"] = {"version": "7.2", "binary_sha256": None, "arguments": {}}
     (paths[0] / "result.json").write_text(json.dumps(document))
     assert "qemu" in refused(paths[0])
+
+
+VECTOR = dict.fromkeys(("bytes", "bytes_nt", "lines", "blocks256", "flushed", "flushed_clean", "fences", "fences_idle", "lines_read",
+                        "tlb_refills", "tlb_invalidations", "locked", "exceptions", "journal_bytes", "amplification"), 7.0)
+
+
+def test_a_row_that_was_observed_in_one_result_alone_is_one_row(synthetic):
+    plain, seen = synthetic.row(), synthetic.row()
+    seen["vector"] = VECTOR
+    for order in ([plain, seen], [seen, plain]):
+        merged = load.merge([synthetic.load([row]) for row in order])
+        assert [row["vector"] for rows in merged.samples.values() for row in rows] == [VECTOR]
+    other = synthetic.row(per_page=1.0)
+    other["vector"] = VECTOR
+    with pytest.raises(load.ReportError, match="different figures"):
+        load.merge([synthetic.load([plain]), synthetic.load([other])])

@@ -9,6 +9,8 @@ NOT_FIGURES = frozenset(("name", "cell", "run_name", "run_type", "repetitions", 
                          "per_family_instance_index", "reason", "life", "real_time"))
 # Derived from two rows: missing when the other row was not chosen, though nothing of this cell differs.
 DERIVED = frozenset(("tax", "tax_page"))
+# Null unless the row was observed from outside, which changes none of its figures.
+OBSERVED = frozenset(("path", "profile", "vector"))
 
 
 def ratio(value, base):
@@ -98,7 +100,7 @@ def _row_differences(a, b):
         if key in NOT_FIGURES or key.startswith("elapsed"):
             continue
         x, y = a.get(key), b.get(key)
-        if key in DERIVED and (x is None or y is None):
+        if key in DERIVED | OBSERVED and (x is None or y is None):
             continue
         yield from _differences(x, y, key)
 

@@ -66,6 +66,7 @@ def _lines(panels, result):
             ax.set_visible(False)
             continue
         logarithmic(ax, "x", *PRICES)
+        ax.set_xticks([1, 10, 100])
         logarithmic(ax, "y", min(values), max(values))
         for level, (one, (low, high)) in enumerate(priced):
             ax.axvspan(max(low, PRICES[0]), min(high, PRICES[1]), ymin=0.02 + 0.05 * level, ymax=0.05 + 0.05 * level, color=INK,
