@@ -38,12 +38,13 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
         "sync_retry_strict --seeds 5 --out more/C7"]
     assert by_case["hole, 8 stores a page, 4 KiB, 1 thread"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload store_again --state hole --stores-per-page 8 --strategy "
-        "map_sync,fsync:8,fsync:64 --seeds 5 --out more/C4"]
+        "map_sync,fsync:8,fsync:64 --seeds 5 --observe vector --out more/C4"]
     assert by_case["pays for the dirt of others"][0] == (
         "faultline run --kernel 6.1 --fs ext4 --workload unrelated --state hole --strategy map_sync --dirty-inodes 10000,0 "
-        "--seeds 5 --out more/C9-1")
+        "--seeds 5 --observe vector --out more/C9-1")
     assert by_case["unpredictable, beside a process that copies"][0].endswith(
-        "--workload copy_beside --state hole --strategy map_sync --touches 16384 --seeds 5 --out more/C9-1")
+        "--workload copy_beside --state hole --strategy map_sync --touches 16384 --seeds 5 --observe vector "
+        "--out more/C9-1")
 
 
 def test_a_deadline_of_its_own_is_in_cells_and_commands(synthetic):
