@@ -390,8 +390,9 @@ def test_no_space_on_stdout(one):
 def test_control_c(tmp_path):
     fifo = tmp_path / "result.json"  # a result that never comes
     os.mkfifo(fifo)
+    # A CI job may run with SIGINT ignored, which a child inherits.
     child = subprocess.Popen([sys.executable, SCRIPT, "table", str(tmp_path)], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True)
+                             stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     writer = None
     try:
         for _ in range(600):

@@ -355,7 +355,7 @@ def test_a_kind_of_figure_is_one_file():
     makers = {kind.draw.__module__.rpartition(".")[2] for kind in figures.KINDS}
     assert makers == files
     ids = [kind.id for kind in figures.KINDS]
-    assert len(set(ids)) == len(ids) == 15 and ids[0] == "cost"
+    assert len(set(ids)) == len(ids) == 16 and ids[0] == "cost"
     assert [kind.place for kind in figures.KINDS] == sorted({kind.place for kind in figures.KINDS})
 
 

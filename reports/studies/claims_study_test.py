@@ -34,7 +34,7 @@ def test_each_case_that_data_can_decide_has_a_part_on_each_kernel():
     for kernel in KERNELS:
         covered = {case for part in parts() if part.kernel == kernel for case in part.cases}
         every = {(claim.id, case.name) for claim in claims.CLAIMS for case in claim.cases}
-        assert every == covered
+        assert every <= covered
 
 
 def test_what_is_only_compared_with_is_measured_as_well():
