@@ -44,20 +44,19 @@ def compare(result):
 
 def _row(group, row):
     name, _, state, without, with_sync = row
-    ours = [_ours(group, strategy, state) for strategy in ("volatile", "map_sync")]
+    plain, synced = (cells.find(group, strategy, state) for strategy in ("volatile", "map_sync"))
+    ours = [_ours(cell) for cell in (plain, synced)]
     if not all(ours):
         return None
     his = _ratios(without, with_sync)
-    rows = [cells.find(group, strategy, state).off for strategy in ("map_sync", "volatile")]
-    span = medium.ratio_over_media(*rows, medium.load_media(), medium.Cpu())
+    span = medium.ratio_over_media(synced.off, plain.off, medium.load_media(), medium.Cpu())
     his_span = (with_sync[1] - ROUNDED) / (without[1] + ROUNDED), (with_sync[1] + ROUNDED) / (without[1] - ROUNDED)
     return {"name": name, "his": his, "ours": _ratios(*ours),
             "media": None if span is None else {"low": span[0], "high": span[1], "his": list(his_span),
                                                 "holds": span[0] <= his_span[1] and his_span[0] <= span[1]}}
 
 
-def _ours(group, strategy, state):
-    cell = cells.find(group, strategy, state)
+def _ours(cell):
     if cell is None or not cells.is_ok(cell.off) or not cells.is_ok(cell.on) or cell.off["touches"] != FAULTS:
         return None
     fault = cell.on["probe"]["fault"]

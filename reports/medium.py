@@ -6,6 +6,7 @@ A written line is a distinct 64-byte line of pmem that is stored to between two 
 is in instructions: what the CPU could have executed while the medium takes the line.
 """
 
+import functools
 import math
 import os
 import tomllib
@@ -17,14 +18,13 @@ import load
 from load import ReportError, plain
 from options import near
 
-LINE, WIDTH = 64, 80
+LINE = 64  # bytes
 DOMAIN = "modelled"  # beside `virtual` and `wall`; never mixed with them
 MEDIA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "observe", "media")
-# What claims compare: (dearer by the words, cheaper by the words), each (strategy, K or None).
-PAIRS = ((("map_sync", None), ("volatile", None)), (("sync_fault", None), ("map_sync", None)),
-         (("sync_fault_data", None), ("map_sync", None)), (("map_sync", None), ("fsync", 1)), (("map_sync", None), ("fsync", 8)),
-         (("map_sync", None), ("fsync", 64)), (("map_sync", None), ("fsync", 512)), (("daxfile", None), ("volatile", None)),
-         (("daxfile_nocmtime", None), ("volatile", None)), (("prealloc", None), ("map_sync", None)))
+# What claims compare, as `cells.label` names strategies: (dearer by the words, cheaper by the words).
+PAIRS = (("map_sync", "volatile"), ("sync_fault", "map_sync"), ("sync_fault_data", "map_sync"), ("map_sync", "fsync:1"),
+         ("map_sync", "fsync:8"), ("map_sync", "fsync:64"), ("map_sync", "fsync:512"), ("daxfile", "volatile"),
+         ("daxfile_nocmtime", "volatile"), ("prealloc", "map_sync"))
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,19 @@ class Cpu:
         line, instr = medium.line_ns(), self.ns()
         return None if line is None else (line[0] / instr[1], line[1] / instr[0])
 
+    def prices(self, media):
+        """{id: price} of media."""
+        return {one.id: self.price(one) for one in media}
 
+
+@functools.cache
 def load_media(folder=MEDIA):
-    """[Medium] of each TOML file of a folder, by latency. ReportError where one does not say what it must."""
+    """The Medium of each TOML file of a folder, by latency. ReportError where one does not say what it must."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}: the media that faultline prices lie there") from error
-    return sorted((load_medium(os.path.join(folder, name)) for name in names), key=lambda one: (one.read_ns[0], one.id))
+    return tuple(sorted((load_medium(os.path.join(folder, name)) for name in names), key=lambda one: (one.read_ns[0], one.id)))
 
 
 def load_medium(path):
@@ -190,7 +195,7 @@ def build(result, media, cpu):
         if median_row(rows) is None:
             unobserved += 1
             continue
-        observed.setdefault(_place(rows[0]), {})[(rows[0]["strategy"], rows[0]["writes_per_sync"])] = rows
+        observed.setdefault(_place(rows[0]), {})[cells.label(rows[0])] = rows
     found, pairs = [], []
     for place, group in observed.items():
         for rows in group.values():
@@ -211,16 +216,12 @@ def _place(row):
 
 
 def _cell(place, rows, media, cpu):
-    vector = rows[0]["vector"]
+    vector, (per_page, lines) = rows[0]["vector"], median_row(rows)
     costs = {one.id: [modelled(row, one, cpu) for row in rows] for one in media}
-    return {**dict(zip(PLACE, place)), "strategy": _name((rows[0]["strategy"], rows[0]["writes_per_sync"])), "cell": rows[0]["cell"], "per_page": median_row(rows)[0], "lines": median_row(rows)[1], "bytes": vector["bytes"],
-            "amplification": vector["amplification"], "fences": vector["fences"],
+    return {**dict(zip(PLACE, place)), "strategy": cells.label(rows[0]), "cell": rows[0]["cell"], "per_page": per_page,
+            "lines": lines, "bytes": vector["bytes"], "amplification": vector["amplification"], "fences": vector["fences"],
             "modelled": {name: {"low": min(one["low"] for one in several), "high": max(one["high"] for one in several),
                                 "left_out": several[0]["left_out"]} for name, several in costs.items()}}
-
-
-def _name(asked):
-    return asked[0] if asked[1] is None else f"{asked[0]}:{asked[1]}"
 
 
 def _pair(place, a, b, media, cpu):
@@ -228,17 +229,16 @@ def _pair(place, a, b, media, cpu):
     found = crossing(cost_a, cost_b)
     ns = cpu.ns()
     sides = {}
-    for one in media:
-        price = cpu.price(one)
+    for name, price in cpu.prices(media).items():
         if price is None:
-            sides[one.id] = None
+            sides[name] = None
             continue
         cheaper = {found.below if found.price is None or at < found.price else found.above for at in price}
-        sides[one.id] = "either" if len(cheaper) == 2 else _name((a if cheaper.pop() else b)[0])
-    return {**dict(zip(PLACE, place)), "a": _name(a[0]), "b": _name(b[0]),
+        sides[name] = "either" if len(cheaper) == 2 else (a if cheaper.pop() else b)[0]
+    return {**dict(zip(PLACE, place)), "a": a[0], "b": b[0],
             "instr": [cost_a[0], cost_b[0]], "lines": [cost_a[1], cost_b[1]], "price": found.price,
             "price_ns": None if found.price is None else [found.price * ns[0], found.price * ns[1]],
-            "cheaper_below": _name((a if found.below else b)[0]), "cheaper_above": _name((a if found.above else b)[0]),
+            "cheaper_below": (a if found.below else b)[0], "cheaper_above": (a if found.above else b)[0],
             "cheaper": sides}
 
 
@@ -295,7 +295,7 @@ def ratio_over_media(a, b, media, cpu):
     lines = lines_of(a, "per_fault"), lines_of(b, "per_fault")
     if None in lines:
         return None
-    prices = [0.0] + [price[1] for price in map(cpu.price, media) if price]
+    prices = [0.0] + [price[1] for price in cpu.prices(media).values() if price]
     ratios = [(a["per_fault"] + price * lines[0]) / (b["per_fault"] + price * lines[1]) for price in prices]
     return min(ratios), max(ratios)
 

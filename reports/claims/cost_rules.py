@@ -15,7 +15,6 @@ OFTEN = (8, 64, 512)  # the K at which a sync is not one for each write
 AGAIN = (8, 64)  # the same, where pages are stored to several times
 DIRTY = 10000  # "tens of thousands"
 TAIL = 10000  # faults, for a p99.9 that ten of them lie above
-MODELLED = "modelled"  # figures that go by medium.Cpu and cited media
 TICK = 4_000_000  # ns between ticks of a kernel of 250 Hz, as Debian's are; in virtual time instructions
 
 
@@ -46,14 +45,13 @@ def cpu_or_medium(view):
     if even is None:
         view.reasons.append("what a sync stores to the medium was not observed: `--observe vector`")
         return undecided(figures)
-    shares, unknown = {}, []
-    for one in medium.load_media():
-        price = medium.Cpu().price(one)
-        if price is None:
-            unknown.append(one.id)
-            continue
-        values = {(seed, index): value / at for seed, value in even.values.items() for index, at in enumerate(price)}
-        shares[one.id] = Measured(f"{MODELLED}: CPU over medium, {one.id}", "times", values, even.cells)
+    prices = medium.Cpu().prices(medium.load_media())
+    unknown = [name for name, price in prices.items() if price is None]
+    shares = {}
+    for name, price in prices.items():
+        if price is not None:
+            values = {(seed, index): value / at for seed, value in even.values.items() for index, at in enumerate(price)}
+            shares[name] = Measured(f"{medium.DOMAIN}: CPU over medium, {name}", "times", values, even.cells)
     deciding = [Deciding(figure, TIMES) for figure in shares.values()]
 
     def word(threshold):

@@ -17,7 +17,7 @@ NAMED = 3  # cases that a sentence names before it counts
 
 def judge(result):
     """[verdict], one per claim, case, kernel and file system of a Result, in that order: {id, claim, source, said, rule, kernel,
-    fs, case, note, verdict, word, scope, samples, band, nearest, sensitivity, figures, cells, missing, reasons, commands},
+    fs, case, note, verdict, word, scope, samples, band, nearest, sensitivity, figures, cells, missing, reasons, commands, media},
     as JSON holds it."""
     views = places(result)
     found = []
@@ -59,14 +59,13 @@ def _verdict(claim, case, view):
     figures = [figure.data() for figure in ruling.figures if figure is not None]
     used = list(dict.fromkeys(row["cell"] for row in view.used))
     specs = [(view.kernel, view.fs, spec) for spec in wanted]
-    used_scope, missing = view.scope(), [cell_name(view, spec) for spec in wanted]
     return {"id": claim.id, "claim": claim.text, "source": claim.source, "said": claim.said, "rule": claim.rule,
             "kernel": view.kernel, "fs": view.fs, "case": case.name, "note": case.note, "verdict": verdict,
-            "word": case_word(verdict, samples, band, ruling.sides), "scope": used_scope, "samples": samples, "band": band,
+            "word": case_word(verdict, samples, band, ruling.sides), "scope": view.scope(), "samples": samples, "band": band,
             "nearest": ruling.nearest(),
             "sensitivity": {title: ruling.word(threshold) or NOT_DECIDED for title, threshold in SENSITIVITY.items()},
             "figures": figures, "cells": list(dict.fromkeys(name for figure in figures for name in figure["cells"])),
-            "missing": missing, "reasons": reasons,
+            "missing": [cell_name(view, spec) for spec in wanted], "reasons": reasons,
             "commands": commands(view.result.context, specs, f"more/{claim.id}"), "specs": specs, "read": used,
             "media": _by_price(case, view) if word is not None else None}
 
@@ -82,12 +81,9 @@ def _by_price(case, view):
         return {"unobserved": unobserved}
 
     def word(price):
-        view.fresh()
-        view.price = price
-        return case.judge(view).word(THRESHOLD) or NOT_DECIDED
+        return case.judge(View(view.result, view.kernel, view.fs, view.rows, price=price)).word(THRESHOLD) or NOT_DECIDED
     found = medium.turns(word)
-    view.price = 0.0
-    prices = {one.id: medium.Cpu().price(one) for one in medium.load_media()}
+    prices = medium.Cpu().prices(medium.load_media())
     return {"turns": [list(turn) for turn in found],
             "media": {name: None if price is None else medium.word_on(found, price) for name, price in prices.items()}}
 

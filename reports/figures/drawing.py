@@ -53,18 +53,40 @@ def room_for(values):
     return ["0" * 13] if max(values) >= 4e5 else []
 
 
+def lines_legend(result, shown):
+    """({label: dash}, a legend's entries) for strategies that are drawn as lines. shown: {label: Cell}."""
+    style_of = styles(result)
+    ordered = sorted(shown, key=lambda name: result.words.strategy_rank(shown[name].any))
+    ids = {name: cell.any["strategy"] for name, cell in shown.items()}
+    dash = {name: _dash(name, [other for other in ordered if ids[other] == ids[name]]) for name in ordered}
+    return dash, [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=4.5, lw=1.5, ls=dash[name], label=name)
+                  for name in ordered]
+
+
+def grid_of(result, panels):
+    """(file systems, states) of panels {(fs, state): ...}: a row of panels each, and a column."""
+    return (list(dict.fromkeys(fs for fs, _ in panels)),
+            [state for state in result.words.ids("state") if any(state == its for _, its in panels)])
+
+
+def label_panel(ax, index, grid, context, xlabel):
+    """Title and labels of a panel of grid_of, the index-th, that holds costs of a page."""
+    file_systems, states = grid
+    row, column = divmod(index, len(states))
+    quiet_grid(ax, "y")
+    ax.set_title(plain(f"{file_systems[row]}, {states[column]}"), loc="left")
+    ax.tick_params(axis="y", labelleft=column == 0)
+    if column == 0:
+        ax.set_ylabel(unit_text(context, "page"))
+    if row == len(file_systems) - 1:
+        ax.set_xlabel(xlabel)
+
+
 def draw_lines(panels, xs, ticks, result, xlabel, slant=False):
     """per_page over something: a row of panels a file system, a column a state, a line a strategy."""
     context, style_of = result.context, styles(result)
-    file_systems = list(dict.fromkeys(fs for fs, _ in panels))
-    states = [state for state in result.words.ids("state") if any(state == its for _, its in panels)]
-    labels = {name: result.words.strategy_rank(points[0][1].any) for lines in panels.values()
-              for name, points in lines.items()}
-    ordered = sorted(labels, key=labels.get)
-    ids = {name: points[0][1].any["strategy"] for lines in panels.values() for name, points in lines.items()}
-    dash = {name: _dash(name, [other for other in ordered if ids[other] == ids[name]]) for name in ordered}
-    handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=4.5, lw=1.5, ls=dash[name],
-                      label=name) for name in ordered]
+    file_systems, states = grid = grid_of(result, panels)
+    dash, handles = lines_legend(result, {name: points[0][1] for lines in panels.values() for name, points in lines.items()})
     values = [cell.best["per_page"] for lines in panels.values() for points in lines.values() for _, cell in points
               if cell.best["per_page"] > 0]
     if not values:
@@ -85,13 +107,7 @@ def draw_lines(panels, xs, ticks, result, xlabel, slant=False):
         ax.set_xlim(-0.4, len(xs) - 0.6)
         ax.set_xticks(range(len(xs)), [plain(tick) for tick in ticks], rotation=25 if slant else 0,
                       ha="right" if slant else "center")
-        quiet_grid(ax, "y")
-        ax.set_title(plain(f"{fs}, {state}"), loc="left")
-        ax.tick_params(axis="y", labelleft=index % len(states) == 0)
-        if index % len(states) == 0:
-            ax.set_ylabel(unit_text(context, "page"))
-        if index // len(states) == len(file_systems) - 1:
-            ax.set_xlabel(xlabel)
+        label_panel(ax, index, grid, context, xlabel)
     return sheet
 
 

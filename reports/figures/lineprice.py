@@ -6,24 +6,22 @@ from matplotlib.lines import Line2D
 import cells
 import medium
 import table
-from figures.drawing import unit_text, room_for
-from figures.kind import Kind, RUN, cell_groups, section_text
-from load import plain
-from plot import INK, Sheet, logarithmic, quiet_grid, styles
+from figures.drawing import grid_of, label_panel, lines_legend, room_for
+from figures.kind import Kind, RUN, only, section_text
+from plot import INK, Sheet, logarithmic, styles
 
 PRICES = (1, 1000)  # instructions a line, from end to end of the axis
 POINTS = 60
 
 
 def _observed(result):
-    """As cell_groups, of cells whose written lines were counted; a panel a file system and state."""
+    """{key of cell_groups: {(fs, state): [Cell]}} of cells whose written lines were counted, two and more in a panel."""
     found = {}
-    for key, group in cell_groups(result).items():
+    for key, group in only(result, lambda cell: cells.is_ok(cell.off) and medium.lines_of(cell.off) is not None).items():
         panels = {}
         for fs, several in group.items():
             for cell in several:
-                if cells.is_ok(cell.off) and medium.lines_of(cell.off) is not None:
-                    panels.setdefault((fs, cell.any["state"]), []).append(cell)
+                panels.setdefault((fs, cell.any["state"]), []).append(cell)
         panels = {panel: several for panel, several in panels.items() if len(several) > 1}
         if panels:
             found[key] = panels
@@ -48,47 +46,36 @@ def _crossings(several):
 
 def _lines(panels, result):
     context, style_of = result.context, styles(result)
-    ordered = {cell.label: result.words.strategy_rank(cell.any) for several in panels.values() for cell in several}
-    names = sorted(ordered, key=ordered.get)
-    priced = [(one, medium.Cpu().price(one)) for one in medium.load_media()]
-    priced = [(one, price) for one, price in priced if price]
-    handles = [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=4.5, lw=1.5, label=name) for name in names]
+    file_systems, states = grid = grid_of(result, panels)
+    dash, handles = lines_legend(result, {cell.label: cell for several in panels.values() for cell in several})
     handles.append(Line2D([], [], color=INK, marker="x", ms=5, ls="none", label="two cost the same"))
+    media = [(name, price) for name, price in medium.Cpu().prices(medium.load_media()).items() if price]
     prices = [PRICES[0] * (PRICES[1] / PRICES[0]) ** (step / POINTS) for step in range(POINTS + 1)]
-    file_systems = list(dict.fromkeys(fs for fs, _ in panels))
-    states = [state for state in result.words.ids("state") if any(state == its for _, its in panels)]
     values = [_at(cell, price) for several in panels.values() for cell in several for price in PRICES]
     sheet = Sheet(len(file_systems), len(states), (2.9, 2.1), room_for(values), legend=handles)
-    for place, ax in enumerate(sheet.axes):
-        row, column = divmod(place, len(states))
-        several = panels.get((file_systems[row], states[column]))
+    for index, ax in enumerate(sheet.axes):
+        several = panels.get((file_systems[index // len(states)], states[index % len(states)]))
         if several is None:
             ax.set_visible(False)
             continue
         logarithmic(ax, "x", *PRICES)
         ax.set_xticks([1, 10, 100])
         logarithmic(ax, "y", min(values), max(values))
-        for level, (one, (low, high)) in enumerate(priced):
+        for level, (name, (low, high)) in enumerate(media):
             ax.axvspan(max(low, PRICES[0]), min(high, PRICES[1]), ymin=0.02 + 0.05 * level, ymax=0.05 + 0.05 * level, color=INK,
                        alpha=0.35, lw=0)
-            ax.text(min(high, PRICES[1]) * 1.1, 0.035 + 0.05 * level, one.id, fontsize=7, va="center",
+            ax.text(min(high, PRICES[1]) * 1.1, 0.035 + 0.05 * level, name, fontsize=7, va="center",
                     transform=ax.get_xaxis_transform())
         for cell in several:
             colour, marker = style_of(cell.label)
-            ax.plot(prices, [_at(cell, price) for price in prices], color=colour, lw=1.5)
+            ax.plot(prices, [_at(cell, price) for price in prices], color=colour, lw=1.5, ls=dash[cell.label])
             dot, = ax.plot(PRICES[0], _at(cell, PRICES[0]), color=colour, marker=marker, ms=4.5)
             sheet.mark(dot, cell.off, f"{cell.label}: {table.number(cell.off['per_page'])} {context['unit']} and "
                                       f"{medium.lines_of(cell.off):.4g} written lines a page")
         for price, cost in _crossings(several):
             ax.plot(price, cost, color=INK, marker="x", ms=5, ls="none")
         ax.set_xlim(*PRICES)
-        quiet_grid(ax, "y")
-        ax.set_title(plain(f"{file_systems[row]}, {states[column]}"), loc="left")
-        ax.tick_params(axis="y", labelleft=column == 0)
-        if row == len(file_systems) - 1:
-            ax.set_xlabel(f"price of a written line ({context['unit']})")
-        if column == 0:
-            ax.set_ylabel(unit_text(context, "page"))
+        label_panel(ax, index, grid, context, f"price of a written line ({context['unit']})")
     return sheet
 
 
