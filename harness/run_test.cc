@@ -40,7 +40,8 @@ class RunCellTest : public testing::Test {
   nlohmann::json run(const char* strategy, uint64_t k = kNoK) {
     cell_.strategy = strategy;
     cell_.writes_per_sync = k;
-    ProbeSets probes(fs_);
+    // One for all tests: to open them takes seconds.
+    static ProbeSets probes(fs_);
     return json_of(run_cell(cell_, {.fs = fs_,
                                     .strategy = *find_strategy(strategy),
                                     .workload = workload_,
@@ -52,7 +53,7 @@ class RunCellTest : public testing::Test {
   [[nodiscard]] bool on_tmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
 
   // No probe has a hook there.
-  FileSystem fs_ = {.id = "ordinary"};
+  static inline const FileSystem fs_ = {.id = "ordinary"};
   Workload workload_ = {.id = "every_page", .summary = "", .touches = 23};
   WorkloadCode code_ = {.run = every_page};
   Cell cell_;
