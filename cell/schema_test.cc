@@ -15,7 +15,7 @@ namespace faultline {
 namespace {
 
 using nlohmann::json;
-using Names = std::set<std::string>;
+using NameSet = std::set<std::string>;
 
 // With FAULTLINE_WRITE_SCHEMA in the environment it writes the file instead.
 TEST(Schema, IsTheOneInTheRepository) {
@@ -44,19 +44,19 @@ void walk(const json& schema, const std::string& path, const Seen& seen) {
 }
 
 TEST(Schema, OfARowTakesItsFieldsAndNoOther) {
-  Names fields;
+  NameSet fields;
   Row::fields([&](const auto& field) { fields.insert(field.name); });
   const json row = row_schema();
-  Names properties;
+  NameSet properties;
   for (const auto& [name, property] : row["properties"].items()) properties.insert(name);
   EXPECT_EQ(properties, fields);
 
-  Names may_be_absent;
+  NameSet may_be_absent;
   std::size_t records = 0;
   walk(row, "", [&](const json& record, const std::string& path) {
     ++records;
     EXPECT_EQ(record["additionalProperties"], false) << path;
-    Names required;
+    NameSet required;
     for (const json& name : record["required"]) {
       EXPECT_TRUE(required.insert(name.get<std::string>()).second) << path << name;
       EXPECT_TRUE(record["properties"].contains(name)) << path << name;
@@ -68,11 +68,11 @@ TEST(Schema, OfARowTakesItsFieldsAndNoOther) {
   });
   EXPECT_EQ(
       may_be_absent,
-      (Names{"cell", "journal.asked", "journal.log_forces", "journal.served", "journal.log_bytes",
-             "journal.commits_per_fault", "journal.log_bytes_per_fault", "journal.sync_waiting",
-             "outlier.here.interruptions", "outlier.here.alone", "outlier.typical.interruptions",
-             "outlier.typical.alone", "stores_per_page", "fault_deadline_ms", "retry_time",
-             "longest_touch", "path", "profile", "vector"}));
+      (NameSet{"cell", "journal.asked", "journal.log_forces", "journal.served", "journal.log_bytes",
+               "journal.commits_per_fault", "journal.log_bytes_per_fault", "journal.sync_waiting",
+               "outlier.here.interruptions", "outlier.here.alone", "outlier.typical.interruptions",
+               "outlier.typical.alone", "stores_per_page", "fault_deadline_ms", "retry_time",
+               "longest_touch", "path", "profile", "vector"}));
   // The row; losses, probe and its 4, journal and its 4, phases, locks, reasons, interrupts,
   // interruptions, counters, outlier with its 2 and their interruptions, samples, module, starved,
   // refused, reference, scan, profile, vector.
@@ -115,7 +115,7 @@ TEST(Schema, ContestsAreThoseOfTheTable) {
   EXPECT_EQ(rule["if"]["properties"]["workload"], json::parse(R"({"enum": ["dos", "bystander"]})"));
 }
 
-void collect_references(const json& part, Names& names) {
+void collect_references(const json& part, NameSet& names) {
   if (!part.is_structured()) return;
   for (const auto& [key, value] : part.items()) {
     if (key == "$ref") names.insert(value.get<std::string>());
@@ -125,9 +125,9 @@ void collect_references(const json& part, Names& names) {
 
 TEST(Schema, EveryDefinitionIsUsed) {
   const json schema = result_schema();
-  Names used;
+  NameSet used;
   collect_references(schema, used);
-  Names there;
+  NameSet there;
   for (const auto& [name, part] : schema["definitions"].items()) {
     there.insert("#/definitions/" + name);
   }
@@ -148,10 +148,10 @@ TEST(Schema, IdsOfARowsFields) {
   EXPECT_EQ(row["probe"]["properties"]["sync"]["properties"]["means"]["enum"],
             json::parse(R"(["", "raw_tp", "fentry", "fexit", "kprobe", "kretprobe"])"));
   // What a seed may vary is one list.
-  Names vary;
+  NameSet vary;
   for (const json& id : row["vary"]["enum"]) vary.insert(id.get<std::string>());
-  Names known = {kVaryAll, kVaryNone};
-  for (const Named& accident : kAccidentTable) known.insert(accident.id);
+  NameSet known = {kVaryAll, kVaryNone};
+  for (const auto& accident : kAccidentTable) known.insert(accident.id);
   EXPECT_EQ(vary, known);
   for (const std::string& id : vary) EXPECT_TRUE(is_varied(id)) << id;
 }

@@ -16,7 +16,7 @@
 namespace faultline::observe {
 namespace {
 
-constexpr std::uint64_t kText = 0xffffffff81000000;
+constexpr std::uint64_t kTextStart = 0xffffffff81000000;
 constexpr std::uint64_t kUser = 0x400000;
 
 // Functions of 0x100 bytes each, and instructions of one byte.
@@ -32,7 +32,7 @@ const char* const kFunctions[] = {"asm_exc_page_fault",
 
 std::string kallsyms() {
   std::string text;
-  std::uint64_t at = kText;
+  std::uint64_t at = kTextStart;
   for (const char* name : kFunctions) {
     char line[64];
     std::snprintf(line, sizeof line, "%016lx T %s\n", at, name);
@@ -43,7 +43,7 @@ std::string kallsyms() {
 }
 
 std::uint64_t address_of(const std::string& name) {
-  std::uint64_t at = kText;
+  std::uint64_t at = kTextStart;
   for (const char* other : kFunctions) {
     if (name == other) return at;
     at += 0x100;
@@ -238,7 +238,7 @@ TEST_F(Guest, AClockThatJumpedIsIdleOnlyAfterAHalt) {
 
 TEST_F(Guest, WhatIsOfNoFunctionIsSaid) {
   begin();
-  enter(kText + 0x900 + (1U << 16), 3, {}, 3);
+  enter(kTextStart + 0x900 + (1U << 16), 3, {}, 3);
   end();
   EXPECT_EQ(profile().unattributed, 3U);
 }

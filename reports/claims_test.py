@@ -264,3 +264,10 @@ def test_json_has_what_stands_beside_a_word(synthetic):
     found = claims.public(claims.judge(result_of(synthetic, dos(synthetic, "sync_retry"))))
     assert {"id", "claim", "source", "said", "rule", "kernel", "fs", "case", "note", "verdict", "word", "scope", "samples", "band",
             "nearest", "sensitivity", "figures", "cells", "missing", "reasons", "commands", "media"} == set(found[0])
+
+
+def test_what_a_case_asks_for_is_what_it_reads_where_it_is_there(synthetic):
+    wished = {(claim, case): specs for claim, case, specs in claims.asked(synthetic.context(), "bookworm", "ext4")}
+    assert {(spec.strategy, spec.state) for spec in wished["C1", HOLE]} == {("volatile", "hole"), ("map_sync", "hole")}
+    assert len(wished["C1", HOLE]) == 2
+    assert "sync_retry" in {spec.strategy for spec in wished["C7", PACED]}

@@ -22,7 +22,7 @@ namespace {
 
 constexpr char kName[] = "qemu-system-x86_64";
 constexpr char kVersion[] = "QEMU emulator version 7.2.";  // of kGuestSuite, all point releases
-constexpr int kLayout = 2;
+constexpr int kQemuLayout = 2;
 
 std::string version_of(const fs::path& program) {
   const std::string said = run_command({program.string(), "--version"}).out;
@@ -44,7 +44,7 @@ std::string front(const std::string& sha256) {
 }
 
 CacheEntry entry_in(const fs::path& cache) {
-  return {cache, {.kind = "qemu", .name = kGuestSuite, .from = {{"layout", kLayout}}}};
+  return {cache, {.kind = "qemu", .name = kGuestSuite, .from = {{"layout", kQemuLayout}}}};
 }
 
 std::optional<QemuProgram> load_qemu(const CacheEntry& entry, const nlohmann::json& stamp) {

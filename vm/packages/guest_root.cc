@@ -29,7 +29,7 @@ std::vector<std::string> wanted_packages() {
 }
 
 constexpr UnpackOptions kUnpack = {.executables = true, .links = true, .rooted = true};
-constexpr int kLayout = 1;  // of what is unpacked where; another one is fetched anew
+constexpr int kRootLayout = 1;  // of what is unpacked where; another one is fetched anew
 
 constexpr std::string_view kLibraries = "usr/lib/x86_64-linux-gnu/";
 
@@ -99,7 +99,7 @@ GuestRoot fetch_guest_root(const fs::path& cache, const Progress& progress,
   };
   const CacheEntry entry(cache, {.kind = "guest",
                                  .name = kGuestSuite,
-                                 .from = {{"layout", kLayout}, {"wanted", wanted_packages()}}});
+                                 .from = {{"layout", kRootLayout}, {"wanted", wanted_packages()}}});
   const auto load = [&](const nlohmann::json& stamp) -> std::optional<GuestRoot> {
     std::error_code ignored;
     if (!fs::exists(loader_in(entry.folder()), ignored)) return std::nullopt;
@@ -131,9 +131,9 @@ fs::path fetch_guest_compiler(const fs::path& cache, const Progress& progress,
       "g++-12",     "libc6-dev",         "clang-14",   "bpftool",      "libbpf-dev",
       "libelf-dev", "zlib1g-dev",        "libfmt-dev", "libcli11-dev", "libbenchmark-dev",
       "pkg-config", "nlohmann-json3-dev"};
-  const CacheEntry entry(
-      cache,
-      {.kind = "compiler", .name = kGuestSuite, .from = {{"layout", kLayout}, {"wanted", wanted}}});
+  const CacheEntry entry(cache, {.kind = "compiler",
+                                 .name = kGuestSuite,
+                                 .from = {{"layout", kRootLayout}, {"wanted", wanted}}});
   const auto load = [&](const nlohmann::json&) -> std::optional<fs::path> {
     std::error_code ignored;
     if (!fs::exists(entry.folder() / "usr/bin/g++-12", ignored)) return std::nullopt;

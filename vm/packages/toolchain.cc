@@ -32,7 +32,7 @@ Toolchain toolchain_in(const fs::path& root, const std::string& compiler) {
 
 // Where a package's file goes; empty for all but programs, what the compiler runs and includes, and
 // shared libraries. Packages have /lib beside /usr/lib, or all in /usr.
-std::string place_of(const std::string& member) {
+std::string toolchain_place_of(const std::string& member) {
   const std::string path = member.starts_with("lib/") ? "usr/" + member : member;
   const std::string_view whole = path;
   const std::string_view name = whole.substr(whole.rfind('/') + 1);
@@ -85,8 +85,9 @@ Toolchain fetch_toolchain(const std::string& suite, const std::string& compiler,
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const AptLists lists(cache, {suite}, options.etc_apt, tell);
     const std::vector<AptPackage> packages = apt_closure(lists.apt(), wanted);
-    const nlohmann::json sums = unpack_all(lists, packages, making.scratch, making.folder, place_of,
-                                           {.executables = true, .links = true}, tell);
+    const nlohmann::json sums =
+        unpack_all(lists, packages, making.scratch, making.folder, toolchain_place_of,
+                   {.executables = true, .links = true}, tell);
     const Toolchain toolchain = toolchain_in(making.folder, compiler);
     std::vector<std::string> version = command_of(toolchain, toolchain.compiler);
     version.emplace_back("--version");

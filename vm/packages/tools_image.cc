@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // Raised when the same packages shall give another image.
-constexpr int kLayout = 2;
+constexpr int kToolsLayout = 2;
 constexpr const char* kImage = "tools.squashfs";
 
 const std::vector<std::string>& wanted_packages() {
@@ -195,9 +195,10 @@ ToolsImage fetch_tools_image(const std::string& suite, const fs::path& cache,
   const auto tell = [&](const std::string& what) {
     if (progress) progress(fmt::format("tools of {}: {}", suite, what));
   };
-  const CacheEntry entry(cache, {.kind = "tools",
-                                 .name = suite,
-                                 .from = {{"layout", kLayout}, {"wanted", wanted_packages()}}});
+  const CacheEntry entry(cache,
+                         {.kind = "tools",
+                          .name = suite,
+                          .from = {{"layout", kToolsLayout}, {"wanted", wanted_packages()}}});
   const auto load = [&](const nlohmann::json& stamp) -> std::optional<ToolsImage> {
     ToolsImage image = {.file = entry.folder() / kImage,
                         .suite = suite,
