@@ -44,6 +44,24 @@ std::string inflated(const std::string& packed) {
   return "";
 }
 
+std::vector<FunctionCost> dearest_first(const std::map<std::string, std::uint64_t>& functions) {
+  std::vector<FunctionCost> costs(functions.begin(), functions.end());
+  std::stable_sort(costs.begin(), costs.end(), [](const FunctionCost& a, const FunctionCost& b) {
+    return a.second > b.second;
+  });
+  return costs;
+}
+
+// Bytes stored to pmem, by function.
+std::map<std::string, std::uint64_t> writers_of(const observe::Profile& profile) {
+  std::map<std::string, std::uint64_t> writers;
+  for (const auto& [stack, events] : profile.stack_events) {
+    const std::uint64_t bytes = events[static_cast<std::size_t>(observe::Event::kBytes)];
+    if (bytes != 0) writers[observe::frame_name(stack, stack.size() - 1)] += bytes;
+  }
+  return writers;
+}
+
 }  // namespace
 
 ObserveWish observe_named(const std::string& list) {
@@ -120,10 +138,7 @@ ProfileFigures profile_figures(const observe::Profile& profile, Count pages) {
     if (profile.parties[i] == 0) continue;
     figures.parties[observe::party_name(static_cast<observe::Party>(i))] = profile.parties[i];
   }
-  figures.functions.assign(profile.functions.begin(), profile.functions.end());
-  std::stable_sort(
-      figures.functions.begin(), figures.functions.end(),
-      [](const FunctionCost& a, const FunctionCost& b) { return a.second > b.second; });
+  figures.functions = dearest_first(profile.functions);
   return figures;
 }
 
@@ -150,6 +165,7 @@ VectorFigures vector_figures(const observe::Profile& profile, const Row& row) {
   } else if (row.journal && row.journal->kernel.commits) {
     figures.journal_bytes = static_cast<double>(profile.journal_bytes) / pages;
   }
+  figures.writers = dearest_first(writers_of(profile));
   const double changed = kTouched * static_cast<double>(*row.touches) *
                          static_cast<double>(row.stores_per_page.value_or(1));
   figures.amplification = static_cast<double>(profile.event(observe::Event::kBytes)) / changed;

@@ -243,7 +243,10 @@ FAULTLINE_RECORD(ProfileFigures, FAULTLINE_PROFILE)
   FIELD(std::optional<double>, journal_bytes, "bytes",                                             \
         "written to the journal: ext4, stored to pmem by jbd2's thread; XFS, by its own counter")  \
   FIELD(std::optional<double>, amplification, "ratio",                                             \
-        "bytes stored to pmem over the 8 that each touch changes")
+        "bytes stored to pmem over the 8 that each touch changes")                                 \
+  FIELD(Maybe<std::vector<FunctionCost>>, writers, "bytes",                                        \
+        "[function, bytes stored to pmem], named as in profile, of the whole loop, most first; "   \
+        "absent in results written before there was the field")
 FAULTLINE_RECORD(VectorFigures, FAULTLINE_VECTOR)
 
 #define FAULTLINE_ROW(FIELD)                                                                       \

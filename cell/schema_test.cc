@@ -66,13 +66,26 @@ TEST(Schema, OfARowTakesItsFieldsAndNoOther) {
       if (required.count(name) == 0) may_be_absent.insert(path.empty() ? name : path + "." + name);
     }
   });
-  EXPECT_EQ(
-      may_be_absent,
-      (NameSet{"cell", "journal.asked", "journal.log_forces", "journal.served", "journal.log_bytes",
-               "journal.commits_per_fault", "journal.log_bytes_per_fault", "journal.sync_waiting",
-               "outlier.here.interruptions", "outlier.here.alone", "outlier.typical.interruptions",
-               "outlier.typical.alone", "stores_per_page", "fault_deadline_ms", "retry_time",
-               "longest_touch", "path", "profile", "vector"}));
+  EXPECT_EQ(may_be_absent, (NameSet{"cell",
+                                    "journal.asked",
+                                    "journal.log_forces",
+                                    "journal.served",
+                                    "journal.log_bytes",
+                                    "journal.commits_per_fault",
+                                    "journal.log_bytes_per_fault",
+                                    "journal.sync_waiting",
+                                    "outlier.here.interruptions",
+                                    "outlier.here.alone",
+                                    "outlier.typical.interruptions",
+                                    "outlier.typical.alone",
+                                    "stores_per_page",
+                                    "fault_deadline_ms",
+                                    "retry_time",
+                                    "longest_touch",
+                                    "path",
+                                    "profile",
+                                    "vector",
+                                    "vector.writers"}));
   // The row; losses, probe and its 4, journal and its 4, phases, locks, reasons, interrupts,
   // interruptions, counters, outlier with its 2 and their interruptions, samples, module, starved,
   // refused, reference, scan, profile, vector.

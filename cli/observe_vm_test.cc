@@ -69,6 +69,9 @@ TEST(Observer, ChangesNoFigureAndItsSumIsTheFigure) {
     EXPECT_LE(row["path"].get<double>(), row["per_page"].get<double>());
     EXPECT_GT(row["path"].get<double>(), row["per_page"].get<double>() * 0.9);
     EXPECT_GE(row["vector"]["bytes"].get<double>(), 4096) << name << ": the page is zeroed";
+    EXPECT_EQ(static_cast<double>(sum_of(row["vector"]["writers"])),
+              row["vector"]["bytes"].get<double>() * row["pages"].get<double>())
+        << name << ": whoever writes";
   }
 }
 
@@ -120,7 +123,7 @@ TEST(Observer, AProfileIsReadByCallgrindAnnotate) {
   EXPECT_TRUE(std::filesystem::exists(stem + ".pb.gz"));
   if (find_program("callgrind_annotate").empty()) GTEST_SKIP() << "no callgrind_annotate";
   const CommandOutput annotated =
-      run_command({"callgrind_annotate", "--show-percs=no", stem + ".callgrind"});
+      run_command({"callgrind_annotate", "--show-percs=no", "--show=Ir", stem + ".callgrind"});
   ASSERT_EQ(annotated.status, 0) << annotated.error;
   std::string digits;
   const std::size_t end = annotated.out.find("  PROGRAM TOTALS");

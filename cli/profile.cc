@@ -3,6 +3,7 @@
 // show profiles.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,7 +64,7 @@ Profiled measure(const std::string& text, const ProfileOptions& options,
                .quiet = options.quiet};
   for (const auto& [axis, value] : name->axes) wish.lists[axis] = value;
   if (!name->kernel.empty()) wish.vm.kernel = name->kernel;
-  wish.vm.observe = {.profile = true};
+  wish.vm.observe = {.profile = true, .vector = true};
   wish.vm.on_profile = [&](const Row& row, const observe::Profile& profile) {
     std::string file = *row.cell;
     for (char& c : file) c = c == '/' ? '-' : c;
@@ -85,6 +86,13 @@ void draw(const CommandContext& context, const std::vector<std::string>& more) {
   const CommandOutput output = run_command(command);
   if (output.status == 0) return;
   throw Failure(ExitCode::kUsage, output.error.substr(0, output.error.find('\n')));
+}
+
+void print_dearest(const std::vector<FunctionCost>& costs, double pages) {
+  constexpr std::size_t kShown = 12;
+  for (std::size_t i = 0; i < std::min(costs.size(), kShown); ++i) {
+    fmt::print("{:10.1f}  {}\n", static_cast<double>(costs[i].second) / pages, costs[i].first);
+  }
 }
 
 ExitCode profile_cells(const ProfileOptions& options, const CommandContext& context) {
@@ -113,17 +121,17 @@ ExitCode profile_cells(const ProfileOptions& options, const CommandContext& cont
                        {"per_page", *cell.row.per_page},
                        {"path", **cell.row.path},
                        {"parties", (*cell.row.profile)->parties},
+                       {"vector", json_of(**cell.row.vector)},
                        {"files", stem}});
     if (options.json) continue;
     fmt::print("{}: {:.1f} instr per page, its own path {:.1f}\n", *cell.row.cell,
                *cell.row.per_page, **cell.row.path);
     const auto pages = static_cast<double>(*cell.row.pages);
-    std::size_t shown = 0;
-    for (const auto& [function, instructions] : (*cell.row.profile)->functions) {
-      constexpr std::size_t kShown = 12;
-      if (++shown > kShown) break;
-      fmt::print("{:10.1f}  {}\n", static_cast<double>(instructions) / pages, function);
-    }
+    print_dearest((*cell.row.profile)->functions, pages);
+    const VectorFigures& vector = **cell.row.vector;
+    fmt::print("{:.1f} bytes per page stored to pmem, {:.1f} times what was changed\n",
+               vector.bytes, vector.amplification.value_or(0));
+    print_dearest(*vector.writers, pages);
     fmt::print("{}.{{callgrind,folded,svg,pb.gz}}\n", stem);
   }
   if (options.json) fmt::print("{}\n", written.dump(1));

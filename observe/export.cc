@@ -14,10 +14,11 @@
 namespace faultline::observe {
 namespace {
 
-// The name that `functions` has of a frame of a stack, whose first is the party.
-std::string frame_name(const Profile::Stack& stack, std::size_t frame) {
-  return stack.front() == party_name(Party::kTouch) ? stack[frame]
-                                                    : stack.front() + ":" + stack[frame];
+// What a line of callgrind's costs: instructions, then the events that the file has.
+using Costs = std::vector<std::uint64_t>;
+void add(Costs& to, const Costs& more) {
+  if (to.empty()) to.resize(more.size());
+  for (std::size_t i = 0; i < more.size(); ++i) to[i] += more[i];
 }
 
 // Fields of protobuf's wire format that profile.proto needs: whole numbers and bytes.
@@ -77,33 +78,53 @@ std::string folded(const Profile& profile) {
 }
 
 std::string callgrind(const Profile& profile, const std::string& title) {
-  std::map<std::string, std::uint64_t> own;
-  std::map<std::string, std::map<std::string, std::uint64_t>> called;  // inclusive
-  for (const auto& [stack, instructions] : profile.stacks) {
-    own[frame_name(stack, stack.size() - 1)] += instructions;
+  std::vector<std::size_t> shown;  // events of which there were any
+  for (std::size_t i = 0; i < kEvents; ++i) {
+    if (profile.events[i] != 0) shown.push_back(i);
+  }
+  const auto costs_of = [&](std::uint64_t instructions, const EventCounts& events) {
+    Costs costs = {instructions};
+    for (const std::size_t i : shown) costs.push_back(events[i]);
+    return costs;
+  };
+  std::map<std::string, Costs> own;
+  std::map<std::string, std::map<std::string, Costs>> called;  // inclusive
+  const auto take = [&](const Profile::Stack& stack, const Costs& costs) {
+    add(own[frame_name(stack, stack.size() - 1)], costs);
     std::set<std::pair<std::string, std::string>> seen;
     for (std::size_t i = 2; i < stack.size(); ++i) {
       // An edge of a recursion counts once.
       std::pair<std::string, std::string> edge(frame_name(stack, i - 1), frame_name(stack, i));
-      if (seen.insert(edge).second) called[edge.first][edge.second] += instructions;
+      if (seen.insert(edge).second) add(called[edge.first][edge.second], costs);
     }
+  };
+  for (const auto& [stack, instructions] : profile.stacks) take(stack, costs_of(instructions, {}));
+  for (const auto& [stack, events] : profile.stack_events) take(stack, costs_of(0, events));
+  const Costs all = costs_of(profile.total(), profile.events);
+  for (const auto& [caller, callees] : called) own.try_emplace(caller, all.size());
+  std::string names = "Ir";
+  std::string meanings = "event: Ir : instructions\n";
+  for (const std::size_t i : shown) {
+    const EventName& name = event_name(static_cast<Event>(i));
+    names += fmt::format(" {}", name.id);
+    meanings += fmt::format("event: {} : {}\n", name.id, name.means);
   }
-  for (const auto& [caller, callees] : called) own.try_emplace(caller, 0);
   std::string out = fmt::format(
       "# callgrind format\nversion: 1\ncreator: faultline\ncmd: {}\npositions: line\n"
-      "events: Ir\nsummary: {}\n\nfl=guest\n",
-      title, profile.total());
-  for (const auto& [function, instructions] : own) {
-    out += fmt::format("\nfn={}\n0 {}\n", function, instructions);
+      "{}events: {}\nsummary: {}\n\nfl=guest\n",
+      title, meanings, names, fmt::join(all, " "));
+  for (const auto& [function, costs] : own) {
+    out += fmt::format("\nfn={}\n0 {}\n", function, fmt::join(costs, " "));
     const auto callees = called.find(function);
     if (callees == called.end()) continue;
     for (const auto& [callee, inclusive] : callees->second) {
       const auto calls = profile.calls.find({function, callee});
-      out += fmt::format("cfn={}\ncalls={} 0\n0 {}\n", callee,
-                         calls == profile.calls.end() ? 1 : calls->second, inclusive);
+      out +=
+          fmt::format("cfn={}\ncalls={} 0\n0 {}\n", callee,
+                      calls == profile.calls.end() ? 1 : calls->second, fmt::join(inclusive, " "));
     }
   }
-  out += fmt::format("\ntotals: {}\n", profile.total());
+  out += fmt::format("\ntotals: {}\n", fmt::join(all, " "));
   return out;
 }
 

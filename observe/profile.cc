@@ -44,8 +44,11 @@ class Reader {
         into.calls[{full_name(party, name_of(record_.place[place.parent].function)),
                     full_name(party, name_of(place.function))}] += place.entered;
       }
+      if (place.events == EventCounts{}) continue;
+      EventCounts& of_stack = into.stack_events[stack_of(at, party_of(at))];
       for (std::size_t i = 0; i < kEvents; ++i) {
         into.events[i] += place.events[i];
+        of_stack[i] += place.events[i];
       }
       if (const std::uint64_t bytes = place.events[static_cast<std::size_t>(Event::kBytes)];
           bytes != 0 && party_of(at) == Party::kJournal) {
@@ -148,6 +151,29 @@ class Reader {
 }  // namespace
 
 const char* party_name(Party party) { return kNames[static_cast<std::size_t>(party)]; }
+
+const EventName& event_name(Event event) {
+  static constexpr std::array<EventName, kEvents> kEventNames = {{
+      {"bytes", "bytes stored to pmem"},
+      {"bytes_nt", "of these by non-temporal stores"},
+      {"lines", "distinct lines of pmem stored to between two fences"},
+      {"blocks256", "distinct 256-byte blocks of pmem stored to between two fences"},
+      {"flushed", "lines written back"},
+      {"flushed_clean", "of these clean ones"},
+      {"fences", "fences"},
+      {"fences_idle", "of these with nothing to wait for"},
+      {"lines_read", "distinct lines of pmem loaded from between two fences"},
+      {"tlb_invalidations", "invalidations of the TLB"},
+      {"locked", "locked instructions"},
+      {"exceptions", "exceptions"},
+  }};
+  return kEventNames.at(static_cast<std::size_t>(event));
+}
+
+std::string frame_name(const std::vector<std::string>& stack, std::size_t frame) {
+  return stack.front() == party_name(Party::kTouch) ? stack[frame]
+                                                    : stack.front() + ":" + stack[frame];
+}
 
 bool is_path(Party party) {
   return party == Party::kTouch || party == Party::kUser || party == Party::kJournal ||

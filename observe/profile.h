@@ -28,6 +28,14 @@ enum class Party : unsigned {
 };
 inline constexpr std::size_t kParties = static_cast<std::size_t>(Party::kParties);
 const char* party_name(Party party);
+// As the callgrind format has it, and what it means.
+struct EventName {
+  const char* id;
+  const char* means;
+};
+const EventName& event_name(Event event);
+// The name that `functions` has of a frame of a stack.
+std::string frame_name(const std::vector<std::string>& stack, std::size_t frame);
 // Whether it is the fault's own path.
 bool is_path(Party party);
 
@@ -43,8 +51,9 @@ struct Profile {
   std::map<Stack, std::uint64_t> stacks = {};
   // How often a function was come to from another, both by the names that `functions` has.
   std::map<std::pair<std::string, std::string>, std::uint64_t> calls = {};
-  std::array<std::uint64_t, kEvents> events = {};
-  std::uint64_t journal_bytes = 0;  // stored to pmem by jbd2's thread
+  EventCounts events = {};                         // of all places
+  std::map<Stack, EventCounts> stack_events = {};  // of each that has any
+  std::uint64_t journal_bytes = 0;                 // stored to pmem by jbd2's thread
   bool flush_addresses = false;
 
   [[nodiscard]] std::uint64_t total() const { return instructions + skipped; }

@@ -30,6 +30,7 @@ enum class Event : unsigned {
   kEvents
 };
 inline constexpr std::size_t kEvents = static_cast<std::size_t>(Event::kEvents);
+using EventCounts = std::array<std::uint64_t, kEvents>;
 
 // Indices of functions are of the list of symbols that the plugin was given; these are none.
 inline constexpr std::uint32_t kNoFunction = UINT32_MAX;         // outside all symbols
@@ -44,7 +45,7 @@ struct Place {
   std::uint32_t parent = 0;  // an index of places; a root's is itself
   std::uint32_t function = kNoFunction;
   std::uint64_t entered = 0;  // how often it was come to from its parent
-  std::array<std::uint64_t, kEvents> events = {};
+  EventCounts events = {};
 };
 
 struct Thread {

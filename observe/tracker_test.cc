@@ -260,7 +260,7 @@ TEST_F(Guest, ItsProfileIsWrittenForOtherTools) {
             "touch;[user] 1\ntouch;entry_SYSCALL_64 3\ntouch;entry_SYSCALL_64;fault 3\n");
   EXPECT_EQ(callgrind(profile(), "a cell"),
             "# callgrind format\nversion: 1\ncreator: faultline\ncmd: a cell\n"
-            "positions: line\nevents: Ir\nsummary: 7\n\nfl=guest\n"
+            "positions: line\nevent: Ir : instructions\nevents: Ir\nsummary: 7\n\nfl=guest\n"
             "\nfn=[user]\n0 1\n"
             "\nfn=entry_SYSCALL_64\n0 3\ncfn=fault\ncalls=1 0\n0 3\n"
             "\nfn=fault\n0 3\n\ntotals: 7\n");
