@@ -23,7 +23,7 @@ struct OverheadRow {
   uint64_t instructions;
 };
 constexpr OverheadRow kOverheads[] = {
-    {5, 10, 78}, {6, 1, 102}, {6, 12, 119}, {7, 2, 150}, {7, 3, 150}};
+    {5, 10, 77}, {6, 1, 101}, {6, 12, 118}, {7, 2, 149}, {7, 3, 149}};
 
 }  // namespace
 
