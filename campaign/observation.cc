@@ -71,13 +71,37 @@ ObserveWish observe_named(const std::string& list) {
       wish.profile = true;
     } else if (name == "vector") {
       wish.vector = true;
+    } else if (name == "caches") {
+      wish.caches = true;
     } else {
       throw Failure(
           ExitCode::kUsage,
-          fmt::format("--observe: nothing is called '{}'; there are: profile, vector", name));
+          fmt::format("--observe: nothing is called '{}'; there are: profile, vector, caches",
+                      name));
     }
   }
   return wish;
+}
+
+observe::Geometry geometry_named(const std::string& name, const fs::path& folder) {
+  fs::path file = folder / (name.empty() ? "cascadelake.toml" : name + ".toml");
+  if (name.ends_with(".toml")) file = name;
+  std::error_code error;
+  if (fs::is_regular_file(file, error)) {
+    return observe::geometry_of(read_file(file), file.string());
+  }
+  std::vector<std::string> known;
+  if (!folder.empty()) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().extension() == ".toml") known.push_back(entry.path().stem().string());
+    }
+  }
+  std::sort(known.begin(), known.end());
+  throw Failure(
+      ExitCode::kUsage,
+      fmt::format("--cache-geometry: there is no {}; there are: {}, or a path that ends in "
+                  ".toml",
+                  file.string(), fmt::join(known, ", ")));
 }
 
 std::string observer_plugin(std::string_view qemu_version) {
@@ -116,7 +140,20 @@ std::vector<std::string> Observation::qemu_parameters() const {
   std::string plugin =
       fmt::format("{},out={},symbols={},lanes={},low={}", option_value(plugin_.string()),
                   path_of(record_), path_of(for_plugin_), lanes_, spec_.ram_mib);
-  if (wish_.vector) plugin += fmt::format(",pmem={}", spec_.pmem_mib);
+  if (wish_.vector || wish_.caches) plugin += fmt::format(",pmem={}", spec_.pmem_mib);
+  const auto sets = [&](const char* key, const observe::SetsOfWays& size) {
+    plugin += fmt::format(",{}={}x{}", key, size.sets, size.ways);
+  };
+  if (wish_.vector) plugin += ",vector=1";
+  if (wish_.vector && wish_.geometry.tlb) sets("tlb", *wish_.geometry.tlb);
+  if (wish_.caches) {
+    const observe::CacheSizes& caches = wish_.geometry.caches;
+    plugin += fmt::format(",line={}", caches.line);
+    sets("l1i", caches.l1i);
+    sets("l1d", caches.l1d);
+    if (caches.l2) sets("l2", *caches.l2);
+    sets("llc", caches.llc);
+  }
   return {"-plugin", plugin};
 }
 
@@ -142,7 +179,8 @@ ProfileFigures profile_figures(const observe::Profile& profile, Count pages) {
   return figures;
 }
 
-VectorFigures vector_figures(const observe::Profile& profile, const Row& row) {
+VectorFigures vector_figures(const observe::Profile& profile, const Row& row,
+                             const observe::Geometry& geometry) {
   const auto pages = static_cast<double>(*row.pages);
   const auto per_page = [&](observe::Event event) {
     return static_cast<double>(profile.event(event)) / pages;
@@ -159,6 +197,11 @@ VectorFigures vector_figures(const observe::Profile& profile, const Row& row) {
                         .tlb_invalidations = per_page(observe::Event::kTlbInvalidations),
                         .locked = per_page(observe::Event::kLocked),
                         .exceptions = per_page(observe::Event::kExceptions)};
+  figures.tlb.emplace();
+  if (geometry.tlb) {
+    figures.tlb_refills = per_page(observe::Event::kTlbRefills);
+    figures.tlb.emplace(observe::describe_tlb(*geometry.tlb));
+  }
   if (profile.flush_addresses) figures.flushed_clean = per_page(observe::Event::kFlushedClean);
   if (row.journal && row.journal->kernel.log_bytes) {
     figures.journal_bytes = static_cast<double>(*row.journal->kernel.log_bytes) / pages;
@@ -169,6 +212,26 @@ VectorFigures vector_figures(const observe::Profile& profile, const Row& row) {
   const double changed = kTouched * static_cast<double>(*row.touches) *
                          static_cast<double>(row.stores_per_page.value_or(1));
   figures.amplification = static_cast<double>(profile.event(observe::Event::kBytes)) / changed;
+  return figures;
+}
+
+CacheFigures cache_figures(const observe::Profile& profile, Count pages,
+                           const observe::Geometry& geometry) {
+  const auto per_page = [&](observe::Event event) {
+    return static_cast<double>(profile.event(event)) / static_cast<double>(pages);
+  };
+  CacheFigures figures{.geometry = observe::describe(geometry),
+                       .l1i_misses = per_page(observe::Event::kL1iMisses),
+                       .l1d_misses = per_page(observe::Event::kL1dMisses),
+                       .dram_reads = per_page(observe::Event::kDramReads),
+                       .pmem_reads = per_page(observe::Event::kPmemReads),
+                       .dram_writes = per_page(observe::Event::kDramWrites),
+                       .pmem_writes = per_page(observe::Event::kPmemWrites),
+                       .flushes_seen = profile.flush_addresses};
+  if (geometry.caches.l2) figures.l2_misses = per_page(observe::Event::kL2Misses);
+  figures.llc_misses = static_cast<double>(profile.event(observe::Event::kDramReads) +
+                                           profile.event(observe::Event::kPmemReads)) /
+                       static_cast<double>(pages);
   return figures;
 }
 

@@ -51,7 +51,10 @@ class Observation {
 
 // As a row has them. Pure.
 ProfileFigures profile_figures(const observe::Profile& profile, Count pages);
-VectorFigures vector_figures(const observe::Profile& profile, const Row& row);
+VectorFigures vector_figures(const observe::Profile& profile, const Row& row,
+                             const observe::Geometry& geometry);
+CacheFigures cache_figures(const observe::Profile& profile, Count pages,
+                           const observe::Geometry& geometry);
 
 // The functions of each guest's kernel and modules, kept in the cache.
 class KernelSymbols {

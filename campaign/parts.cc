@@ -50,6 +50,7 @@ CommandParts find_parts(const fs::path& here) {
   parts.reports = if_there(shared / "reports/faultline_report.py");
   parts.kmod = if_there(shared / "kmod/faultline_ioctl.h").parent_path();
   parts.bt = if_there(shared / "bpf/bt/fault.bt").parent_path();
+  parts.caches = if_there(shared / "observe/caches/cascadelake.toml").parent_path();
   return parts;
 }
 

@@ -17,6 +17,7 @@ struct CommandParts {
   std::filesystem::path reports = {};  // faultline_report.py
   std::filesystem::path kmod = {};     // the strategy module's sources
   std::filesystem::path bt = {};       // the bpftrace scripts
+  std::filesystem::path caches = {};   // geometries of modelled caches
 };
 
 // The parts of the command that lies in the folder `here`. Installed as PREFIX/bin/faultline: what

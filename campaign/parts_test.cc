@@ -22,6 +22,7 @@ class Parts : public testing::Test {
     add(folder + "reports/faultline_report.py");
     add(folder + "kmod/faultline_ioctl.h");
     add(folder + "bpf/bt/fault.bt");
+    add(folder + "observe/caches/cascadelake.toml");
   }
 
   TempDir dir_{fs::temp_directory_path(), "faultline-test-"};
@@ -37,6 +38,7 @@ TEST_F(Parts, OfABuildFolderLieBesideAndAbove) {
   EXPECT_EQ(parts.reports, root_ / "tree/reports/faultline_report.py");
   EXPECT_EQ(parts.kmod, root_ / "tree/kmod");
   EXPECT_EQ(parts.bt, root_ / "tree/bpf/bt");
+  EXPECT_EQ(parts.caches, root_ / "tree/observe/caches");
 }
 
 TEST_F(Parts, InstalledLieInLibAndShare) {
@@ -50,6 +52,7 @@ TEST_F(Parts, InstalledLieInLibAndShare) {
   EXPECT_EQ(parts.reports, root_ / "usr/share/faultline/reports/faultline_report.py");
   EXPECT_EQ(parts.kmod, root_ / "usr/share/faultline/kmod");
   EXPECT_EQ(parts.bt, root_ / "usr/share/faultline/bpf/bt");
+  EXPECT_EQ(parts.caches, root_ / "usr/share/faultline/observe/caches");
 }
 
 TEST_F(Parts, OfABuildFolderComeBeforeInstalledOnes) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,7 @@
 #include "cell/axes.h"
 #include "cell/plan.h"
 #include "cell/row.h"
+#include "observe/geometry.h"
 #include "observe/profile.h"
 #include "vm/guest.h"
 
@@ -83,10 +85,15 @@ class Runner {
 struct ObserveWish {
   bool profile = false;
   bool vector = false;
-  explicit operator bool() const { return profile || vector; }
+  bool caches = false;
+  observe::Geometry geometry = {};  // of the TLB of `vector`, and of the caches
+  explicit operator bool() const { return profile || vector || caches; }
 };
 // Of a list of names. Failure(kUsage) naming those that there are.
 ObserveWish observe_named(const std::string& list);
+// By the name of a file in `folder`, or a path of one that ends in .toml; empty: the default.
+// Failure(kUsage) naming those that there are.
+observe::Geometry geometry_named(const std::string& name, const std::filesystem::path& folder);
 
 struct VmWish {
   std::string kernel = "bookworm";

@@ -246,7 +246,10 @@ void VmRunner::put_observed(const CellJob& job, Row& row) {
     const observe::Profile profile = observation->profile(row);
     row.path.emplace(static_cast<double>(profile.path()) / static_cast<double>(*row.pages));
     if (wish_.observe.profile) row.profile.emplace(profile_figures(profile, *row.pages));
-    if (wish_.observe.vector) row.vector.emplace(vector_figures(profile, row));
+    if (wish_.observe.vector)
+      row.vector.emplace(vector_figures(profile, row, wish_.observe.geometry));
+    if (wish_.observe.caches)
+      row.caches.emplace(cache_figures(profile, *row.pages, wish_.observe.geometry));
     if (profile.unattributed != 0) {
       throw Failure(ExitCode::kRegression,
                     fmt::format("the observer: {} instructions are of no known function",

@@ -57,6 +57,7 @@ Row empty_row(const Cell& cell, const std::string& status, const std::string& re
   row.path.emplace();
   row.profile.emplace();
   row.vector.emplace();
+  row.caches.emplace();
   row.status = status;
   row.reason = reason;
   return row;

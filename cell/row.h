@@ -224,30 +224,49 @@ using FunctionCost = std::pair<std::string, Count>;
         "bear their party's name before a colon")
 FAULTLINE_RECORD(ProfileFigures, FAULTLINE_PROFILE)
 
-#define FAULTLINE_VECTOR(FIELD)                                                                    \
-  FIELD(double, bytes, "bytes", "stored to pmem")                                                  \
-  FIELD(double, bytes_nt, "bytes", "of these by non-temporal stores")                              \
-  FIELD(double, lines, "count", "distinct 64-byte lines of these, between two fences")             \
-  FIELD(double, blocks256, "count", "distinct 256-byte blocks of these, between two fences")       \
-  FIELD(double, flushed, "count", "clwb, clflushopt and clflush executed")                         \
-  FIELD(std::optional<double>, flushed_clean, "count",                                             \
-        "of these on a line that was not stored to since; null where QEMU's plugin interface "     \
-        "does not tell which line it was (before 9.1)")                                            \
-  FIELD(double, fences, "count", "sfence and mfence")                                              \
-  FIELD(double, fences_idle, "count", "of these with nothing to wait for")                         \
-  FIELD(double, lines_read, "count", "distinct 64-byte lines of pmem loaded, between two fences")  \
-  FIELD(std::optional<double>, tlb_refills, "count", "of a modelled TLB; null: there is none yet") \
-  FIELD(double, tlb_invalidations, "count", "invlpg, invpcid and stores to CR3")                   \
-  FIELD(double, locked, "count", "instructions that lock the bus")                                 \
-  FIELD(double, exceptions, "count", "page faults and the like")                                   \
-  FIELD(std::optional<double>, journal_bytes, "bytes",                                             \
-        "written to the journal: ext4, stored to pmem by jbd2's thread; XFS, by its own counter")  \
-  FIELD(std::optional<double>, amplification, "ratio",                                             \
-        "bytes stored to pmem over the 8 that each touch changes")                                 \
-  FIELD(Maybe<std::vector<FunctionCost>>, writers, "bytes",                                        \
-        "[function, bytes stored to pmem], named as in profile, of the whole loop, most first; "   \
+#define FAULTLINE_VECTOR(FIELD)                                                                   \
+  FIELD(double, bytes, "bytes", "stored to pmem")                                                 \
+  FIELD(double, bytes_nt, "bytes", "of these by non-temporal stores")                             \
+  FIELD(double, lines, "count", "distinct 64-byte lines of these, between two fences")            \
+  FIELD(double, blocks256, "count", "distinct 256-byte blocks of these, between two fences")      \
+  FIELD(double, flushed, "count", "clwb, clflushopt and clflush executed")                        \
+  FIELD(std::optional<double>, flushed_clean, "count",                                            \
+        "of these on a line that was not stored to since; null where QEMU's plugin interface "    \
+        "does not tell which line it was (before 9.1)")                                           \
+  FIELD(double, fences, "count", "sfence and mfence")                                             \
+  FIELD(double, fences_idle, "count", "of these with nothing to wait for")                        \
+  FIELD(double, lines_read, "count", "distinct 64-byte lines of pmem loaded, between two fences") \
+  FIELD(std::optional<double>, tlb_refills, "count",                                              \
+        "of a modelled TLB; null where its geometry has none, and in results written before")     \
+  FIELD(Maybe<std::optional<std::string>>, tlb, "",                                               \
+        "the geometry of that TLB; null without, absent in results written before")               \
+  FIELD(double, tlb_invalidations, "count", "invlpg, invpcid and stores to CR3")                  \
+  FIELD(double, locked, "count", "instructions that lock the bus")                                \
+  FIELD(double, exceptions, "count", "page faults and the like")                                  \
+  FIELD(std::optional<double>, journal_bytes, "bytes",                                            \
+        "written to the journal: ext4, stored to pmem by jbd2's thread; XFS, by its own counter") \
+  FIELD(std::optional<double>, amplification, "ratio",                                            \
+        "bytes stored to pmem over the 8 that each touch changes")                                \
+  FIELD(Maybe<std::vector<FunctionCost>>, writers, "bytes",                                       \
+        "[function, bytes stored to pmem], named as in profile, of the whole loop, most first; "  \
         "absent in results written before there was the field")
 FAULTLINE_RECORD(VectorFigures, FAULTLINE_VECTOR)
+
+#define FAULTLINE_CACHES(FIELD)                                                                   \
+  FIELD(std::string, geometry, "", "of the modelled caches: title, and of each level size, ways") \
+  FIELD(double, l1i_misses, "count", "lines of instructions that L1I had not")                    \
+  FIELD(double, l1d_misses, "count", "lines of data that L1D had not")                            \
+  FIELD(std::optional<double>, l2_misses, "count",                                                \
+        "of both lines that L2 had not; null where the geometry has no L2")                       \
+  FIELD(double, llc_misses, "count", "that the last level had not: dram_reads and pmem_reads")    \
+  FIELD(double, dram_reads, "count", "lines read from DRAM, a store's as well as a load's")       \
+  FIELD(double, pmem_reads, "count", "lines read from pmem")                                      \
+  FIELD(double, dram_writes, "count", "lines written back to DRAM; no non-temporal stores")       \
+  FIELD(double, pmem_writes, "count", "lines written back to pmem; no non-temporal stores")       \
+  FIELD(bool, flushes_seen, "",                                                                   \
+        "whether clwb, clflush and clflushopt wrote back and evicted: QEMU's plugin interface "   \
+        "tells which line they are of (from 9.1)")
+FAULTLINE_RECORD(CacheFigures, FAULTLINE_CACHES)
 
 #define FAULTLINE_ROW(FIELD)                                                                       \
   /* Google Benchmark's own. */                                                                    \
@@ -369,6 +388,8 @@ FAULTLINE_RECORD(VectorFigures, FAULTLINE_VECTOR)
         "every instruction by function; null where not observed")                                  \
   FIELD(Maybe<std::optional<VectorFigures>>, vector, "",                                           \
         "what a page asks of the CPU and the medium, each per page; null where not observed")      \
+  FIELD(Maybe<std::optional<CacheFigures>>, caches, "",                                            \
+        "what modelled caches make of a page's accesses, each per page; null where not observed")  \
   /* The strategy module. */                                                                       \
   FIELD(std::optional<ModuleFigures>, module, "count",                                             \
         "the strategy module's counters; null for strategies of a stock kernel")                   \

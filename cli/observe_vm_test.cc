@@ -26,7 +26,7 @@ json run(const std::vector<std::string>& more, const std::string& out) {
 
 // What the observer adds.
 json plain(json row) {
-  for (const char* field : {"path", "profile", "vector"}) row.erase(field);
+  for (const char* field : {"path", "profile", "vector", "caches"}) row.erase(field);
   return row;
 }
 
@@ -99,6 +99,45 @@ TEST(Observer, WhatAMapSyncFaultOnAHoleWrites) {
   EXPECT_LT(dear["bytes"], 6.5 * 4096);
 }
 
+TEST(Observer, WhatModelledCachesMakeOfAFault) {
+  const Scratch scratch;
+  const std::vector<std::string> cell = {"--fs", "ext4",    "--strategy", "volatile", "--state",
+                                         "hole", "--seeds", "1",          "--probes", "off"};
+  const auto observed = [&](const std::string& what, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = cell;
+    arguments.insert(arguments.end(), {"--observe", what});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const json rows = run(arguments, scratch / "a");
+    EXPECT_EQ(rows.size(), 1U);
+    return rows[0];
+  };
+  const json plain_row = run(cell, scratch / "b")[0];
+  const json row = observed("profile,vector,caches", {});
+  EXPECT_EQ(plain(row), plain(plain_row));
+  const json& caches = row["caches"];
+  EXPECT_GT(caches["l1i_misses"], 0);
+  EXPECT_GE(caches["l1d_misses"].get<double>() + caches["l1i_misses"].get<double>(),
+            caches["l2_misses"].get<double>());
+  EXPECT_GE(caches["l2_misses"], caches["llc_misses"]);
+  EXPECT_EQ(caches["llc_misses"].get<double>(),
+            caches["dram_reads"].get<double>() + caches["pmem_reads"].get<double>());
+  // The page is zeroed past the caches, and the touch then reads its line.
+  EXPECT_GE(caches["pmem_reads"], 1);
+  EXPECT_LT(caches["pmem_reads"], 3);
+  // The page's own, of user space; stores to CR3 forget others.
+  EXPECT_GE(row["vector"]["tlb_refills"], 1);
+  EXPECT_EQ(row["vector"]["tlb"], "1536 entries of 12 ways");
+  // One does not hang on the other, and once more it is the same.
+  const json alone = observed("caches", {});
+  EXPECT_EQ(alone["caches"], caches);
+  EXPECT_TRUE(alone["vector"].is_null());
+  const json vector = observed("vector", {"--cache-geometry", "icelake"});
+  EXPECT_TRUE(vector["caches"].is_null());
+  EXPECT_TRUE(vector["vector"]["tlb_refills"].is_null()) << "its file has no TLB";
+  const json small = observed("caches", {"--cache-geometry", "icelake"});
+  EXPECT_LT(small["caches"]["l1d_misses"], caches["l1d_misses"]) << "48 KiB, not 32";
+}
+
 TEST(Observer, AProfileIsReadByCallgrindAnnotate) {
   const Scratch scratch;
   const CommandOutput output =
@@ -145,7 +184,13 @@ TEST(Observer, WhatCannotBeObservedIsSaidAndMeasured) {
   const CommandOutput wrong =
       faultline_command({"run", "--observe", "everything", "--out", scratch / "b", "--no-table"});
   EXPECT_EQ(wrong.status, 2);
-  EXPECT_NE(wrong.error.find("there are: profile, vector"), std::string::npos) << wrong.error;
+  EXPECT_NE(wrong.error.find("there are: profile, vector, caches"), std::string::npos)
+      << wrong.error;
+  const CommandOutput no_file = faultline_command(
+      {"run", "--observe", "caches", "--cache-geometry", "none", "--out", scratch / "b"});
+  EXPECT_EQ(no_file.status, 2);
+  EXPECT_NE(no_file.error.find("there are: cascadelake, icelake"), std::string::npos)
+      << no_file.error;
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ struct RunOptions {
   bool no_table = false;
   bool dry = false;
   std::string observe;
+  std::string cache_geometry;
 };
 
 ExitCode print_plan(const RunPlan& plan, bool json) {
@@ -52,6 +53,11 @@ ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
              const CommandContext& context) {
   RunWish& wish = options.wish;
   wish.vm.observe = observe_named(options.observe);
+  if (wish.vm.observe.vector || wish.vm.observe.caches) {
+    wish.vm.observe.geometry = geometry_named(options.cache_geometry, context.parts.caches);
+  } else if (!options.cache_geometry.empty()) {
+    throw Failure(ExitCode::kUsage, "--cache-geometry goes with --observe caches, or vector");
+  }
   if (options.on == kHostKernel) {
     if (!only_in_a_vm.empty()) {
       throw Failure(ExitCode::kUsage, fmt::format("{}: of a VM only; --dir says what is measured",
@@ -137,7 +143,11 @@ Verb add_run(CLI::App& app) {
   of_a_vm.push_back(run_verb->add_option(
       "--observe", options->observe,
       "profile: every instruction by function; vector: what is stored to pmem, written back, "
-      "fenced; of cells without probes, and no figure changes"));
+      "fenced; caches: misses of modelled caches; of cells without probes, and no figure changes"));
+  of_a_vm.push_back(run_verb->add_option(
+      "--cache-geometry", options->cache_geometry,
+      "how large modelled caches and TLB are: a file of observe/caches by its name, or a path of "
+      "one that ends in .toml (default: cascadelake)"));
   of_a_vm.push_back(
       run_verb->add_option("--accel", options->wish.vm.accel, "tcg-icount, tcg, kvm, or auto")
           ->capture_default_str());

@@ -63,8 +63,9 @@ void decode_two_bytes(std::span<const std::uint8_t> rest, const Prefixes& prefix
       out.ending = Ending::kInterruptReturn;  // sysret
       break;
     case 0x22:
-      out.tlb_invalidation = reg == 3 && (prefixes.rex & 4) == 0;  // mov to cr3
-      out.control_register = !out.tlb_invalidation;
+      out.address_space = reg == 3 && (prefixes.rex & 4) == 0;  // mov to cr3
+      out.tlb_invalidation = out.address_space;
+      out.control_register = !out.address_space;
       break;
     case 0x2b:  // movntps, movntpd
     case 0xc3:  // movnti

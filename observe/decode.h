@@ -20,6 +20,7 @@ struct Decoded {
   bool locked = false;            // by a prefix, or xchg with memory
   bool non_temporal = false;      // a store past the caches
   bool tlb_invalidation = false;  // invlpg, invpcid, mov to CR3
+  bool address_space = false;     // of these mov to CR3
   bool control_register = false;  // a store to another than CR3, which may invalidate as well
   bool halt = false;
   bool may_fault = true;  // false: of what a compiler makes, registers alone

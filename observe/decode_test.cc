@@ -58,7 +58,10 @@ TEST(Decode, WhatLocksAndWhatInvalidates) {
   EXPECT_TRUE(decoded({0x0f, 0x01, 0x38}).tlb_invalidation) << "invlpg (%rax)";
   EXPECT_FALSE(decoded({0x0f, 0x01, 0xf8}).tlb_invalidation) << "swapgs";
   EXPECT_TRUE(decoded({0x0f, 0x22, 0xd8}).tlb_invalidation) << "mov %rax, %cr3";
+  EXPECT_TRUE(decoded({0x0f, 0x22, 0xd8}).address_space) << "the same";
+  EXPECT_FALSE(decoded({0x0f, 0x01, 0x38}).address_space) << "invlpg (%rax)";
   EXPECT_FALSE(decoded({0x0f, 0x22, 0xe0}).tlb_invalidation) << "mov %rax, %cr4";
+  EXPECT_FALSE(decoded({0x0f, 0x22, 0xe0}).address_space) << "the same";
   EXPECT_TRUE(decoded({0x66, 0x0f, 0x38, 0x82, 0x08}).tlb_invalidation) << "invpcid";
 }
 

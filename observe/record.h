@@ -11,7 +11,7 @@
 
 namespace faultline::observe {
 
-inline constexpr std::uint64_t kRecordMagic = 0x3176727365424c46;  // "FLBesrv1"
+inline constexpr std::uint64_t kRecordMagic = 0x3276727365424c46;  // "FLBesrv2"
 
 // Counted per place in the tree of calls.
 enum class Event : unsigned {
@@ -27,6 +27,14 @@ enum class Event : unsigned {
   kTlbInvalidations,  // invlpg, invpcid, stores to CR3
   kLocked,            // instructions that lock the bus
   kExceptions,        // page faults and the like
+  kTlbRefills,        // of the modelled TLB (tlb.h); those below are of modelled caches (caches.h)
+  kL1iMisses,
+  kL1dMisses,
+  kL2Misses,
+  kDramReads,   // lines that no cache had
+  kPmemReads,   // the same, of pmem
+  kDramWrites,  // lines written back to memory
+  kPmemWrites,  // the same, to pmem
   kEvents
 };
 inline constexpr std::size_t kEvents = static_cast<std::size_t>(Event::kEvents);

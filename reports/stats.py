@@ -10,7 +10,7 @@ NOT_FIGURES = frozenset(("name", "cell", "run_name", "run_type", "repetitions", 
 # Derived from two rows: missing when the other row was not chosen, though nothing of this cell differs.
 DERIVED = frozenset(("tax", "tax_page"))
 # Null unless the row was observed from outside, which changes none of its figures.
-OBSERVED = frozenset(("path", "profile", "vector"))
+OBSERVED = frozenset(("path", "profile", "vector", "caches"))
 
 
 def ratio(value, base):
