@@ -91,7 +91,7 @@ class ObservedGuest {
     row.journal = JournalFigures{};
     row.journal->kernel.commits = 0;
     seen.profile = observation.profile(row);
-    seen.vector = vector_figures(seen.profile, row);
+    seen.vector = vector_figures(seen.profile, row, {});
     return seen;
   }
 

@@ -65,6 +65,7 @@ Profiled measure(const std::string& text, const ProfileOptions& options,
   for (const auto& [axis, value] : name->axes) wish.lists[axis] = value;
   if (!name->kernel.empty()) wish.vm.kernel = name->kernel;
   wish.vm.observe = {.profile = true, .vector = true};
+  wish.vm.observe.geometry = geometry_named("", context.parts.caches);
   wish.vm.on_profile = [&](const Row& row, const observe::Profile& profile) {
     std::string file = *row.cell;
     for (char& c : file) c = c == '/' ? '-' : c;
