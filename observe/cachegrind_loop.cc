@@ -31,12 +31,12 @@ alignas(4096) std::uint8_t faultline_stack[4096];  // NOLINT: named by what is b
 __attribute__((used)) void faultline_loops() {
   std::uint64_t sum = 0;
   for (std::uint32_t pass = 0; pass < 3; ++pass) {
-    for (std::uint32_t i = 0; i < kSmall; ++i) sum += load(i * kLine);
+    for (std::uint32_t i = 0; i < kSmall; ++i) sum += load(std::uint64_t{i} * kLine);
   }
   for (std::uint64_t offset = 0; offset + 8 <= sizeof g_memory; offset += 24) sum += load(offset);
   // A full period: the step is odd, the number of lines a power of two.
   for (std::uint32_t i = 0; i < kLines; ++i) {
-    store(i * kLine, (i * 5U + 1641U) % kLines * kLine);
+    store(std::uint64_t{i} * kLine, (i * std::uint64_t{5} + 1641) % kLines * kLine);
   }
   for (std::uint32_t i = 0, place = 0; i < 2 * kLines; ++i) {
     place = static_cast<std::uint32_t>(load(place));

@@ -156,7 +156,7 @@ fs::path fetch_guest_compiler(const fs::path& cache, const Progress& progress,
 }
 
 fs::path tool_of(const GuestRoot& guest, const std::string& name) {
-  const fs::path tool = guest.root / "usr/sbin" / name;
+  fs::path tool = guest.root / "usr/sbin" / name;
   std::error_code ignored;
   if (fs::exists(tool, ignored)) return tool;
   throw Failure(ExitCode::kUsage,
