@@ -38,9 +38,9 @@ TEST(PlantedDelay, CostsEachFaultWhatItsNameSaysWithProbesAndWithout) {
                            "ext4/volatile/first_touch/written/pte/t1/on",
                            "xfs/volatile/first_touch/written/pte/t1/off",
                            "xfs/volatile/first_touch/written/pte/t1/on"}) {
-    // A clock tick more in the longer run is up to 6 instr a touch.
-    EXPECT_NEAR(cost[kernel + "+200/" + cell] - cost[kernel + "/" + cell], 200, 8) << cell;
-    EXPECT_NEAR(cost[kernel + "+1207/" + cell] - cost[kernel + "/" + cell], 1207, 16) << cell;
+    // A clock tick more in the longer run is up to 6 instr a touch, one with a softirq has been 8.
+    EXPECT_NEAR(cost[kernel + "+200/" + cell] - cost[kernel + "/" + cell], 200, 14) << cell;
+    EXPECT_NEAR(cost[kernel + "+1207/" + cell] - cost[kernel + "/" + cell], 1207, 22) << cell;
   }
   EXPECT_EQ(faultline_command({"table", scratch / "out"}).status, 0) << "the schema holds";
 }

@@ -53,7 +53,7 @@ struct Profile {
   std::map<std::pair<std::string, std::string>, std::uint64_t> calls = {};
   EventCounts events = {};                         // of all places
   std::map<Stack, EventCounts> stack_events = {};  // of each that has any
-  std::uint64_t journal_bytes = 0;                 // stored to pmem by jbd2's thread
+  std::uint64_t journal_bytes = 0;  // stored to pmem by jbd2's thread, and in fast commits
   bool flush_addresses = false;
 
   [[nodiscard]] std::uint64_t total() const { return instructions + skipped; }

@@ -28,7 +28,8 @@ const char* const kFunctions[] = {"asm_exc_page_fault",
                                   "tail",
                                   "kjournald2",
                                   "__x86_indirect_thunk_rax",
-                                  "entry_SYSCALL_64"};
+                                  "entry_SYSCALL_64",
+                                  "ext4_fc_commit"};
 
 std::string kallsyms() {
   std::string text;
@@ -248,6 +249,22 @@ TEST_F(Guest, ALoopThatDidNotEndIsRefused) {
   user(3);
   user(1);
   EXPECT_THROW(profile(), Failure);
+}
+
+TEST_F(Guest, AFastCommitIsOfTheJournal) {
+  begin();
+  run("entry_SYSCALL_64", 0, 2, Ending::kCall);
+  run("ext4_fc_commit", 0, 3, Ending::kCall);
+  run("leaf", 0, 1);
+  tracker_.note(Event::kBytes, 4096);
+  run("leaf", 1, 1, Ending::kReturn);
+  run("ext4_fc_commit", 3, 1, Ending::kReturn);
+  run("entry_SYSCALL_64", 2, 1);
+  tracker_.note(Event::kBytes, 8);
+  run("entry_SYSCALL_64", 3, 1, Ending::kInterruptReturn);
+  end();
+  EXPECT_EQ(profile().journal_bytes, 4096U);
+  EXPECT_EQ(profile().event(Event::kBytes), 4104U);
 }
 
 TEST_F(Guest, ItsProfileIsWrittenForOtherTools) {
