@@ -23,6 +23,16 @@ std::string kernels() {
   return wanted != nullptr ? wanted : "bookworm";
 }
 
+// All of the table take three minutes: without being asked for, one of each kind of durability.
+std::vector<std::string> file_systems_tried() {
+  const char* wanted = std::getenv("FAULTLINE_TEST_FS");
+  const std::string list = wanted != nullptr ? wanted : "ext4,ext4-fc,ext2,xfs";
+  if (list != "all") return split_list(list);
+  std::vector<std::string> all;
+  for (const FileSystem& fs : file_systems()) all.emplace_back(fs.id);
+  return all;
+}
+
 json run(const std::string& out, const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {"run",        "--out",     out,      "--quiet",
                                         "--no-table", "--seeds",   "1",      "--probes",
@@ -35,12 +45,11 @@ json run(const std::string& out, const std::vector<std::string>& more) {
 
 TEST(ObserverSum, IsTheFigureOfEachFileSystem) {
   const Scratch scratch;
-  std::string all;
-  for (const FileSystem& fs : file_systems()) all += (all.empty() ? "" : ",") + std::string(fs.id);
+  const std::vector<std::string> tried = file_systems_tried();
   // What makes a page durable by itself, and what does on a file system without MAP_SYNC.
-  const json rows =
-      run(scratch / "out", {"--kernel", kernels(), "--fs", all, "--strategy", "map_sync,fsync:8",
-                            "--state", "hole", "--touches", "128"});
+  const json rows = run(scratch / "out",
+                        {"--kernel", kernels(), "--fs", fmt::format("{}", fmt::join(tried, ",")),
+                         "--strategy", "map_sync,fsync:8", "--state", "hole", "--touches", "128"});
   std::map<std::string, std::set<std::string>> seen;
   for (const json& row : rows) {
     const std::string name = row["name"];
@@ -65,7 +74,7 @@ TEST(ObserverSum, IsTheFigureOfEachFileSystem) {
   ASSERT_FALSE(seen.empty());
   for (const auto& [kernel, names] : seen) {
     fmt::print("{}: {}\n", kernel, fmt::join(names, " "));
-    EXPECT_GE(names.size(), file_systems().size() - 1) << kernel << ": xfs-reflink is of 6.0";
+    EXPECT_GE(names.size(), tried.size() - 1) << kernel << ": xfs-reflink is of 6.0";
   }
 }
 
