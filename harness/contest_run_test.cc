@@ -244,11 +244,14 @@ TEST(Contest, AttackersTouchMeanwhile) {
   spec.kind = &kind_named(k_dos, "chmod");
   spec.touchers = 2;
   spec.period_ns = kMs;
+  const uint64_t begin = read_ticks();
   const ContestFigures figures = run_contest(spec);
+  // A busy host may be late to end them: they touch within the call at most.
+  const double whole_ms = static_cast<double>(read_ticks() - begin) * spec.ns_per_tick / kMs;
   EXPECT_EQ(figures.faults.size(), 8U);
   // Eight stores of 5 ms each; a touch per ms by each of two, on a busy machine fewer.
   EXPECT_GT(figures.touches, 4U);
-  EXPECT_LE(figures.touches, 2 * (figures.elapsed * spec.ns_per_tick / kMs + 50));
+  EXPECT_LE(static_cast<double>(figures.touches), 2 * (whole_ms + 1));
   EXPECT_EQ(figures.refused, 0U);
 }
 
