@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <map>
+#include <set>
 #include <sstream>
+#include <string>
 
 namespace faultline::observe {
 namespace {
@@ -56,6 +59,16 @@ TEST(Callgrind, EachFunctionHasItsInstructionsAndEvents) {
                                                                  {"log", "0 11 64 1"},
                                                                  {"jbd2:kjournald2", "0 0 0 0"},
                                                                  {"jbd2:write", "0 50 8192 2"}}));
+}
+
+TEST(Callgrind, EveryEventHasAColumn) {
+  Profile profile = small();
+  profile.events.fill(1);
+  const std::string text = callgrind(profile, "a cell");
+  const std::size_t begin = text.find("\nevents: ") + 1;
+  std::istringstream line(text.substr(begin, text.find('\n', begin) - begin));
+  const std::set<std::string> names{std::istream_iterator<std::string>(line), {}};
+  EXPECT_EQ(names.size(), 2 + kEvents) << "with `events:` and Ir, each once";
 }
 
 TEST(Callgrind, AnEdgeHasWhatIsBelowIt) {

@@ -13,6 +13,11 @@ namespace {
 
 constexpr const char* kNames[kParties] = {"touch",        "user", "jbd2", "kworker",
                                           "interruption", "idle", "other"};
+constexpr EventName kEventNames[] = {
+#define FAULTLINE_NAME(event, id, means) {id, means},
+    FAULTLINE_EVENTS(FAULTLINE_NAME)
+#undef FAULTLINE_NAME
+};
 constexpr const char* kUserFunction = "[user]";
 constexpr const char* kHaltedFunction = "[halted]";
 constexpr const char* kUnknownFunction = "[unknown]";
@@ -159,23 +164,7 @@ class Reader {
 
 const char* party_name(Party party) { return kNames[static_cast<std::size_t>(party)]; }
 
-const EventName& event_name(Event event) {
-  static constexpr std::array<EventName, kEvents> kEventNames = {{
-      {"bytes", "bytes stored to pmem"},
-      {"bytes_nt", "of these by non-temporal stores"},
-      {"lines", "distinct lines of pmem stored to between two fences"},
-      {"blocks256", "distinct 256-byte blocks of pmem stored to between two fences"},
-      {"flushed", "lines written back"},
-      {"flushed_clean", "of these clean ones"},
-      {"fences", "fences"},
-      {"fences_idle", "of these with nothing to wait for"},
-      {"lines_read", "distinct lines of pmem loaded from between two fences"},
-      {"tlb_invalidations", "invalidations of the TLB"},
-      {"locked", "locked instructions"},
-      {"exceptions", "exceptions"},
-  }};
-  return kEventNames.at(static_cast<std::size_t>(event));
-}
+const EventName& event_name(Event event) { return kEventNames[static_cast<std::size_t>(event)]; }
 
 std::string frame_name(const std::vector<std::string>& stack, std::size_t frame) {
   return stack.front() == party_name(Party::kTouch) ? stack[frame]

@@ -13,29 +13,37 @@ namespace faultline::observe {
 
 inline constexpr std::uint64_t kRecordMagic = 0x3276727365424c46;  // "FLBesrv2"
 
-// Counted per place in the tree of calls.
+// Counted per place in the tree of calls: enumerator, name in callgrind's format, what it means.
+#define FAULTLINE_EVENTS(EVENT)                                                           \
+  EVENT(kBytes, "bytes", "bytes stored to pmem")                                          \
+  EVENT(kBytesNt, "bytes_nt", "of these by non-temporal stores")                          \
+  EVENT(kLines, "lines", "distinct 64-byte lines of these, between two fences")           \
+  EVENT(kBlocks256, "blocks256", "distinct 256-byte blocks of these, between two fences") \
+  EVENT(kFlushed, "flushed", "clwb, clflushopt, clflush")                                 \
+  EVENT(kFlushedClean, "flushed_clean",                                                   \
+        "of these on a line of pmem not stored to since it was last written back")        \
+  EVENT(kFences, "fences", "sfence, mfence")                                              \
+  EVENT(kFencesIdle, "fences_idle",                                                       \
+        "of these with neither flush nor non-temporal store since the last")              \
+  EVENT(kLinesRead, "lines_read",                                                         \
+        "distinct 64-byte lines of pmem loaded from, between two fences")                 \
+  EVENT(kTlbInvalidations, "tlb_invalidations", "invlpg, invpcid, stores to CR3")         \
+  EVENT(kLocked, "locked", "instructions that lock the bus")                              \
+  EVENT(kExceptions, "exceptions", "page faults and the like")                            \
+  EVENT(kTlbRefills, "tlb_refills", "refills of the modelled TLB")                        \
+  EVENT(kL1iMisses, "l1i_misses", "lines of instructions that the modelled L1I had not")  \
+  EVENT(kL1dMisses, "l1d_misses", "lines of data that the modelled L1D had not")          \
+  EVENT(kL2Misses, "l2_misses", "lines that the modelled L2 had not")                     \
+  EVENT(kDramReads, "dram_reads", "lines that no modelled cache had, read from DRAM")     \
+  EVENT(kPmemReads, "pmem_reads", "the same, from pmem")                                  \
+  EVENT(kDramWrites, "dram_writes", "lines that modelled caches wrote back to DRAM")      \
+  EVENT(kPmemWrites, "pmem_writes", "the same, to pmem")
+
 enum class Event : unsigned {
-  kBytes,             // stored to pmem
-  kBytesNt,           // of these by non-temporal stores
-  kLines,             // distinct 64-byte lines of these, between two fences
-  kBlocks256,         // distinct 256-byte blocks of these, between two fences
-  kFlushed,           // clwb, clflushopt, clflush
-  kFlushedClean,      // of these on a line of pmem not stored to since it was last written back
-  kFences,            // sfence, mfence
-  kFencesIdle,        // of these with neither flush nor non-temporal store since the last
-  kLinesRead,         // distinct 64-byte lines of pmem loaded from, between two fences
-  kTlbInvalidations,  // invlpg, invpcid, stores to CR3
-  kLocked,            // instructions that lock the bus
-  kExceptions,        // page faults and the like
-  kTlbRefills,        // of the modelled TLB (tlb.h); those below are of modelled caches (caches.h)
-  kL1iMisses,
-  kL1dMisses,
-  kL2Misses,
-  kDramReads,   // lines that no cache had
-  kPmemReads,   // the same, of pmem
-  kDramWrites,  // lines written back to memory
-  kPmemWrites,  // the same, to pmem
-  kEvents
+#define FAULTLINE_ENUMERATOR(event, id, means) event,
+  FAULTLINE_EVENTS(FAULTLINE_ENUMERATOR)
+#undef FAULTLINE_ENUMERATOR
+      kEvents
 };
 inline constexpr std::size_t kEvents = static_cast<std::size_t>(Event::kEvents);
 using EventCounts = std::array<std::uint64_t, kEvents>;
