@@ -52,6 +52,13 @@ std::vector<FunctionCost> dearest_first(const std::map<std::string, std::uint64_
   return costs;
 }
 
+// What a loop of so many pages has of each event, per page.
+auto events_per_page(const observe::Profile& profile, Count pages) {
+  return [&profile, pages](observe::Event event) {
+    return static_cast<double>(profile.event(event)) / static_cast<double>(pages);
+  };
+}
+
 // Bytes stored to pmem, by function.
 std::map<std::string, std::uint64_t> writers_of(const observe::Profile& profile) {
   std::map<std::string, std::uint64_t> writers;
@@ -65,20 +72,22 @@ std::map<std::string, std::uint64_t> writers_of(const observe::Profile& profile)
 }  // namespace
 
 ObserveWish observe_named(const std::string& list) {
+  constexpr std::pair<std::string_view, bool ObserveWish::*> kObserved[] = {
+      {"profile", &ObserveWish::profile},
+      {"vector", &ObserveWish::vector},
+      {"caches", &ObserveWish::caches}};
   ObserveWish wish;
   for (const std::string& name : split_list(list)) {
-    if (name == "profile") {
-      wish.profile = true;
-    } else if (name == "vector") {
-      wish.vector = true;
-    } else if (name == "caches") {
-      wish.caches = true;
-    } else {
-      throw Failure(
-          ExitCode::kUsage,
-          fmt::format("--observe: nothing is called '{}'; there are: profile, vector, caches",
-                      name));
+    const auto* found = std::find_if(std::begin(kObserved), std::end(kObserved),
+                                     [&](const auto& one) { return one.first == name; });
+    if (found == std::end(kObserved)) {
+      std::vector<std::string_view> names;
+      for (const auto& one : kObserved) names.push_back(one.first);
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--observe: nothing is called '{}'; there are: {}", name,
+                                fmt::join(names, ", ")));
     }
+    wish.*(found->second) = true;
   }
   return wish;
 }
@@ -182,9 +191,7 @@ ProfileFigures profile_figures(const observe::Profile& profile, Count pages) {
 VectorFigures vector_figures(const observe::Profile& profile, const Row& row,
                              const observe::Geometry& geometry) {
   const auto pages = static_cast<double>(*row.pages);
-  const auto per_page = [&](observe::Event event) {
-    return static_cast<double>(profile.event(event)) / pages;
-  };
+  const auto per_page = events_per_page(profile, *row.pages);
   constexpr double kTouched = 8;  // bytes that Lane::touch() stores
   VectorFigures figures{.bytes = per_page(observe::Event::kBytes),
                         .bytes_nt = per_page(observe::Event::kBytesNt),
@@ -217,9 +224,7 @@ VectorFigures vector_figures(const observe::Profile& profile, const Row& row,
 
 CacheFigures cache_figures(const observe::Profile& profile, Count pages,
                            const observe::Geometry& geometry) {
-  const auto per_page = [&](observe::Event event) {
-    return static_cast<double>(profile.event(event)) / static_cast<double>(pages);
-  };
+  const auto per_page = events_per_page(profile, pages);
   CacheFigures figures{.geometry = observe::describe(geometry),
                        .l1i_misses = per_page(observe::Event::kL1iMisses),
                        .l1d_misses = per_page(observe::Event::kL1dMisses),
