@@ -238,10 +238,7 @@ void commit_once(const std::string& directory) {
   unlink(path.c_str());
 }
 
-namespace {
-
-// The lines of /proc/kallsyms that are of code.
-std::string symbols_of_code() {
+std::string packed_symbols() {
   std::string code;
   std::ifstream in("/proc/kallsyms");
   for (std::string line; std::getline(in, line);) {
@@ -249,22 +246,23 @@ std::string symbols_of_code() {
     const std::size_t type = line.find(' ') + 1;
     if (std::strchr("tTwW", line[type]) != nullptr) code += line + "\n";
   }
-  return code;
+  uLongf size = compressBound(code.size());
+  std::string packed(size, '\0');
+  if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size,
+                reinterpret_cast<const Bytef*>(code.data()), code.size(), 1) != Z_OK) {
+    throw Failure(ExitCode::kVmFailed, "the kernel's symbols cannot be packed");
+  }
+  packed.resize(size);
+  return packed;
 }
+
+namespace {
 
 // Only now: until the row was sent, a guest that is to send them has run what any other has.
 void send_wanted_symbols() {
   const std::string file = read_file(wire::kCellSysfs);
   if (file.size() != wire::kCellSize || file.back() != wire::kWantsSymbols) return;
-  const std::string symbols = symbols_of_code();
-  uLongf size = compressBound(symbols.size());
-  std::string packed(size, '\0');
-  if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size,
-                reinterpret_cast<const Bytef*>(symbols.data()), symbols.size(), 1) != Z_OK) {
-    throw Failure(ExitCode::kVmFailed, "the kernel's symbols cannot be packed");
-  }
-  packed.resize(size);
-  send_bytes(wire::kSymbols, packed);
+  send_bytes(wire::kSymbols, packed_symbols());
 }
 
 // Makes the file system, loads the probes, parks, and runs the cell that comes then. In a child of

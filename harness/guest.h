@@ -47,6 +47,9 @@ nlohmann::json hello_payload(uint64_t ticks);
 // What the host handed in (wire::kCellFile): a cell, a crash test or a session. Throws
 // Failure(kVmFailed) when it is no JSON.
 nlohmann::json take_request();
+// The lines of /proc/kallsyms that are of code, deflated: each byte that goes out is a call of the
+// host's. Throws Failure(kVmFailed).
+std::string packed_symbols();
 void send_failure(const std::string& stage, const Failure& failure);
 // One commit of the journal. Until there has been one since the mount, ext4 makes no fast commit
 // (fs/jbd2/journal.c, jbd2_fc_begin_commit: j_stats.ts_tid), so that the first fsync of a cell

@@ -9,12 +9,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <sstream>
 
 #include "cell/failure.h"
@@ -169,24 +167,6 @@ uint64_t run(const std::string& name, const Ground& ground) {
   throw Failure(ExitCode::kUsage, "no loop is called " + name);
 }
 
-// What the observer tells functions by, of code alone; deflated, for each byte that goes out is a
-// call of the host's.
-std::string symbols() {
-  std::string code;
-  std::ifstream in("/proc/kallsyms");
-  for (std::string line; std::getline(in, line);) {
-    if (std::strchr("tTwW", line[line.find(' ') + 1]) != nullptr) code += line + "\n";
-  }
-  uLongf size = compressBound(code.size());
-  std::string packed(size, '\0');
-  if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size,
-                reinterpret_cast<const Bytef*>(code.data()), code.size(), 1) != Z_OK) {
-    throw Failure(ExitCode::kVmFailed, "the kernel's symbols cannot be packed");
-  }
-  packed.resize(size);
-  return packed;
-}
-
 void load_call_tree() {
   const int fd = open(wire::kStrategyModule, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
@@ -232,7 +212,7 @@ int serve(const FileSystem& fs) {
     if (kernel_parameter(wire::kParamPark) == "1") park();
     const std::string name = take_request().at("loop");
     if (name == "symbols") {
-      send_bytes(wire::kSymbols, symbols());
+      send_bytes(wire::kSymbols, packed_symbols());
     } else {
       send_frame(wire::kResult, {{"ticks", run(name, ground)}});
     }

@@ -41,8 +41,7 @@ class RunCellTest : public testing::Test {
     cell_.strategy = strategy;
     cell_.writes_per_sync = k;
     // One for all tests: to open them takes seconds.
-    static const FileSystem ordinary = {.id = "ordinary"};
-    static ProbeSets probes(ordinary);
+    static ProbeSets probes(kOrdinary);
     return json_of(run_cell(cell_, {.fs = fs_,
                                     .strategy = *find_strategy(strategy),
                                     .workload = workload_,
@@ -54,7 +53,8 @@ class RunCellTest : public testing::Test {
   [[nodiscard]] bool on_tmpfs() const { return folder_.path().starts_with("/dev/shm/"); }
 
   // No probe has a hook there.
-  FileSystem fs_ = {.id = "ordinary"};
+  static inline const FileSystem kOrdinary = {.id = "ordinary"};
+  FileSystem fs_ = kOrdinary;
   Workload workload_ = {.id = "every_page", .summary = "", .touches = 23};
   WorkloadCode code_ = {.run = every_page};
   Cell cell_;
