@@ -244,7 +244,7 @@ FAULTLINE_RECORD(ProfileFigures, FAULTLINE_PROFILE)
   FIELD(double, locked, "count", "instructions that lock the bus")                                \
   FIELD(double, exceptions, "count", "page faults and the like")                                  \
   FIELD(std::optional<double>, journal_bytes, "bytes",                                            \
-        "written to the journal: ext4, stored to pmem by jbd2's thread; XFS, by its own counter") \
+        "written to the journal: ext4, jbd2's stores and fast commits'; XFS, by its own counter") \
   FIELD(std::optional<double>, amplification, "ratio",                                            \
         "bytes stored to pmem over the 8 that each touch changes")                                \
   FIELD(Maybe<std::vector<FunctionCost>>, writers, "bytes",                                       \
