@@ -16,8 +16,11 @@
 #include <set>
 #include <sstream>
 
+#include "campaign/checked_reads.h"
+#include "campaign/crash_images.h"
 #include "campaign/guest_memory.h"
 #include "campaign/machines.h"
+#include "campaign/plugin_file.h"
 #include "campaign/power_cut.h"
 #include "campaign/progress.h"
 #include "campaign/result.h"
@@ -41,6 +44,10 @@ namespace {
 
 constexpr std::size_t kFailuresKept = 20;  // of a test
 
+std::string id_of(CrashModel model) {
+  return model == CrashModel::kPx86 ? kModelPx86 : kModelOrder;
+}
+
 // One strategy on one file system.
 struct Test {
   nlohmann::json row;
@@ -60,25 +67,28 @@ class CrashCampaign {
 
  private:
   void prepare();
+  void choose_model(const QemuProgram& qemu);
   [[nodiscard]] Selection selection() const;
   void plan(std::size_t number);
   GuestOutcome run(Test& test);
   GuestOutcome write(const Test& test, const fs::path& folder);
-  GuestOutcome check(Test& test, const fs::path& folder, const PmemTrace& trace,
-                     const std::vector<std::size_t>& points);
-  void judge(Test& test, std::size_t point, const CrashState& state, const nlohmann::json& found,
-             const fs::path& recovered);
+  GuestOutcome check(Test& test, const fs::path& folder, CrashImages& images);
+  void judge(Test& test, const CrashImage& image, const Recovered& recovered);
+  Recovered look_at(const Test& test, const nlohmann::json& found, GuestMemory& memory,
+                    const fs::path& file, std::vector<std::uint32_t>& lines_read) const;
   void note_kernel(const Test& test, const wire::Frame& frame);
   void end(Test& test, const GuestOutcome& outcome);
   [[nodiscard]] Tally tally() const;
   void save();
-  [[nodiscard]] std::string replay(const Test& test, std::size_t point) const;
+  [[nodiscard]] std::string replay(const Test& test, const CrashImage& image) const;
+  [[nodiscard]] std::string model_id() const { return id_of(model_); }
 
   CrashWish options_;
   const CommandContext& context_;
   ProgressLine progress_;
   std::unique_ptr<Machines> machines_;
   fs::path plugin_;  // of QEMU's, which logs what the guest stores
+  CrashModel model_ = CrashModel::kOrder;
   std::map<std::string, std::vector<std::string>> fsck_;  // by file system
   SharedContext shared_;
   std::vector<Test> tests_;  // while guests run, under shared_.mutex
@@ -121,15 +131,47 @@ void CrashCampaign::plan(std::size_t number) {
         {"state", id_of(test.cell.state)},
         {"promises", table_of(rule.promise)[static_cast<std::size_t>(rule.promise)].summary},
         {"seed", options_.seed},
+        {"model", model_id()},
         {"tear", options_.tear},
         {"points", options_.points},
         {"checked", 0},
+        {"images", 0},
+        {"classes", 0},
         {"status", skip.empty() ? "incomplete" : "skipped"},
         {"reason", skip.empty() ? "not run" : skip},
         {"recovery", {{"replayed", 0}, {"fsck_clean", 0}, {"fsck_errors", 0}, {"unmountable", 0}}},
         {"failures", nlohmann::json::array()}};
     test.row.update(test.counts.json());
     tests_.push_back(std::move(test));
+  }
+}
+
+// px86 where QEMU tells which lines are written back.
+void CrashCampaign::choose_model(const QemuProgram& qemu) {
+  const bool asked = options_.model == kModelPx86;
+  if (options_.model == kModelOrder) {
+    model_ = CrashModel::kOrder;
+  } else {
+    const CommandOutput trial =
+        run_command({qemu.program.string(), "-machine", "none", "-display", "none", "-plugin",
+                     fmt::format("{},can=lines", option_value(plugin_.string()))});
+    if (trial.status != 0 && asked) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("--model px86: {} does not tell a guest's registers; use another "
+                                "QEMU (FAULTLINE_QEMU), or --model order",
+                                qemu.version));
+    }
+    model_ = trial.status == 0 ? CrashModel::kPx86 : CrashModel::kOrder;
+  }
+  const bool of_lines = options_.plant == kSkipFlush || options_.plant == kSkipFence;
+  if (model_ == CrashModel::kOrder && of_lines) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--plant {}: --model order takes every store for durable, and cannot "
+                              "find it; use --model px86",
+                              options_.plant));
+  }
+  if (options_.image && !options_.point) {
+    throw Failure(ExitCode::kUsage, "--image: says which image of a --point");
   }
 }
 
@@ -146,7 +188,14 @@ void CrashCampaign::prepare() {
   remove_left_temp_dirs(machines_->cache() / "unfinished");
   // Names first: a typing error should not cost a download.
   plan_cells(selection());
-  plugin_ = context_.parts.guest_binary.parent_path() / pmem_log_plugin(the_qemu(say).version);
+  const QemuProgram& qemu = the_qemu(say);
+  const std::string plugin = plugin_file(kPmemLogPlugin, qemu.version);
+  if (plugin.empty()) {
+    throw Failure(ExitCode::kUsage, fmt::format("{} has no plugin interface for the crash test: "
+                                                "use another QEMU (FAULTLINE_QEMU)",
+                                                qemu.version));
+  }
+  plugin_ = context_.parts.guest_binary.parent_path() / plugin;
   std::error_code error;
   if (!fs::exists(plugin_, error)) {
     throw Failure(ExitCode::kUsage,
@@ -154,6 +203,7 @@ void CrashCampaign::prepare() {
                               "`make build`)",
                               plugin_.string()));
   }
+  choose_model(qemu);
   shared_.json =
       result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
   machines_->prepare({.kernel = options_.kernel, .modules = options_.modules}, shared_.json,
@@ -203,7 +253,8 @@ GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
   job.spec.qemu_parameters = {
       "-plugin", fmt::format("{},ram={},low={},pmem={},out={}", option_value(plugin_.string()),
                              option_value(memory.path()), test.spec.ram_mib, test.spec.pmem_mib,
-                             option_value(folder.string()))};
+                             option_value(folder.string())) +
+                     (model_ == CrashModel::kPx86 ? ",lines=1" : "")};
   job.mode = GuestMode::kRestore;
   job.state = obtained.state->path;
   job.deadlines = deadlines;
@@ -214,10 +265,17 @@ GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
                                {"rounds", options_.rounds},
                                {"plant", options_.plant}}}})
                  .dump();
-  return run_guest(job, {}, cancel_);
+  GuestOutcome outcome = run_guest(job, {}, cancel_);
+  std::error_code error;
+  if (!outcome.ok() && fs::exists(folder / kPmemInBlockFile, error)) {
+    // Code whose write-backs are not known beforehand: a module's, a program of the user's.
+    job.spec.qemu_parameters.emplace_back("-singlestep");
+    outcome = run_guest(job, {}, cancel_);
+  }
+  return outcome;
 }
 
-std::string CrashCampaign::replay(const Test& test, std::size_t point) const {
+std::string CrashCampaign::replay(const Test& test, const CrashImage& image) const {
   std::string kernel = test.row.at("kernel").get<std::string>();
   // By the same name again, which its path alone need not give.
   if (!test.path.empty()) kernel += "=" + test.path;
@@ -226,23 +284,56 @@ std::string CrashCampaign::replay(const Test& test, std::size_t point) const {
     kernel += " --fs-row " + row->given->file;
   }
   std::string command = fmt::format(
-      "faultline crashtest --kernel {} --fs {} --strategy {} --state {} --points {} --seed {} "
-      "--point {}",
+      "faultline crashtest --kernel {} --fs {} --strategy {} --state {} --model {} --points {} "
+      "--seed {} --point {}",
       kernel, test.spec.fs, test.row.at("strategy").get<std::string>(),
-      test.row.at("state").get<std::string>(), options_.points, options_.seed, point);
+      test.row.at("state").get<std::string>(), model_id(), options_.points, options_.seed,
+      image.point);
   const CrashWish usual;
+  if (model_ == CrashModel::kPx86) command += fmt::format(" --image {}", image.number);
+  if (options_.images != usual.images) command += fmt::format(" --images {}", options_.images);
   if (options_.pages != usual.pages) command += fmt::format(" --pages {}", options_.pages);
   if (options_.rounds != usual.rounds) command += fmt::format(" --rounds {}", options_.rounds);
   if (options_.tear != usual.tear) command += fmt::format(" --tear {}", options_.tear);
   if (!options_.plant.empty()) command += fmt::format(" --plant {}", options_.plant);
-  return command + fmt::format(" --out point-{}", point);
+  return command + fmt::format(" --out point-{}", image.point);
 }
 
-void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state,
-                          const nlohmann::json& found, const fs::path& recovered) {
-  CrashVerdict verdict = judge_crash(state, found);
-  nlohmann::json recovery = test.row.at("recovery");
-  const auto count = [&](const char* what) { recovery[what] = recovery[what].get<int>() + 1; };
+// What the guest has said of an image, and what the file system's check says of what it left.
+// `lines_read`: of the image, by both.
+Recovered CrashCampaign::look_at(const Test& test, const nlohmann::json& found, GuestMemory& memory,
+                                 const fs::path& file,
+                                 std::vector<std::uint32_t>& lines_read) const {
+  Recovered recovered{.found = found};
+  lines_read = memory.lines_read();
+  if (!found.value("mounted", false) || !fsck_.contains(test.spec.fs)) return recovered;
+  memory.save(file);
+  std::vector<std::string> command = fsck_.at(test.spec.fs);
+  command.push_back(file.string());
+  const CheckedReads checked = check_seeing_reads(command, file);
+  recovered.checked = true;
+  recovered.status = checked.status;
+  recovered.words = checked.output;
+  const auto all =
+      static_cast<std::uint32_t>((std::uint64_t{test.spec.pmem_mib} << 20) / kPmemLine);
+  const auto add = [&](std::uint64_t first, std::uint64_t end) {
+    for (std::uint64_t line = first; line < std::min<std::uint64_t>(end, all); ++line) {
+      lines_read.push_back(static_cast<std::uint32_t>(line));
+    }
+  };
+  if (checked.all) add(0, all);
+  for (const auto& [offset, bytes] : checked.reads) {
+    add(offset / kPmemLine, (offset + bytes + kPmemLine - 1) / kPmemLine);
+  }
+  return recovered;
+}
+
+void CrashCampaign::judge(Test& test, const CrashImage& image, const Recovered& recovered) {
+  const nlohmann::json& found = recovered.found;
+  CrashVerdict verdict = judge_crash(image.state, found);
+  const std::lock_guard lock(shared_.mutex);
+  nlohmann::json& recovery = test.row.at("recovery");
+  const auto count = [&](const char* what) { recovery[what] = recovery.value(what, 0) + 1; };
   std::vector<std::string> wrong = verdict.what;
   if (found.value("replayed", false)) count("replayed");
   if (!found.value("mounted", false)) {
@@ -250,111 +341,113 @@ void CrashCampaign::judge(Test& test, std::size_t point, const CrashState& state
     if (wrong.empty()) wrong.push_back(found.value("error", "not mounted"));
     const nlohmann::json said = found.value("kernel", nlohmann::json::array());
     if (!said.empty()) wrong.front() += "; the kernel: " + said.front().get<std::string>();
-  } else if (!fsck_.contains(test.spec.fs)) {
-    recovery["not_checked"] = recovery.value("not_checked", 0) + 1;
+  } else if (!recovered.checked) {
+    count("not_checked");
   } else {
-    std::vector<std::string> command = fsck_.at(test.spec.fs);
-    command.push_back(recovered.string());
-    const CommandOutput checked = run_command(command);
-    count(checked.status == 0 ? "fsck_clean" : "fsck_errors");
-    if (checked.status != 0) {
-      const std::string said = checked.out + checked.error;
+    count(recovered.status == 0 ? "fsck_clean" : "fsck_errors");
+    if (recovered.status != 0) {
       const std::string tool = find_file_system(test.spec.fs)->check;
-      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')), checked.status,
-                                  said.substr(0, 300)));
+      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')),
+                                  recovered.status, recovered.words.substr(0, 300)));
     }
   }
-  const std::lock_guard lock(shared_.mutex);
   test.counts.add(verdict.counts);
-  test.row["recovery"] = recovery;
-  test.row["checked"] = test.row["checked"].get<std::size_t>() + 1;
+  test.row["images"] = test.row["images"].get<std::size_t>() + 1;
+  if (image.last) test.row["checked"] = test.row["checked"].get<std::size_t>() + 1;
   test.row.update(test.counts.json());
   if (!wrong.empty()) {
     test.row["status"] = "failed";
     if (test.row["failures"].size() < kFailuresKept) {
       std::string what = wrong.front();
       if (wrong.size() > 1) what += fmt::format("; and {} more", wrong.size() - 1);
-      test.row["failures"].push_back({{"point", point},
-                                      {"instant", state.instructions},
+      test.row["failures"].push_back({{"point", image.point},
+                                      {"image", image.number},
+                                      {"instant", image.state.instructions},
                                       {"what", what},
-                                      {"command", replay(test, point)}});
+                                      {"command", replay(test, image)}});
     }
   }
 }
 
 // The guests that recover, image after image; one more whenever one has died of an image.
-GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const PmemTrace& trace,
-                                  const std::vector<std::size_t>& points) {
-  std::vector<std::size_t> wanted;  // by number
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    if (!options_.point || *options_.point == i) wanted.push_back(i);
-  }
-  const GuestMemory memory(test.spec);
-  const fs::path recovered = folder / "recovered";
-  PmemImage image = trace.begin;
-  CrashState state(options_.pages);
-  std::size_t applied = 0;
-  const auto go_to = [&](std::size_t records) {
-    for (; applied < records; ++applied) {
-      image.apply(trace.records[applied]);
-      state.apply(trace.records[applied]);
+GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, CrashImages& images) {
+  GuestMemory memory(test.spec);
+  const fs::path file = folder / "recovered";
+  RecoveryClasses classes;
+  std::optional<CrashImage> image;
+  const auto advance = [&] {
+    image = images.next();
+    if (image && options_.plant == kDropCommit && !image->bytes.drop_last_commit()) {
+      throw Failure(ExitCode::kUsage, "the image has no commit to drop");
     }
   };
+  advance();
+  const auto settle = [&](const Recovered& recovered) {
+    judge(test, *image, recovered);
+    if (image->last) progress_.step(test.what);
+    advance();
+  };
+  const auto run_anew = [&](std::vector<std::uint32_t> lines, Recovered recovered) {
+    const Recovered& kept = classes.add(image->bytes, std::move(lines), std::move(recovered));
+    {
+      const std::lock_guard lock(shared_.mutex);
+      test.row["classes"] = classes.count();
+    }
+    settle(kept);
+  };
   GuestOutcome outcome;
-  std::size_t next = 0;  // of wanted: the first that is not judged
-  while (next < wanted.size()) {
+  while (image) {
     const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
     const StateOutcome obtained = machines_->states().obtain(test.spec, deadlines, cancel_);
     if (!obtained.state) return obtained.outcome;
     std::optional<nlohmann::json> found;
     bool loaded = false;
-    const auto settle = [&] {
-      judge(test, wanted[next], state, *found, recovered);
-      found.reset();
-      loaded = false;
-      ++next;
-      progress_.step(test.what);
-    };
+    bool any = false;
     GuestJob job;
     job.spec = test.spec;
     job.spec.memory_file = memory.path();
+    job.spec.qemu_parameters = {
+        "-plugin",
+        fmt::format("{},low={},pmem={},touched={}", option_value(plugin_.string()),
+                    test.spec.ram_mib, test.spec.pmem_mib, option_value(memory.marks_path()))};
     job.mode = GuestMode::kRestore;
     job.state = obtained.state->path;
     job.deadlines = deadlines;
-    job.cell =
-        nlohmann::json({{"crash", {{"do", "check"}, {"images", wanted.size() - next}}}}).dump();
+    job.cell = nlohmann::json({{"crash", {{"do", "check"}}}}).dump();
     job.on_wait = [&] {
       if (found) {
-        memory.save(recovered);
-        settle();
+        std::vector<std::uint32_t> lines;
+        Recovered recovered = look_at(test, *found, memory, file, lines);
+        run_anew(std::move(lines), std::move(recovered));
+        found.reset();
       }
-      if (next == wanted.size()) return;
-      go_to(points[wanted[next]]);
-      PmemImage cut = image;
-      if (options_.plant == kDropCommit && !cut.drop_last_commit()) {
-        throw Failure(ExitCode::kUsage, "the image has no commit to drop");
+      for (const Recovered* known = nullptr; image && !options_.brute && !cancel_ &&
+                                             (known = classes.find(image->bytes)) != nullptr;) {
+        settle(*known);
       }
-      memory.load(cut);
-      if (options_.point) {
+      if (!image) return false;
+      memory.load(image->bytes, !any);
+      if (options_.point && (options_.image || image->number == 0)) {
         memory.save(fs::path(options_.out) / fmt::format("point-{}.img", *options_.point));
       }
-      loaded = true;
+      loaded = any = true;
+      return true;
     };
-    const std::size_t before = next;
     outcome = run_guest(
         job,
         [&](const wire::Frame& frame) {
           if (frame.type != wire::kResult) return;
           found = nlohmann::json::parse(frame.payload, nullptr, false);
+          loaded = false;
         },
         cancel_);
     if (outcome.verdict == Verdict::kCancelled) return outcome;
-    if (!outcome.ok() && loaded && !found) {
-      // The image was too much for the kernel.
-      found = {{"mounted", false}, {"error", outcome.message}};
-      settle();
+    if (!outcome.ok() && loaded) {
+      // The image was too much for the kernel. Of which lines is not known.
+      std::vector<std::uint32_t> lines = memory.lines_read();
+      run_anew(std::move(lines), {.found = {{"mounted", false}, {"error", outcome.message}}});
       outcome = {};
-    } else if (!outcome.ok() || next == before) {
+    } else if (!outcome.ok()) {
       return outcome;
     }
   }
@@ -366,16 +459,22 @@ GuestOutcome CrashCampaign::run(Test& test) try {
   GuestOutcome outcome = write(test, folder.path());
   if (!outcome.ok()) return outcome;
   const PmemTrace trace = PmemTrace::read(folder.path());
-  const std::vector<std::size_t> points =
-      crash_points(trace.records, options_.points, options_.seed,
-                   options_.tear == kTearStore ? Tear::kStore : Tear::kSector);
+  const Tear tear = options_.tear == kTearStore ? Tear::kStore : Tear::kSector;
   {
     const std::lock_guard lock(shared_.mutex);
     test.row["stores"] = static_cast<std::uint64_t>(
         std::count_if(trace.records.begin(), trace.records.end(),
-                      [](const PmemRecord& record) { return !record.is_word(); }));
+                      [](const PmemRecord& record) { return record.is_store(); }));
   }
-  return check(test, folder.path(), trace, points);
+  CrashImages images(trace, crash_points(trace.records, options_.points, options_.seed, tear),
+                     {.model = model_,
+                      .tear = tear,
+                      .per_point = options_.images,
+                      .seed = options_.seed,
+                      .pages = options_.pages,
+                      .point = options_.point,
+                      .image = options_.image});
+  return check(test, folder.path(), images);
 } catch (const Failure& failure) {
   // Of this test; the others can go on.
   if (failure.code() != ExitCode::kVmFailed) throw;

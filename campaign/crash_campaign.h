@@ -18,8 +18,13 @@ inline constexpr char kCrashName[] = "crashtest.json";
 // The smallest piece that is whole when the power goes.
 inline constexpr char kTearSector[] = "sector";  // 512 bytes, as file systems assume
 inline constexpr char kTearStore[] = "store";    // a store of the CPU, as pmem does
+// How stores become durable.
+inline constexpr char kModelPx86[] = "px86";    // when written back and fenced, as a CPU does
+inline constexpr char kModelOrder[] = "order";  // at once
 // What is done wrong on purpose, for the tests of the test.
 inline constexpr char kSkipSync[] = "skip_sync";      // the writer promises and does not sync
+inline constexpr char kSkipFlush[] = "skip_flush";    // the writer writes no line back
+inline constexpr char kSkipFence[] = "skip_fence";    // nor waits for that
 inline constexpr char kDropCommit[] = "drop_commit";  // every image lacks its journal's last commit
 
 struct CrashWish {
@@ -36,7 +41,11 @@ struct CrashWish {
   std::size_t pages = 96;                 // of the file
   unsigned rounds = 2;                    // how often each page is written
   unsigned jobs = 0;                      // guests side by side; 0: cores
-  std::string plant = {};                 // kSkipSync, kDropCommit
+  std::string model = {};                 // empty: px86 where QEMU can
+  std::size_t images = 8;                 // of a point, at most; px86
+  std::optional<std::size_t> image = {};  // of a point this one alone
+  bool brute = false;                     // every image is recovered, though another was like it
+  std::string plant = {};                 // kSkipSync and the others
   std::string tear = kTearSector;
   std::string out = "crashtest";
   double boot_s = 300;

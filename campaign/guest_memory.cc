@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <vector>
 
 namespace faultline {
@@ -14,19 +16,93 @@ namespace faultline {
 GuestMemory::GuestMemory(const VmSpec& spec)
     : start_(std::uint64_t{spec.ram_mib} << 20),
       bytes_(std::uint64_t{spec.pmem_mib} << 20),
-      file_(memory_file("")) {
-  if (::ftruncate(file_.get(), static_cast<off_t>(memory_bytes(spec))) != 0) {
+      file_(memory_file("")),
+      marks_file_(memory_file("")) {
+  if (::ftruncate(file_.get(), static_cast<off_t>(memory_bytes(spec))) != 0 ||
+      ::ftruncate(marks_file_.get(), static_cast<off_t>(bytes_ / kPmemLine)) != 0) {
     throw_io_failure("cannot grow", "the guest's memory", errno);
+  }
+  void* at =
+      ::mmap(nullptr, bytes_ / kPmemLine, PROT_READ | PROT_WRITE, MAP_SHARED, marks_file_.get(), 0);
+  if (at == MAP_FAILED) throw_io_failure("cannot map", "the guest's memory", errno);
+  marks_ = static_cast<unsigned char*>(at);
+}
+
+GuestMemory::~GuestMemory() { ::munmap(marks_, bytes_ / kPmemLine); }
+
+namespace {
+
+std::string own_path(const Fd& file) {
+  return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get());
+}
+
+}  // namespace
+
+std::string GuestMemory::path() const { return own_path(file_); }
+
+std::string GuestMemory::marks_path() const { return own_path(marks_file_); }
+
+void GuestMemory::load(const PmemImage& image, bool anew) {
+  constexpr std::uint64_t kLines = kPmemPage / kPmemLine;
+  if (!loaded_ || anew) {
+    image.write(file_.get(), start_, bytes_);
+    saved_.clear();
+  } else {
+    std::vector<std::uint64_t> pages = image.differences(*loaded_);
+    for (std::uint64_t page = 0; page < bytes_ / kPmemPage; ++page) {
+      const unsigned char* marks = marks_ + page * kLines;
+      if (std::any_of(marks, marks + kLines,
+                      [](unsigned char mark) { return (mark & kLineWritten) != 0; })) {
+        pages.push_back(page);
+      }
+    }
+    for (const std::uint64_t page : pages) {
+      if (::pwrite(file_.get(), image.page(page).data(), kPmemPage,
+                   static_cast<off_t>(start_ + page * kPmemPage)) !=
+          static_cast<ssize_t>(kPmemPage)) {
+        throw_io_failure("cannot write", "the guest's memory", errno);
+      }
+    }
+    stale_.insert(stale_.end(), pages.begin(), pages.end());
+  }
+  loaded_ = image;
+  std::memset(marks_, 0, bytes_ / kPmemLine);
+}
+
+std::vector<std::uint32_t> GuestMemory::lines_read() const {
+  std::vector<std::uint32_t> lines;
+  for (std::uint64_t line = 0; line < bytes_ / kPmemLine; ++line) {
+    if ((marks_[line] & kLineRead) != 0) lines.push_back(static_cast<std::uint32_t>(line));
+  }
+  return lines;
+}
+
+void GuestMemory::copy_page(const Fd& out, std::uint64_t index) const {
+  PmemImage::Bytes page{};
+  const auto at = static_cast<off_t>(index * kPmemPage);
+  if (::pread(file_.get(), page.data(), page.size(), at + static_cast<off_t>(start_)) !=
+          static_cast<ssize_t>(page.size()) ||
+      ::pwrite(out.get(), page.data(), page.size(), at) != static_cast<ssize_t>(page.size())) {
+    throw_io_failure("cannot write", "the guest's pmem to a file", errno);
   }
 }
 
-std::string GuestMemory::path() const {
-  return fmt::format("/proc/{}/fd/{}", ::getpid(), file_.get());
-}
-
-void GuestMemory::load(const PmemImage& image) const { image.write(file_.get(), start_, bytes_); }
-
-void GuestMemory::save(const std::filesystem::path& to) const {
+void GuestMemory::save(const std::filesystem::path& to) {
+  if (to == saved_) {
+    constexpr std::uint64_t kLines = kPmemPage / kPmemLine;
+    for (std::uint64_t line = 0; line < bytes_ / kPmemLine; ++line) {
+      if ((marks_[line] & kLineWritten) != 0) stale_.push_back(line / kLines);
+    }
+    std::sort(stale_.begin(), stale_.end());
+    stale_.erase(std::unique(stale_.begin(), stale_.end()), stale_.end());
+    const Fd out(::open(to.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!out) throw_io_failure("cannot write", to, errno);
+    for (const std::uint64_t page : stale_) copy_page(out, page);
+    stale_.clear();
+    return;
+  }
+  saved_ = to;
+  stale_.clear();
   const Fd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!out || ::ftruncate(out.get(), static_cast<off_t>(bytes_)) != 0) {
     throw_io_failure("cannot write", to, errno);

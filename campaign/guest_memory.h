@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "campaign/power_cut.h"
 #include "vm/files.h"
@@ -17,17 +19,33 @@ class GuestMemory {
  public:
   // As large as the guest's; holes until something is stored. Failure when there is no room.
   explicit GuestMemory(const VmSpec& spec);
+  ~GuestMemory();
+  GuestMemory(const GuestMemory&) = delete;
+  GuestMemory& operator=(const GuestMemory&) = delete;
   // For VmSpec::memory_file.
   [[nodiscard]] std::string path() const;
-  // Makes the pmem hold the image.
-  void load(const PmemImage& image) const;
-  // The pmem as a file of its own.
-  void save(const std::filesystem::path& to) const;
+  // A byte of each line of the pmem, in which a plugin marks what the guest does with it
+  // (observe/pmem_log.h, kLineRead and kLineWritten).
+  [[nodiscard]] std::string marks_path() const;
+  // Makes the pmem hold the image, and clears the marks. After the first time only pages are
+  // written that differ, or that the guest has changed, by the marks; `anew`: all are.
+  void load(const PmemImage& image, bool anew = false);
+  // Lines that the guest has read since the image was loaded.
+  [[nodiscard]] std::vector<std::uint32_t> lines_read() const;
+  // The pmem as a file of its own. The same file again takes only what has changed since.
+  void save(const std::filesystem::path& to);
 
  private:
+  void copy_page(const Fd& out, std::uint64_t index) const;
+
   std::uint64_t start_;  // of the pmem, bytes
   std::uint64_t bytes_;  // of the pmem
   Fd file_;
+  Fd marks_file_;
+  unsigned char* marks_ = nullptr;
+  std::optional<PmemImage> loaded_ = {};
+  std::filesystem::path saved_ = {};
+  std::vector<std::uint64_t> stale_ = {};  // pages of the saved file
 };
 
 }  // namespace faultline

@@ -113,14 +113,6 @@ observe::Geometry geometry_named(const std::string& name, const fs::path& folder
                   file.string(), fmt::join(known, ", ")));
 }
 
-std::string observer_plugin(std::string_view qemu_version) {
-  const QemuRelease qemu = qemu_release(qemu_version);
-  if (qemu.major < 9) return "libfaultline_observer_1.so";
-  // 9.0 has an interface of its own, in which instructions are read as in the first.
-  if (qemu.major == 9 && qemu.minor == 0) return "";
-  return "libfaultline_observer_3.so";
-}
-
 std::string why_not_observed(const Cell& cell, const VmSpec& spec) {
   if (accel_info(spec.accel).time_domain != "virtual") return "instructions count in virtual time";
   if (spec.vcpus > 1) return "several vCPUs take turns where QEMU likes";

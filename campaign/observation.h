@@ -22,10 +22,6 @@
 
 namespace faultline {
 
-// The plugin's file that a QEMU takes, by the first line of its --version; it lies beside the
-// command. Empty: none takes that QEMU's interface. Pure.
-std::string observer_plugin(std::string_view qemu_version);
-
 // Why a cell cannot be observed; empty if it can. Pure.
 std::string why_not_observed(const Cell& cell, const VmSpec& spec);
 

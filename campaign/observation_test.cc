@@ -8,15 +8,6 @@
 namespace faultline {
 namespace {
 
-TEST(Observation, AQemuGetsThePluginOfItsInterface) {
-  EXPECT_EQ(observer_plugin("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)"),
-            "libfaultline_observer_1.so");
-  EXPECT_EQ(observer_plugin("QEMU emulator version 9.0.2"), "");
-  EXPECT_EQ(observer_plugin("QEMU emulator version 9.1.0"), "libfaultline_observer_3.so");
-  EXPECT_EQ(observer_plugin("QEMU emulator version 10.0.13"), "libfaultline_observer_3.so");
-  EXPECT_EQ(observer_plugin("v-next"), "libfaultline_observer_3.so");
-}
-
 TEST(Observation, NamesAreLookedUp) {
   EXPECT_FALSE(observe_named(""));
   EXPECT_TRUE(observe_named("profile").profile);

@@ -58,14 +58,30 @@ std::vector<Item> read_items(const fs::path& file) {
 
 PmemImage::PmemImage(const fs::path& file) {
   for (const PmemPage& page : read_items<PmemPage>(file)) {
-    std::memcpy(pages_[page.index].data(), page.bytes, kPmemPage);
+    std::memcpy(page_to_change(page.index).data(), page.bytes, kPmemPage);
   }
 }
 
+PmemImage::Bytes& PmemImage::page_to_change(std::uint64_t index) {
+  std::shared_ptr<Bytes>& page = pages_[index];
+  if (!page) {
+    page = std::make_shared<Bytes>();
+  } else if (page.use_count() > 1) {
+    page = std::make_shared<Bytes>(*page);
+  }
+  return *page;
+}
+
+const PmemImage::Bytes& PmemImage::page(std::uint64_t index) const {
+  static constexpr Bytes kNothing{};
+  const auto found = pages_.find(index);
+  return found == pages_.end() ? kNothing : *found->second;
+}
+
 void PmemImage::apply(const PmemRecord& record) {
-  if (record.is_word()) return;
-  std::memcpy(pages_[record.offset() / kPmemPage].data() + record.offset() % kPmemPage,
-              &record.value, record.size());
+  if (!record.is_store()) return;
+  std::memcpy(page_to_change(record.where / kPmemPage).data() + record.where % kPmemPage,
+              &record.value, record.bytes);
 }
 
 void PmemImage::write(int fd, std::uint64_t start, std::uint64_t bytes) const {
@@ -74,11 +90,29 @@ void PmemImage::write(int fd, std::uint64_t start, std::uint64_t bytes) const {
     throw_io_failure("cannot clear", "the guest's memory", errno);
   }
   for (const auto& [index, page] : pages_) {
-    if (::pwrite(fd, page.data(), kPmemPage, static_cast<off_t>(start + index * kPmemPage)) !=
+    if (::pwrite(fd, page->data(), kPmemPage, static_cast<off_t>(start + index * kPmemPage)) !=
         static_cast<ssize_t>(kPmemPage)) {
       throw_io_failure("cannot write", "the guest's memory", errno);
     }
   }
+}
+
+std::vector<std::uint64_t> PmemImage::differences(const PmemImage& other) const {
+  std::vector<std::uint64_t> indices;
+  auto here = pages_.begin();
+  auto there = other.pages_.begin();
+  while (here != pages_.end() || there != other.pages_.end()) {
+    if (there == other.pages_.end() || (here != pages_.end() && here->first < there->first)) {
+      indices.push_back((here++)->first);
+    } else if (here == pages_.end() || there->first < here->first) {
+      indices.push_back((there++)->first);
+    } else {
+      if (here->second != there->second) indices.push_back(here->first);
+      ++here;
+      ++there;
+    }
+  }
+  return indices;
 }
 
 bool PmemImage::drop_last_commit() {
@@ -86,45 +120,39 @@ bool PmemImage::drop_last_commit() {
   constexpr std::uint32_t kJbd2Commit = 2;
   constexpr std::uint32_t kXfsLogMagic = 0xfeedbabe;  // fs/xfs/libxfs/xfs_log_format.h
   constexpr std::size_t kSector = 512;
-  unsigned char* newest = nullptr;
-  std::size_t length = 0;
-  std::uint64_t order = 0;
-  const auto take = [&](unsigned char* at, std::size_t bytes, std::uint64_t number) {
-    if (newest != nullptr && number <= order) return;
-    newest = at;
-    length = bytes;
-    order = number;
-  };
-  for (auto& [index, page] : pages_) {
-    unsigned char* at = page.data();
-    if (big_endian(at) == kJbd2Magic && big_endian(at + 4) == kJbd2Commit) {
-      take(at, kPmemPage, big_endian(at + 8));
+  struct {
+    std::uint64_t page = 0;
+    std::size_t at = 0;
+    std::size_t length = 0;
+    std::uint64_t order = 0;
+  } newest;
+  for (const auto& [index, page] : pages_) {
+    const auto take = [&, page_index = index](std::size_t at, std::size_t bytes,
+                                              std::uint64_t order) {
+      if (newest.length != 0 && order <= newest.order) return;
+      newest = {.page = page_index, .at = at, .length = bytes, .order = order};
+    };
+    const unsigned char* bytes = page->data();
+    if (big_endian(bytes) == kJbd2Magic && big_endian(bytes + 4) == kJbd2Commit) {
+      take(0, kPmemPage, big_endian(bytes + 8));
     }
     for (std::size_t sector = 0; sector < kPmemPage; sector += kSector) {
-      if (big_endian(at + sector) != kXfsLogMagic) continue;
+      if (big_endian(bytes + sector) != kXfsLogMagic) continue;
       // h_lsn: the cycle, then the block.
-      take(at + sector, kSector,
-           std::uint64_t{big_endian(at + sector + 16)} << 32 | big_endian(at + sector + 20));
+      take(sector, kSector,
+           std::uint64_t{big_endian(bytes + sector + 16)} << 32 | big_endian(bytes + sector + 20));
     }
   }
-  if (newest == nullptr) return false;
-  std::memset(newest, 0, length);
+  if (newest.length == 0) return false;
+  std::memset(page_to_change(newest.page).data() + newest.at, 0, newest.length);
   return true;
 }
 
 std::int64_t PmemImage::first_difference(const PmemImage& other) const {
-  static constexpr Bytes kNothing{};
-  const auto differs = [](const PmemImage& a, const PmemImage& b) {
-    for (const auto& [index, page] : a.pages_) {
-      const auto there = b.pages_.find(index);
-      if (page != (there == b.pages_.end() ? kNothing : there->second)) {
-        return static_cast<std::int64_t>(index);
-      }
-    }
-    return std::int64_t{-1};
-  };
-  const std::int64_t here = differs(*this, other);
-  return here >= 0 ? here : differs(other, *this);
+  for (const std::uint64_t index : differences(other)) {
+    if (page(index) != other.page(index)) return static_cast<std::int64_t>(index);
+  }
+  return -1;
 }
 
 PmemTrace PmemTrace::read(const fs::path& folder) {
@@ -142,6 +170,17 @@ PmemTrace PmemTrace::read(const fs::path& folder) {
     bad_log(fmt::format("not all are in it: page {} of the pmem ends otherwise", page));
   }
   return trace;
+}
+
+std::vector<PmemStack> PmemTrace::read_stacks(const fs::path& folder) {
+  return read_items<PmemStack>(folder / kPmemStacksFile);
+}
+
+bool is_promise(const PmemRecord& record) {
+  if (!record.is_word()) return false;
+  const CrashWord word = word_of(record);
+  return word == CrashWord::kPromised || word == CrashWord::kSizePromised ||
+         word == CrashWord::kMtimePromised;
 }
 
 void CrashState::apply(const PmemRecord& record) {
@@ -187,16 +226,19 @@ void CrashState::apply(const PmemRecord& record) {
   bad_log(fmt::format("unknown word {:#x}", record.value));
 }
 
+bool follows_in_sector(const PmemRecord& before, const PmemRecord& record) {
+  return before.is_store() && record.is_store() && record.where == before.where + before.bytes &&
+         record.where % kPmemSector != 0;
+}
+
 std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, std::size_t count,
                                       std::uint64_t seed, Tear tear) {
   std::vector<std::size_t> stores;
   std::vector<std::size_t> promises;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    const CrashWord word = word_of(records[i]);
-    if (!records[i].is_word()) {
+    if (records[i].is_store()) {
       stores.push_back(i + 1);
-    } else if (word == CrashWord::kPromised || word == CrashWord::kSizePromised ||
-               word == CrashWord::kMtimePromised) {
+    } else if (is_promise(records[i])) {
       promises.push_back(i + 1);
     }
   }
@@ -213,14 +255,9 @@ std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, st
   const std::size_t at_promises = promises.empty() ? 0 : count / 2;
   spread(promises, at_promises);
   spread(stores, count - at_promises);
-  constexpr std::uint64_t kSector = 512;
-  const auto same_sector = [&](const PmemRecord& a, const PmemRecord& b) {
-    return !a.is_word() && !b.is_word() && b.offset() == a.offset() + a.size() &&
-           b.offset() % kSector != 0;
-  };
   for (std::size_t& point : points) {
     while (tear == Tear::kSector && point < records.size() &&
-           same_sector(records[point - 1], records[point])) {
+           follows_in_sector(records[point - 1], records[point])) {
       ++point;
     }
   }

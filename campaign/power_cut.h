@@ -8,12 +8,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "vm/pmem_log.h"
+#include "observe/pmem_log.h"
 
 namespace faultline {
 
@@ -29,6 +30,10 @@ class PmemImage {
   void apply(const PmemRecord& record);
   // Into the file, from `start` on for `bytes`: holes where there is nothing.
   void write(int fd, std::uint64_t start, std::uint64_t bytes) const;
+  // Of a page, by its index.
+  [[nodiscard]] const Bytes& page(std::uint64_t index) const;
+  // Indices of all pages that may differ, rising. Fast where one was made of the other.
+  [[nodiscard]] std::vector<std::uint64_t> differences(const PmemImage& other) const;
   // Zeroes the newest record of the journal that makes a transaction count: ext4's commit block, or
   // the header of XFS's log record. False: none found.
   bool drop_last_commit();
@@ -36,7 +41,10 @@ class PmemImage {
   [[nodiscard]] std::int64_t first_difference(const PmemImage& other) const;
 
  private:
-  std::map<std::uint64_t, Bytes> pages_;
+  Bytes& page_to_change(std::uint64_t index);
+
+  // Copies share pages until one of them changes.
+  std::map<std::uint64_t, std::shared_ptr<Bytes>> pages_;
 };
 
 struct PmemTrace {
@@ -46,6 +54,8 @@ struct PmemTrace {
   // Failure(kVmFailed) when the log is not whole, or does not lead from the begin to the end: then
   // there were stores that the plugin has not seen.
   static PmemTrace read(const std::filesystem::path& folder);
+  // Which code wrote lines back, by PmemRecord::stack.
+  static std::vector<PmemStack> read_stacks(const std::filesystem::path& folder);
 };
 
 // The writer's file at some moment, as far as it has told.
@@ -70,12 +80,19 @@ struct CrashState {
   void apply(const PmemRecord& record);
 };
 
+// Whether the writer says in it that something is durable.
+bool is_promise(const PmemRecord& record);
+
 // What the power's end tears at its smallest.
 enum class Tear {
   kSector,  // 512 bytes written one after the other are there or not: what journals take for
             // granted
   kStore,   // a store of the CPU
 };
+
+inline constexpr std::uint64_t kPmemSector = 512;
+// Whether both are stores, and the later one goes on in the same sector where the other ends.
+bool follows_in_sector(const PmemRecord& before, const PmemRecord& record);
 
 // `count` points, each a number of records after which the power goes, rising. Half are spread over
 // the run by its stores, half over the moments at which something has just been promised. The same

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "campaign/pmem_testing.h"
 #include "campaign/testing.h"
 #include "cell/failure.h"
 #include "harness/wire.h"
@@ -17,16 +18,6 @@ namespace faultline {
 namespace {
 
 using wire::CrashWord;
-
-PmemRecord store(std::uint64_t offset, std::uint64_t value, unsigned shift = 3) {
-  return {value, static_cast<std::uint32_t>(offset) | shift << PmemRecord::kOffsetBits, 10};
-}
-PmemRecord word(CrashWord kind, std::uint64_t value = 0) {
-  return {wire::crash_word_of(kind, value), PmemRecord::kWord << PmemRecord::kOffsetBits, 10};
-}
-PmemRecord word(CrashWord kind, std::uint64_t page, std::uint64_t version) {
-  return word(kind, page << wire::kCrashPageShift | version);
-}
 
 template <typename Item>
 void write_items(const std::string& file, const std::vector<Item>& items) {
@@ -50,15 +41,6 @@ CrashState after(std::size_t pages, const std::vector<PmemRecord>& records) {
 // What the guest says of a file that it could read.
 nlohmann::json found(std::uint64_t size, std::uint64_t mtime, std::vector<std::vector<int>> pages) {
   return {{"mounted", true}, {"size", size}, {"mtime", mtime}, {"pages", pages}, {"error", ""}};
-}
-
-TEST(PmemRecord, HoldsOffsetAndSize) {
-  EXPECT_EQ(store(536870904, 1).offset(), 536870904U);
-  EXPECT_EQ(store(8, 1).size(), 8U);
-  EXPECT_EQ(store(8, 1, 0).size(), 1U);
-  EXPECT_FALSE(store(536870904, 1).is_word());
-  EXPECT_TRUE(word(CrashWord::kEnd).is_word());
-  EXPECT_EQ(word(CrashWord::kEnd).size(), 0U);
 }
 
 TEST(PmemImage, IsTheBeginAndTheStoresSince) {

@@ -11,6 +11,7 @@
 
 #include "campaign/machines.h"
 #include "campaign/observation.h"
+#include "campaign/plugin_file.h"
 #include "campaign/runner.h"
 #include "cell/strategy.h"
 #include "harness/wire.h"
@@ -214,7 +215,7 @@ std::unique_ptr<Observation> VmRunner::observe(const CellJob& job,
   if (!wish_.observe || job.again || job.cell.probes != Probes::k_off) return nullptr;
   std::string why = why_not_observed(job.cell, job.spec);
   const std::string& version = the_qemu().version;
-  const std::string name = observer_plugin(version);
+  const std::string name = plugin_file(kObserverPlugin, version);
   const std::filesystem::path plugin = context_.parts.guest_binary.parent_path() / name;
   std::error_code error;
   if (why.empty() && name.empty()) why = fmt::format("{} has no plugin interface for it", version);

@@ -16,6 +16,7 @@
 
 #include "campaign/machine.h"
 #include "campaign/observation.h"
+#include "campaign/plugin_file.h"
 #include "campaign/testing.h"
 #include "harness/wire.h"
 #include "observe/profile.h"
@@ -77,7 +78,8 @@ class ObservedGuest {
   Seen run(const std::string& loop, Count touches = 1) {
     const std::filesystem::path here = std::filesystem::path(FAULTLINE_COMMAND).parent_path();
     const Observation observation(spec_, Cell{}, {.profile = true, .vector = true},
-                                  here / observer_plugin(the_qemu().version), symbols_);
+                                  here / plugin_file(kObserverPlugin, the_qemu().version),
+                                  symbols_);
     Seen seen;
     run_cell(loop, {.qemu_parameters = observation.qemu_parameters()},
              [&](const wire::Frame& frame) {

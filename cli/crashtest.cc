@@ -111,14 +111,30 @@ Verb add_crashtest(CLI::App& app) {
       verb->add_option("--rounds", options->wish.rounds, "how often each page is written"), 1, 100)
       ->capture_default_str();
   jobs_of(verb->add_option("--jobs", options->wish.jobs, "guests side by side (default: cores)"));
+  verb->add_option(
+          "--model", options->wish.model,
+          "how stores become durable: px86 (when their line is written back and fenced, or "
+          "before), order (at once); default: px86 where QEMU can")
+      ->check(CLI::IsMember({kModelPx86, kModelOrder}));
+  whole_numbers(verb->add_option("--images", options->wish.images,
+                                 "of a point, at most, which differ in the lines that were not yet "
+                                 "durable; px86"),
+                1, kMostPoints)
+      ->capture_default_str();
+  whole_numbers(verb->add_option("--image", options->wish.image, "of --point this one alone"), 0,
+                kMostPoints - 1);
+  verb->add_flag("--brute", options->wish.brute,
+                 "recover every image, also those that recovery cannot tell from another");
   verb->add_option("--tear", options->wish.tear,
                    "the smallest piece that is whole: sector (512 bytes, as file systems assume), "
                    "store (as pmem does)")
       ->check(CLI::IsMember({kTearSector, kTearStore}))
       ->capture_default_str();
-  verb->add_option("--plant", options->wish.plant,
-                   "a loss on purpose, which the test must find: skip_sync, drop_commit")
-      ->check(CLI::IsMember({kSkipSync, kDropCommit}));
+  verb->add_option(
+          "--plant", options->wish.plant,
+          "a loss on purpose, which the test must find: skip_sync, skip_flush, skip_fence, "
+          "drop_commit")
+      ->check(CLI::IsMember({kSkipSync, kSkipFlush, kSkipFence, kDropCommit}));
   verb->add_option("--out", options->wish.out, "folder of the result")->capture_default_str();
   verb->add_flag("--force", options->wish.force, "replace a crash test that is there");
   seconds_of(verb->add_option("--boot-deadline", options->wish.boot_s, "seconds for a boot"))

@@ -88,7 +88,7 @@ void decode_two_bytes(std::span<const std::uint8_t> rest, const Prefixes& prefix
         if (reg == 6) out.flush = Flush::kWriteBack;
         if (reg == 7) out.flush = Flush::kEvict;
       } else if (!prefixes.repeat && reg == 7) {
-        out.flush = Flush::kEvict;
+        out.flush = Flush::kEvictInOrder;
       }
       break;
     default:
@@ -211,6 +211,45 @@ Decoded decode(std::span<const std::uint8_t> bytes) {
       break;
   }
   return out;
+}
+
+std::optional<MemoryOperand> flushed_operand(std::span<const std::uint8_t> bytes) {
+  if (decode(bytes).flush == Flush::kNone) return std::nullopt;
+  Prefixes prefixes;
+  std::size_t at = take_prefixes(bytes, prefixes) + 2;  // past 0f ae
+  constexpr std::uint8_t kFs = 0x64;
+  constexpr std::uint8_t kGs = 0x65;
+  if (prefixes.segment == kFs || prefixes.segment == kGs) return std::nullopt;
+  const std::uint8_t modrm = bytes[at++];
+  const unsigned mode = modrm >> 6;
+  unsigned base = modrm & 7;
+  // Intel SDM volume 2, tables 2-2 and 2-3: 4 stands for an index byte, 5 without displacement for
+  // the next instruction's address, and in an index byte for no base.
+  MemoryOperand operand;
+  bool wide = mode == 2;
+  if (base == 4) {
+    if (at >= bytes.size()) return std::nullopt;
+    const std::uint8_t sib = bytes[at++];
+    const unsigned index = (sib >> 3 & 7) | (prefixes.rex & 2) << 2;
+    if (index != 4) operand.index = static_cast<int>(index);
+    operand.scale = 1U << (sib >> 6);
+    base = sib & 7;
+    if (base == 5 && mode == 0) {
+      wide = true;
+    } else {
+      operand.base = static_cast<int>(base | (prefixes.rex & 1) << 3);
+    }
+  } else if (base == 5 && mode == 0) {
+    operand.base = MemoryOperand::kNextInstruction;
+    wide = true;
+  } else {
+    operand.base = static_cast<int>(base | (prefixes.rex & 1) << 3);
+  }
+  const std::size_t more = wide ? 4 : mode == 1 ? 1 : 0;
+  if (at + more > bytes.size()) return std::nullopt;
+  if (wide) std::memcpy(&operand.displacement, &bytes[at], 4);
+  if (mode == 1) operand.displacement = static_cast<std::int8_t>(bytes[at]);
+  return operand;
 }
 
 }  // namespace faultline::observe

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace faultline::observe {
@@ -11,7 +12,8 @@ namespace faultline::observe {
 // How a block ends.
 enum class Ending : std::uint8_t { kOther, kCall, kReturn, kInterruptReturn };
 
-enum class Flush : std::uint8_t { kNone, kWriteBack, kEvict };  // clwb; clflush and clflushopt
+// clwb; clflushopt; clflush, which alone is done when it is executed (Intel SDM volume 2, CLFLUSH).
+enum class Flush : std::uint8_t { kNone, kWriteBack, kEvict, kEvictInOrder };
 
 struct Decoded {
   Ending ending = Ending::kOther;
@@ -32,5 +34,19 @@ struct Decoded {
   std::int32_t offset = 0;
 };
 Decoded decode(std::span<const std::uint8_t> bytes);
+
+// Where an instruction finds its operand in memory: base + index * scale + displacement. Registers
+// by the numbers that instructions give them (rax 0, rcx 1, rdx 2, rbx 3, rsp 4, ... r15 15).
+struct MemoryOperand {
+  static constexpr int kNone = -1;
+  static constexpr int kNextInstruction = 16;  // the base is the next instruction's address
+  int base = kNone;
+  int index = kNone;
+  unsigned scale = 1;
+  std::int32_t displacement = 0;
+};
+// Of a write-back of a line (Decoded::flush); nullopt if it is none, is cut short, or lies in a
+// segment of its own (fs, gs).
+std::optional<MemoryOperand> flushed_operand(std::span<const std::uint8_t> bytes);
 
 }  // namespace faultline::observe

@@ -33,7 +33,7 @@ TEST(Decode, HowABlockEnds) {
 TEST(Decode, WriteBacksAndFences) {
   EXPECT_EQ(decoded({0x66, 0x0f, 0xae, 0x30}).flush, Flush::kWriteBack) << "clwb (%rax)";
   EXPECT_EQ(decoded({0x66, 0x0f, 0xae, 0x38}).flush, Flush::kEvict) << "clflushopt (%rax)";
-  EXPECT_EQ(decoded({0x0f, 0xae, 0x38}).flush, Flush::kEvict) << "clflush (%rax)";
+  EXPECT_EQ(decoded({0x0f, 0xae, 0x38}).flush, Flush::kEvictInOrder) << "clflush (%rax)";
   EXPECT_EQ(decoded({0x0f, 0xae, 0x30}).flush, Flush::kNone) << "xsaveopt (%rax)";
   EXPECT_TRUE(decoded({0x0f, 0xae, 0xf8}).fence) << "sfence";
   EXPECT_TRUE(decoded({0x0f, 0xae, 0xf0}).fence) << "mfence";
@@ -81,6 +81,35 @@ TEST(Decode, TheStacksSwitch) {
   EXPECT_TRUE(loads.loads_stack);
   EXPECT_EQ(loads.offset, 0x14d8);
   EXPECT_FALSE(decoded({0x48, 0x8b, 0x9e, 0x78, 0x09, 0, 0}).loads_stack) << "into rbx";
+}
+
+// Encodings as GNU as makes them.
+TEST(Decode, WhereAWriteBackFindsItsLine) {
+  using Bytes = std::vector<std::uint8_t>;
+  const auto operand = [](const Bytes& bytes) {
+    return flushed_operand(bytes).value_or(MemoryOperand{.base = -7});
+  };
+  const auto is = [](const MemoryOperand& found, int base, int index, unsigned scale, int more) {
+    return found.base == base && found.index == index && found.scale == scale &&
+           found.displacement == more;
+  };
+  EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x30}), 0, -1, 1, 0)) << "clwb (%rax)";
+  EXPECT_TRUE(is(operand({0x66, 0x41, 0x0f, 0xae, 0x33}), 11, -1, 1, 0)) << "clwb (%r11)";
+  EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x77, 0xc0}), 7, -1, 1, -64)) << "clwb -64(%rdi)";
+  EXPECT_TRUE(is(operand({0x0f, 0xae, 0xb8, 0, 1, 0, 0}), 0, -1, 1, 256)) << "clflush 256(%rax)";
+  EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x34, 0xc8}), 0, 1, 8, 0)) << "clwb (%rax,%rcx,8)";
+  EXPECT_TRUE(is(operand({0x66, 0x43, 0x0f, 0xae, 0x7c, 0x65, 0x08}), 13, 12, 2, 8))
+      << "clflushopt 8(%r13,%r12,2)";
+  EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x34, 0x24}), 4, -1, 1, 0)) << "clwb (%rsp)";
+  EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x34, 0x25, 0, 0x10, 0, 0}), -1, -1, 1, 4096))
+      << "clwb 4096";
+  EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x35, 0xf0, 0xff, 0xff, 0xff}),
+                 MemoryOperand::kNextInstruction, -1, 1, -16))
+      << "clwb -16(%rip)";
+  EXPECT_TRUE(is(operand({0x66, 0x41, 0x0f, 0xae, 0x75, 0x00}), 13, -1, 1, 0)) << "clwb (%r13)";
+  EXPECT_FALSE(flushed_operand(Bytes{0x48, 0x89, 0x07})) << "a store";
+  EXPECT_FALSE(flushed_operand(Bytes{0x66, 0x0f, 0xae, 0x77})) << "cut short";
+  EXPECT_FALSE(flushed_operand(Bytes{0x65, 0x66, 0x0f, 0xae, 0x30})) << "clwb %gs:(%rax)";
 }
 
 }  // namespace

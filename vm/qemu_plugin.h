@@ -2,8 +2,7 @@
 // What our plugins (pmem_log_plugin.cc, observe/plugin.cc) use of QEMU's interface. Debian has no
 // package of qemu-plugin.h. A plugin names one version of the interface, which QEMU refuses if it
 // is too old or too new, so that each is built twice. FAULTLINE_PLUGIN_INTERFACE is 1 (QEMU 4.2 to
-// 8.2), 2 (9.0 and later, which take it all the same), or 3 (9.1 and later), for a plugin that
-// reads instructions: qemu_plugin_insn_data() is as below only from there on.
+// 8.2) or 3 (9.1 and later: qemu_plugin_insn_data() is as below only from there on).
 #pragma once
 
 #include <cstddef>
@@ -20,6 +19,14 @@ struct qemu_plugin_hwaddr;
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_CB_R_REGS };
 enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_MEM_RW };
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
+
+// Of GLib, which QEMU is linked with.
+struct GByteArray {
+  std::uint8_t* data;
+  unsigned len;
+};
+__attribute__((weak)) GByteArray* g_byte_array_new();
+__attribute__((weak)) GByteArray* g_byte_array_set_size(GByteArray* array, unsigned length);
 
 using faultline_tb_callback = void (*)(qemu_plugin_id_t, qemu_plugin_tb*);
 using faultline_exec_callback = void (*)(unsigned, void*);
@@ -52,8 +59,29 @@ void qemu_plugin_register_vcpu_insn_exec_inline(qemu_plugin_insn* insn, qemu_plu
                                                 std::uint64_t value);
 void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb* tb, qemu_plugin_op op, void* at,
                                               std::uint64_t value);
+// Not of the interface: observe/registers.h.
+struct CPUState;
+__attribute__((weak)) CPUState* qemu_get_cpu(int index);
+__attribute__((weak)) int x86_cpu_gdb_read_register(CPUState* cpu, GByteArray* to, int number);
+__attribute__((weak)) int cpu_breakpoint_insert(CPUState* cpu, std::uint64_t at, int flags,
+                                                void** made);
+__attribute__((weak)) void tb_flush(CPUState* cpu);
 #else
 std::size_t qemu_plugin_insn_data(const qemu_plugin_insn* insn, void* to, std::size_t bytes);
+struct GArray {
+  char* data;
+  unsigned len;
+};
+struct qemu_plugin_register;
+struct qemu_plugin_reg_descriptor {
+  qemu_plugin_register* handle;
+  const char* name;
+  const char* feature;
+};
+using faultline_cpu_callback = void (*)(qemu_plugin_id_t, unsigned);
+void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t id, faultline_cpu_callback callback);
+GArray* qemu_plugin_get_registers();
+int qemu_plugin_read_register(qemu_plugin_register* handle, GByteArray* to);
 struct qemu_plugin_scoreboard;  // an element of each virtual CPU
 struct qemu_plugin_u64 {
   qemu_plugin_scoreboard* score;

@@ -222,7 +222,10 @@ void Supervisor::take_events() {
 void Supervisor::on_stop() {
   if (waits_) {
     waits_ = waiting_ = false;
-    if (job_.on_wait) job_.on_wait();
+    if (job_.on_wait && !job_.on_wait()) {
+      evidence_.released = true;
+      return;
+    }
     qmp_->post("cont", patience(answer_s()));
     enter(Stage::kCell, job_.deadlines.cell_s);
     return;
@@ -312,7 +315,7 @@ void Supervisor::follow() {
       ::poll(waiting.data(), waiting.size(), now.slice_ms());
     }
     take_in();
-    if (evidence_.panic_reported || !evidence_.qmp_error.empty()) return;
+    if (evidence_.panic_reported || evidence_.released || !evidence_.qmp_error.empty()) return;
     if (parked_) {
       save();
       return;
@@ -323,7 +326,8 @@ void Supervisor::follow() {
 GuestOutcome Supervisor::finish() {
   // Where nothing went wrong QEMU has closed all its channels and is about to end by itself.
   const bool let_end = !evidence_.cancelled && evidence_.overdue_s == 0 &&
-                       !evidence_.panic_reported && evidence_.qmp_error.empty();
+                       !evidence_.panic_reported && !evidence_.released &&
+                       evidence_.qmp_error.empty();
   if (let_end) evidence_.exit = process_->wait_exit(milliseconds(2000));
   take_in();
   stopping_ = true;

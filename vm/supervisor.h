@@ -28,9 +28,10 @@ struct GuestJob {
   VmSpec spec = {};
   GuestMode mode = GuestMode::kBootAndRun;
   std::filesystem::path state = {};  // written by kBootAndPark, read by kRestore
-  // Called when the guest has sent a `wait` frame and stands still; once it returns, the guest goes
-  // on. What it throws ends the guest and goes to the caller of run_guest().
-  std::function<void()> on_wait = {};
+  // Called when the guest has sent a `wait` frame and stands still. True: it goes on; false: it is
+  // not needed any more, and all was well. What it throws ends the guest and goes to the caller of
+  // run_guest().
+  std::function<bool()> on_wait = {};
   std::string cell = {};  // less than wire::kCellSize bytes; unused by kBootAndPark
   bool symbols = false;   // the guest is to send its kernel's, after its row
   Deadlines deadlines = {};

@@ -241,7 +241,7 @@ Finding finding_of(const Evidence& evidence, ExitCode& code) {
     }
     return {Verdict::kGuestFailed, fail_message(*evidence.fail, code)};
   }
-  if (evidence.saved) return {};
+  if (evidence.saved || evidence.released) return {};
   const bool finished = evidence.done && evidence.shutdown_reason == "guest-shutdown";
   if (!finished) {
     if (auto told = console_verdict(evidence.console)) {

@@ -82,6 +82,7 @@ struct Evidence {
   double overdue_s = 0;              // the limit in seconds that it has exceeded; 0 if none
   bool done = false;                 // the `done` frame came
   bool saved = false;                // the state was written
+  bool released = false;             // it waited, and was not needed any more
   std::string shutdown_reason = {};  // as QEMU calls it: `guest-shutdown` if the guest powered off
   std::optional<wire::Frame> fail = std::nullopt;
   std::size_t damaged_frames = 0;

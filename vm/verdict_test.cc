@@ -47,6 +47,14 @@ Evidence finished() {
   return evidence;
 }
 
+TEST(Judge, AGuestThatIsNotNeededAnyMoreWasWell) {
+  Evidence evidence = running_cell();
+  evidence.exit.reset();
+  EXPECT_FALSE(judge(evidence).ok());
+  evidence.released = true;
+  EXPECT_TRUE(judge(evidence).ok());
+}
+
 TEST(Judge, AllWell) {
   const GuestOutcome outcome = judge(finished());
   EXPECT_EQ(outcome.verdict, Verdict::kOk);

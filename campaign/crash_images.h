@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The images that a crash test judges, one after the other; and which of them are one to recovery.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "campaign/persistency.h"
+#include "campaign/power_cut.h"
+
+namespace faultline {
+
+enum class CrashModel {
+  kOrder,  // every store is in the pmem at once, in program order
+  kPx86,   // persistency.h
+};
+
+struct CrashImage {
+  std::size_t point = 0;   // of how many there are
+  std::size_t number = 0;  // of the point's
+  bool last = false;       // of the point's
+  PmemImage bytes = {};
+  CrashState state{0};  // of the writer at that instant
+};
+
+class CrashImages {
+ public:
+  struct Wish {
+    CrashModel model = CrashModel::kOrder;
+    Tear tear = Tear::kSector;
+    std::size_t per_point = 1;  // at most; kOrder has one
+    std::uint64_t seed = 0;
+    std::size_t pages = 0;                  // of the writer's file
+    std::optional<std::size_t> point = {};  // this one alone
+    std::optional<std::size_t> image = {};  // of each point this one alone
+    Persistency::LeftOut left_out = {};
+  };
+  // `points` as of crash_points(). `trace` must outlive this.
+  CrashImages(const PmemTrace& trace, std::vector<std::size_t> points, Wish wish);
+  // nullopt past the last.
+  std::optional<CrashImage> next();
+
+ private:
+  void go_to(std::size_t records);
+
+  const PmemTrace& trace_;
+  std::vector<std::size_t> points_;
+  Wish wish_;
+  Persistency persistency_;
+  PmemImage in_order_;
+  CrashState state_;
+  std::size_t applied_ = 0;
+  std::size_t point_ = 0;  // the next
+  std::vector<Survival> survivals_ = {};
+  std::size_t number_ = 0;  // of the next of survivals_
+};
+
+// What the recovery of an image came to.
+struct Recovered {
+  nlohmann::json found = {};  // as harness/crash.cc says it
+  bool checked = false;       // by the file system's check
+  int status = 0;             // of that, and its words
+  std::string words = {};
+};
+
+// Images that recovery cannot tell apart. A recovery that begins alike and reads the same does the
+// same: so an image with the same bytes in all lines that some recovery has read, the file system's
+// check included, comes to the same.
+class RecoveryClasses {
+ public:
+  // nullptr: of no class that is known. Looks at the latest kKept.
+  const Recovered* find(const PmemImage& image);
+  // `lines`: what was read of the image, by number, in any order.
+  const Recovered& add(const PmemImage& image, std::vector<std::uint32_t> lines,
+                       Recovered recovered);
+  [[nodiscard]] std::size_t count() const { return count_; }
+
+ private:
+  static constexpr std::size_t kKept = 64;
+  struct Class {
+    std::vector<std::uint32_t> lines = {};
+    PmemImage image = {};
+    std::size_t differed = 0;  // of lines: where the last image that was asked for was another
+    Recovered recovered = {};
+    [[nodiscard]] bool holds(const PmemImage& other);
+  };
+  std::deque<Class> classes_ = {};  // the latest first
+  std::size_t count_ = 0;
+};
+
+}  // namespace faultline

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/flush_mutants.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <utility>
+
+namespace faultline {
+
+using Kind = PmemRecord::Kind;
+
+namespace {
+
+constexpr char kWriter[] = "the writer";  // user space: the crash test's own code
+
+std::string function_at(const observe::Symbols& symbols, std::uint64_t address) {
+  constexpr std::uint64_t kKernel = 0xffff800000000000;
+  if (address < kKernel) return kWriter;
+  const std::uint32_t found = symbols.find(address);
+  return found == observe::kNoFunction ? fmt::format("{:#x}", address) : symbols.name(found);
+}
+
+bool can_be_left_out(const PmemRecord& record) {
+  return record.stack != kStackOfNobody && record.kind != Kind::kStore &&
+         record.kind != Kind::kWord;
+}
+
+std::size_t stores_left(const Persistency::Lines& lines) {
+  std::size_t sum = 0;
+  for (const auto& [number, line] : lines) sum += line.stores.size();
+  return sum;
+}
+
+}  // namespace
+
+std::string flush_kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::kNonTemporal:
+      return "non-temporal stores";
+    case Kind::kWriteBack:
+      return "clwb";
+    case Kind::kWriteBackAtOnce:
+      return "clflush";
+    case Kind::kFence:
+      return "fence";
+    case Kind::kLocked:
+      return "locked operation";
+    case Kind::kStore:
+    case Kind::kWord:
+      break;
+  }
+  return "";
+}
+
+FlushMutants::FlushMutants(const PmemTrace& trace, const std::vector<PmemStack>& stacks,
+                           const observe::Symbols& symbols)
+    : trace_(trace), site_of_stack_(stacks.size(), UINT32_MAX) {
+  std::map<std::vector<std::string>, std::uint32_t> known;
+  for (const PmemRecord& record : trace.records) {
+    if (!can_be_left_out(record) || record.stack >= stacks.size()) continue;
+    std::uint32_t& site = site_of_stack_[record.stack];
+    if (site == UINT32_MAX) {
+      const PmemStack& stack = stacks[record.stack];
+      FlushSite made{.kind = record.kind, .function = function_at(symbols, stack.site)};
+      for (const std::uint64_t address : stack.returns) {
+        if (address == 0) break;
+        made.callers.push_back(function_at(symbols, address - 1));
+      }
+      // Of non-temporal stores a function is one site, be its loop unrolled or not.
+      std::vector<std::string> key = {flush_kind_name(record.kind), made.function};
+      if (record.kind != Kind::kNonTemporal) key.push_back(fmt::format("{:#x}", stack.site));
+      key.insert(key.end(), made.callers.begin(), made.callers.end());
+      const auto [entry, fresh] =
+          known.emplace(std::move(key), static_cast<std::uint32_t>(sites_.size()));
+      if (fresh) sites_.push_back(std::move(made));
+      site = entry->second;
+    }
+    ++sites_[site].records;
+  }
+}
+
+Persistency::LeftOut FlushMutants::left_out(std::size_t site) const {
+  return [this, site](const PmemRecord& record) {
+    return can_be_left_out(record) && record.stack < site_of_stack_.size() &&
+           site_of_stack_[record.stack] == site;
+  };
+}
+
+std::vector<std::size_t> FlushMutants::telling_points(std::size_t site, std::size_t count,
+                                                      std::uint64_t seed) const {
+  // Both start from nothing: what the lines hold is of no matter here.
+  Persistency whole(PmemImage(), Tear::kSector);
+  Persistency without(PmemImage(), Tear::kSector, left_out(site));
+  std::vector<std::size_t> telling;
+  for (std::size_t i = 0; i < trace_.records.size(); ++i) {
+    const PmemRecord& record = trace_.records[i];
+    whole.apply(record);
+    without.apply(record);
+    if (is_promise(record) && stores_left(without.uncertain()) > stores_left(whole.uncertain())) {
+      telling.push_back(i + 1);
+    }
+  }
+  if (telling.size() <= count) return telling;
+  std::mt19937_64 random(seed);
+  for (std::size_t i = telling.size() - 2; i > 1; --i) {
+    std::swap(telling[i], telling[1 + random() % i]);
+  }
+  std::swap(telling[1], telling.back());
+  telling.resize(count);
+  std::sort(telling.begin(), telling.end());
+  return telling;
+}
+
+}  // namespace faultline

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The test of the crash test: every place that wrote lines back, or fenced, left out once when the
+// images are made. The guest runs unchanged. All of it is pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "campaign/persistency.h"
+#include "campaign/power_cut.h"
+#include "observe/symbols.h"
+
+namespace faultline {
+
+// What one place of the code did, called in one way: a function's stores past the caches, a
+// write-back of lines, a fence.
+struct FlushSite {
+  PmemRecord::Kind kind = PmemRecord::Kind::kFence;  // of the first record
+  std::string function = {};
+  std::vector<std::string> callers = {};  // the nearest first
+  std::size_t records = 0;                // in the log
+};
+
+class FlushMutants {
+ public:
+  // `stacks`: as the plugin wrote them; `trace` must outlive this. `symbols`: of the guest's
+  // kernel; what lies in none is the writer's own.
+  FlushMutants(const PmemTrace& trace, const std::vector<PmemStack>& stacks,
+               const observe::Symbols& symbols);
+
+  [[nodiscard]] const std::vector<FlushSite>& sites() const { return sites_; }
+  [[nodiscard]] Persistency::LeftOut left_out(std::size_t site) const;
+
+  // Promises at which stores are not durable that were so with the site, as numbers of records:
+  // at most `count`, the first and the last among them, the others by the seed. None: the site is
+  // redundant, for every line it wrote back was clean, or was written back again before the next
+  // promise; a fence, for nothing was outstanding, or another came before that promise.
+  [[nodiscard]] std::vector<std::size_t> telling_points(std::size_t site, std::size_t count,
+                                                        std::uint64_t seed) const;
+
+ private:
+  const PmemTrace& trace_;
+  std::vector<FlushSite> sites_;
+  std::vector<std::uint32_t> site_of_stack_;
+};
+
+// "clwb", "fence", as in crashtest.json.
+std::string flush_kind_name(PmemRecord::Kind kind);
+
+}  // namespace faultline
