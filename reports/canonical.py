@@ -116,7 +116,8 @@ def sample_pieces(folder, given):
                           "where the run wrote it") from None
 
 
-def _samples_hash(folder, given):
+def samples_hash(folder, given):
+    """The SHA-256 of a row's records in the side file; None for a row without. ReportError as sample_pieces."""
     if not given.get("samples"):
         return None
     found = hashlib.sha256()
@@ -134,7 +135,7 @@ def document(result):
     """What is hashed of a Result that was read from one file: {context, benchmarks}."""
     rows = sorted((given for rows in result.samples.values() for given in rows), key=row_order)
     folder = folder_of(result)
-    return {"context": context(result.context), "benchmarks": [row(given, _samples_hash(folder, given)) for given in rows]}
+    return {"context": context(result.context), "benchmarks": [row(given, samples_hash(folder, given)) for given in rows]}
 
 
 def digest(result):

@@ -100,6 +100,11 @@ def _parser():
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
     sub.add_argument("b", metavar="DIR_B", help="folder of the other")
     options.add_json(sub)
+    sub = verb("merge", _merge, MERGE_EPILOG, many=False)
+    sub.add_argument("shards", metavar="DIR", nargs="+", help="folder of a shard; all of them, in any order")
+    sub.add_argument("--out", metavar="DIR", required=True, help="folder to write the result to")
+    sub.add_argument("--force", action="store_true", help="replace a result that is there")
+    options.add_json(sub)
     sub = verb("hash", _hash, HASH_EPILOG, many=False)
     sub.add_argument("result", metavar="RESULT", help="folder or file of a result")
     options.add_json(sub)
@@ -149,8 +154,18 @@ IDENTICAL_EPILOG = """exit: 0 all common cells are identical; 1 some differ; 2 n
 example:
   faultline identical out again"""
 
-HASH_EPILOG = """SHA-256 of all rows, and of that in the context which figures hang on: results of
-one hash say the same. docs/result-format.md defines it for other programs.
+MERGE_EPILOG = """Writes what one run of all cells would have written, samples too, and prints its
+hash. Rows that several shards have must be equal.
+
+exit: 0; 2 not all shards of one run: one is missing, incomplete, or of another
+kernel, build, QEMU or selection, or two have a row with different figures
+
+examples:
+  faultline run --kernel all --shard 1/2 --out one    # on one machine
+  faultline run --kernel all --shard 2/2 --out two    # on another
+  faultline merge one two --out whole"""
+HASH_EPILOG = """SHA-256 of all rows, and of that in the context which figures hang on: results
+of one hash say the same. docs/result-format.md defines it for other programs.
 
 exit: 0; 2 a result that cannot be read
 
@@ -262,6 +277,25 @@ def _identical(options):
         _say(load.plain(f"{a.path} and {b.path} have no row in common that is ok: nothing to compare"))
         return UNUSABLE
     return FAILED if found.differing else PASS
+
+
+def _merge(options):
+    import canonical
+    import load
+    import merge
+    merged = merge.merge(options.shards)
+    written = merge.write(merged, options.out, options.shards, options.force)
+    result = load.load(options.out)
+    about = {"out": options.out, "written": written, "shards": merged.shards, "rows": len(merged.rows),
+             "cells": len({row["cell"] for row in result.rows.values()}), "samples": merged.samples,
+             "sha256": canonical.digest(result)}
+    if options.json:
+        _print_json(about)
+    else:
+        print(load.plain(f"{about['shards']} shards, {about['cells']} cells, {about['rows']} rows, {about['samples']} samples: "
+                         f"{options.out}"))
+        print(about["sha256"])
+    return PASS
 
 
 def _hash(options):

@@ -39,7 +39,7 @@ def one(synthetic):
 @pytest.mark.parametrize("arguments", [
     (), ("table",), ("report", "--before"), ("report", "x", "--out", "y", "--text", "--json"),
     ("report", "x", "--md", "--csv"), ("identical", "x"),
-    ("check",), ("hash",), ("dance",), ("table", "x", "--colour"), ("compare", "x"), ("compare", "x", "y", "--json", "--ktap"),
+    ("check",), ("hash",), ("merge", "x"), ("dance",), ("table", "x", "--colour"), ("compare", "x"), ("compare", "x", "y", "--json", "--ktap"),
     ("compare", "x", "y", "--floor", "-1"), ("compare", "x", "y", "--floor", "much"),
     ("compare", "x", "y", "--kernels", "6.1"), ("gate", "x"), ("gate", "--baseline", "x"),
     ("gate", "--baseline", "x", "y", "--single", "nan"), ("explain", "x"), ("baseline",), ("baseline", "save", "x"),
@@ -51,14 +51,14 @@ def test_usage_is_exit_2(arguments):
 
 
 def test_help_is_exit_0():
-    for arguments in (("--help",), ("table", "--help"), ("report", "--help"), ("identical", "-h"), ("check", "-h"), ("hash", "-h"),
+    for arguments in (("--help",), ("table", "--help"), ("report", "--help"), ("identical", "-h"), ("check", "-h"), ("hash", "-h"), ("merge", "-h"),
                       ("compare", "-h"), ("gate", "-h"), ("explain", "-h"), ("baseline", "save", "-h"),
                       ("history", "-h"), ("history", "export", "-h"), ("trend", "-h")):
         assert run(*arguments).returncode == 0
 
 
 @pytest.mark.parametrize("verb", [
-    ("table",), ("check",), ("hash",), ("report", "--out", "OUT"), ("identical", "ONE"), ("compare", "ONE"), ("explain", "ONE"),
+    ("table",), ("check",), ("hash",), ("merge", "--out", "OUT"), ("report", "--out", "OUT"), ("identical", "ONE"), ("compare", "ONE"), ("explain", "ONE"),
     ("gate", "--baseline", "ONE"), ("gate", "ONE", "--baseline"), ("baseline", "save", "x"), ("history", "add", "ONE"),
     ("trend", "ONE"), ("baseline", "show")])
 def test_a_bad_result_is_one_line_and_exit_2(synthetic, one, tmp_path, verb):

@@ -13,6 +13,7 @@ VERBS = {
     "report": "Write a result as one HTML page: claims decided, figures, tables",
     "table": "Print a result as a table of 80 columns",
     "identical": "Compare all figures of two results, to the last digit",
+    "merge": "Make one result of the shards of a run",
     "hash": "Print the hash of what a result says, whenever and wherever it was measured",
     "check": "Check a result against known answers",
     "compare": "Compare two results, cell by cell: figures, difference, interval, verdict",
