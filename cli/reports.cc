@@ -128,15 +128,19 @@ std::vector<Verb> add_reports(CLI::App& app) {
     verb->set_help_flag();
     verb->prefix_command();
     verbs.push_back({verb, [verb, name = row.name](const CommandContext& context) -> ExitCode {
-                       std::vector<std::string> argv = report_command(context);
-                       argv.insert(argv.begin() + 1, {"-X", fmt::format("failed={}", kFailed)});
-                       argv.emplace_back(name);
-                       for (const std::string& argument : verb->remaining())
-                         argv.push_back(argument);
-                       return run_python(argv);
+                       std::vector<std::string> words = {name};
+                       for (const std::string& word : verb->remaining()) words.push_back(word);
+                       return run_report_verb(context, words);
                      }});
   }
   return verbs;
+}
+
+ExitCode run_report_verb(const CommandContext& context, const std::vector<std::string>& words) {
+  std::vector<std::string> argv = report_command(context);
+  argv.insert(argv.begin() + 1, {"-X", fmt::format("failed={}", kFailed)});
+  argv.insert(argv.end(), words.begin(), words.end());
+  return run_python(argv);
 }
 
 bool print_table(const CommandContext& context, const std::string& dir) {

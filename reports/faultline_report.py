@@ -130,6 +130,13 @@ def _parser():
     sub.add_argument("--title", help="what it is (default: the names of the files)")
     sub.add_argument("--unit", help="what is counted (default: perf script's event, or samples)")
     options.add_json(sub)
+    sub = verb("export", _export, many=False)
+    sub.add_argument("result", metavar="DIR", help="folder or file of a result")
+    sub.add_argument("--to", metavar="FORMAT", required=True, help="kcidb, lava, junit")
+    sub.add_argument("--out", metavar="FILE", required=True, help="file to write; - is standard output")
+    sub.add_argument("--cell", metavar="PATTERNS", help="cells by name, globs, separated by commas (default: all)")
+    sub.add_argument("--origin", metavar="NAME", help="of the CI system, for KCIDB (default: faultline)")
+    options.add_json(sub)
     return parser
 
 
@@ -403,6 +410,27 @@ def _flamegraph(options):
     return PASS
 
 
+def _export(options):
+    import export
+    import load
+    if options.to not in export.FORMATS:
+        raise load.ReportError(f"--to: no format is called {options.to!r}; there is: {', '.join(export.FORMATS)}")
+    result = load.load(options.result)
+    text, tests = export.write(result, options.to, options.cell, options.origin or export.ORIGIN)
+    if options.out == "-":
+        sys.stdout.write(text)
+    else:
+        _write_text(options.out, text)
+    counts = {status: sum(test.status == status for test in tests) for status in export.STATUSES.values()}
+    if options.json:
+        _print_json({"format": options.to, "out": options.out, "bytes": len(text.encode("utf-8")), "cells": len(tests),
+                     "counts": counts})
+    else:  # not on standard output, where the text itself may go
+        said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        print(load.plain(f"{len(tests)} cell{'s' * (len(tests) != 1)}, {said}: {options.out}"), file=sys.stderr)
+    return PASS
+
+
 def _read_text(path):
     import load
     try:
@@ -415,10 +443,14 @@ def _read_text(path):
 
 
 def _write_text(path, text):
-    """The file whole or not at all."""
+    """The file whole or not at all; into what is no file, such as a pipe, as it comes."""
     import load
     beside = f"{path}.tmp"
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            return
         with open(beside, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(beside, path)

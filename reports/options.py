@@ -24,7 +24,8 @@ VERBS = {
     "history": "Keep figures of many results in one SQLite file: add, list, show, export",
     "trend": "Show what cells cost over kernels, and where it changed",
 }
-HIDDEN = {"flamegraph": "Draw folded stacks as a flame graph"}  # of reports/ alone: `faultline perf` calls it
+# Of reports/ alone: `faultline perf` calls the one, `faultline export` the other.
+HIDDEN = {"flamegraph": "Draw folded stacks as a flame graph", "export": "Write a result in a format of CI systems"}
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
