@@ -43,7 +43,8 @@ def one(synthetic):
     ("compare", "x", "y", "--floor", "-1"), ("compare", "x", "y", "--floor", "much"),
     ("compare", "x", "y", "--kernels", "6.1"), ("gate", "x"), ("gate", "--baseline", "x"),
     ("gate", "--baseline", "x", "y", "--single", "nan"), ("explain", "x"), ("baseline",), ("baseline", "save", "x"),
-    ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"), ("trend", "x", "--flor", "1")])
+    ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"),
+    ("history", "page"), ("history", "page", "--out", "x", "--last", "0"), ("trend", "x", "--flor", "1")])
 def test_usage_is_exit_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2 and done.stdout == ""
