@@ -241,9 +241,9 @@ TEST(Command, HelpIsAVerbToo) {
 
 TEST(Command, EveryVerbHasHelpWithAnExample) {
   for (const char* verb :
-       {"run",  "list",      "report",   "table",   "identical", "check",  "compare",
-        "gate", "explain",   "baseline", "history", "trend",     "export", "probes",
-        "perf", "crashtest", "kernels",  "doctor",  "bisect",    "shell"}) {
+       {"run",     "list",     "report",  "table", "identical", "check",  "compare", "gate",
+        "explain", "baseline", "history", "trend", "export",    "probes", "perf",    "crashtest",
+        "kernels", "doctor",   "bisect",  "shell", "merge",     "hash"}) {
     const CommandOutput output = faultline_command({verb, "--help"});
     EXPECT_EQ(output.status, 0) << verb;
     EXPECT_NE(output.out.find("xample"), std::string::npos) << verb;

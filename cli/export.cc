@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// faultline export: a result's samples as a trace for other tools.
+// faultline export: a result's samples as a trace, or the result itself, for other tools.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fnmatch.h>
@@ -30,6 +30,7 @@ struct ExportOptions {
   std::string result;
   std::string out;
   std::string cells;
+  std::string origin;
   std::optional<std::uint64_t> seed;
   bool json = false;
 };
@@ -125,8 +126,27 @@ void check_something_came(const fs::path& file, const ExportOptions& options,
                                 : ""));
 }
 
+// A format of the result, not of its samples.
+ExitCode export_result(const ExportOptions& options, const CommandContext& context) {
+  if (options.seed) {
+    throw Failure(
+        ExitCode::kUsage,
+        fmt::format("--seed: of samples; {} has a cell's figure over all seeds", options.to));
+  }
+  std::vector<std::string> words = {"export",   options.result, "--to",
+                                    options.to, "--out",        options.out};
+  if (!options.cells.empty()) words.insert(words.end(), {"--cell", options.cells});
+  if (!options.origin.empty()) words.insert(words.end(), {"--origin", options.origin});
+  if (options.json) words.emplace_back("--json");
+  return run_report_verb(context, words);
+}
+
 ExitCode export_samples(const ExportOptions& options, const CommandContext& context) {
   const TraceFormat& format = format_named(options.to);
+  if (format.make == nullptr) return export_result(options, context);
+  if (!options.origin.empty()) {
+    throw Failure(ExitCode::kUsage, fmt::format("--origin: of kcidb, and not of {}", format.id));
+  }
   const fs::path file = result_file(options.result);
   const std::vector<std::string> patterns = split_list(options.cells);
   if (patterns.empty() && !options.cells.empty()) {
@@ -191,7 +211,7 @@ ExitCode export_samples(const ExportOptions& options, const CommandContext& cont
 
 Verb add_export(CLI::App& app) {
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* verb = app.add_subcommand("export", "Write a result's samples as a trace");
+  CLI::App* verb = app.add_subcommand("export", "Write a result, or its samples, for other tools");
   std::string formats;
   std::vector<std::string> ids;
   for (const TraceFormat& format : trace_formats()) {
@@ -202,12 +222,17 @@ Verb add_export(CLI::App& app) {
                "\nExamples:\n"
                "  faultline run --strategy map_sync --state hole --samples --out out\n"
                "  faultline export --to perfetto out --out out/trace.pftrace\n"
-               "  faultline export --to csv out --out out/samples.csv --cell '*/ext4/*'\n\n"
+               "  faultline export --to csv out --out out/samples.csv --cell '*/ext4/*'\n"
+               "  faultline export --to junit out --out out/junit.xml\n\n"
                "Exit: 0 written; 2 no samples, or a file that cannot be used.");
   verb->add_option("--to", options->to, fmt::format("{}", fmt::join(ids, ", ")))->required();
   verb->add_option("DIR", options->result, "folder of a result")->required();
-  verb->add_option("--out", options->out, "file to write")->required();
+  verb->add_option("--out", options->out,
+                   "file to write; of kcidb, lava and junit - is standard output")
+      ->required();
   verb->add_option("--cell", options->cells, "cells by name, globs, separated by commas");
+  verb->add_option("--origin", options->origin,
+                   "kcidb: name of the CI system (default: faultline)");
   whole_numbers(verb->add_option("--seed", options->seed, "this one alone (default: all)"), 0,
                 kMostSeed);
   verb->add_flag("--json", options->json, "print what was written as JSON");

@@ -484,7 +484,12 @@ TEST_F(Export, WithoutSamplesItSaysHowToGetThem) {
 }
 
 TEST_F(Export, RefusesWhatItCannotUse) {
-  refused(result_of(kCell), "no format is called 'perfeto'; there is: perfetto, csv, perf-script",
+  // A cell's figure is over all seeds; an origin is of KCIDB alone.
+  refused(result_of(kCell), "--seed: of samples; kcidb has", "kcidb", {"--seed", "3"});
+  refused(result_of(kCell), "--origin: of kcidb, and not of csv", "csv", {"--origin", "ci"});
+  refused(result_of(kCell),
+          "no format is called 'perfeto'; there is: perfetto, csv, perf-script, "
+          "kcidb, lava, junit",
           "perfeto");
   const std::string whole = result_of(kCell);
   refused(whole.substr(0, whole.size() - 1), "no JSON at byte");

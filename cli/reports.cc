@@ -106,13 +106,15 @@ constexpr ReportVerb kReportVerbs[] = {
     {"report", "Write a result as one HTML page: claims decided, figures, tables"},
     {"table", "Print a result as a table of 80 columns"},
     {"identical", "Compare all figures of two results, to the last digit"},
+    {"merge", "Make one result of the shards of a run"},
+    {"hash", "Print the hash of what a result says, whenever and wherever it was measured"},
     {"check", "Check a result against known answers"},
     {"compare", "Compare two results, cell by cell: figures, difference, interval, verdict"},
     {"gate", "Compare a result with a baseline; the exit code is the verdict"},
     {"explain", "Show which phases and functions of a fault account for a change"},
     {"media", "Say what written lines cost on other media: break-even, modelled time"},
     {"baseline", "Keep results to compare later ones with: save, list, show"},
-    {"history", "Keep figures of many results in one SQLite file: add, list, show, export"},
+    {"history", "Keep figures of many results in one SQLite file: add, list, show, export, page"},
     {"trend", "Show what cells cost over kernels, and where it changed"},
 };
 
@@ -126,15 +128,19 @@ std::vector<Verb> add_reports(CLI::App& app) {
     verb->set_help_flag();
     verb->prefix_command();
     verbs.push_back({verb, [verb, name = row.name](const CommandContext& context) -> ExitCode {
-                       std::vector<std::string> argv = report_command(context);
-                       argv.insert(argv.begin() + 1, {"-X", fmt::format("failed={}", kFailed)});
-                       argv.emplace_back(name);
-                       for (const std::string& argument : verb->remaining())
-                         argv.push_back(argument);
-                       return run_python(argv);
+                       std::vector<std::string> words = {name};
+                       for (const std::string& word : verb->remaining()) words.push_back(word);
+                       return run_report_verb(context, words);
                      }});
   }
   return verbs;
+}
+
+ExitCode run_report_verb(const CommandContext& context, const std::vector<std::string>& words) {
+  std::vector<std::string> argv = report_command(context);
+  argv.insert(argv.begin() + 1, {"-X", fmt::format("failed={}", kFailed)});
+  argv.insert(argv.end(), words.begin(), words.end());
+  return run_python(argv);
 }
 
 bool print_table(const CommandContext& context, const std::string& dir) {

@@ -163,7 +163,10 @@ const std::vector<TraceFormat>& trace_formats() {
   static const std::vector<TraceFormat> table = {
       {"perfetto", "a trace for ui.perfetto.dev and trace_processor", make_perfetto},
       {"csv", "one line per sample", make<Csv>},
-      {"perf-script", "text as `perf script` prints it, for flame graphs", make<PerfScript>}};
+      {"perf-script", "text as `perf script` prints it, for flame graphs", make<PerfScript>},
+      {"kcidb", "a submission to KCIDB, schema 5.3: a test per cell", nullptr},
+      {"lava", "LAVA's test case signals, a line per cell", nullptr},
+      {"junit", "JUnit XML, a test case per cell", nullptr}};
   return table;
 }
 

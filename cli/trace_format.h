@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The formats that samples are exported to: one row each in trace_formats().
+// The formats that a result is exported to: one row each in trace_formats().
 #pragma once
 
 #include <functional>
@@ -48,6 +48,7 @@ class TraceWriter {
 struct TraceFormat {
   const char* id;
   const char* summary;
+  // Of samples; nullptr: of the result itself, which reports/ writes (reports/export.py, FORMATS).
   std::unique_ptr<TraceWriter> (*make)(const Sink& sink, const FaultResults& results);
 };
 const std::vector<TraceFormat>& trace_formats();

@@ -34,6 +34,9 @@ std::vector<Verb> add_reports(CLI::App& app);
 // The start of a command line of reports/. Failure(kUsage) when it is not there.
 std::vector<std::string> report_command(const CommandContext& context);
 
+// Runs a verb of reports/, its options and all, in our place; its exit code.
+ExitCode run_report_verb(const CommandContext& context, const std::vector<std::string>& words);
+
 // The table of a result, printed by reports/; false when Python or its modules are missing.
 bool print_table(const CommandContext& context, const std::string& dir);
 

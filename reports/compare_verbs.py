@@ -55,7 +55,7 @@ def add(verbs):
     options.add_json(part)
 
     sub = options.add_verb(verbs, "history", None, epilog=HISTORY_EPILOG)
-    parts = sub.add_subparsers(metavar="add|list|show|export", required=True)
+    parts = sub.add_subparsers(metavar="add|list|show|export|page", required=True)
     part = options.add_verb(parts, "add", _history_add, "Add results")
     part.add_argument("results", metavar="RESULT", nargs="+", help="folder or file of a result")
     part.add_argument("--label", default="", help="what was measured, such as the commit under test (default: "
@@ -73,6 +73,15 @@ def add(verbs):
     part.add_argument("--wall", action="store_true", help="the results of wall time, not those of virtual")
     _add_cells(part)
     _add_file(part)
+    part = options.add_verb(parts, "page", _history_page, "Write one HTML page: each series over all results, changes marked",
+                            epilog="example:\n  faultline history page --out history.html")
+    part.add_argument("--out", metavar="FILE", required=True, help="HTML file to write")
+    part.add_argument("--last", metavar="N", type=_count, default=10, help="results whose regressions stand on top (default: 10)")
+    part.add_argument("--wall", action="store_true", help="the results of wall time, not those of virtual")
+    _add_cells(part, "per_page")
+    _add_floor(part, "the metric's own")
+    _add_file(part)
+    options.add_json(part)
 
     sub = options.add_verb(verbs, "trend", _trend, epilog="example:\n  faultline trend kernels --out kernels")
     sub.add_argument("results", metavar="RESULT", nargs="*", help="folder or file of a result")
@@ -102,6 +111,7 @@ example:
   faultline explain before after --cell '*/map_sync/*'"""
 HISTORY_EPILOG = """examples:
   faultline history add out --label "$(git rev-parse HEAD)"
+  faultline history page --out history.html
   faultline history export series.csv"""
 
 
@@ -143,6 +153,13 @@ def _percent(text):
     return value
 
 
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
 def _floor(text):
     name, equals, value = text.rpartition("=")
     return (name if equals else None), _percent(value)
@@ -155,7 +172,7 @@ def _pair(text):
     return old, new
 
 
-_percent.__name__, _floor.__name__, _pair.__name__ = "percent", "floor", "OLD=NEW"  # in argparse's complaints
+_percent.__name__, _count.__name__, _floor.__name__, _pair.__name__ = "percent", "count", "floor", "OLD=NEW"  # in argparse's complaints
 
 
 def _metrics(options):
@@ -349,6 +366,24 @@ def _history_export(options):
     if left_out:
         _say(plain(f"{len(left_out)} series are not in every result and were left out, the first is {left_out[0]}; "
                    "--cell narrows down what is asked for"))
+    return PASS
+
+
+def _history_page(options):
+    import files
+    import history
+    import history_page
+    import metrics
+    data = history_page.build(history.samples(_history_file(options)), metrics.choose(_metrics(options) or ["per_page"]),
+                              "wall" if options.wall else "virtual", options.cell, _floors(options), options.last)
+    folder, name = os.path.split(options.out)
+    files.write_files(folder or ".", {name: history_page.page(data).encode("utf-8")}, "choose another --out")
+    if options.json:
+        _print_json({**data, "written": options.out})
+    else:
+        changed = sum(bool(one["changes"]) for one in data["series"])
+        print(f"{len(data['series'])} series of {len(data['results'])} results, {changed} with changes, "
+              f"{len(data['regressions'])} regressions in the last {data['last']}: {options.out}")
     return PASS
 
 

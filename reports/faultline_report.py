@@ -100,6 +100,14 @@ def _parser():
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
     sub.add_argument("b", metavar="DIR_B", help="folder of the other")
     options.add_json(sub)
+    sub = verb("merge", _merge, MERGE_EPILOG, many=False)
+    sub.add_argument("shards", metavar="DIR", nargs="+", help="folder of a shard; all of them, in any order")
+    sub.add_argument("--out", metavar="DIR", required=True, help="folder to write the result to")
+    sub.add_argument("--force", action="store_true", help="replace a result that is there")
+    options.add_json(sub)
+    sub = verb("hash", _hash, HASH_EPILOG, many=False)
+    sub.add_argument("result", metavar="RESULT", help="folder or file of a result")
+    options.add_json(sub)
     options.add_json(verb("check", _check, "exit: 0 none failed; 1 some failed; 2 nothing to check\n\n"
                           "example:\n  faultline check out"))
     sub = verb("media", _media, MEDIA_EPILOG)
@@ -121,6 +129,13 @@ def _parser():
     sub.add_argument("--folded", metavar="FILE", help="the folded stacks of IN, written too")
     sub.add_argument("--title", help="what it is (default: the names of the files)")
     sub.add_argument("--unit", help="what is counted (default: perf script's event, or samples)")
+    options.add_json(sub)
+    sub = verb("export", _export, many=False)
+    sub.add_argument("result", metavar="DIR", help="folder or file of a result")
+    sub.add_argument("--to", metavar="FORMAT", required=True, help="kcidb, lava, junit")
+    sub.add_argument("--out", metavar="FILE", required=True, help="file to write; - is standard output")
+    sub.add_argument("--cell", metavar="PATTERNS", help="cells by name, globs, separated by commas (default: all)")
+    sub.add_argument("--origin", metavar="NAME", help="of the CI system, for KCIDB (default: faultline)")
     options.add_json(sub)
     return parser
 
@@ -145,6 +160,24 @@ IDENTICAL_EPILOG = """exit: 0 all common cells are identical; 1 some differ; 2 n
 
 example:
   faultline identical out again"""
+
+MERGE_EPILOG = """Writes what one run of all cells would have written, samples too, and prints its
+hash. Rows that several shards have must be equal.
+
+exit: 0; 2 not all shards of one run: one is missing, incomplete, or of another
+kernel, build, QEMU or selection, or two have a row with different figures
+
+examples:
+  faultline run --kernel all --shard 1/2 --out one    # on one machine
+  faultline run --kernel all --shard 2/2 --out two    # on another
+  faultline merge one two --out whole"""
+HASH_EPILOG = """SHA-256 of all rows, and of that in the context which figures hang on: results
+of one hash say the same. docs/result-format.md defines it for other programs.
+
+exit: 0; 2 a result that cannot be read
+
+example:
+  faultline hash out"""
 
 
 def _load(paths):
@@ -253,6 +286,37 @@ def _identical(options):
     return FAILED if found.differing else PASS
 
 
+def _merge(options):
+    import canonical
+    import load
+    import merge
+    merged = merge.merge(options.shards)
+    written = merge.write(merged, options.out, options.shards, options.force)
+    result = load.load(options.out)
+    about = {"out": options.out, "written": written, "shards": merged.shards, "rows": len(merged.rows),
+             "cells": len({row["cell"] for row in result.rows.values()}), "samples": merged.samples,
+             "sha256": canonical.digest(result)}
+    if options.json:
+        _print_json(about)
+    else:
+        print(load.plain(f"{about['shards']} shards, {about['cells']} cells, {about['rows']} rows, {about['samples']} samples: "
+                         f"{options.out}"))
+        print(about["sha256"])
+    return PASS
+
+
+def _hash(options):
+    import canonical
+    import load
+    result = load.load(options.result)
+    found = canonical.digest(result)
+    if options.json:
+        _print_json({"path": result.path, "sha256": found, "rows": sum(map(len, result.samples.values()))})
+    else:
+        print(found)
+    return PASS
+
+
 def _span(given):
     import argparse
     low, _, high = given.partition("..")
@@ -346,6 +410,27 @@ def _flamegraph(options):
     return PASS
 
 
+def _export(options):
+    import export
+    import load
+    if options.to not in export.FORMATS:
+        raise load.ReportError(f"--to: no format is called {options.to!r}; there is: {', '.join(export.FORMATS)}")
+    result = load.load(options.result)
+    text, tests = export.write(result, options.to, options.cell, options.origin or export.ORIGIN)
+    if options.out == "-":
+        sys.stdout.write(text)
+    else:
+        _write_text(options.out, text)
+    counts = {status: sum(test.status == status for test in tests) for status in export.STATUSES.values()}
+    if options.json:
+        _print_json({"format": options.to, "out": options.out, "bytes": len(text.encode("utf-8")), "cells": len(tests),
+                     "counts": counts})
+    else:  # not on standard output, where the text itself may go
+        said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        print(load.plain(f"{len(tests)} cell{'s' * (len(tests) != 1)}, {said}: {options.out}"), file=sys.stderr)
+    return PASS
+
+
 def _read_text(path):
     import load
     try:
@@ -358,10 +443,14 @@ def _read_text(path):
 
 
 def _write_text(path, text):
-    """The file whole or not at all."""
+    """The file whole or not at all; into what is no file, such as a pipe, as it comes."""
     import load
     beside = f"{path}.tmp"
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            return
         with open(beside, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(beside, path)

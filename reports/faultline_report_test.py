@@ -39,11 +39,12 @@ def one(synthetic):
 @pytest.mark.parametrize("arguments", [
     (), ("table",), ("report", "--before"), ("report", "x", "--out", "y", "--text", "--json"),
     ("report", "x", "--md", "--csv"), ("identical", "x"),
-    ("check",), ("dance",), ("table", "x", "--colour"), ("compare", "x"), ("compare", "x", "y", "--json", "--ktap"),
+    ("check",), ("hash",), ("merge", "x"), ("dance",), ("table", "x", "--colour"), ("compare", "x"), ("compare", "x", "y", "--json", "--ktap"),
     ("compare", "x", "y", "--floor", "-1"), ("compare", "x", "y", "--floor", "much"),
     ("compare", "x", "y", "--kernels", "6.1"), ("gate", "x"), ("gate", "--baseline", "x"),
     ("gate", "--baseline", "x", "y", "--single", "nan"), ("explain", "x"), ("baseline",), ("baseline", "save", "x"),
-    ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"), ("trend", "x", "--flor", "1")])
+    ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"),
+    ("history", "page"), ("history", "page", "--out", "x", "--last", "0"), ("trend", "x", "--flor", "1")])
 def test_usage_is_exit_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2 and done.stdout == ""
@@ -51,14 +52,14 @@ def test_usage_is_exit_2(arguments):
 
 
 def test_help_is_exit_0():
-    for arguments in (("--help",), ("table", "--help"), ("report", "--help"), ("identical", "-h"), ("check", "-h"),
+    for arguments in (("--help",), ("table", "--help"), ("report", "--help"), ("identical", "-h"), ("check", "-h"), ("hash", "-h"), ("merge", "-h"),
                       ("compare", "-h"), ("gate", "-h"), ("explain", "-h"), ("baseline", "save", "-h"),
                       ("history", "-h"), ("history", "export", "-h"), ("trend", "-h")):
         assert run(*arguments).returncode == 0
 
 
 @pytest.mark.parametrize("verb", [
-    ("table",), ("check",), ("report", "--out", "OUT"), ("identical", "ONE"), ("compare", "ONE"), ("explain", "ONE"),
+    ("table",), ("check",), ("hash",), ("merge", "--out", "OUT"), ("report", "--out", "OUT"), ("identical", "ONE"), ("compare", "ONE"), ("explain", "ONE"),
     ("gate", "--baseline", "ONE"), ("gate", "ONE", "--baseline"), ("baseline", "save", "x"), ("history", "add", "ONE"),
     ("trend", "ONE"), ("baseline", "show")])
 def test_a_bad_result_is_one_line_and_exit_2(synthetic, one, tmp_path, verb):
@@ -76,6 +77,13 @@ def test_table(one):
     assert "volatile  written       5150      5150   1.00  +497        0.000" in done.stdout
     data = json.loads(run("table", one, "--json").stdout)
     assert data["sections"][0]["rows"][0]["tax"] == 497
+
+
+def test_hash(one):
+    done = run("hash", one)
+    assert done.returncode == 0 and done.stderr == "" and len(done.stdout) == 65 and int(done.stdout, 16)
+    assert run("hash", os.path.join(one, "result.json")).stdout == done.stdout
+    assert json.loads(run("hash", one, "--json").stdout) == {"path": one, "sha256": done.stdout.strip(), "rows": 2}
 
 
 def test_merging_notes_go_to_stderr(synthetic, one):

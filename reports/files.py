@@ -9,8 +9,8 @@ from load import ReportError
 
 
 def write_files(folder, files, remedy="name another folder"):
-    """Write {name: bytes} into a folder, which is made; returns the paths. ReportError, which ends in the remedy, when
-    it cannot be written to."""
+    """Write {name: bytes, or bytes in pieces} into a folder, which is made; returns the paths. ReportError, which ends in
+    the remedy, when it cannot be written to."""
     try:
         os.makedirs(folder, exist_ok=True)
         for name, data in files.items():
@@ -22,12 +22,24 @@ def write_files(folder, files, remedy="name another folder"):
     return [os.path.join(folder, name) for name in files]
 
 
+def remove(paths):
+    """Remove these files, as far as they are there. ReportError when one cannot be."""
+    for path in paths:
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise ReportError(f"{path}: cannot be replaced: {error.strerror}: name another folder") from None
+
+
 def _write_whole(path, data):
     """Write a file so that its name never stands for half of it."""
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(path) or ".")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for piece in (data,) if isinstance(data, bytes) else data:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)

@@ -13,16 +13,19 @@ VERBS = {
     "report": "Write a result as one HTML page: claims decided, figures, tables",
     "table": "Print a result as a table of 80 columns",
     "identical": "Compare all figures of two results, to the last digit",
+    "merge": "Make one result of the shards of a run",
+    "hash": "Print the hash of what a result says, whenever and wherever it was measured",
     "check": "Check a result against known answers",
     "compare": "Compare two results, cell by cell: figures, difference, interval, verdict",
     "gate": "Compare a result with a baseline; the exit code is the verdict",
     "explain": "Show which phases and functions of a fault account for a change",
     "media": "Say what written lines cost on other media: break-even, modelled time",
     "baseline": "Keep results to compare later ones with: save, list, show",
-    "history": "Keep figures of many results in one SQLite file: add, list, show, export",
+    "history": "Keep figures of many results in one SQLite file: add, list, show, export, page",
     "trend": "Show what cells cost over kernels, and where it changed",
 }
-HIDDEN = {"flamegraph": "Draw folded stacks as a flame graph"}  # of reports/ alone: `faultline perf` calls it
+# Of reports/ alone: `faultline perf` calls the one, `faultline export` the other.
+HIDDEN = {"flamegraph": "Draw folded stacks as a flame graph", "export": "Write a result in a format of CI systems"}
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
