@@ -44,7 +44,7 @@ def add(verbs):
     options.add_json(sub)
 
     sub = options.add_verb(verbs, "baseline", None, epilog="example:\n  faultline baseline save v6.12 out")
-    parts = sub.add_subparsers(metavar="save|list|show", required=True)
+    parts = sub.add_subparsers(metavar="save|list|show|rm", required=True)
     part = options.add_verb(parts, "save", _baseline_save, "Keep a result under a name, or at a path")
     part.add_argument("name", metavar="NAME|PATH", help="a name, kept in faultline's cache, or a path with a slash")
     part.add_argument("result", metavar="RESULT", help="folder or file of a result")
@@ -53,9 +53,12 @@ def add(verbs):
     part = options.add_verb(parts, "show", _baseline_show, "Say what a baseline is")
     part.add_argument("name", metavar="NAME|PATH", help="as it was saved")
     options.add_json(part)
+    part = options.add_verb(parts, "rm", _baseline_rm, "Remove baselines that are kept under a name", RM_EXIT)
+    part.add_argument("names", metavar="NAME", nargs="+", help="as `list` says")
+    options.add_json(part)
 
     sub = options.add_verb(verbs, "history", None, epilog=HISTORY_EPILOG)
-    parts = sub.add_subparsers(metavar="add|list|show|export", required=True)
+    parts = sub.add_subparsers(metavar="add|list|show|export|rm", required=True)
     part = options.add_verb(parts, "add", _history_add, "Add results")
     part.add_argument("results", metavar="RESULT", nargs="+", help="folder or file of a result")
     part.add_argument("--label", default="", help="what was measured, such as the commit under test (default: "
@@ -73,6 +76,11 @@ def add(verbs):
     part.add_argument("--wall", action="store_true", help="the results of wall time, not those of virtual")
     _add_cells(part)
     _add_file(part)
+    part = options.add_verb(parts, "rm", _history_rm, "Remove results, with their figures", RM_EXIT)
+    part.add_argument("ids", metavar="ID", type=int, nargs="*", help="their numbers, as `list` says")
+    part.add_argument("--label", metavar="LABEL", help="all results of a label, or of a commit of faultline, as `list` says")
+    _add_file(part)
+    options.add_json(part)
 
     sub = options.add_verb(verbs, "trend", _trend, epilog="example:\n  faultline trend kernels --out kernels")
     sub.add_argument("results", metavar="RESULT", nargs="*", help="folder or file of a result")
@@ -100,6 +108,7 @@ EXPLAIN_EPILOG = """exit: 0 explained, or nothing changed; 2 nothing was measure
 
 example:
   faultline explain before after --cell '*/map_sync/*'"""
+RM_EXIT = "exit: 0 removed, which are printed; 2 one is not there: none is removed"
 HISTORY_EPILOG = """examples:
   faultline history add out --label "$(git rev-parse HEAD)"
   faultline history export series.csv"""
@@ -287,6 +296,17 @@ def _baseline_show(options):
     return PASS
 
 
+def _baseline_rm(options):
+    import baseline
+    removed = baseline.remove(options.names)
+    if options.json:
+        _print_json({"removed": removed})
+        return PASS
+    for path in removed:
+        print(f"removed: {path}")
+    return PASS
+
+
 def _history_file(options):
     import history
     return options.file or history.default_path()
@@ -303,18 +323,38 @@ def _history_add(options):
     return PASS
 
 
+def _print_entries(entries):
+    from load import plain
+    for entry in entries:
+        kernels = ", ".join(entry["kernels"].values())
+        print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {entry['cells']:>4} cell"
+                    f"{' ' if entry['cells'] == 1 else 's'}  {entry['label'] or entry['git_revision']}"
+                    f"{'' if entry['complete'] else '  INCOMPLETE'}"))
+        print(plain(f"     {kernels}"))
+
+
 def _history_list(options):
     import history
-    from load import plain
     entries = history.results(_history_file(options))
     if options.json:
         _print_json(entries)
         return PASS
-    for entry in entries:
-        kernels = ", ".join(entry["kernels"].values())
-        print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {entry['cells']:>4} cells  "
-                    f"{entry['label'] or entry['git_revision']}{'' if entry['complete'] else '  INCOMPLETE'}"))
-        print(plain(f"     {kernels}"))
+    _print_entries(entries)
+    return PASS
+
+
+def _history_rm(options):
+    import history
+    from load import ReportError
+    if bool(options.ids) == (options.label is not None):
+        raise ReportError("history rm: name either the numbers of results or --label, and not both; `faultline history "
+                          "list` shows both")
+    removed = history.remove(_history_file(options), options.ids, options.label)
+    if options.json:
+        _print_json({"removed": removed})
+        return PASS
+    print("removed:")
+    _print_entries(removed)
     return PASS
 
 

@@ -43,7 +43,7 @@ def one(synthetic):
     ("compare", "x", "y", "--floor", "-1"), ("compare", "x", "y", "--floor", "much"),
     ("compare", "x", "y", "--kernels", "6.1"), ("gate", "x"), ("gate", "--baseline", "x"),
     ("gate", "--baseline", "x", "y", "--single", "nan"), ("explain", "x"), ("baseline",), ("baseline", "save", "x"),
-    ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"), ("trend", "x", "--flor", "1")])
+    ("baseline", "rm"), ("history",), ("history", "add"), ("history", "show", "x"), ("history", "rm", "x"), ("history", "export"), ("trend", "x", "--flor", "1")])
 def test_usage_is_exit_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2 and done.stdout == ""
@@ -325,6 +325,23 @@ def test_explain(synthetic, seeds):
     assert done.returncode == 0 and "map    1000  1500  +500" in done.stdout
     data = json.loads(run("explain", with_phases(1), with_phases(1.5), "--json").stdout)
     assert data["cells"][0]["phases"][0]["difference"] == 500
+
+
+def test_rm_says_what_it_removes(seeds, tmp_path):
+    for name in ("v1", "v2"):
+        assert run("baseline", "save", name, seeds()).returncode == 0
+    done = run("baseline", "rm", "v2.3")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "faultline: no baseline 'v2.3'; did you mean v2\n")
+    assert run("baseline", "rm", "v1").stdout == f"removed: {tmp_path}/cache/baselines/v1\n"
+    assert json.loads(run("baseline", "rm", "v2", "--json").stdout) == {"removed": [f"{tmp_path}/cache/baselines/v2"]}
+    assert run("history", "add", seeds(), seeds(1.01), seeds(1.02), "--label", "abc").returncode == 0
+    for words in ((), ("1", "--label", "abc")):
+        done = run("history", "rm", *words)
+        assert done.returncode == 2 and done.stdout == "" and "either the numbers of results or --label" in done.stderr
+    listed = run("history", "list").stdout.splitlines()
+    assert run("history", "rm", "1").stdout.splitlines() == ["removed:", *listed[:2]]
+    assert run("history", "list").stdout.splitlines() == listed[2:]
+    assert [one["id"] for one in json.loads(run("history", "rm", "--label", "abc", "--json").stdout)["removed"]] == [2, 3]
 
 
 def test_history_and_trend(seeds, tmp_path):

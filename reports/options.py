@@ -18,8 +18,8 @@ VERBS = {
     "gate": "Compare a result with a baseline; the exit code is the verdict",
     "explain": "Show which phases and functions of a fault account for a change",
     "media": "Say what written lines cost on other media: break-even, modelled time",
-    "baseline": "Keep results to compare later ones with: save, list, show",
-    "history": "Keep figures of many results in one SQLite file: add, list, show, export",
+    "baseline": "Keep results to compare later ones with: save, list, show, rm",
+    "history": "Keep figures of many results in one file: add, list, show, export, rm",
     "trend": "Show what cells cost over kernels, and where it changed",
 }
 HIDDEN = {"flamegraph": "Draw folded stacks as a flame graph"}  # of reports/ alone: `faultline perf` calls it
@@ -55,7 +55,8 @@ class Parser(argparse.ArgumentParser):
 
 def near(word, words):
     """`; did you mean X`, or what there is."""
-    found = difflib.get_close_matches(word, list(words), 1, 0.6)
+    words = list(words)
+    found = difflib.get_close_matches(word, words, 1, 0.6)
     return f"; did you mean {found[0]}" if found else f"; there are {', '.join(words)}"
 
 
