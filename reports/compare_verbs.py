@@ -18,8 +18,10 @@ def add(verbs):
     sub.add_argument("b", metavar="B", help="the other")
     _add_selection(sub)
     sub.add_argument("--changed", action="store_true", help="leave out what is identical or the same")
+    sub.add_argument("--all", action="store_true", help="all figures of a cell: also those that say what its first one says")
     form = sub.add_mutually_exclusive_group()
     options.add_json(form)
+    form.add_argument("--mail", action="store_true", help="print 25 lines of 72 columns at most, to paste into a mail")
     form.add_argument("--ktap", action="store_true", help="print as KTAP")
     form.add_argument("--benchmark-json", metavar="DIR", help="write DIR/a.json and DIR/b.json for Google Benchmark's "
                       "compare.py")
@@ -200,6 +202,17 @@ def _compared(options, first, second):
     return a, b, compare.compare(a, b, _metrics(options), _floors(options), options.kernels, options.cell)
 
 
+def _chosen(options):
+    """The words that chose what is compared."""
+    words = [] if options.kernels is None else ["--kernels", "=".join(options.kernels)]
+    words += [] if options.cell is None else ["--cell", options.cell]
+    for names in options.metric or ():
+        words += ["--metric", ",".join(names)]
+    for name, value in options.floor or ():
+        words += ["--floor", f"{value:g}" if name is None else f"{name}={value:g}"]
+    return words
+
+
 def _nothing(data):
     """Says that nothing was compared, if so; the exit code."""
     from load import plain
@@ -220,8 +233,11 @@ def _compare(options):
     elif options.benchmark_json:
         import explain
         return _write_google(options.benchmark_json, *explain.sides(a, b, data))
+    elif options.mail:
+        import mail
+        sys.stdout.write(mail.of_comparison(a, b, data, _chosen(options)))
     else:
-        sys.stdout.write(compare_text.text(data, options.changed))
+        sys.stdout.write(compare_text.text(data, options.changed, options.all))
     return _nothing(data)
 
 

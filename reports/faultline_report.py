@@ -86,12 +86,13 @@ def _parser():
     sub = verb("report", _report, REPORT_EPILOG, many=False)
     sub.add_argument("results", metavar="RESULT", nargs="*", help="folders of `run`, `crashtest` and `perf`, merged")
     sub.add_argument("--out", metavar="DIR", help="folder to write report.html, claims.json and the figures as PNG to "
-                     "(default: the first RESULT's, or none with --text, --md or --csv)")
+                     "(default: the first RESULT's, or none with --mail, --text, --md or --csv)")
     sub.add_argument("--before", metavar="RESULT", help="or name of a baseline; with --after: what changed stands first")
     sub.add_argument("--after", metavar="RESULT", help="the later one, which the report is of")
     compare_verbs.add_kernels(sub, "BEFORE", "AFTER")
     form = sub.add_mutually_exclusive_group()
-    form.add_argument("--text", action="store_true", help="print the report for a mail, 72 columns")
+    form.add_argument("--mail", action="store_true", help="print its answer to paste into a mail: 25 lines of 72 columns at most")
+    form.add_argument("--text", action="store_true", help="print all of it but the figures as text, 72 columns")
     form.add_argument("--md", action="store_true", help="print it as Markdown, for a comment")
     form.add_argument("--csv", action="store_true", help="print all rows as CSV")
     options.add_json(form)
@@ -191,7 +192,7 @@ def _report(options):
         import compare_report
         comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts,
                                           options.kernels)
-    printed = options.text or options.md or options.csv
+    printed = options.mail or options.text or options.md or options.csv
     folder = options.out or (None if printed else _folder_of(paths[0]))
     written = []
     if folder is not None:
@@ -205,13 +206,16 @@ def _report(options):
     if options.text:
         if comparison:
             import compare_report
-            print("\n".join(map(load.plain, compare_report.text(comparison, report_text.MAIL_WIDTH))) + "\n")
-        sys.stdout.write(report_text.mail(given, verdicts))
+            print("\n".join(map(load.plain, compare_report.text(comparison, report_text.WIDTH))) + "\n")
+        sys.stdout.write(report_text.text(given, verdicts))
+    elif options.mail:
+        import mail
+        sys.stdout.write(mail.of_report(given, verdicts))
     elif options.md:
         sys.stdout.write(report_text.markdown(given, verdicts, comparison))
     elif options.csv:
         sys.stdout.write(report_text.csv_text(given))
-    for path in written if not (options.md or options.csv) else ():
+    for path in written if not (options.mail or options.md or options.csv) else ():
         print(path)
     return PASS
 

@@ -119,7 +119,7 @@ def test_report_goes_beside_the_result_unless_it_is_printed(one):
 def test_report_of_two(synthetic, one):
     other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
     done = run("report", "--before", one, "--after", other, "--text")
-    assert done.returncode == 0 and done.stdout.startswith("2 figures compared: 1 differs, 1 identical.")
+    assert done.returncode == 0 and done.stdout.startswith("2 figures of 1 cell compared: 1 differs, 1 identical.")
     assert "6.1/ext4/volatile/first_touch/written/pte/t1 per_page: +74.8" in done.stdout
     done = run("report", "--before", one, "--after", other)
     with open(os.path.join(other, "report.html"), encoding="utf-8") as file:
@@ -145,14 +145,14 @@ def test_the_sequence_of_a_kernel_by_its_path(synthetic, tmp_path):
         done = run(*verb)
         assert done.returncode in (0, 2 * (verb[0] == "explain")) and done.stderr == ""
         assert paired[7:] in " ".join(done.stdout.replace("\\", "").split())
-    assert "4 figures compared: 4 regression" in run("compare", base, mine).stdout
+    assert "4 figures of 2 cells compared: 4 regression" in run("compare", base, mine).stdout
     done = run("gate", "--baseline", base, mine)
     assert done.returncode == 1 and f"{paired}\ngate: REGRESSION; 4 figures against {base}: 4 regression\n" in done.stdout
     assert run("gate", "--baseline", base, saved("same", "./bzImage", 1)).returncode == 0
     done = run("report", "--before", base, "--after", mine, "--text")
-    assert done.stdout.startswith("4 figures compared: 4 regression.\n") and "Only before" not in done.stdout
+    assert done.stdout.startswith("4 figures of 2 cells compared: 4 regression.\n") and "Only before" not in done.stdout
     page = run("report", "--before", base, "--after", mine, "--kernels", "6.1=./bzImage", "--text").stdout
-    assert page.startswith("4 figures compared: 4 regression.\n") and "each has no other" not in page
+    assert page.startswith("4 figures of 2 cells compared: 4 regression.\n") and "each has no other" not in page
     assert run("report", base, "--kernels", "6.1=x").returncode == 2
     assert run("compare", base, mine, "--benchmark-json", str(tmp_path / "gb")).returncode == 0
     names = [[row["name"] for row in json.loads((tmp_path / "gb" / f"{side}.json").read_text())["benchmarks"]]
@@ -240,7 +240,8 @@ def test_compare(seeds):
     data = json.loads(run("compare", a, b, "--json", "--metric", "per_page,tax").stdout)
     assert {row["metric"]: row["verdict"] for row in data["rows"]} == {"per_page": "regression", "tax": "same"}
     assert run("compare", a, b, "--ktap").stdout.startswith("KTAP version 1\n1..2\nnot ok 1 ")
-    assert "not shown: 2" in run("compare", a, a, "--changed").stdout
+    assert "not shown: 1" in run("compare", a, a, "--changed").stdout
+    assert "not shown: 2" in run("compare", a, a, "--changed", "--all").stdout
     assert len(json.loads(run("compare", a, a, "--metric", "all", "--json").stdout)["metrics"]) == 8
     assert "no metric 'speed'" in run("compare", a, b, "--metric", "speed").stderr
     assert "--floor: no metric 'speed'" in run("compare", a, b, "--floor", "speed=3").stderr
@@ -325,6 +326,17 @@ def test_explain(synthetic, seeds):
     assert done.returncode == 0 and "map    1000  1500  +500" in done.stdout
     data = json.loads(run("explain", with_phases(1), with_phases(1.5), "--json").stdout)
     assert data["cells"][0]["phases"][0]["difference"] == 500
+
+
+def test_mail(seeds, one, tmp_path):
+    a, b = seeds(), seeds(1.5)
+    done = run("compare", a, b, "--mail", "--metric", "per_page", "--floor", "0.2")
+    assert done.returncode == 0 and "+50.0  regression" in done.stdout and "floor 0.2 %" in done.stdout
+    assert run("compare", a, b, "--mail", "--json").returncode == 2
+    done = run("report", one, "--mail")
+    assert done.returncode == 0 and done.stdout.startswith("faultline report: 6.1 ") and os.listdir(one) == ["result.json"]
+    done = run("report", one, "--mail", "--out", str(tmp_path / "page"))
+    assert (tmp_path / "page/report.html").exists() and "report.html" not in done.stdout
 
 
 def test_rm_says_what_it_removes(seeds, tmp_path):

@@ -27,6 +27,7 @@ CONTEST_NOTES = {
                  "median/most per fault, progress is the longest touch in {unit}, P the worst run's timer in us.",
 }
 REFUSED_NOTE = "an errno in place of figures: each touch was refused with it"
+SAMPLES = {"virtual": "seeds", "wall": "repetitions"}  # what several samples of a cell are of, by time domain
 QUANTILES = ("p50", "p90", "p99", "p99_9", "max")
 
 
@@ -110,14 +111,19 @@ def text(table):
 
 def summary(table):
     """One line: how many cells have which status, what their figures are of, and whether the run is complete."""
-    counts = table["cells"]
-    if not any(counts.values()):
+    return counts(table, _samples_note(table))
+
+
+def counts(table, note=""):
+    """One line: how many cells have which status, and whether the run is complete; note: stands between."""
+    found = table["cells"]
+    if not any(found.values()):
         line = "no cells: this result holds no measurement"
     else:
-        line = "cells: " + ", ".join(f"{count} {status}" for status, count in counts.items())
+        line = "cells: " + ", ".join(f"{count} {status}" for status, count in found.items())
         if not table["sections"] and not table["contests"]:
             line += "; none was measured"
-    line += _samples_note(table)
+    line += note
     if not table["complete"]:
         line += f"; the run is INCOMPLETE: {table['reason']}"
     return line
@@ -128,8 +134,7 @@ def _samples_note(table):
     samples = table["samples"]
     if samples["most"] < 2:
         return ""
-    kind = "seeds" if table["time_domain"] == "virtual" else "repetitions"
-    note = f"; up to {samples['most']} {kind} a cell, its figures are of the one with the median per_page"
+    note = f"; up to {samples['most']} {SAMPLES[table['time_domain']]} a cell, its figures are of the one with the median per_page"
     return note + (f"; farthest apart, by {samples['spread']:.3g} %: {samples['cell']}" if samples["cell"] else "")
 
 
@@ -333,24 +338,24 @@ CONTEST_COLUMNS = (
 WORDS = ("strategy", "state", "touch", "phase", "lock")  # columns that stand left
 
 
-def grid(columns, rows, words=WORDS):
-    """Lines of at most 80 columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
+def grid(columns, rows, words=WORDS, width=WIDTH):
+    """Lines of at most `width` columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
     titles of those that stand left, which are cut where there is no room."""
     titles = [title for title, _ in columns]
     texts = [[plain(word) for word in line] for line in (titles, *([form(row) for _, form in columns] for row in rows))]
     widths = [max(map(len, column)) for column in zip(*texts)]
-    gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
+    gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= width else 1
     left = [index for index, title in enumerate(titles) if title in words]
-    while sum(widths) + gap * (len(widths) - 1) > WIDTH:
+    while sum(widths) + gap * (len(widths) - 1) > width:
         widest = max(left, key=lambda index: widths[index])
         if widths[widest] <= 3:
             break
         widths[widest] -= 1
     lines = []
     for row in texts:
-        parts = [_cut(cell, width).ljust(width) if index in left else cell.rjust(width)
-                 for index, (cell, width) in enumerate(zip(row, widths))]
-        lines.append(_cut((" " * gap).join(parts).rstrip(), WIDTH))
+        parts = [_cut(cell, room).ljust(room) if index in left else cell.rjust(room)
+                 for index, (cell, room) in enumerate(zip(row, widths))]
+        lines.append(_cut((" " * gap).join(parts).rstrip(), width))
     return lines
 
 
