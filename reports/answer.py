@@ -110,7 +110,7 @@ def turn_words(against, short=False):
     """The K from which on fsync costs less."""
     least, most = against["ks"]
     if against["turn"] is None:
-        return "no K" if short else f"at no K up to {most}" if most > least else f"not at K = {most}"
+        return "no K" if short else f"at no K that was measured, up to {most}" if most > least else f"not at K = {most}"
     if not against["turn"]:
         return f"K={least}" if short else f"at each K from {least} to {most}" if most > least else f"at K = {least}"
     return f"K={against['turn']:.3g}" if short else f"from K = {against['turn']:.3g} on"

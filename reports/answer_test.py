@@ -46,7 +46,7 @@ def test_in_words(synthetic):
 
 # By hand, the last: 3500 is 2/3 of the way from 5000 to 2750, and so is K between 1 and 1/2 in 1/K.
 @pytest.mark.parametrize("level, curve, words, short", [
-    (1000, {1: 9000, 8: 8000}, "at no K up to 8", "no K"), (1000, {7: 9000}, "not at K = 7", "no K"),
+    (1000, {1: 9000, 8: 8000}, "at no K that was measured, up to 8", "no K"), (1000, {7: 9000}, "not at K = 7", "no K"),
     (9001, {7: 9000, 8: 8000}, "at each K from 7 to 8", "K=7"), (9001, {7: 9000}, "at K = 7", "K=7"),
     (3500, {1: 5000, 2: 2750}, "from K = 1.5 on", "K=1.5")])
 def test_where_it_turns(synthetic, level, curve, words, short):
