@@ -100,6 +100,7 @@ def _parser():
     sub = verb("identical", _identical, IDENTICAL_EPILOG, many=False)
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
     sub.add_argument("b", metavar="DIR_B", help="folder of the other")
+    sub.add_argument("--all", action="store_true", help="all figures that differ, not only a row's greatest difference")
     options.add_json(sub)
     options.add_json(verb("check", _check, "exit: 0 none failed; 1 some failed; 2 nothing to check\n\n"
                           "example:\n  faultline check out"))
@@ -240,16 +241,19 @@ def _identical(options):
                      "environment": environment})
     else:
         print(f"{found.same} of {len(found.compared)} rows have identical figures")
-        for d in found.differences[:SHOWN]:
-            print(load.plain(f"{d.name}: {d.field}: {json.dumps(d.a)} and {json.dumps(d.b)}"))
-        if len(found.differences) > SHOWN:
-            print(f"and {len(found.differences) - SHOWN} more differing figures (--json lists all)")
-        for count, what in ((len(found.not_ok), "rows are ok in neither"),
-                            (len(found.only_a), f"rows are only in {a.path}"),
-                            (len(found.only_b), f"rows are only in {b.path}")):
+        for what in environment if found.differing else ():
+            print(load.plain(f"the environments differ in {what}"))
+        shown = [(d, 0) for d in found.differences] if options.all else stats.greatest(found.differences)
+        for d, count in shown[:SHOWN]:
+            print(load.plain(f"{d.name}: {d.field}: {json.dumps(d.a)} and {json.dumps(d.b)}"
+                             + (f"; {count} more of its figures" if count else "")))
+        if len(shown) > SHOWN:
+            print(f"and {len(shown) - SHOWN} more (--json lists all)")
+        for count, what in ((len(found.not_ok), "ok in neither"), (len(found.only_a), f"only in {a.path}"),
+                            (len(found.only_b), f"only in {b.path}")):
             if count:
-                print(load.plain(f"not compared: {count} {what}"))
-        for what in environment:
+                print(load.plain(f"not compared: {count} row{'s are' if count > 1 else ' is'} {what}"))
+        for what in () if found.differing else environment:
             print(load.plain(f"the environments differ in {what}"))
     if not usable:
         _say(load.plain(f"{a.path} and {b.path} have no row in common that is ok: nothing to compare"))

@@ -189,10 +189,21 @@ def test_identical(synthetic, one):
     assert lines[0] == "1 of 2 rows have identical figures"
     assert lines[1] == ("6.1/ext4/volatile/first_touch/written/pte/t1/on: probe.fault.sum: "
                         f"{on['probe']['fault']['sum'] - 1} and {on['probe']['fault']['sum']}")
-    assert lines[2] == f"not compared: 1 rows are only in {other}"
+    assert lines[2] == f"not compared: 1 row is only in {other}"
     data = json.loads(run("identical", one, other, "--json").stdout)
     assert (data["compared"], data["identical"], data["share"], data["differences"][0]["field"]) == (
         2, 1, 0.5, "probe.fault.sum")
+
+
+def test_identical_says_why_first_and_a_line_a_row(synthetic, one):
+    off, on = synthetic.pair()
+    on.update(per_page=on["per_page"] + 1, faults=7, syncs=9)
+    other = synthetic.save(synthetic.document([off, on], qemu={"version": "9.0", "binary_sha256": "a" * 64, "arguments": {}}))
+    lines = run("identical", one, other).stdout.splitlines()
+    assert lines[1].startswith("the environments differ in qemu.") and lines[-1].endswith("per_page: 5647 and 5648; 2 more of its figures")
+    assert sum("/on: " in line for line in lines) == 1
+    lines = run("identical", one, other, "--all").stdout.splitlines()
+    assert sum("/on: " in line for line in lines) == 3 and "more of its" not in "".join(lines)
 
 
 def test_identical_compares_each_seed(synthetic):
