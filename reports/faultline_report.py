@@ -96,7 +96,10 @@ def _parser():
     form.add_argument("--md", action="store_true", help="print it as Markdown, for a comment")
     form.add_argument("--csv", action="store_true", help="print all rows as CSV")
     options.add_json(form)
-    options.add_json(verb("table", _table, "example:\n  faultline table out"))
+    sub = verb("table", _table, "example:\n  faultline table out\n  faultline table out --wide --journal")
+    sub.add_argument("--wide", action="store_true", help="with tax and syncs of each cell")
+    sub.add_argument("--journal", action="store_true", help="with what the journal did in each cell")
+    options.add_json(sub)
     sub = verb("identical", _identical, IDENTICAL_EPILOG, many=False)
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
     sub.add_argument("b", metavar="DIR_B", help="folder of the other")
@@ -167,7 +170,7 @@ def _table(options):
     if options.json:
         _print_json(data)
     else:
-        sys.stdout.write(table.text(data))
+        sys.stdout.write(table.text(data, options.wide, options.journal))
     return PASS
 
 

@@ -42,8 +42,9 @@ def build(result):
 
     `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
     workload, state and setting; `kind`: who is measured, victim or bystander; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
-    and slowdown_p50 are lower bounds; `touched`: false when each touch was refused.
+    and slowdown_p50 are lower bounds; `touched`: false when each touch was refused. `answer`: as answer.build returns it.
     """
+    import answer  # which needs this module
     context = result.context
     virtual = context["time_domain"] == "virtual"
     return {
@@ -61,29 +62,27 @@ def build(result):
                      if any(cell.best for cell in group)],
         "kara2017": kara2017.compare(result),
         "not_measured": cells.not_measured(result),
+        "answer": answer.build(result),
     }
 
 
-def text(table):
-    """The table (as build returns it) for a terminal: lines of at most 80 columns, ending in a newline."""
-    lines = []
-    unit = f"unit {table['unit']} ({table['time_domain']})"
-    where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
-    lines += wrap(f"{table['path']}: {where}, {unit}")
-    lines += wrap(table["note"])
-    lines += wrap(summary(table))
+def text(table, wide=False, journal=False):
+    """The table (as build returns it) for a terminal: lines of at most 80 columns, ending in a newline. What is cheapest stands
+    first, how it was measured last. wide: with tax and syncs; journal: with what the journal did."""
+    lines = wrap(f"{table['path']}: {counts(table)}")
     for note in table["notes"]:
         lines += wrap(f"note: {note}")
+    lines += _answer_text(table)
     starred = dashed = of_page = False
     for section in table["sections"]:
         lines.append("")
         lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
-        lines += grid(COLUMNS, section["rows"])
-        lines += _journal_text(section) + _phases_text(section) + _locks_text(section)
+        lines += grid(WIDE_COLUMNS if wide else COLUMNS, section["rows"])
+        lines += (_journal_text(section) if journal else []) + _phases_text(section) + _locks_text(section)
         starred |= any(row["probed_only"] for row in section["rows"])
-        dashed |= any(tax(row) is None for row in section["rows"])
-        of_page |= section["threads"] > 1 and any(row["tax_page"] is not None for row in section["rows"])
+        dashed |= wide and any(tax(row) is None for row in section["rows"])
+        of_page |= wide and section["threads"] > 1 and any(row["tax_page"] is not None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
     if starred or dashed or of_page:
         lines.append("")
@@ -106,7 +105,23 @@ def text(table):
         lines += wrap(f"{group['status']}: {group['reason']}")
         for name in group["cells"]:
             lines += wrap(name, "  ")
-    return "\n".join(lines) + "\n"
+    unit = f"unit {table['unit']} ({table['time_domain']})"
+    where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
+    lines += ["", *wrap(f"{where}, {unit}: {table['note']}{_samples_note(table)}")]
+    more = ["--wide: tax, syncs"] * (not wide and bool(table["sections"])) + ["--journal: what the journal did"] * (
+        not journal and any(section["journal"] for section in table["sections"]))
+    return "\n".join(lines + (wrap("not shown; " + "; ".join(more)) if more else [])) + "\n"
+
+
+def _answer_text(table):
+    """What is cheapest, a grid a kernel, and what its columns mean."""
+    import answer
+    lines, rows = [], table["answer"]
+    for kernel in dict.fromkeys(row["kernel"] for row in rows):
+        mine = [row for row in rows if row["kernel"] == kernel]
+        lines += ["", *wrap(f"cheapest durable page on {kernel}; {answer.scope(mine)}"),
+                  *grid(answer.columns(rows), mine, answer.WORDS)]
+    return lines + (wrap(answer.note(rows, table["unit"])) if rows else [])
 
 
 def summary(table):
@@ -300,11 +315,12 @@ def tax(row):
 
 COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]),
            ("state", lambda r: r["state"]),
-           ("per_fault", lambda r: number(r["per_fault"])),
            ("per_page", lambda r: number(r["per_page"])),
            ("ratio", lambda r: _times(r["ratio"])),
-           ("tax", lambda r: number(tax(r), sign=True)),
-           ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
+           ("per_fault", lambda r: number(r["per_fault"])))
+WIDE_COLUMNS = (*COLUMNS,
+                ("tax", lambda r: number(tax(r), sign=True)),
+                ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 
 
 JOURNAL_COLUMNS = (
@@ -344,7 +360,7 @@ def grid(columns, rows, words=WORDS, width=WIDTH):
     titles = [title for title, _ in columns]
     texts = [[plain(word) for word in line] for line in (titles, *([form(row) for _, form in columns] for row in rows))]
     widths = [max(map(len, column)) for column in zip(*texts)]
-    gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= width else 1
+    gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= width else 1
     left = [index for index, title in enumerate(titles) if title in words]
     while sum(widths) + gap * (len(widths) - 1) > width:
         widest = max(left, key=lambda index: widths[index])

@@ -124,7 +124,7 @@ def outputs(folder):
     verdicts = claims.judge(given.result)
     made = {"names.txt": _names(results)}
     for name, result in results.items():
-        made[f"table-{name}.txt"] = table.text(table.build(result))
+        made[f"table-{name}.txt"] = table.text(table.build(result), wide=True, journal=True)
     made["table.txt"] = table.text(table.build(given.result))
     made["table.json"] = _json(table.build(results["paced"]))
     made["claims.json"] = _json(claims.public(verdicts))
