@@ -119,7 +119,9 @@ def _parser():
     sub = verb("flamegraph", _flamegraph, many=False)
     sub.add_argument("stacks", metavar="IN", help="folded stacks, `frame;frame COUNT` a line; - for standard input")
     sub.add_argument("--out", metavar="FILE", required=True, help="SVG to write")
-    sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red has a larger share in IN, blue in OTHER")
+    sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red is more in IN, blue in OTHER; per touch where "
+                     "both say how many they are of, else by share")
+    sub.add_argument("--touches", metavar="N", type=int, help="how many touches IN is of, which --folded says")
     sub.add_argument("--perf-script", action="store_true", help="IN and OTHER are what `perf script` printed")
     sub.add_argument("--faults", action="store_true", help="with --perf-script: what write faults ran, and what threads of "
                      "the kernel ran for them")
@@ -325,7 +327,7 @@ def _flamegraph(options):
     import flamegraph
     import load
     unit = options.unit
-    profiles = []
+    profiles, touches = [], []
     for path in (options.stacks, options.diff):
         if path is None:
             continue
@@ -342,12 +344,13 @@ def _flamegraph(options):
                     raise load.ReportError(f"{path}: no sample lies in a page fault: record more touches")
         else:
             stacks = flamegraph.parse_folded(text, path)
+        touches.append((options.touches if path == options.stacks else None) or flamegraph.touches_of(text))
         profiles.append(stacks)
     names = [os.path.basename(path) for path in (options.stacks, options.diff) if path is not None]
     if options.folded:
-        _write_text(options.folded, flamegraph.format_folded(profiles[0]))
+        _write_text(options.folded, flamegraph.format_folded(profiles[0], options.touches))
     picture = flamegraph.svg(profiles[0], options.title or " against ".join(names), unit or "samples", *profiles[1:],
-                             **({"names": names} if options.diff else {}))
+                             **({"names": names, "touches": touches if all(touches) else None} if options.diff else {}))
     _write_text(options.out, picture)
     if options.json:
         _print_json({"written": options.out, "unit": unit or "samples", "stacks": [len(p) for p in profiles],
