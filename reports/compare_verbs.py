@@ -342,7 +342,7 @@ def _history_add(options):
 def _print_entries(entries):
     from load import plain
     for entry in entries:
-        kernels = ", ".join(entry["kernels"].values())
+        kernels = ", ".join(release if name == release else f"{name} ({release})" for name, release in entry["kernels"].items())
         print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {entry['cells']:>4} cell"
                     f"{' ' if entry['cells'] == 1 else 's'}  {entry['label'] or entry['git_revision']}"
                     f"{'' if entry['complete'] else '  INCOMPLETE'}"))

@@ -215,19 +215,35 @@ def _row(words, group, cell):
 def _journal_text(section):
     if not section["journal"]:
         return []
-    return ["", *wrap("the journal, per fault; who asked for a commit (fault/fsync/kernel: the timer and the like); "
-                       "faults and fsyncs that waited for one; share of the syncs spent off the CPU"),
+    return ["", *wrap("the journal: commits and bytes per fault; in all, who asked for a commit (fault/fsync/kernel: the timer "
+                       "and the like) and which waited for one (faults/fsyncs); share of the syncs spent off the CPU"),
             *grid(JOURNAL_COLUMNS, section["journal"])]
 
 
-PHASE_CELLS = 5  # side by side
+PHASE_ROOM = 64  # columns of a terminal for cells side by side
+
+
+def _phase_title(cell):
+    return f"{cell['strategy']}/{cell['state']}"
+
+
+def _side_by_side(phases):
+    """Groups of cells of which the titles fit beside each other."""
+    groups, room = [], -1
+    for cell in phases:
+        takes = len(plain(_phase_title(cell))) + 2
+        if takes > room:
+            groups.append([])
+            room = PHASE_ROOM
+        groups[-1].append(cell)
+        room -= takes
+    return groups
 
 
 def _phases_text(section):
     """The phases of each cell, tax taken off where there is a twin: a column a cell."""
     lines = []
-    for first in range(0, len(section["phases"]), PHASE_CELLS):
-        group = section["phases"][first:first + PHASE_CELLS]
+    for group in _side_by_side(section["phases"]):
         ids = dict.fromkeys(phase["id"] for cell in group for phase in cell["phases"] if phase["id"] != "other")
         rows = []
         for phase_id in [*ids, "other"]:
@@ -235,7 +251,7 @@ def _phases_text(section):
             rows.append((phase_id, [None if p is None else p["mean"] if p["net"] is None else p["net"] for p in of]))
         columns = [("phase", lambda r: r[0])]
         for index, cell in enumerate(group):
-            columns.append((f"{cell['strategy']}/{cell['state'][:4]}"[:14],
+            columns.append((_phase_title(cell),
                             lambda r, i=index: "" if r[1][i] is None else number(r[1][i])))
         lines += ["", *wrap("phases of a fault, what the probes cost taken off"), *grid(tuple(columns), rows)]
     return lines

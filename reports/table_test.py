@@ -313,7 +313,7 @@ def test_the_journal_the_phases_and_the_locks_stand_below_their_section(syntheti
                           phases=[phase("entry", 1300.0), phase("other", 600.0)]),
             synthetic.row("map_sync", state="hole", probes="locks", locks=[lock])]
     text = table.text(built(synthetic, rows), journal=True)
-    assert "the journal, per fault" in text and "the journal, per fault" not in table.text(built(synthetic, rows))
+    assert "the journal: commits" in text and "the journal: commits" not in table.text(built(synthetic, rows))
     assert "--journal: what" in table.text(built(synthetic, rows)) and "--journal" not in text
     lines = [line.split() for line in text.splitlines()]
     assert ["map_sync", "hole", "1.000", "20480", "2048/0/3", "2048/0", "0.86"] in lines
@@ -357,3 +357,12 @@ def test_a_new_workload_of_victims_is_explained_as_one(synthetic):
     assert data["contests"][0]["kind"] == "victim"
     assert "siege: slowdown is the victim's time per store" in " ".join(table.text(data).split())
     assert list(table.contest_notes(data)) == ["siege"]
+
+
+def test_phases_name_their_cells_in_full(synthetic):
+    rows = [synthetic.row("sync_retry_extent", None, state, probes="phases", phases=synthetic.phases(entry=1.0, sync=2.0))
+            for state in ("hole", "unwritten", "written")]
+    lines = table.text(built(synthetic, rows)).splitlines()
+    assert [line.split()[1:] for line in lines if line.startswith("phase ")] == [
+        ["sync_retry_extent/hole", "sync_retry_extent/unwritten"], ["sync_retry_extent/written"]]
+    assert max(map(columns, lines)) <= 80
