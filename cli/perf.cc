@@ -55,7 +55,7 @@ perf script -i /tmp/perf.data >/out/script 2>/tmp/perf.err || { cat /tmp/perf.er
 // Folds and draws what was recorded, and passes on what reports/ notes of it (lines left out).
 // Failure(kUsage) with reports/' own words.
 void draw(const CommandContext& context, const fs::path& stem, const std::string& title,
-          const std::string& diff, const Say& say) {
+          uint64_t touches, const std::string& diff, const Say& say) {
   std::vector<std::string> command = report_command(context);
   const auto draw_one = [&](std::vector<std::string> more) {
     std::vector<std::string> arguments = command;
@@ -70,7 +70,8 @@ void draw(const CommandContext& context, const fs::path& stem, const std::string
     for (std::string note; std::getline(notes, note);) say(note);
   };
   draw_one({stem.string() + ".script", "--perf-script", "--faults", "--folded",
-            stem.string() + ".folded", "--out", stem.string() + ".svg", "--title", title});
+            stem.string() + ".folded", "--touches", std::to_string(touches), "--out",
+            stem.string() + ".svg", "--title", title});
   if (!diff.empty()) {
     draw_one({stem.string() + ".folded", "--diff", diff, "--out", stem.string() + ".diff.svg",
               "--title", title + " against " + fs::path(diff).stem().string()});
@@ -182,7 +183,7 @@ ExitCode record(const PerfOptions& options, const CommandContext& context) {
     const std::string name = stem_of(session.kernel, cell);
     const fs::path stem = fs::path(options.out) / name;
     record_cell(session, options, cell, name, say, context);
-    draw(context, stem, name, options.diff, say);
+    draw(context, stem, name, options.touches, options.diff, say);
     add_to_index(options.out, {{"kernel", session.kernel},
                                {"fs", cell.fs},
                                {"strategy", cell.strategy},

@@ -6,7 +6,8 @@ import re
 
 import files
 import load
-from load import ReportError
+from load import ReportError, plain
+from options import near
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -39,6 +40,29 @@ def find(text):
         raise ReportError(f"no baseline {text!r}, nor a file of that name; there are: {', '.join(names()) or 'none'} "
                           "(`faultline baseline save NAME RESULT` makes one)")
     return path
+
+
+def remove(names_):
+    """Remove those kept under these names; returns [path]. ReportError, and none is removed, where one is not kept: a
+    path is its owner's, and nothing but what `save` has written is touched."""
+    known = names()
+    for name in names_:
+        if os.sep in name:
+            raise ReportError(f"{plain(name)}: is a path, and no baseline kept under a name: `rm` of the shell removes it")
+        if name not in known:
+            raise ReportError(f"no baseline {plain(name)!r}" + (near(name, known) if known else "; there are none"))
+    paths = [os.path.join(folder(), name) for name in dict.fromkeys(names_)]
+    for path in paths:
+        others = sorted(set(os.listdir(path)) - {load.RESULT_NAME})
+        if others:
+            raise ReportError(f"{path}: holds {plain(others[0])} too, which no `save` has put there: move it away first")
+    for path in paths:
+        try:
+            os.unlink(os.path.join(path, load.RESULT_NAME))
+            os.rmdir(path)
+        except OSError as error:
+            raise ReportError(f"{path}: cannot be removed: {error.strerror}: it must be writable to you") from None
+    return paths
 
 
 def names():

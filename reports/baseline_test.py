@@ -104,3 +104,31 @@ def test_a_baseline_of_the_host_has_no_qemu(synthetic):
     from conftest import to_host
     path = synthetic.save(to_host(synthetic.document([synthetic.row(kernel="host")])))
     assert baseline.about(path)["qemu"] == "none, on the host"
+
+
+def test_one_that_is_removed_is_gone_and_no_other(synthetic, cache):
+    run = synthetic.save(synthetic.document([synthetic.row()]))
+    for name in ("v6.1", "v6.12", "v7"):
+        baseline.save(name, run)
+    assert baseline.remove(["v7", "v6.1", "v7"]) == [str(cache / "baselines/v7"), str(cache / "baselines/v6.1")]
+    assert baseline.names() == ["v6.12"] and os.path.isfile(os.path.join(run, "result.json"))
+    assert baseline.save("v7", run)  # the name is free
+
+
+def test_what_is_no_baseline_is_not_removed(synthetic, cache, tmp_path):
+    run = synthetic.save(synthetic.document([synthetic.row()]))
+    with pytest.raises(load.ReportError, match="no baseline 'v6'; there are none"):
+        baseline.remove(["v6"])
+    for name in ("v6.1", "v7.3"):
+        baseline.save(name, run)
+    with pytest.raises(load.ReportError, match="no baseline 'v6.2'; did you mean v6.1"):
+        baseline.remove(["v7.3", "v6.2"])
+    with pytest.raises(load.ReportError, match="is a path"):
+        baseline.remove(["v7.3", run])
+    (tmp_path / "v8").mkdir()  # what `show` would take for a path
+    with pytest.raises(load.ReportError, match="no baseline 'v8'; there are v6.1, v7.3"):
+        baseline.remove(["v8"])
+    (cache / "baselines/v7.3/notes").write_text("mine")
+    with pytest.raises(load.ReportError, match="holds notes too"):
+        baseline.remove(["v6.1", "v7.3"])
+    assert baseline.names() == ["v6.1", "v7.3"] and os.path.isdir(run)

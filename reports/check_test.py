@@ -68,6 +68,10 @@ CASES = [
     ("fsync-falls", lambda s: [s.row("fsync", k, per_page=c) for k, c in ((1, 9), (8, 8), (64, 7), (512, 6.9))],
      lambda s: [s.row("fsync", k, per_page=c) for k, c in ((1, 9), (8, 8), (64, 8), (512, 7))],
      lambda s: [s.row("fsync", 1), s.row("msync", 8), s.row("fsync", "all")]),
+    ("fsync-falls", lambda s: [s.row("fsync", k, per_page=c, app_syncs=n) for k, c, n in
+                               ((7, 9, 293), (64, 7, 32), (65, 7.1, 32))],
+     lambda s: [s.row("fsync", k, per_page=c, app_syncs=n) for k, c, n in ((7, 9, 293), (64, 7, 32), (65, 7.1, 31))],
+     lambda s: [s.row("fsync", 7)]),
     ("fsync-falls", lambda s: [s.row("fsync", 64, per_page=8), s.row("fsync", 8, per_page=9)],
      lambda s: [s.row("fsync", 64, per_page=9), s.row("fsync", 8, per_page=8)],
      lambda s: [s.row("fsync", 1, state="hole"), s.row("fsync", 8)]),

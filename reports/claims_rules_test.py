@@ -155,6 +155,12 @@ RULES = [
     ("C4", HOLE, lambda s: c4(s, 1650), FAILS), ("C4", HOLE, lambda s: c4(s, 1651), NOT_DECIDED),
     ("C4", HOLE, lambda s: c4(s, 1650, (1400, 2000, 1800, 1500)), NOT_DECIDED),  # at K = 1 it is dearer
     ("C4", HOLE, lambda s: c4(s, 4000, (9000, 2000, 1800), ks=(1, 8, 64)), NOT_DECIDED),
+    # Any other K counts as well: from 8 on for the one word, each of them for the other.
+    ("C4", HOLE, lambda s: c4(s, 4000, (9000, 3000, 2000, 2000, 1800, 1500), ks=(1, 7, 8, 16, 64, 512)), HOLDS),
+    ("C4", HOLE, lambda s: c4(s, 4000, (9000, 3000, 2000, 2001, 1800, 1500), ks=(1, 7, 8, 16, 64, 512)), NOT_DECIDED),
+    ("C4", HOLE, lambda s: c4(s, 1650, (9000, 1499, 2000, 1800, 1500), ks=(1, 7, 8, 64, 512)), NOT_DECIDED),
+    ("C4", HOLE, lambda s: c4(s, 1650, (9000, 1500, 2000, 1800, 1500), ks=(1, 7, 8, 64, 512)), FAILS),
+    ("C4", HOLE, lambda s: c4(s, 4000) + [s.skip(row, "hung", "failed") for row in cell(s, "fsync", 9, 16, "hole")], HOLDS),
     ("C4", "hole, in order, 4 KiB, 4 threads", lambda s: c4(s, 3800, threads=4) + c4(s, 4000), NOT_DECIDED),
     ("C4", "hole, scattered, 4 KiB, 1 thread", lambda s: c4(s, 4000, workload="random_touch"), HOLDS),
     ("C4", "hole, in order, 2 MiB, 1 thread", lambda s: c4(s, 1500, order="pmd"), FAILS),
@@ -305,3 +311,21 @@ def test_pages_that_are_stored_to_again(synthetic, level, verdict):
 
 def test_more_stores_than_the_table_names_are_a_case(synthetic):
     assert verdict_of(again(synthetic, 4000, stores=16), "C4", "hole, 16 stores a page, 4 KiB, 1 thread")["verdict"] == HOLDS
+
+
+def test_the_k_at_which_it_turns_is_between_the_nearest_that_were_measured(synthetic):
+    """A straight line in 1/K: between 1 and 8 it would turn at 1.875, between 1 and 2 at 1.5."""
+    def turn(rows):
+        found = verdict_of(result_of(synthetic, rows), "C4", HOLE)
+        figure = next(one for one in found["figures"] if one["name"] == "fsync:K costs less from this K on")
+        assert claims.figure_words(figure).startswith("K = 1.")  # and not 1.5 K
+        return [figure["value"]]
+
+    assert turn(c4(synthetic, 5000, (9000, 1500, 1400, 1300))) == [pytest.approx(1 / (1 - 4000 / 7500 * 7 / 8))]
+    assert turn(c4(synthetic, 5000, (9000, 3000, 1500, 1400, 1300), ks=(1, 2, 8, 64, 512))) == [pytest.approx(1.5)]
+
+
+def test_a_k_that_nobody_asked_for_is_not_missed(synthetic):
+    rows = c4(synthetic, 3999) + [synthetic.skip(row, "hung", "failed") for row in cell(synthetic, "fsync", 9, 16, "hole")]
+    found = verdict_of(result_of(synthetic, rows), "C4", HOLE)
+    assert found["verdict"] == NOT_DECIDED and found["missing"] == [] and "hung" not in found["reasons"]

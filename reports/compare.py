@@ -285,6 +285,27 @@ def _verdict(percent, low, high, floor):
     return SAME if -floor <= low and high <= floor else UNCLEAR
 
 
+def folded(rows):
+    """[(row, [label])]: the rows of a comparison less those that say of their cell what its first row says (the same
+    verdict, and a difference within the floor of its own); the labels are of these."""
+    kept, by_cell = [], {}
+    for row in rows:
+        first = next((one for one in by_cell.get(row["cell"], ()) if likewise(one[0], row)), None)
+        if first:
+            first[1].append(row["metric"])
+            continue
+        entry = (row, [])
+        kept.append(entry)
+        by_cell.setdefault(row["cell"], []).append(entry)
+    return kept
+
+
+def likewise(one, other):
+    """Whether two rows of one cell say the same."""
+    return ((one["verdict"], one["unit"], one["share"]) == (other["verdict"], other["unit"], other["share"]) and
+            abs(one["percent"] - other["percent"]) <= min(one["floor"], other["floor"]))
+
+
 def regressions(data):
     """The rows of a comparison that got worse, the worst first."""
     return sorted((row for row in data["rows"] if row["verdict"] == WORSE), key=lambda row: -row["percent"])

@@ -20,7 +20,7 @@ def build(before, after, verdicts, kernels=None):
     rows = [{**row, "percent": compare_text.percent(row["percent"]), "interval": compare_text.interval(row)}
             for row in changed[:SHOWN]]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in data["counts"].items() if count)
-    lines = [f"{len(data['rows'])} figures compared: {counts or 'none'}."]
+    lines = [f"{compare_text.figures_of_cells(data['rows'])} compared: {counts or 'none'}."]
     if len(changed) > SHOWN:
         lines.append(f"The first {SHOWN} of {len(changed)} that changed are shown; `faultline compare` prints all.")
     surroundings = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SURROUNDINGS]

@@ -2,6 +2,7 @@
 """A comparison, as compare.compare returns it, in the forms that people and tools read."""
 
 import compare
+import metrics
 import table
 from compare import DIFFERS, IDENTICAL, NO_FLOOR, SAME, WORSE
 from load import plain
@@ -39,42 +40,64 @@ COLUMNS = (("cell", lambda r: r["what"][0] + "*" * r["probed"]), ("state", lambd
            ("diff", lambda r: percent(r["percent"])), ("interval", interval), ("verdict", lambda r: r["verdict"]))
 
 
-def text(data, only_changed=False):
-    """For a terminal or a mail: lines of at most 80 columns. only_changed: without the rows that changed by nothing
-    that counts, of which it says how many there are."""
+def text(data, only_changed=False, every=False):
+    """For a terminal: lines of at most 80 columns. only_changed: without the rows that changed by nothing that counts, of
+    which it says how many there are. every: also the figures of a cell that say what its first one says."""
     lines = wrap(f"A = {data['a']}") + wrap(f"B = {data['b']}")
-    lines += wrap(f"unit {data['unit']} ({data['time_domain']}); {_samples(data)}; diff and interval in % of A")
+    lines += wrap(f"unit {data['unit']} ({data['time_domain']}); {samples(data)}; diff and interval in % of A")
     lines += _environment(data)
     for part in data["incomplete"]:
         lines += wrap(f"{part['side'].upper()} is INCOMPLETE: {part['reason']}")
-    lines += wrap(_counts(data))
+    lines += wrap(counts(data))
     for line in filter(None, (data["paired"], data["hint"])):
         lines += wrap(line)
-    groups = {}
-    for row in data["rows"]:
+    groups, rows_ = {}, [(row, ()) for row in data["rows"]] if every else compare.folded(data["rows"])
+    for row, _ in rows_:
         if not (only_changed and row["verdict"] in QUIET):
             groups.setdefault((*row["section"], row["metric"]), []).append(row)
     for rows in groups.values():
-        share, unit = rows[0]["share"], rows[0]["unit"] or data["unit"]
-        lines.append("")
-        floors = dict.fromkeys(f"{row['floor']:.3g}" for row in sorted(rows, key=lambda row: row["floor"]))
-        floors = " to ".join(dict.fromkeys((next(iter(floors)), next(reversed(floors)))))
-        lines += wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({unit}), floor "
-                      f"{floors} {'points' if share else '%'}")
+        lines += ["", *wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({rows[0]['unit'] or data['unit']}), "
+                            f"floor {_floor(rows)}")]
         lines += table.grid(COLUMNS, rows, words=("cell", "state"))
-    left = sum(row["verdict"] in QUIET for row in data["rows"])
+    left = sum(row["verdict"] in QUIET for row, _ in rows_)
     if only_changed and left:
         lines += ["", *wrap(f"not shown: {left} that are identical or the same within the floor")]
+    alike = {}
+    for label in (label for _, labels in rows_ for label in labels):
+        alike[label] = alike.get(label, 0) + 1
+    if alike:
+        counted = ", ".join(f"{count} of {label}" for label, count in alike.items())
+        lines += ["", *wrap(f"not shown: figures that say of their cell what another says ({counted}); --all shows them")]
     lines += _notes(data)
     lines += _lists(data)
     return "\n".join(lines) + "\n"
 
 
-def _samples(data):
-    kind = "seeds" if data["time_domain"] == "virtual" else "repetitions"
-    counts = [sorted({row["samples"][side] for row in data["rows"]}) for side in (0, 1)]
+def floors(rows):
+    """The floors of rows of a comparison, by metric, in words."""
+    by_metric = {}
+    for row in rows:
+        by_metric.setdefault(metrics.id_of(row["metric"]), []).append(row)
+    by_floor = {}
+    for label, mine in by_metric.items():
+        by_floor.setdefault(_floor(mine), []).append(label)
+    return "floor " + ", ".join(words + (f" ({', '.join(labels)})" if len(by_floor) > 1 else "") for words, labels in
+                                by_floor.items())
+
+
+def _floor(rows):
+    """The floor of rows of one metric, from the least to the greatest."""
+    found = dict.fromkeys(f"{row['floor']:.3g}" for row in sorted(rows, key=lambda row: row["floor"]))
+    return (f"{' to '.join(dict.fromkeys((next(iter(found)), next(reversed(found)))))} "
+            f"{'points' if rows[0]['share'] else '%'}")
+
+
+def samples(data):
+    """How many samples a side has, and with what confidence the intervals are, in words."""
+    kind = table.SAMPLES[data["time_domain"]]
+    count = [sorted({row["samples"][side] for row in data["rows"]}) for side in (0, 1)]
     levels = sorted({row["confidence"] for row in data["rows"] if row["confidence"] not in (None, 1.0)})
-    found = f"{kind} " + " and ".join("-".join(map(str, dict.fromkeys((c[0], c[-1])))) if c else "0" for c in counts)
+    found = f"{kind} " + " and ".join("-".join(map(str, dict.fromkeys((c[0], c[-1])))) if c else "0" for c in count)
     return found + (f"; interval {', '.join(f'{level * 100:.1f}' for level in levels)} %" if levels else "")
 
 
@@ -94,12 +117,19 @@ def _environment(data):
     return lines
 
 
-def _counts(data):
+def counts(data):
+    """How many figures were compared, and what came of it, in words."""
     counted = [f"{count} {verdict}" for verdict, count in data["counts"].items() if count]
     apart = [f"{len(found)} {what}" for found, what in (
         (data["only_a"], "only in A"), (data["only_b"], "only in B"), (data["not_measured"], "not measured"),
         (data["not_comparable"], "not comparable")) if found]
-    return f"{len(data['rows'])} figures compared: " + ", ".join((counted or ["none"]) + apart)
+    return f"{figures_of_cells(data['rows'])} compared: " + ", ".join((counted or ["none"]) + apart)
+
+
+def figures_of_cells(rows):
+    """How many figures of how many cells rows of a comparison are."""
+    of = len({row["cell"] for row in rows})
+    return f"{len(rows)} figure{'s' * (len(rows) != 1)}" + (f" of {of} cell{'s' * (of != 1)}" if rows else "")
 
 
 def verdict_note(verdict):

@@ -18,8 +18,10 @@ def add(verbs):
     sub.add_argument("b", metavar="B", help="the other")
     _add_selection(sub)
     sub.add_argument("--changed", action="store_true", help="leave out what is identical or the same")
+    sub.add_argument("--all", action="store_true", help="all figures of a cell: also those that say what its first one says")
     form = sub.add_mutually_exclusive_group()
     options.add_json(form)
+    form.add_argument("--mail", action="store_true", help="print 25 lines of 72 columns at most, to paste into a mail")
     form.add_argument("--ktap", action="store_true", help="print as KTAP")
     form.add_argument("--benchmark-json", metavar="DIR", help="write DIR/a.json and DIR/b.json for Google Benchmark's "
                       "compare.py")
@@ -44,7 +46,7 @@ def add(verbs):
     options.add_json(sub)
 
     sub = options.add_verb(verbs, "baseline", None, epilog="example:\n  faultline baseline save v6.12 out")
-    parts = sub.add_subparsers(metavar="save|list|show", required=True)
+    parts = sub.add_subparsers(metavar="save|list|show|rm", required=True)
     part = options.add_verb(parts, "save", _baseline_save, "Keep a result under a name, or at a path")
     part.add_argument("name", metavar="NAME|PATH", help="a name, kept in faultline's cache, or a path with a slash")
     part.add_argument("result", metavar="RESULT", help="folder or file of a result")
@@ -53,9 +55,12 @@ def add(verbs):
     part = options.add_verb(parts, "show", _baseline_show, "Say what a baseline is")
     part.add_argument("name", metavar="NAME|PATH", help="as it was saved")
     options.add_json(part)
+    part = options.add_verb(parts, "rm", _baseline_rm, "Remove baselines that are kept under a name", RM_EXIT)
+    part.add_argument("names", metavar="NAME", nargs="+", help="as `list` says")
+    options.add_json(part)
 
     sub = options.add_verb(verbs, "history", None, epilog=HISTORY_EPILOG)
-    parts = sub.add_subparsers(metavar="add|list|show|export|page", required=True)
+    parts = sub.add_subparsers(metavar="add|list|show|export|page|rm", required=True)
     part = options.add_verb(parts, "add", _history_add, "Add results")
     part.add_argument("results", metavar="RESULT", nargs="+", help="folder or file of a result")
     part.add_argument("--label", default="", help="what was measured, such as the commit under test (default: "
@@ -80,6 +85,11 @@ def add(verbs):
     part.add_argument("--wall", action="store_true", help="the results of wall time, not those of virtual")
     _add_cells(part, "per_page")
     _add_floor(part, "the metric's own")
+    _add_file(part)
+    options.add_json(part)
+    part = options.add_verb(parts, "rm", _history_rm, "Remove results, with their figures", RM_EXIT)
+    part.add_argument("ids", metavar="ID", type=int, nargs="*", help="their numbers, as `list` says")
+    part.add_argument("--label", metavar="LABEL", help="all results of a label, or of a commit of faultline, as `list` says")
     _add_file(part)
     options.add_json(part)
 
@@ -109,6 +119,7 @@ EXPLAIN_EPILOG = """exit: 0 explained, or nothing changed; 2 nothing was measure
 
 example:
   faultline explain before after --cell '*/map_sync/*'"""
+RM_EXIT = "exit: 0 removed, which are printed; 2 one is not there: none is removed"
 HISTORY_EPILOG = """examples:
   faultline history add out --label "$(git rev-parse HEAD)"
   faultline history page --out history.html
@@ -208,6 +219,17 @@ def _compared(options, first, second):
     return a, b, compare.compare(a, b, _metrics(options), _floors(options), options.kernels, options.cell)
 
 
+def _chosen(options):
+    """The words that chose what is compared."""
+    words = [] if options.kernels is None else ["--kernels", "=".join(options.kernels)]
+    words += [] if options.cell is None else ["--cell", options.cell]
+    for names in options.metric or ():
+        words += ["--metric", ",".join(names)]
+    for name, value in options.floor or ():
+        words += ["--floor", f"{value:g}" if name is None else f"{name}={value:g}"]
+    return words
+
+
 def _nothing(data):
     """Says that nothing was compared, if so; the exit code."""
     from load import plain
@@ -228,8 +250,11 @@ def _compare(options):
     elif options.benchmark_json:
         import explain
         return _write_google(options.benchmark_json, *explain.sides(a, b, data))
+    elif options.mail:
+        import mail
+        sys.stdout.write(mail.of_comparison(a, b, data, _chosen(options)))
     else:
-        sys.stdout.write(compare_text.text(data, options.changed))
+        sys.stdout.write(compare_text.text(data, options.changed, options.all))
     return _nothing(data)
 
 
@@ -304,6 +329,17 @@ def _baseline_show(options):
     return PASS
 
 
+def _baseline_rm(options):
+    import baseline
+    removed = baseline.remove(options.names)
+    if options.json:
+        _print_json({"removed": removed})
+        return PASS
+    for path in removed:
+        print(f"removed: {path}")
+    return PASS
+
+
 def _history_file(options):
     import history
     return options.file or history.default_path()
@@ -320,18 +356,38 @@ def _history_add(options):
     return PASS
 
 
+def _print_entries(entries):
+    from load import plain
+    for entry in entries:
+        kernels = ", ".join(release if name == release else f"{name} ({release})" for name, release in entry["kernels"].items())
+        print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {entry['cells']:>4} cell"
+                    f"{' ' if entry['cells'] == 1 else 's'}  {entry['label'] or entry['git_revision']}"
+                    f"{'' if entry['complete'] else '  INCOMPLETE'}"))
+        print(plain(f"     {kernels}"))
+
+
 def _history_list(options):
     import history
-    from load import plain
     entries = history.results(_history_file(options))
     if options.json:
         _print_json(entries)
         return PASS
-    for entry in entries:
-        kernels = ", ".join(entry["kernels"].values())
-        print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {entry['cells']:>4} cells  "
-                    f"{entry['label'] or entry['git_revision']}{'' if entry['complete'] else '  INCOMPLETE'}"))
-        print(plain(f"     {kernels}"))
+    _print_entries(entries)
+    return PASS
+
+
+def _history_rm(options):
+    import history
+    from load import ReportError
+    if bool(options.ids) == (options.label is not None):
+        raise ReportError("history rm: name either the numbers of results or --label, and not both; `faultline history "
+                          "list` shows both")
+    removed = history.remove(_history_file(options), options.ids, options.label)
+    if options.json:
+        _print_json({"removed": removed})
+        return PASS
+    print("removed:")
+    _print_entries(removed)
     return PASS
 
 

@@ -86,19 +86,24 @@ def _parser():
     sub = verb("report", _report, REPORT_EPILOG, many=False)
     sub.add_argument("results", metavar="RESULT", nargs="*", help="folders of `run`, `crashtest` and `perf`, merged")
     sub.add_argument("--out", metavar="DIR", help="folder to write report.html, claims.json and the figures as PNG to "
-                     "(default: the first RESULT's, or none with --text, --md or --csv)")
+                     "(default: the first RESULT's, or none with --mail, --text, --md or --csv)")
     sub.add_argument("--before", metavar="RESULT", help="or name of a baseline; with --after: what changed stands first")
     sub.add_argument("--after", metavar="RESULT", help="the later one, which the report is of")
     compare_verbs.add_kernels(sub, "BEFORE", "AFTER")
     form = sub.add_mutually_exclusive_group()
-    form.add_argument("--text", action="store_true", help="print the report for a mail, 72 columns")
+    form.add_argument("--mail", action="store_true", help="print its answer to paste into a mail: 25 lines of 72 columns at most")
+    form.add_argument("--text", action="store_true", help="print all of it but the figures as text, 72 columns")
     form.add_argument("--md", action="store_true", help="print it as Markdown, for a comment")
     form.add_argument("--csv", action="store_true", help="print all rows as CSV")
     options.add_json(form)
-    options.add_json(verb("table", _table, "example:\n  faultline table out"))
+    sub = verb("table", _table, "example:\n  faultline table out\n  faultline table out --wide --journal")
+    sub.add_argument("--wide", action="store_true", help="with tax and syncs of each cell")
+    sub.add_argument("--journal", action="store_true", help="with what the journal did in each cell")
+    options.add_json(sub)
     sub = verb("identical", _identical, IDENTICAL_EPILOG, many=False)
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
     sub.add_argument("b", metavar="DIR_B", help="folder of the other")
+    sub.add_argument("--all", action="store_true", help="all figures that differ, not only a row's greatest difference")
     options.add_json(sub)
     sub = verb("merge", _merge, MERGE_EPILOG, many=False)
     sub.add_argument("shards", metavar="DIR", nargs="+", help="folder of a shard; all of them, in any order")
@@ -122,7 +127,9 @@ def _parser():
     sub = verb("flamegraph", _flamegraph, many=False)
     sub.add_argument("stacks", metavar="IN", help="folded stacks, `frame;frame COUNT` a line; - for standard input")
     sub.add_argument("--out", metavar="FILE", required=True, help="SVG to write")
-    sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red has a larger share in IN, blue in OTHER")
+    sub.add_argument("--diff", metavar="OTHER", help="stacks to compare with: red is more in IN, blue in OTHER; per touch where "
+                     "both say how many they are of, else by share")
+    sub.add_argument("--touches", metavar="N", type=int, help="how many touches IN is of, which --folded says")
     sub.add_argument("--perf-script", action="store_true", help="IN and OTHER are what `perf script` printed")
     sub.add_argument("--faults", action="store_true", help="with --perf-script: what write faults ran, and what threads of "
                      "the kernel ran for them")
@@ -198,7 +205,7 @@ def _table(options):
     if options.json:
         _print_json(data)
     else:
-        sys.stdout.write(table.text(data))
+        sys.stdout.write(table.text(data, options.wide, options.journal))
     return PASS
 
 
@@ -224,7 +231,7 @@ def _report(options):
         import compare_report
         comparison = compare_report.build(load.load(baseline.find(options.before)), given.result, verdicts,
                                           options.kernels)
-    printed = options.text or options.md or options.csv
+    printed = options.mail or options.text or options.md or options.csv
     folder = options.out or (None if printed else _folder_of(paths[0]))
     written = []
     if folder is not None:
@@ -238,13 +245,16 @@ def _report(options):
     if options.text:
         if comparison:
             import compare_report
-            print("\n".join(map(load.plain, compare_report.text(comparison, report_text.MAIL_WIDTH))) + "\n")
-        sys.stdout.write(report_text.mail(given, verdicts))
+            print("\n".join(map(load.plain, compare_report.text(comparison, report_text.WIDTH))) + "\n")
+        sys.stdout.write(report_text.text(given, verdicts))
+    elif options.mail:
+        import mail
+        sys.stdout.write(mail.of_report(given, verdicts))
     elif options.md:
         sys.stdout.write(report_text.markdown(given, verdicts, comparison))
     elif options.csv:
         sys.stdout.write(report_text.csv_text(given))
-    for path in written if not (options.md or options.csv) else ():
+    for path in written if not (options.mail or options.md or options.csv) else ():
         print(path)
     return PASS
 
@@ -269,16 +279,19 @@ def _identical(options):
                      "environment": environment})
     else:
         print(f"{found.same} of {len(found.compared)} rows have identical figures")
-        for d in found.differences[:SHOWN]:
-            print(load.plain(f"{d.name}: {d.field}: {json.dumps(d.a)} and {json.dumps(d.b)}"))
-        if len(found.differences) > SHOWN:
-            print(f"and {len(found.differences) - SHOWN} more differing figures (--json lists all)")
-        for count, what in ((len(found.not_ok), "rows are ok in neither"),
-                            (len(found.only_a), f"rows are only in {a.path}"),
-                            (len(found.only_b), f"rows are only in {b.path}")):
+        for what in environment if found.differing else ():
+            print(load.plain(f"the environments differ in {what}"))
+        shown = [(d, 0) for d in found.differences] if options.all else stats.greatest(found.differences)
+        for d, count in shown[:SHOWN]:
+            print(load.plain(f"{d.name}: {d.field}: {json.dumps(d.a)} and {json.dumps(d.b)}"
+                             + (f"; {count} more of its figures" if count else "")))
+        if len(shown) > SHOWN:
+            print(f"and {len(shown) - SHOWN} more (--json lists all)")
+        for count, what in ((len(found.not_ok), "ok in neither"), (len(found.only_a), f"only in {a.path}"),
+                            (len(found.only_b), f"only in {b.path}")):
             if count:
-                print(load.plain(f"not compared: {count} {what}"))
-        for what in environment:
+                print(load.plain(f"not compared: {count} row{'s are' if count > 1 else ' is'} {what}"))
+        for what in () if found.differing else environment:
             print(load.plain(f"the environments differ in {what}"))
     if not usable:
         _say(load.plain(f"{a.path} and {b.path} have no row in common that is ok: nothing to compare"))
@@ -378,7 +391,7 @@ def _flamegraph(options):
     import flamegraph
     import load
     unit = options.unit
-    profiles = []
+    profiles, touches = [], []
     for path in (options.stacks, options.diff):
         if path is None:
             continue
@@ -395,12 +408,13 @@ def _flamegraph(options):
                     raise load.ReportError(f"{path}: no sample lies in a page fault: record more touches")
         else:
             stacks = flamegraph.parse_folded(text, path)
+        touches.append((options.touches if path == options.stacks else None) or flamegraph.touches_of(text))
         profiles.append(stacks)
     names = [os.path.basename(path) for path in (options.stacks, options.diff) if path is not None]
     if options.folded:
-        _write_text(options.folded, flamegraph.format_folded(profiles[0]))
+        _write_text(options.folded, flamegraph.format_folded(profiles[0], options.touches))
     picture = flamegraph.svg(profiles[0], options.title or " against ".join(names), unit or "samples", *profiles[1:],
-                             **({"names": names} if options.diff else {}))
+                             **({"names": names, "touches": touches if all(touches) else None} if options.diff else {}))
     _write_text(options.out, picture)
     if options.json:
         _print_json({"written": options.out, "unit": unit or "samples", "stacks": [len(p) for p in profiles],

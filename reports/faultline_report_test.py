@@ -43,8 +43,9 @@ def one(synthetic):
     ("compare", "x", "y", "--floor", "-1"), ("compare", "x", "y", "--floor", "much"),
     ("compare", "x", "y", "--kernels", "6.1"), ("gate", "x"), ("gate", "--baseline", "x"),
     ("gate", "--baseline", "x", "y", "--single", "nan"), ("explain", "x"), ("baseline",), ("baseline", "save", "x"),
-    ("history",), ("history", "add"), ("history", "show", "x"), ("history", "export"),
-    ("history", "page"), ("history", "page", "--out", "x", "--last", "0"), ("trend", "x", "--flor", "1")])
+    ("baseline", "rm"), ("history",), ("history", "add"), ("history", "show", "x"), ("history", "rm", "x"),
+    ("history", "export"), ("history", "page"), ("history", "page", "--out", "x", "--last", "0"),
+    ("trend", "x", "--flor", "1")])
 def test_usage_is_exit_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2 and done.stdout == ""
@@ -73,8 +74,8 @@ def test_a_bad_result_is_one_line_and_exit_2(synthetic, one, tmp_path, verb):
 
 def test_table(one):
     done = run("table", one)
-    assert done.returncode == 0 and done.stderr == ""
-    assert "volatile  written       5150      5150   1.00  +497        0.000" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "") and "volatile  written      5150   1.00       5150\n" in done.stdout
+    assert "volatile  written      5150   1.00       5150  +497        0.000\n" in run("table", one, "--wide").stdout
     data = json.loads(run("table", one, "--json").stdout)
     assert data["sections"][0]["rows"][0]["tax"] == 497
 
@@ -127,7 +128,7 @@ def test_report_goes_beside_the_result_unless_it_is_printed(one):
 def test_report_of_two(synthetic, one):
     other = synthetic.save(synthetic.document(synthetic.pair(per_page=9000)), "other")
     done = run("report", "--before", one, "--after", other, "--text")
-    assert done.returncode == 0 and done.stdout.startswith("2 figures compared: 1 differs, 1 identical.")
+    assert done.returncode == 0 and done.stdout.startswith("2 figures of 1 cell compared: 1 differs, 1 identical.")
     assert "6.1/ext4/volatile/first_touch/written/pte/t1 per_page: +74.8" in done.stdout
     done = run("report", "--before", one, "--after", other)
     with open(os.path.join(other, "report.html"), encoding="utf-8") as file:
@@ -153,14 +154,14 @@ def test_the_sequence_of_a_kernel_by_its_path(synthetic, tmp_path):
         done = run(*verb)
         assert done.returncode in (0, 2 * (verb[0] == "explain")) and done.stderr == ""
         assert paired[7:] in " ".join(done.stdout.replace("\\", "").split())
-    assert "4 figures compared: 4 regression" in run("compare", base, mine).stdout
+    assert "4 figures of 2 cells compared: 4 regression" in run("compare", base, mine).stdout
     done = run("gate", "--baseline", base, mine)
     assert done.returncode == 1 and f"{paired}\ngate: REGRESSION; 4 figures against {base}: 4 regression\n" in done.stdout
     assert run("gate", "--baseline", base, saved("same", "./bzImage", 1)).returncode == 0
     done = run("report", "--before", base, "--after", mine, "--text")
-    assert done.stdout.startswith("4 figures compared: 4 regression.\n") and "Only before" not in done.stdout
+    assert done.stdout.startswith("4 figures of 2 cells compared: 4 regression.\n") and "Only before" not in done.stdout
     page = run("report", "--before", base, "--after", mine, "--kernels", "6.1=./bzImage", "--text").stdout
-    assert page.startswith("4 figures compared: 4 regression.\n") and "each has no other" not in page
+    assert page.startswith("4 figures of 2 cells compared: 4 regression.\n") and "each has no other" not in page
     assert run("report", base, "--kernels", "6.1=x").returncode == 2
     assert run("compare", base, mine, "--benchmark-json", str(tmp_path / "gb")).returncode == 0
     names = [[row["name"] for row in json.loads((tmp_path / "gb" / f"{side}.json").read_text())["benchmarks"]]
@@ -197,10 +198,21 @@ def test_identical(synthetic, one):
     assert lines[0] == "1 of 2 rows have identical figures"
     assert lines[1] == ("6.1/ext4/volatile/first_touch/written/pte/t1/on: probe.fault.sum: "
                         f"{on['probe']['fault']['sum'] - 1} and {on['probe']['fault']['sum']}")
-    assert lines[2] == f"not compared: 1 rows are only in {other}"
+    assert lines[2] == f"not compared: 1 row is only in {other}"
     data = json.loads(run("identical", one, other, "--json").stdout)
     assert (data["compared"], data["identical"], data["share"], data["differences"][0]["field"]) == (
         2, 1, 0.5, "probe.fault.sum")
+
+
+def test_identical_says_why_first_and_a_line_a_row(synthetic, one):
+    off, on = synthetic.pair()
+    on.update(per_page=on["per_page"] + 1, faults=7, syncs=9)
+    other = synthetic.save(synthetic.document([off, on], qemu={"version": "9.0", "binary_sha256": "a" * 64, "arguments": {}}))
+    lines = run("identical", one, other).stdout.splitlines()
+    assert lines[1].startswith("the environments differ in qemu.") and lines[-1].endswith("per_page: 5647 and 5648; 2 more of its figures")
+    assert sum("/on: " in line for line in lines) == 1
+    lines = run("identical", one, other, "--all").stdout.splitlines()
+    assert sum("/on: " in line for line in lines) == 3 and "more of its" not in "".join(lines)
 
 
 def test_identical_compares_each_seed(synthetic):
@@ -248,7 +260,8 @@ def test_compare(seeds):
     data = json.loads(run("compare", a, b, "--json", "--metric", "per_page,tax").stdout)
     assert {row["metric"]: row["verdict"] for row in data["rows"]} == {"per_page": "regression", "tax": "same"}
     assert run("compare", a, b, "--ktap").stdout.startswith("KTAP version 1\n1..2\nnot ok 1 ")
-    assert "not shown: 2" in run("compare", a, a, "--changed").stdout
+    assert "not shown: 1" in run("compare", a, a, "--changed").stdout
+    assert "not shown: 2" in run("compare", a, a, "--changed", "--all").stdout
     assert len(json.loads(run("compare", a, a, "--metric", "all", "--json").stdout)["metrics"]) == 8
     assert "no metric 'speed'" in run("compare", a, b, "--metric", "speed").stderr
     assert "--floor: no metric 'speed'" in run("compare", a, b, "--floor", "speed=3").stderr
@@ -333,6 +346,34 @@ def test_explain(synthetic, seeds):
     assert done.returncode == 0 and "map    1000  1500  +500" in done.stdout
     data = json.loads(run("explain", with_phases(1), with_phases(1.5), "--json").stdout)
     assert data["cells"][0]["phases"][0]["difference"] == 500
+
+
+def test_mail(seeds, one, tmp_path):
+    a, b = seeds(), seeds(1.5)
+    done = run("compare", a, b, "--mail", "--metric", "per_page", "--floor", "0.2")
+    assert done.returncode == 0 and "+50.0  regression" in done.stdout and "floor 0.2 %" in done.stdout
+    assert run("compare", a, b, "--mail", "--json").returncode == 2
+    done = run("report", one, "--mail")
+    assert done.returncode == 0 and done.stdout.startswith("faultline report: 6.1 ") and os.listdir(one) == ["result.json"]
+    done = run("report", one, "--mail", "--out", str(tmp_path / "page"))
+    assert (tmp_path / "page/report.html").exists() and "report.html" not in done.stdout
+
+
+def test_rm_says_what_it_removes(seeds, tmp_path):
+    for name in ("v1", "v2"):
+        assert run("baseline", "save", name, seeds()).returncode == 0
+    done = run("baseline", "rm", "v2.3")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "faultline: no baseline 'v2.3'; did you mean v2\n")
+    assert run("baseline", "rm", "v1").stdout == f"removed: {tmp_path}/cache/baselines/v1\n"
+    assert json.loads(run("baseline", "rm", "v2", "--json").stdout) == {"removed": [f"{tmp_path}/cache/baselines/v2"]}
+    assert run("history", "add", seeds(), seeds(1.01), seeds(1.02), "--label", "abc").returncode == 0
+    for words in ((), ("1", "--label", "abc")):
+        done = run("history", "rm", *words)
+        assert done.returncode == 2 and done.stdout == "" and "either the numbers of results or --label" in done.stderr
+    listed = run("history", "list").stdout.splitlines()
+    assert run("history", "rm", "1").stdout.splitlines() == ["removed:", *listed[:2]]
+    assert run("history", "list").stdout.splitlines() == listed[2:]
+    assert [one["id"] for one in json.loads(run("history", "rm", "--label", "abc", "--json").stdout)["removed"]] == [2, 3]
 
 
 def test_history_and_trend(seeds, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import conftest
 import figures
 import plot
-from figures import phases, slowdown
+from figures import phases, slowdown, syncs
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -35,6 +35,13 @@ def some(tmp_path_factory):
     rows = [row for fs in ("ext4", "xfs") for state in ("hole", "written") for name, k in variants
             for row in make_pair(name, k, state, fs=fs)]
     return figures.figures(Synthetic(tmp_path_factory.mktemp("some")).load(rows))
+
+
+def test_ticks_of_any_k_do_not_stand_on_each_other():
+    """By hand, at 0.4 inches a doubling: the word of 2 ends at 0.4 + 0.073; that of 7 is from 1.05 to 1.20, that of 8 from
+    1.127; that of 100 from 2.51 on."""
+    assert syncs._apart([2, 7, 8, 100], ["2", "7", "8", "100"], 0.4) == ["2", "7", "", "100"]
+    assert syncs._apart([1, 8, 64, 512], ["1", "8", "64", "all"], 0.2) == ["1", "8", "64", "all"]
 
 
 def test_names_and_labels(some):

@@ -49,9 +49,19 @@ def parse_folded(text, path="standard input"):
     return stacks
 
 
-def format_folded(stacks):
-    """The stacks as lines, in a fixed order."""
-    return "".join(f"{';'.join(stack)} {count}\n" for stack, count in sorted(stacks.items()))
+TOUCHES = re.compile(r"^# touches (\d+)$", re.M)
+
+
+def format_folded(stacks, touches=None):
+    """The stacks as lines, in a fixed order; before them of how many touches they are, where that is known."""
+    return (f"# touches {touches}\n" if touches else "") + "".join(
+        f"{';'.join(stack)} {count}\n" for stack, count in sorted(stacks.items()))
+
+
+def touches_of(text):
+    """Of how many touches folded stacks are; None where they do not say."""
+    found = TOUCHES.search(text)
+    return int(found[1]) or None if found else None
 
 
 # `perf script`: a head per sample, "comm tid [cpu] time: period event:", then a line per frame, the
@@ -199,24 +209,29 @@ def build(stacks, other=None):
     return root
 
 
-def svg(stacks, title, unit, other=None, names=("this", "the other")):
+def svg(stacks, title, unit, other=None, names=("this", "the other"), touches=None):
     """The picture as text: the same for the same stacks, in whatever order they come.
 
     other: the stacks that these are compared with. Widths are then of these stacks, and the colour says by how much
-    a frame's share of the whole grew (red) or shrank (blue). names: what to call the two in the hover texts.
+    a frame grew (red) or shrank (blue): per touch, where touches, of how many both are, is given, else its share of the
+    whole, which grows where another shrinks. names: what to call the two in the hover texts.
     """
+    if touches:
+        stacks, other = ({stack: count / of for stack, count in part.items()} for part, of in zip((stacks, other), touches))
+        unit = f"{unit} a touch"
     root = build(stacks, other)
+    whole = (max(root.count, root.other),) * 2 if touches else (root.count, root.other)
     rectangles = []
     depth = _lay(root, 0, 0.0, (WIDTH - 2 * MARGIN) / root.count, rectangles)
     height = HEAD + (depth + 1) * ROW + FOOT
     if other is None:
         subtitle = f"{_number(root.count)} {unit}; width: share of all {unit}; outermost frame at the bottom"
     else:
-        subtitle = (f"{_number(root.count)} {unit} in {names[0]}, {_number(root.other)} in {names[1]}; width: share in "
-                    f"{names[0]}; red: larger share than in {names[1]}, blue: smaller")
+        more, less = ("more", "less") if touches else ("larger share", "smaller")
+        subtitle = f"red: {more} than in the other, blue: {less}; {_number(root.count)} {unit}, other {_number(root.other)}"
         gone = _gone(root)
         if gone:
-            subtitle += f"; {100 * gone / root.other:.1f} % of {names[1]} is in no frame here"
+            subtitle += f"; {100 * gone / root.other:.1f} % of the other is in no frame here"
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         "<!-- SPDX-License-Identifier: GPL-2.0-only -->",
@@ -232,12 +247,13 @@ def svg(stacks, title, unit, other=None, names=("this", "the other")):
     ]
     for frame, level, x, width in rectangles:
         y = HEAD + (depth - level) * ROW
-        fill = _warm(frame.name) if other is None else _difference(_share(frame, root))
-        lines.append(f"<g><title>{_text(_hover(frame, root, unit, other is not None, names))}</title>"
+        fill = _warm(frame.name) if other is None else _difference(_share(frame, whole))
+        lines.append(f"<g><title>{_text(_hover(frame, root, unit, whole if other is not None else None, names))}</title>"
                      f'<rect x="{MARGIN + x:.2f}" y="{y}" width="{max(width - 0.5, 0.2):.2f}" height="{ROW - 1}" '
                      f'rx="1.5" fill="{fill}"/>{_label(frame.name, MARGIN + x, y, width, fill)}</g>')
     if other is not None:
-        lines.append(_legend(HEAD + (depth + 1) * ROW + 8))
+        lines.append(_legend(HEAD + (depth + 1) * ROW + 8, f"percent of the greater {unit}" if touches else
+                             "percentage points of share"))
     lines.append("</svg>")
     return "\n".join(lines) + "\n"
 
@@ -272,16 +288,17 @@ def _gone(root):
     return gone
 
 
-def _share(frame, root):
-    """By how much of the whole this frame's share grew, -1 to 1."""
-    return frame.count / root.count - frame.other / root.other
+def _share(frame, whole):
+    """By how much this frame grew, in parts of what is the whole of either side, -1 to 1."""
+    return frame.count / whole[0] - frame.other / whole[1]
 
 
-def _hover(frame, root, unit, differs, names):
+def _hover(frame, root, unit, whole, names):
     text = f"{frame.name}: {_number(frame.count)} {unit}, {100 * frame.count / root.count:.2f} %"
-    if differs:
+    if whole:
         text += (f" of {names[0]}; {_number(frame.other)} {unit}, {100 * frame.other / root.other:.2f} % of {names[1]}; "
-                 f"{100 * _share(frame, root):+.2f} points")
+                 + (f"{frame.count - frame.other:+.6g} {unit}" if whole[0] == whole[1] and unit.endswith("touch") else
+                    f"{100 * _share(frame, whole):+.2f} points"))
     return text
 
 
@@ -327,7 +344,7 @@ def _difference(share):
     return "#" + "".join(f"{value:02x}" for value in pale)
 
 
-def _legend(y):
+def _legend(y, what):
     parts = []
     for i, share in enumerate((-0.25, -0.1, -0.03, 0, 0.03, 0.1, 0.25)):
         fill = _difference(share)
@@ -338,5 +355,5 @@ def _legend(y):
                      f'<text x="{x + 30}" y="{y + 12}" text-anchor="middle" fill="{"#ffffff" if dark else "#000000"}">'
                      f"{text}</text>")
     parts.append(f'<text x="{MARGIN + 62 * 7 + 6}" y="{y + 12}" fill="#555555" font-family="sans-serif">'
-                 "percentage points of share</text>")
+                 f"{_text(what)}</text>")
     return "".join(parts)

@@ -187,9 +187,36 @@ def test_difference_is_of_shares_and_coloured_by_sign():
     assert parts(same) == [245, 245, 245]
 
 
+def test_per_touch_what_did_not_move_is_white_though_its_share_grew():
+    """By hand: 400 a touch without the sync of 600; by share `path` would grow from 40 to 100 %."""
+    ours, theirs = {("path",): 40_000}, {("path",): 20_000, ("sync",): 30_000}
+    picture = flamegraph.svg(ours, "t", "instr", theirs, ("new", "old"), (100, 50))
+    drawn = frames(picture)
+    same = "path: 400 instr a touch, 100.00 % of new; 400 instr a touch, 40.00 % of old; +0 instr a touch"
+    whole = "all: 400 instr a touch, 100.00 % of new; 1 000 instr a touch, 100.00 % of old; -600 instr a touch"
+    assert drawn[same][3] == "#f5f5f5" and int(drawn[whole][3][5:], 16) > 180 > 80 > int(drawn[whole][3][1:3], 16)
+    assert "red: more than in the other, blue: less; 400 instr a touch, other 1 000" in picture
+    assert "60.0 % of the other is in no frame here" in picture and "percent of the greater instr a touch" in picture
+
+
+def test_folded_stacks_say_of_how_many_touches_they_are(tmp_path, capsys):
+    assert flamegraph.touches_of(flamegraph.format_folded({("x",): 3}, 512)) == 512
+    assert flamegraph.parse_folded(flamegraph.format_folded({("x",): 3}, 512)) == {("x",): 3}
+    assert flamegraph.touches_of("x;# touches 4 3\nx 1\n") is None and flamegraph.touches_of("# touches 0\n") is None
+    (tmp_path / "a.folded").write_text("# touches 2\nx 8\n")
+    (tmp_path / "b.folded").write_text("x 8\n")
+    out, kept = tmp_path / "g.svg", tmp_path / "kept"
+    run([tmp_path / "a.folded", "--out", out, "--diff", tmp_path / "b.folded"], capsys)
+    assert "points" in out.read_text() and "a touch" not in out.read_text()  # the other does not say
+    run([tmp_path / "b.folded", "--touches", 4, "--folded", kept, "--out", out, "--diff", tmp_path / "a.folded"], capsys)
+    assert kept.read_text() == "# touches 4\nx 8\n"
+    assert "x: 2 samples a touch, 100.00 % of b.folded; 4 samples a touch, 100.00 % of a.folded; -2 samples a touch" in frames(
+        out.read_text())
+
+
 def test_what_only_the_other_has_is_said():
     picture = flamegraph.svg({("a", "b"): 1}, "t", "ns", {("a", "b"): 3, ("a", "gone", "deep"): 1}, ("new", "old"))
-    assert "25.0 % of old is in no frame here" in picture
+    assert "25.0 % of the other is in no frame here" in picture
     assert "no frame here" not in flamegraph.svg({("a",): 1}, "t", "ns", {("a",): 3})
 
 

@@ -33,7 +33,8 @@ def gate(baseline, result, data, across=False, subset=False, single=None):
     for row in worse:
         phase = explain.grown(explain.phases(of_a.get(row["cell"]), of_b.get(row["cell"]), paired))
         found.append({"cell": row["cell"], "metric": row["metric"], "figures": compare_text.figures(row),
-                      "percent": row["percent"], "phase": phase,
+                      "percent": row["percent"], "floor": row["floor"], "verdict": row["verdict"], "unit": row["unit"],
+                      "share": row["share"], "phase": phase,
                       "function": explain.grown_function(seen_a.get(row["cell"]), seen_b.get(row["cell"]))})
     return {"exit": REGRESSION if found else NOT_COMPARABLE if refused else PASS, "regressions": found,
             "refused": refused, "compared": len(data["rows"]), "counts": data["counts"], "baseline": data["a"],
@@ -112,7 +113,7 @@ SHOWN = 20  # reasons printed; --json has all
 def text(verdict):
     """The verdict for a log: lines without wrapping, so that a cell's name can be taken from it."""
     lines = []
-    for found in verdict["regressions"]:
+    for found, others in compare.folded(verdict["regressions"]):
         phase = found["phase"]
         blame = (f"; phase {phase['phase']} grew most, by {compare_text.number(phase['difference'])}" if phase else
                  "" if found["function"] else
@@ -120,7 +121,8 @@ def text(verdict):
         if found["function"]:
             blame += (f"; function {found['function']['function']} grew most, by "
                       f"{compare_text.number(found['function']['difference'])}")
-        lines.append(f"REGRESSION: {found['cell']} {found['metric']} {found['figures']}{blame}")
+        likewise = f"; likewise {', '.join(others)}" if others else ""
+        lines.append(f"REGRESSION: {found['cell']} {found['metric']} {found['figures']}{likewise}{blame}")
     for found in verdict["refused"][:SHOWN]:
         lines.append(f"REFUSED: {found['what']}: {found['remedy']}")
     if len(verdict["refused"]) > SHOWN:

@@ -45,6 +45,7 @@ def test_a_regression_is_1(grown):
     assert verdict["regressions"][0]["cell"] == CELL
     assert verdict["regressions"][0]["figures"] == "5150 -> 5160 (+0.200 %, interval [+0.200, +0.200])"
     assert gate.text(verdict)[0] == (f"REGRESSION: {CELL} per_page 5150 -> 5160 (+0.200 %, interval [+0.200, +0.200])"
+                                     "; likewise per_fault"
                                      "; no phases in the rows: `faultline explain` says what to measure")
     assert gate.text(verdict)[-1].startswith("gate: REGRESSION; 2 figures against ")
 

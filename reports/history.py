@@ -15,7 +15,8 @@ import baseline
 import infer
 import load
 import metrics
-from load import ReportError
+from load import ReportError, plain
+from options import near
 
 NAME = "history.sqlite"
 SCHEMA_VERSION = 1
@@ -139,6 +140,33 @@ def _selected(path):
     with open_history(path) as connection:
         connection.row_factory = sqlite3.Row
         yield connection
+
+
+def remove(path, numbers=(), label=None):
+    """Remove results, by their numbers or all of a label, with their figures; returns their entries, as in `results`.
+    ReportError, and none is removed, where one is not there."""
+    there = {entry["id"]: entry for entry in results(path)}
+    for number in numbers:
+        if number not in there:
+            raise ReportError(f"{path}: holds no result {number}{near(str(number), map(str, there)) if there else ''}: "
+                              "`faultline history list` says what they are")
+    chosen = [there[number] for number in dict.fromkeys(numbers)]
+    if label is not None:
+        chosen = [entry for entry in there.values() if label in (entry["label"], entry["git_revision"])]
+        labels = dict.fromkeys(entry["label"] or entry["git_revision"] for entry in there.values())
+        if not chosen:
+            raise ReportError(f"{path}: holds no result of {plain(label)!r}{near(label, labels) if labels else ''}: "
+                              "`faultline history list` shows all")
+    with open_history(path, write=True) as connection:
+        for entry in chosen:
+            for table in ("figures", "not_measured", "kernels"):
+                connection.execute(f"DELETE FROM {table} WHERE result = ?", (entry["id"],))
+            if not connection.execute("DELETE FROM results WHERE id = ?", (entry["id"],)).rowcount:
+                raise ReportError(f"{path}: result {entry['id']} has just been removed by another: look at `faultline history "
+                                  "list` again")
+        connection.execute("DELETE FROM cells WHERE cell NOT IN (SELECT cell FROM figures UNION SELECT cell FROM "
+                           "not_measured)")
+    return chosen
 
 
 def results(path):

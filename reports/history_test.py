@@ -59,6 +59,51 @@ def test_the_same_measurement_is_there_once(synthetic, path):
     assert len(history.results(path)) == 2
 
 
+@pytest.fixture
+def three(synthetic, path):
+    """Results 1 to 3; 1 and 3 have one label, and 3 has a cell that no other has."""
+    history.add(path, dated(synthetic, 1, [synthetic.row()]), "v1")
+    history.add(path, dated(synthetic, 2, [synthetic.row(), synthetic.skip(synthetic.row("msync", 1))]), "v2")
+    history.add(path, dated(synthetic, 3, [synthetic.row(), synthetic.row("map_sync")]), "v1")
+    return path
+
+
+def counts(path):
+    with sqlite3.connect(path) as connection:
+        return {table: [row for row, in connection.execute(f"SELECT DISTINCT {column} FROM {table} ORDER BY 1")] for table, column
+                in (("results", "id"), ("figures", "result"), ("kernels", "result"), ("not_measured", "result"), ("cells", "cell"))}
+
+
+def test_a_result_that_is_removed_leaves_nothing(three):
+    there = history.results(three)
+    assert history.remove(three, [3, 3]) == [there[2]]
+    assert history.results(three) == there[:2]
+    msync = "6.1/ext4/msync:1/first_touch/written/pte/t1"
+    assert counts(three) == {"results": [1, 2], "figures": [1, 2], "kernels": [1, 2], "not_measured": [2], "cells": [msync, CELL]}
+    assert history.remove(three, [2]) == [there[1]]
+    assert counts(three) == {"results": [1], "figures": [1], "kernels": [1], "not_measured": [], "cells": [CELL]}
+
+
+def test_all_of_a_label_are_removed(three, synthetic):
+    assert [entry["id"] for entry in history.remove(three, label="v1")] == [1, 3]
+    history.add(three, dated(synthetic, 4, [synthetic.row()]))
+    assert [entry["label"] for entry in history.remove(three, label="0123456789abcdef")] == ["v2", ""]  # faultline's commit
+    assert history.results(three) == []
+
+
+def test_what_is_not_there_removes_nothing(three, tmp_path):
+    for wanted, words in (({"numbers": [1, 33]}, "holds no result 33; did you mean 3: `faultline history list`"),
+                          ({"numbers": [9]}, "holds no result 9; there are 1, 2, 3: "),
+                          ({"label": "v12"}, "holds no result of 'v12'; did you mean v2: "),
+                          ({"label": ""}, "holds no result of ''; there are v1, v2: ")):
+        with pytest.raises(load.ReportError, match=words):
+            history.remove(three, **wanted)
+    assert len(history.results(three)) == 3
+    with pytest.raises(load.ReportError, match="no history there"):
+        history.remove(str(tmp_path / "nothing"), [1])
+    assert not (tmp_path / "nothing").exists()
+
+
 def test_schema(synthetic, path):
     history.add(path, dated(synthetic, 1, [synthetic.row()]))
     with sqlite3.connect(path) as connection:

@@ -100,6 +100,16 @@ def test_the_words_between_two_prices(price, words):
     assert medium.word_on([(0, "a"), (10, "b"), (20, "c")], price) == words
 
 
+def test_each_k_that_was_measured_is_a_pair(synthetic):
+    ks = (64, 7, "all", 1)
+    rows = [observed(synthetic, 10000, 100, "map_sync"), *(observed(synthetic, 4000, 400, "fsync", k) for k in ks),
+            observed(synthetic, 4000, 400, "msync", 7)]
+    data = medium.build(synthetic.load(rows), medium.load_media(), medium.Cpu())
+    assert [(pair["a"], pair["b"], pair["price"]) for pair in data["pairs"]] == [
+        ("map_sync", f"fsync:{k}", 20) for k in (1, 7, 64)]
+    assert "map_sync         fsync:7 " in medium.text(data, str)
+
+
 def test_a_rule_that_no_price_turns(synthetic):
     rows = [observed(synthetic, 1000, 100, "map_sync"), observed(synthetic, 100, 10)]
     verdict = next(one for one in claims.judge(synthetic.load(rows)) if one["id"] == "C1" and one["verdict"] == claims.HOLDS)

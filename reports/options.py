@@ -20,8 +20,8 @@ VERBS = {
     "gate": "Compare a result with a baseline; the exit code is the verdict",
     "explain": "Show which phases and functions of a fault account for a change",
     "media": "Say what written lines cost on other media: break-even, modelled time",
-    "baseline": "Keep results to compare later ones with: save, list, show",
-    "history": "Keep figures of many results in one SQLite file: add, list, show, export, page",
+    "baseline": "Keep results to compare later ones with: save, list, show, rm",
+    "history": "Keep figures of many results in one SQLite file: add, list, show, export, page, rm",
     "trend": "Show what cells cost over kernels, and where it changed",
 }
 # Of reports/ alone: `faultline perf` calls the one, `faultline export` the other.
@@ -58,7 +58,8 @@ class Parser(argparse.ArgumentParser):
 
 def near(word, words):
     """`; did you mean X`, or what there is."""
-    found = difflib.get_close_matches(word, list(words), 1, 0.6)
+    words = list(words)
+    found = difflib.get_close_matches(word, words, 1, 0.6)
     return f"; did you mean {found[0]}" if found else f"; there are {', '.join(words)}"
 
 

@@ -18,7 +18,7 @@ def said(capsys, *arguments):
     return caught.value.code, out, error
 
 
-PARTS = {"baseline": ("save", "list", "show"), "history": ("add", "list", "show", "export", "page")}
+PARTS = {"baseline": ("save", "list", "show", "rm"), "history": ("add", "list", "show", "export", "page", "rm")}
 ALL = [*((verb,) for verb in options.VERBS), *((verb, part) for verb, parts in PARTS.items() for part in parts)]
 
 

@@ -5,12 +5,15 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shlex
 
 import jinja2
 from markupsafe import Markup, escape
 
+import answer
 import claims
+import compare
 import crash
 import rerun
 import stats
@@ -20,8 +23,8 @@ from files import write_files
 from load import plain
 
 PAGE, CLAIMS = "report.html", "claims.json"
+FIRST = "cost"  # the kind of the figure that stands beside the answer
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
-OPEN_UP_TO = 40  # verdicts of a claim: with more the figures are folded away, and the table of verdicts stands alone
 
 
 def write(inputs, folder, verdicts, comparison=None):
@@ -44,7 +47,7 @@ def page(inputs, made, verdicts, comparison=None):
     result = inputs.result
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, finalize=_finalize,
                                      trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(figure=_figure, signed=lambda value: _figure(value, sign=True), times=_times,
+    environment.filters.update(figure=_figure, prose=_prose, signed=lambda value: _figure(value, sign=True), times=_times,
                                share=_share, lines=lambda names: Markup("\n".join(escape(plain(name)) for name in names)),
                                command_lines=lambda lines: Markup("\n".join(escape(plain(line)) for line in lines)))
     data = {**table.build(result), "kara2017": result.kara or table.kara2017.compare(result)}
@@ -52,8 +55,14 @@ def page(inputs, made, verdicts, comparison=None):
     script = environment.loader.get_source(environment, "report.js")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     rows = list(result.rows.values())
+    told = answer.build(result, inputs.crashes)
+    shown = [_shown(result, figure, anchors) for figure in made]
+    first = next((one for one in shown if one["figure"].kind == FIRST and told), None)
     return environment.get_template("report.html.j2").render(
-        table=data, summary=table.summary(data), figures=[_shown(result, figure, anchors) for figure in made],
+        table=data, summary=table.summary(data), about=_about(result), figures=shown, first=first,
+        ordinary=[one for one in shown if not one["figure"].contest and one is not first],
+        answer=answer.say(told, data["unit"], result.words.kernel_text), answer_scope=answer.scope(told),
+        untried=answer.NO_CUTS if answer.is_untried(told) else "",
         missing=figures.missing(result, made), anchors=anchors, section_key=_key,
         commands=[(path, shlex.join(context["command_line"])) for path, context in result.parts],
         environment=environment_rows(result.context), virtual=data["time_domain"] == "virtual",
@@ -71,6 +80,17 @@ def page(inputs, made, verdicts, comparison=None):
                  ("strategy", list(dict.fromkeys(row["strategy"] for row in
                                                  sorted(rows, key=result.words.strategy_rank))))],
         comparison=comparison, kernel_text=result.words.kernel_text, strategies={label(row): row["strategy"] for row in rows}, script=Markup(script), digest=digest)
+
+
+def _about(result):
+    """On a line: of which kernels, file systems and day the result is, and of which faultline."""
+    context = result.context
+    about = context["faultline"]
+    kernels = ", ".join(map(result.words.kernel_text, compare.kernels_of(result))) or "no kernel"
+    file_systems = ", ".join(dict.fromkeys(row["fs"] for row in sorted(
+        result.rows.values(), key=lambda row: result.words.rank("fs", row["fs"]))))
+    return ". ".join(filter(None, (f"Kernel {kernels}", file_systems, f"Measured {context['date'][:10]} by faultline "
+                                   f"{about['version']} ({about['git_revision'][:12]})"))) + "."
 
 
 def _shown(result, figure, anchors):
@@ -103,7 +123,7 @@ def _claims(result, verdicts):
     for claim in claims.CLAIMS:
         mine = [one for one in verdicts if one["id"] == claim.id]
         found.append({"id": claim.id, "text": claim.text, "source": claim.source, "said": claim.said, "rule": claim.rule,
-                      "verdicts": mine, "overall": claims.overall(claim, mine), "open": len(mine) <= OPEN_UP_TO,
+                      "verdicts": mine, "overall": claims.overall(claim, mine),
                       "commands": claims.to_decide(result.context, mine, f"more/{claim.id}")})
     return found
 
@@ -132,7 +152,11 @@ def environment_rows(context):
             for key, inner in value.items():
                 walk(inner, trail + [str(key)])
         elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-            rows.append((" / ".join(trail), shlex.join(value)))
+            rows.append((" / ".join(trail), shlex.join(value) or "-"))
+        elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            rows.append((" / ".join(trail), "; ".join(_entry(item) for item in value)))
+        elif isinstance(value, float):
+            rows.append((" / ".join(trail), f"{value:.10g}"))
         elif isinstance(value, bool):
             rows.append((" / ".join(trail), "yes" if value else "no"))
         else:
@@ -140,6 +164,11 @@ def environment_rows(context):
 
     walk({key: value for key, value in context.items() if key != "tables"}, [])
     return rows
+
+
+def _entry(item):
+    """An entry of a list, in words: what it says, and nothing of what it leaves empty."""
+    return ", ".join(f"{key} {value}" for key, value in item.items() if value not in ("", None, [], {}))
 
 
 def _finalize(value):
@@ -156,6 +185,13 @@ def _figure(value, sign=False):
         return _times(None) if value is None else Markup(text.replace("-", "\u2212"))
     groups = f"{int(digits):,}".replace(",", "\u202f")
     return Markup(text[:len(text) - len(digits)].replace("-", "\u2212") + groups)
+
+
+def _prose(text):
+    """A sentence with the digits of its great numbers in groups, and its commands as such."""
+    text = re.sub(r"(?<![\w.-])\d{5,}(?![\w.-]*\w)", lambda match: f"{int(match[0]):,}".replace(",", "\u202f"),
+                  str(escape(plain(text))))
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", text))
 
 
 def _say(figure):

@@ -124,6 +124,37 @@ def contests(synthetic):
             synthetic.refused(), synthetic.contest("sync_fault", "mmap", workload="bystander")]
 
 
+def test_the_answer_stands_first(synthetic, tmp_path):
+    _, text, page = page_of(synthetic.load(small(synthetic)), tmp_path)
+    order = [text.index(words) for words in ("Kernel 6.1 (6.1.0-synthetic). ext4. Measured 2020-01-01 by faultline 0.1 (0123456789ab).",
+                                             'id="answer"', "<strong>fsync:8 costs least: 27\u202f262 instr a page", 'id="cost-6.1-first',
+                                             "<nav ", 'id="claims"', 'id="figures"', 'id="environment"', "cells: 4 ok, 1 skipped")]
+    assert order == sorted(order) and text.count('id="cost-6.1-first') == 1
+    for words in ("no block", "map_sync costs 2.55 times fsync:8.", "fsync:K costs less from K = 1.23 on.",
+                  "no power cut has tried it here: faultline crashtest"):
+        assert words in re.sub(" +", " ", page.words.replace(" ,", ",")), words
+    _, text, page = page_of(synthetic.load([synthetic.row()]), tmp_path / "nothing")
+    assert "answer" not in page.ids and 'id="cost' not in text[:text.index("<nav ")]
+
+
+def test_a_title_stands_above_its_figure(synthetic, tmp_path):
+    given = inputs.Inputs(synthetic.load(small(synthetic)), [], [("a-flame", {("fault", "x"): 3})])
+    _, text, page = page_of(given, tmp_path)
+    found = re.findall(r"<figure[^>]*>\s*<h3>([^<]*)</h3>\s*<div[^>]*>\s*<svg", text)
+    assert len(found) == page.count("figure") == 5 and found[0].startswith("Cost of a durable page") and "a-flame" in found
+
+
+def test_the_environment_is_folded_and_in_words(synthetic, tmp_path):
+    context = synthetic.context(probes=[{"id": "commit.end", "error": "", "targets": [], "n": 0}, {"id": "sync", "error": "gone"}],
+                                caches=[], ran=401.20000000000005)
+    rows = dict(report.environment_rows(context))
+    assert (rows["probes"], rows["caches"], rows["ran"]) == ("id commit.end, n 0; id sync, error gone", "-", "401.2")
+    result = load.load(synthetic.save({"context": context, "benchmarks": small(synthetic)}))
+    text = page_of(result, tmp_path)[1]
+    tail = text[text.index('id="environment"'):]
+    assert tail.index("<details>") < tail.index("id commit.end") < tail.index("</details>") and "{&#39;" not in text
+
+
 def test_contests_have_sections_of_their_own(synthetic, tmp_path):
     rows = contests(synthetic)
     paths, _, page = page_of(synthetic.load(small(synthetic) + rows), tmp_path / "both")
@@ -408,10 +439,35 @@ def test_a_browser_shows_the_page_without_overflow_or_complaint(chromium, page_u
     assert chromium.value("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
     assert chromium.value("document.querySelectorAll('figure svg text').length") > 30
     assert chromium.value("Math.min(...[...document.querySelectorAll('figure svg')].map("
-                          "svg => svg.getBoundingClientRect().height))") > 60
+                          "svg => svg.getBoundingClientRect().height))") > (60 if width > 400 else 40)
     paint = chromium.value("new Promise(done => new PerformanceObserver(list => done(list.getEntries()[0].startTime))"
                            ".observe({type: 'paint', buffered: true}))")
     assert paint < 1000
+
+
+CUT = """[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1 &&
+  !one.closest('.flame')).map(one => one.getAttribute('aria-label'))"""
+
+
+@NEEDS_BROWSER
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_but_flame_graphs_scrolls_sideways(chromium, page_url, width):
+    chromium.show(page_url, width)
+    chromium.value("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    assert chromium.value("document.querySelectorAll('.wide').length") > 20
+    assert chromium.value(CUT) == []
+    chromium.value("document.querySelectorAll('.stacked').forEach(one => { one.style.minWidth = '90rem'; })")
+    assert chromium.value(CUT) != []
+
+
+@NEEDS_BROWSER
+def test_the_first_screen_is_the_answer_and_one_figure(chromium, page_url):
+    chromium.show(page_url, 1280)
+    top = "document.querySelector('{}').getBoundingClientRect().top"
+    assert 0 < chromium.value(top.format("#answer")) < chromium.value(top.format("figure")) < 600
+    assert chromium.value("document.querySelector('#answer strong').getBoundingClientRect().bottom") < 400
+    assert chromium.value(top.format("figure h3")) < chromium.value(top.format("figure svg"))
+    assert chromium.value("[...document.querySelectorAll('details')].filter(one => one.open).length") == 0
 
 
 # WCAG 2.1, over every text that is shown: its colour against the nearest background that is not transparent.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The report without a page: plain text for a mail, Markdown for a comment, CSV for a spreadsheet."""
+"""The report without a page: plain text, Markdown for a comment, CSV for a spreadsheet."""
 
 import csv
 import io
 import textwrap
 
+import answer
 import cells
 import claims
 import crash
@@ -13,13 +14,14 @@ import table
 from load import plain
 from table import number
 
-MAIL_WIDTH = 72
+WIDTH = 72
 
 
-def mail(inputs, verdicts):
+def text(inputs, verdicts):
     """Lines of at most 72 columns."""
     data = table.build(inputs.result)
-    lines = _wrap(table.summary(data)) + _wrap(f"unit {data['unit']} ({data['time_domain']}): {data['note']}")
+    lines = _answer(inputs, data)
+    lines += _wrap(table.summary(data)) + _wrap(f"unit {data['unit']} ({data['time_domain']}): {data['note']}")
     for note in data["notes"]:
         lines += _wrap(f"note: {note}")
     lines += _claims(inputs.result, verdicts)
@@ -44,6 +46,20 @@ def mail(inputs, verdicts):
         lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({len(group['cells'])} cells, the first "
                              f"{group['cells'][0]})")]
     return "\n".join(lines) + "\n"
+
+
+def _answer(inputs, data):
+    """The answer in a minute, and an empty line; nothing where nothing durable was measured."""
+    rows = answer.build(inputs.result, inputs.crashes)
+    if not rows:
+        return []
+    lines = ["THE ANSWER"]
+    for one in answer.say(rows, data["unit"], inputs.result.words.kernel_text):
+        lines += ["", *_wrap(answer.title(one))]
+        for sentence in one["sentences"]:
+            lines += _wrap(sentence, "  ")
+    lines += ["", *(_wrap(answer.NO_CUTS) if answer.is_untried(rows) else []), *_wrap(f"Of {answer.scope(rows)}.")]
+    return [*lines, ""]
 
 
 def _claims(result, verdicts):
@@ -130,7 +146,7 @@ def _place(one):
 
 def _wrap(line, indent="", end=""):
     """The line in lines of at most 72 columns; end: at each but the last."""
-    found = textwrap.wrap(plain(line), MAIL_WIDTH - len(end), initial_indent=indent, subsequent_indent=indent + "  ",
+    found = textwrap.wrap(plain(line), WIDTH - len(end), initial_indent=indent, subsequent_indent=indent + "  ",
                           break_on_hyphens=False) or [""]
     return [part + end for part in found[:-1]] + found[-1:]
 
@@ -139,7 +155,7 @@ def _grid(columns, rows):
     titles = [title for title, _ in columns]
     texts = [titles] + [[plain(form(row)) for _, form in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts)]
-    while sum(widths) + 2 * (len(widths) - 1) > MAIL_WIDTH:
+    while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
         widest = max((index for index, title in enumerate(titles) if title in table.WORDS + ("fs", "pages", "size",
                                                                                              "mtime")),
                      key=lambda index: widths[index])
@@ -147,7 +163,7 @@ def _grid(columns, rows):
             break
         widths[widest] -= 1
     return ["  ".join(_fit(text, width, title in table.WORDS) for text, width, title in zip(line, widths, titles)).rstrip()
-            [:MAIL_WIDTH] for line in texts]
+            [:WIDTH] for line in texts]
 
 
 def _fit(text, width, left):
@@ -191,6 +207,10 @@ def markdown(inputs, verdicts, comparison=None):
     compare_report.build returns it."""
     data = table.build(inputs.result)
     lines = [] if comparison is None else [*_changed(comparison), ""]
+    rows = answer.build(inputs.result, inputs.crashes)
+    for one in answer.say(rows, data["unit"], inputs.result.words.kernel_text):
+        lines += [f"**{_cell(answer.title(one))}**", "", *(f"- {_cell(sentence)}" for sentence in one["sentences"]), ""]
+    lines += [_cell(f"Of {answer.scope(rows)}." + f" {answer.NO_CUTS}" * answer.is_untried(rows)), ""] if rows else []
     lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
     grid = claims.grid(verdicts)
     if grid["places"]:

@@ -25,7 +25,7 @@ def given(synthetic):
 
 
 def test_a_mail_is_72_columns_wide_and_says_it_all(given):
-    text = report_text.mail(given, claims.judge(given.result))
+    text = report_text.text(given, claims.judge(given.result))
     lines = text.split("\n")
     assert 60 < max(map(len, lines)) <= 72
     assert text.endswith("\n") and not text.endswith("\n\n")
@@ -56,7 +56,7 @@ def test_markdown_says_first_what_changed(synthetic):
     before, after = (synthetic.load(synthetic.samples([synthetic.row("map_sync")], [f, f, f, f, f])) for f in (1, 2))
     given, verdicts = inputs.Inputs(after), claims.judge(after)
     text = report_text.markdown(given, verdicts, compare_report.build(before, after, verdicts))
-    assert text.startswith("**What changed**\n\n2 figures compared: 2 regression.")
+    assert text.startswith("**What changed**\n\n2 figures of 1 cell compared: 2 regression.")
     assert ("| 6.1/ext4/map\\_sync/first\\_touch/written/pte/t1 | per\\_page | 5230 | 10460 | +100.0 % | "
             "\\[+100.0, +100.0\\] | regression |") in text
     assert "What changed" not in report_text.markdown(given, verdicts)
@@ -76,7 +76,7 @@ def test_hostile_names_are_text_in_all_forms(synthetic):
     rows += [synthetic.skip(synthetic.row("map_sync", kernel=HOSTILE), HOSTILE)]
     given = inputs.Inputs(synthetic.load(rows), [document([outcome(fs=HOSTILE, reason=HOSTILE)])])
     verdicts = claims.judge(given.result)
-    mail, markdown = report_text.mail(given, verdicts), report_text.markdown(given, verdicts)
+    mail, markdown = report_text.text(given, verdicts), report_text.markdown(given, verdicts)
     for text in (mail, markdown, report_text.csv_text(given)):
         assert "\x1b" not in text and "\u202e" not in text
     fenced = markdown.split("```")
@@ -89,7 +89,7 @@ def test_hostile_names_are_text_in_all_forms(synthetic):
 
 def test_nothing_measured(synthetic):
     given = inputs.Inputs(synthetic.load([]))
-    assert report_text.mail(given, []).startswith("no cells: this result holds no measurement\n")
+    assert report_text.text(given, []).startswith("no cells: this result holds no measurement\n")
     assert "no cells" in report_text.markdown(given, [])
     assert report_text.csv_text(given).count("\n") == 1
 
@@ -98,5 +98,5 @@ def test_the_tax_with_several_threads_is_of_a_page(synthetic):
     off, on = synthetic.pair("map_sync", None, "hole", threads=2)
     on.update(tax=-7068, tax_page=1030, per_page=off["per_page"] + 1030, per_fault=off["per_fault"] - 7068)
     given = inputs.read([synthetic.save(synthetic.document([off, on]))])
-    assert "-7068" not in report_text.csv_text(given) + report_text.mail(given, []) + report_text.markdown(given, [])
-    assert "+1030" in report_text.mail(given, []) and ",,1030," in report_text.csv_text(given)
+    assert "-7068" not in report_text.csv_text(given) + report_text.text(given, []) + report_text.markdown(given, [])
+    assert "+1030" in report_text.text(given, []) and ",,1030," in report_text.csv_text(given)

@@ -89,6 +89,27 @@ def identical(a, b):
     return found
 
 
+def greatest(differences):
+    """[(Difference, how many more its row has)], a row each: its cost, else the number that moved farthest for its size, else
+    what comes first."""
+    rows = {}
+    for one in differences:
+        rows.setdefault(one.name, []).append(one)
+    return [(max(mine, key=_telling), len(mine) - 1) for mine in rows.values()]
+
+
+COSTS = ("per_page", "per_fault")  # what a row is measured for: where they differ, that is said of it
+
+
+def _telling(one):
+    if one.field in COSTS:
+        return 2, -COSTS.index(one.field)
+    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (one.a, one.b)):
+        return 0, 0
+    size = max(abs(one.a), abs(one.b))
+    return 1, abs(one.a - one.b) / size if size else 0
+
+
 _MISSING = object()
 
 

@@ -122,3 +122,14 @@ def test_identical_and_rows_that_are_not_ok(synthetic):
 def test_identical_with_nothing_in_common():
     found = stats.identical({}, {})
     assert found.share is None and found.same == 0
+
+
+def test_the_greatest_difference_of_each_row():
+    """A cost first; else what moved farthest for its size: 2 of 10 before 5 of 100; else what comes first."""
+    def of(name, *fields):
+        return [stats.Difference(name, *one) for one in fields]
+    rows = [*of("a", ("faults", 1, 9), ("per_fault", 100, 101), ("per_page", 100, 101)), *of("b", ("x", 95, 100), ("y", 8, 10)),
+            *of("c", ("mapped_order", "pte", "pmd"), ("dax", True, False)), *of("d", ("seen", None, 3), ("z", 0, 0.0))]
+    assert [(one.name, one.field, more) for one, more in stats.greatest(rows)] == [
+        ("a", "per_page", 2), ("b", "y", 1), ("c", "mapped_order", 1), ("d", "z", 1)]
+    assert stats.greatest([]) == []

@@ -27,6 +27,7 @@ CONTEST_NOTES = {
                  "median/most per fault, progress is the longest touch in {unit}, P the worst run's timer in us.",
 }
 REFUSED_NOTE = "an errno in place of figures: each touch was refused with it"
+SAMPLES = {"virtual": "seeds", "wall": "repetitions"}  # what several samples of a cell are of, by time domain
 QUANTILES = ("p50", "p90", "p99", "p99_9", "max")
 
 
@@ -41,8 +42,9 @@ def build(result):
 
     `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
     workload, state and setting; `kind`: who is measured, victim or bystander; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
-    and slowdown_p50 are lower bounds; `touched`: false when each touch was refused.
+    and slowdown_p50 are lower bounds; `touched`: false when each touch was refused. `answer`: as answer.build returns it.
     """
+    import answer  # which needs this module
     context = result.context
     virtual = context["time_domain"] == "virtual"
     return {
@@ -60,29 +62,27 @@ def build(result):
                      if any(cell.best for cell in group)],
         "kara2017": kara2017.compare(result),
         "not_measured": cells.not_measured(result),
+        "answer": answer.build(result),
     }
 
 
-def text(table):
-    """The table (as build returns it) for a terminal: lines of at most 80 columns, ending in a newline."""
-    lines = []
-    unit = f"unit {table['unit']} ({table['time_domain']})"
-    where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
-    lines += wrap(f"{table['path']}: {where}, {unit}")
-    lines += wrap(table["note"])
-    lines += wrap(summary(table))
+def text(table, wide=False, journal=False):
+    """The table (as build returns it) for a terminal: lines of at most 80 columns, ending in a newline. What is cheapest stands
+    first, how it was measured last. wide: with tax and syncs; journal: with what the journal did."""
+    lines = wrap(f"{table['path']}: {counts(table)}")
     for note in table["notes"]:
         lines += wrap(f"note: {note}")
+    lines += _answer_text(table)
     starred = dashed = of_page = False
     for section in table["sections"]:
         lines.append("")
         lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
-        lines += grid(COLUMNS, section["rows"])
-        lines += _journal_text(section) + _phases_text(section) + _locks_text(section)
+        lines += grid(WIDE_COLUMNS if wide else COLUMNS, section["rows"])
+        lines += (_journal_text(section) if journal else []) + _phases_text(section) + _locks_text(section)
         starred |= any(row["probed_only"] for row in section["rows"])
-        dashed |= any(tax(row) is None for row in section["rows"])
-        of_page |= section["threads"] > 1 and any(row["tax_page"] is not None for row in section["rows"])
+        dashed |= wide and any(tax(row) is None for row in section["rows"])
+        of_page |= wide and section["threads"] > 1 and any(row["tax_page"] is not None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
     if starred or dashed or of_page:
         lines.append("")
@@ -105,19 +105,40 @@ def text(table):
         lines += wrap(f"{group['status']}: {group['reason']}")
         for name in group["cells"]:
             lines += wrap(name, "  ")
-    return "\n".join(lines) + "\n"
+    unit = f"unit {table['unit']} ({table['time_domain']})"
+    where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
+    lines += ["", *wrap(f"{where}, {unit}: {table['note']}{_samples_note(table)}")]
+    more = ["--wide: tax, syncs"] * (not wide and bool(table["sections"])) + ["--journal: what the journal did"] * (
+        not journal and any(section["journal"] for section in table["sections"]))
+    return "\n".join(lines + (wrap("not shown; " + "; ".join(more)) if more else [])) + "\n"
+
+
+def _answer_text(table):
+    """What is cheapest, a grid a kernel, and what its columns mean."""
+    import answer
+    lines, rows = [], table["answer"]
+    for kernel in dict.fromkeys(row["kernel"] for row in rows):
+        mine = [row for row in rows if row["kernel"] == kernel]
+        lines += ["", *wrap(f"cheapest durable page on {kernel}; {answer.scope(mine)}"),
+                  *grid(answer.columns(rows), mine, answer.WORDS)]
+    return lines + (wrap(answer.note(rows, table["unit"])) if rows else [])
 
 
 def summary(table):
     """One line: how many cells have which status, what their figures are of, and whether the run is complete."""
-    counts = table["cells"]
-    if not any(counts.values()):
+    return counts(table, _samples_note(table))
+
+
+def counts(table, note=""):
+    """One line: how many cells have which status, and whether the run is complete; note: stands between."""
+    found = table["cells"]
+    if not any(found.values()):
         line = "no cells: this result holds no measurement"
     else:
-        line = "cells: " + ", ".join(f"{count} {status}" for status, count in counts.items())
+        line = "cells: " + ", ".join(f"{count} {status}" for status, count in found.items())
         if not table["sections"] and not table["contests"]:
             line += "; none was measured"
-    line += _samples_note(table)
+    line += note
     if not table["complete"]:
         line += f"; the run is INCOMPLETE: {table['reason']}"
     return line
@@ -128,8 +149,7 @@ def _samples_note(table):
     samples = table["samples"]
     if samples["most"] < 2:
         return ""
-    kind = "seeds" if table["time_domain"] == "virtual" else "repetitions"
-    note = f"; up to {samples['most']} {kind} a cell, its figures are of the one with the median per_page"
+    note = f"; up to {samples['most']} {SAMPLES[table['time_domain']]} a cell, its figures are of the one with the median per_page"
     return note + (f"; farthest apart, by {samples['spread']:.3g} %: {samples['cell']}" if samples["cell"] else "")
 
 
@@ -195,19 +215,35 @@ def _row(words, group, cell):
 def _journal_text(section):
     if not section["journal"]:
         return []
-    return ["", *wrap("the journal, per fault; who asked for a commit (fault/fsync/kernel: the timer and the like); "
-                       "faults and fsyncs that waited for one; share of the syncs spent off the CPU"),
+    return ["", *wrap("the journal: commits and bytes per fault; in all, who asked for a commit (fault/fsync/kernel: the timer "
+                       "and the like) and which waited for one (faults/fsyncs); share of the syncs spent off the CPU"),
             *grid(JOURNAL_COLUMNS, section["journal"])]
 
 
-PHASE_CELLS = 5  # side by side
+PHASE_ROOM = 64  # columns of a terminal for cells side by side
+
+
+def _phase_title(cell):
+    return f"{cell['strategy']}/{cell['state']}"
+
+
+def _side_by_side(phases):
+    """Groups of cells of which the titles fit beside each other."""
+    groups, room = [], -1
+    for cell in phases:
+        takes = len(plain(_phase_title(cell))) + 2
+        if takes > room:
+            groups.append([])
+            room = PHASE_ROOM
+        groups[-1].append(cell)
+        room -= takes
+    return groups
 
 
 def _phases_text(section):
     """The phases of each cell, tax taken off where there is a twin: a column a cell."""
     lines = []
-    for first in range(0, len(section["phases"]), PHASE_CELLS):
-        group = section["phases"][first:first + PHASE_CELLS]
+    for group in _side_by_side(section["phases"]):
         ids = dict.fromkeys(phase["id"] for cell in group for phase in cell["phases"] if phase["id"] != "other")
         rows = []
         for phase_id in [*ids, "other"]:
@@ -215,7 +251,7 @@ def _phases_text(section):
             rows.append((phase_id, [None if p is None else p["mean"] if p["net"] is None else p["net"] for p in of]))
         columns = [("phase", lambda r: r[0])]
         for index, cell in enumerate(group):
-            columns.append((f"{cell['strategy']}/{cell['state'][:4]}"[:14],
+            columns.append((_phase_title(cell),
                             lambda r, i=index: "" if r[1][i] is None else number(r[1][i])))
         lines += ["", *wrap("phases of a fault, what the probes cost taken off"), *grid(tuple(columns), rows)]
     return lines
@@ -295,11 +331,12 @@ def tax(row):
 
 COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]),
            ("state", lambda r: r["state"]),
-           ("per_fault", lambda r: number(r["per_fault"])),
            ("per_page", lambda r: number(r["per_page"])),
            ("ratio", lambda r: _times(r["ratio"])),
-           ("tax", lambda r: number(tax(r), sign=True)),
-           ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
+           ("per_fault", lambda r: number(r["per_fault"])))
+WIDE_COLUMNS = (*COLUMNS,
+                ("tax", lambda r: number(tax(r), sign=True)),
+                ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 
 
 JOURNAL_COLUMNS = (
@@ -333,24 +370,24 @@ CONTEST_COLUMNS = (
 WORDS = ("strategy", "state", "touch", "phase", "lock")  # columns that stand left
 
 
-def grid(columns, rows, words=WORDS):
-    """Lines of at most 80 columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
+def grid(columns, rows, words=WORDS, width=WIDTH):
+    """Lines of at most `width` columns: the titles, and a line a row. columns: ((title, function(row) -> text), ...); words:
     titles of those that stand left, which are cut where there is no room."""
     titles = [title for title, _ in columns]
     texts = [[plain(word) for word in line] for line in (titles, *([form(row) for _, form in columns] for row in rows))]
     widths = [max(map(len, column)) for column in zip(*texts)]
-    gap = 2 if columns is COLUMNS or sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
+    gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= width else 1
     left = [index for index, title in enumerate(titles) if title in words]
-    while sum(widths) + gap * (len(widths) - 1) > WIDTH:
+    while sum(widths) + gap * (len(widths) - 1) > width:
         widest = max(left, key=lambda index: widths[index])
         if widths[widest] <= 3:
             break
         widths[widest] -= 1
     lines = []
     for row in texts:
-        parts = [_cut(cell, width).ljust(width) if index in left else cell.rjust(width)
-                 for index, (cell, width) in enumerate(zip(row, widths))]
-        lines.append(_cut((" " * gap).join(parts).rstrip(), WIDTH))
+        parts = [_cut(cell, room).ljust(room) if index in left else cell.rjust(room)
+                 for index, (cell, room) in enumerate(zip(row, widths))]
+        lines.append(_cut((" " * gap).join(parts).rstrip(), width))
     return lines
 
 

@@ -46,8 +46,9 @@ def test_figures_are_the_twins_with_the_tax_beside_them(synthetic):
         "strategy": "map_sync", "per_fault": 69410, "per_page": 69479, "tax": 497, "tax_page": 497,
         "probed_per_fault": 69907, "syncs_per_fault": 1, "probed_only": False}
     assert row["ratio"] == pytest.approx(69479 / 17882)
-    text = table.text(data)
-    assert "map_sync  hole       69410     69479   3.89  +497        1.000" in text
+    text = table.text(data, wide=True)
+    assert "map_sync  hole      69479   3.89      69410  +497        1.000" in text
+    assert "map_sync  hole      69479   3.89      69410\n" in table.text(data)
     assert "unit instr (virtual)" in text and "kernel 6.1.0-synthetic" in text and "tcg-icount" in text
     assert table.VIRTUAL_NOTE in " ".join(text.split())
     assert "*" not in text
@@ -67,12 +68,13 @@ def test_the_tax_with_several_threads_is_of_a_page(synthetic):
     data = built(synthetic, threaded(synthetic, 62342, 1030))
     row = data["sections"][0]["rows"][0]
     assert (row["tax"], row["tax_page"], row["probed_per_fault"]) == (None, 1030, 62342)
-    text = table.text(data)
-    assert "map_sync  hole       69410     69479      -  +1030        1.000" in text and "7068" not in text
+    text = table.text(data, wide=True)
+    assert "map_sync  hole      69479      -      69410  +1030        1.000" in text and "7068" not in text
     assert table.TAX_OF_PAGE_NOTE in " ".join(text.split()) and table.NO_TAX_NOTE not in " ".join(text.split())
-    alone = table.text(built(synthetic, synthetic.pair("map_sync", state="hole")))
+    alone = table.text(built(synthetic, synthetic.pair("map_sync", state="hole")), wide=True)
     assert table.TAX_OF_PAGE_NOTE not in " ".join(alone.split())
-    assert table.NO_TAX_NOTE in table.text(built(synthetic, threaded(synthetic, 62342, 1030)[:1]))
+    lone = built(synthetic, threaded(synthetic, 62342, 1030)[:1])
+    assert table.NO_TAX_NOTE in table.text(lone, wide=True) and table.NO_TAX_NOTE not in table.text(lone)
 
 
 def test_the_baseline_is_of_the_same_state_and_section(synthetic):
@@ -126,9 +128,9 @@ def test_the_same_reason_is_said_once_and_the_worst_first(synthetic):
 def test_one_cell_none_and_only_skips(synthetic):
     assert rows_of(built(synthetic, [synthetic.row()])) == [("volatile", "written")]
     none = built(synthetic, [])
-    assert "no cells: this result holds no measurement" in table.text(none)
+    assert "no cells: this result holds no measurement" in " ".join(table.text(none).split())
     skips = built(synthetic, [synthetic.skip(synthetic.row())])
-    assert skips["sections"] == [] and "none was measured" in table.text(skips)
+    assert skips["sections"] == [] and "none was measured" in " ".join(table.text(skips).split())
 
 
 def test_an_incomplete_run_says_so(synthetic):
@@ -237,7 +239,7 @@ def test_some_refused_touches_are_no_errno(synthetic):
 
 
 def test_contests_alone_are_something_measured(synthetic):
-    text = table.text(built(synthetic, [synthetic.contest()]))
+    text = " ".join(table.text(built(synthetic, [synthetic.contest()])).split())
     assert "cells: 1 ok" in text and "none was measured" not in text
 
 
@@ -258,10 +260,25 @@ def test_seeds_are_said_and_the_median_is_shown(synthetic):
         "volatile": [1, 1.02, 1.01], "map_sync": [2, 2, 2.18]}[row["strategy"]])
     text = " ".join(table.text(built(synthetic, rows)).split())
     # by hand: 5150 * 1.01; (2.18 - 2) / 2
-    assert "volatile written 5202 5202 1.00" in text
-    assert ("cells: 2 ok, 0 skipped, 0 incomplete, 0 failed; up to 3 seeds a cell, its figures are of the one with the "
+    assert "volatile written 5202 1.00 5202" in text and "cells: 2 ok, 0 skipped, 0 incomplete, 0 failed cheapest" in text
+    assert ("or the medium; up to 3 seeds a cell, its figures are of the one with the "
             "median per_page; farthest apart, by 9 %: 6.1/ext4/map_sync/first_touch/written/pte/t1/off") in text
     assert "seeds a cell" not in table.text(built(synthetic, synthetic.pair()))
+
+
+def test_what_is_cheapest_stands_first_and_how_it_was_measured_last(synthetic):
+    rows = [row for fs in ("ext4", "xfs") for name, k in (("volatile", None), ("map_sync", None), ("fsync", 8))
+            for row in synthetic.pair(name, k, "hole", fs=fs)]
+    data = built(synthetic, rows + synthetic.pair("map_sync", None, "hole", kernel="5.10"))
+    lines = table.text(data).splitlines()
+    assert "0 failed cheapest durable page" in " ".join(" ".join(lines).split())
+    starts = [index for index, line in enumerate(lines) if line.startswith("cheapest durable page on ")]
+    assert [lines[index].split()[4] for index in starts] == ["5.10;", "6.1;"]
+    assert lines[starts[1] + 2].split() == ["ext4", "hole", "map_sync", "69479", "fsync:8", "27262", "2.55", "K=8"]
+    assert starts[1] < next(index for index, line in enumerate(lines) if line.startswith("5.10 (kernel"))
+    assert "unit instr (virtual)" in lines[-3] and lines[-1] == "not shown; --wide: tax, syncs"
+    assert table.text(data, wide=True).splitlines()[-1] != lines[-1]
+    assert data["answer"][1]["state"] == "hole"
 
 
 def test_the_table_verb_starts_without_matplotlib(synthetic):
@@ -295,7 +312,9 @@ def test_the_journal_the_phases_and_the_locks_stand_below_their_section(syntheti
             synthetic.row("volatile", state="hole", probes="phases",
                           phases=[phase("entry", 1300.0), phase("other", 600.0)]),
             synthetic.row("map_sync", state="hole", probes="locks", locks=[lock])]
-    text = table.text(built(synthetic, rows))
+    text = table.text(built(synthetic, rows), journal=True)
+    assert "the journal: commits" in text and "the journal: commits" not in table.text(built(synthetic, rows))
+    assert "--journal: what" in table.text(built(synthetic, rows)) and "--journal" not in text
     lines = [line.split() for line in text.splitlines()]
     assert ["map_sync", "hole", "1.000", "20480", "2048/0/3", "2048/0", "0.86"] in lines
     assert ["phase", "volatile/hole", "map_sync/hole"] in lines
@@ -338,3 +357,12 @@ def test_a_new_workload_of_victims_is_explained_as_one(synthetic):
     assert data["contests"][0]["kind"] == "victim"
     assert "siege: slowdown is the victim's time per store" in " ".join(table.text(data).split())
     assert list(table.contest_notes(data)) == ["siege"]
+
+
+def test_phases_name_their_cells_in_full(synthetic):
+    rows = [synthetic.row("sync_retry_extent", None, state, probes="phases", phases=synthetic.phases(entry=1.0, sync=2.0))
+            for state in ("hole", "unwritten", "written")]
+    lines = table.text(built(synthetic, rows)).splitlines()
+    assert [line.split()[1:] for line in lines if line.startswith("phase ")] == [
+        ["sync_retry_extent/hole", "sync_retry_extent/unwritten"], ["sync_retry_extent/written"]]
+    assert max(map(columns, lines)) <= 80

@@ -10,9 +10,9 @@ from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TIMES, Decidin
                    large, ratio, small, undecided)
 
 WHEN_NECESSARY = 64  # K of an application that syncs when it must: the claim's own words give none
-SWEEP = (1, 8, 64, 512)
-OFTEN = (8, 64, 512)  # the K at which a sync is not one for each write
+SWEEP = (1, 8, 64, 512)  # the K that must be measured; others count as well
 AGAIN = (8, 64)  # the same, where pages are stored to several times
+OFTEN = 8  # from this K on a sync is not one for each write
 DIRTY = 10000  # "tens of thousands"
 TAIL = 10000  # faults, for a p99.9 that ten of them lie above
 TICK = 4_000_000  # ns between ticks of a kernel of 250 Hz, as Debian's are; in virtual time instructions
@@ -131,22 +131,25 @@ def _turn(name, level, curve, factor):
 
 def slower_than_fsync(view, at):
     """C4: map_sync over fsync:K at every K of at least 8; the K and the stores a page at which it turns."""
-    ks = AGAIN if at.stores else SWEEP
+    asked = AGAIN if at.stores else SWEEP
+    ks = sorted({*asked, *(spec.k for spec, probes in view.rows if probes == "off" and isinstance(spec.k, int) and
+                           spec == replace(at, strategy="fsync", k=spec.k))})
     level = view.cost(replace(at, strategy="map_sync"))
-    curve = {k: view.cost(replace(at, strategy="fsync", k=k)) for k in ks}
+    curve = {k: view.cost(replace(at, strategy="fsync", k=k), needed=k in asked) for k in ks}
+    curve = {k: one for k, one in curve.items() if one or k in asked}
     factors = {k: ratio(f"map_sync over fsync:{k}", level, one) for k, one in curve.items()}
     if None in factors.values():
         return undecided([level, *factors.values()])
-    figures = [level, *(factors[k] for k in ks if k in OFTEN)]
-    if len(curve) > 2:
+    figures = [level, *(factors[k] for k in curve if k >= OFTEN)]
+    if not at.stores:
         figures += [_turn("fsync:K costs less", level, curve, 1),
                     _turn(f"fsync:K costs less than 1/{THRESHOLD:g}", level, curve, THRESHOLD)]
     if at == replace(Spec("map_sync"), state=at.state):
         again = view.cost(Spec("fsync", "written", "rewrite", WHEN_NECESSARY), needed=False)
         figures.append(ratio(f"later durable stores to a page after which map_sync costs no more than fsync:{WHEN_NECESSARY}, "
                              "each of its own taken as free", difference("", level, curve[WHEN_NECESSARY]), again, "stores"))
-    often = [Deciding(factors[k], TIMES) for k in ks if k in OFTEN]
-    every = [Deciding(factors[k], TIMES) for k in ks]
+    often = [Deciding(factors[k], TIMES) for k in curve if k >= OFTEN]
+    every = [Deciding(factors[k], TIMES) for k in curve]
 
     def word(threshold):
         if all(one.much(threshold) for one in often):

@@ -17,9 +17,14 @@ def _one(value, unit):
     return table.number(value)
 
 
+def with_unit(value, unit):
+    """A value with its unit. K is a variable, and would be read as kilo behind a number."""
+    return f"{unit} = {_one(value, unit)}" if unit == "K" else f"{_one(value, unit)} {unit}"
+
+
 def figure_words(figure):
     """A figure (as in a verdict) with its unit."""
-    text = f"{_one(figure['value'], figure['unit'])} {figure['unit']}"
+    text = with_unit(figure["value"], figure["unit"])
     if figure["low"] != figure["high"]:
         text += (f" ({_one(figure['low'], figure['unit'])} to {_one(figure['high'], figure['unit'])} in {figure['samples']} "
                  "samples)")
@@ -64,7 +69,7 @@ def nearest_words(nearest):
     if nearest is None:
         return "none has a limit"
     unit = nearest["unit"]
-    return f"{nearest['name']}: {_one(nearest['value'], unit)} {unit}, the limit is {_one(nearest['limit'], unit)}"
+    return f"{nearest['name']}: {with_unit(nearest['value'], unit)}, the limit is {_one(nearest['limit'], unit)}"
 
 
 def media_words(media):

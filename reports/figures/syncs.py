@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A sync every K writes against a sync in the fault: curves over K."""
 
+import math
+
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
@@ -10,7 +12,7 @@ import table
 from figures.drawing import unit_text, room_for
 from figures.kind import Kind, RUN, cell_groups, section_text
 from load import plain
-from plot import INK, Sheet, logarithmic, quiet_grid, styles
+from plot import CHARACTER, INK, Sheet, logarithmic, quiet_grid, styles
 
 LEVELS = (("map_sync", (0, (6, 2))), ("sync_fault", (0, (3, 1.5))), ("volatile", (0, (1, 1.5))))
 
@@ -52,7 +54,8 @@ def _curve(panels, result):
         ax.set_xscale("log", base=2)
         ax.set_xlim(ks[0] / 1.6, beyond * 1.6)
         last = any(cell.any["writes_per_sync"] == "all" for name in curved for cell in _of_k(panels[fs], state, name))
-        ax.set_xticks(ks + [beyond] * last, [str(k) for k in ks] + ["all"] * last)
+        places = ks + [beyond] * last
+        ax.set_xticks(places, _apart(places, [str(k) for k in ks] + ["all"] * last, 3.0 / math.log2(places[-1] / ks[0] * 2.56)))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.tick_params(axis="x", which="minor", length=0)
         quiet_grid(ax, "y")
@@ -64,6 +67,16 @@ def _curve(panels, result):
         if index // len(states) == len(panels) - 1:
             ax.set_xlabel("K, writes per sync")
     return sheet
+
+
+def _apart(places, words, doubling):
+    """The words of those ticks that have room for one, "" of the others. doubling: inches from a K to twice that K."""
+    found, end = [], -math.inf
+    for place, word in zip(places, words):
+        middle, half = math.log2(place) * doubling, CHARACTER * (len(word) + 1) / 2
+        found.append(word if middle - half >= end else "")
+        end = middle + half if found[-1] else end
+    return found
 
 
 def _curve_panel(sheet, ax, group, state, curves, result):

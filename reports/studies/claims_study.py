@@ -337,7 +337,7 @@ def publish(planned, out, folder, revision, limit=LIMIT):
     merged = [inputs.read(results[domain]) for domain in sorted(results)]  # virtual, wall
     judged = [claims.judge(one.result) for one in merged]
     verdicts = joined(judged)
-    page = "\n".join(report_text.mail(one, its) for one, its in zip(merged, judged))
+    page = "\n".join(report_text.text(one, its) for one, its in zip(merged, judged))
     digest = hashlib.sha256(data).hexdigest()
     lines = ",\n".join(json.dumps({key: one[key] for key in KEPT}, allow_nan=False) for one in verdicts)
     return files.write_files(folder, {

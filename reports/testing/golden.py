@@ -29,6 +29,7 @@ import figures  # noqa: E402
 import gate  # noqa: E402
 import inputs  # noqa: E402
 import load  # noqa: E402
+import mail  # noqa: E402
 import metrics  # noqa: E402
 import report  # noqa: E402
 import report_text  # noqa: E402
@@ -71,6 +72,12 @@ def changed(document, kernel=None):
 def _document(name):
     with open(os.path.join(EXAMPLE, f"{name}.json"), encoding="utf-8") as file:
         return json.load(file)
+
+
+def _told(document):
+    """A copy of a document that says of its strategies what they promise, as later ones do."""
+    with open(os.path.join(REPORTS, "testdata", "tables.json"), encoding="utf-8") as file:
+        return {**document, "context": {**document["context"], "tables": json.load(file)}}
 
 
 def _saved(folder, document, name):
@@ -117,12 +124,15 @@ def outputs(folder):
     verdicts = claims.judge(given.result)
     made = {"names.txt": _names(results)}
     for name, result in results.items():
-        made[f"table-{name}.txt"] = table.text(table.build(result))
+        made[f"table-{name}.txt"] = table.text(table.build(result), wide=True, journal=True)
     made["table.txt"] = table.text(table.build(given.result))
     made["table.json"] = _json(table.build(results["paced"]))
     made["claims.json"] = _json(claims.public(verdicts))
     made["to-decide.txt"] = "\n".join(claims.to_decide(given.result.context, verdicts, "more/claims")) + "\n"
-    made["report.txt"] = report_text.mail(given, verdicts)
+    made["mail-report.txt"] = mail.of_report(given, verdicts)
+    told = inputs.Inputs(_saved(folder, _told(_document("result")), "told"), [])
+    made["mail-report-told.txt"] = mail.of_report(told, claims.judge(told.result))
+    made["report.txt"] = report_text.text(given, verdicts)
     made["report.csv"] = report_text.csv_text(given)
     made["check.txt"] = "\n".join(f"{verdict.verdict}: {verdict.rule.id}: {finding.text}" for verdict in
                                   check.check(given.result) for finding in verdict.findings) + "\n"
@@ -133,7 +143,9 @@ def outputs(folder):
     data = compare.compare(results["result"], later, list(metrics.IDS))
     made["report.md"] = report_text.markdown(given, verdicts, comparison)
     made["compare.txt"] = compare_text.text(data)
+    made["compare-all.txt"] = compare_text.text(data, every=True)
     made["compare.json"] = _json(data)
+    made["mail-compare.txt"] = mail.of_comparison(results["result"], later, data, ["--metric", "all"])
     made["compare.ktap"] = compare_text.ktap(data)
     made["gate.txt"] = "\n".join(gate.text(gate.gate(results["result"], later, data, single=1))) + "\n"
     contests = _saved(folder, changed(_document("dos")), "later-dos")
@@ -145,6 +157,7 @@ def outputs(folder):
     pair = ("bookworm", "6.12")
     data = compare.compare(results["phases"], other, kernels=pair)
     made["compare-kernels.txt"] = compare_text.text(data)
+    made["mail-compare-kernels.txt"] = mail.of_comparison(results["phases"], other, data, ["--kernels", "=".join(pair)])
     made["explain-kernels.txt"] = explain.text(explain.explain(results["phases"], other, data), data)
     chosen = metrics.choose(["per_page", "slowdown"])
     other_dos = _saved(folder, changed(_document("dos"), pair), "other-dos")

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison or a report to paste into a mail: at most 25 lines of 72 columns, which say all that a reader needs to judge
+it and to have it again."""
+
+import math
+import shlex
+import textwrap
+
+import answer
+import claims
+import compare
+import compare_text
+import table
+from load import plain
+from table import number
+
+WIDTH, LINES = 72, 25
+LEAST_FLOOR = 1e-6  # percent
+COMMAND_LINES = 4  # of one command; a longer one is in the result
+NAMED = 3  # kernels; of more the first and the last are
+FEWEST_ROWS = 3  # of a table, whatever else there is to say
+
+
+def of_comparison(a, b, data, chosen=()):
+    """The text of a comparison `data` of two Results. chosen: the words that chose what is compared, as they were typed."""
+    rows = sorted((row for row, _ in compare.folded(data["rows"])), key=_telling)
+    alike = len(data["rows"]) - len(rows)
+    head = _wrap(f"faultline compare: A = {data['a']}, B = {data['b']}")
+    for side, result in (("A", a), ("B", b)):
+        head += _wrap(f"{side}: {_kernels(result, (data['kernels'] or ())[side == 'B':][:1])}; {_tool(result.context)}")
+    for part in data["incomplete"]:
+        head += _wrap(f"{part['side'].upper()} is INCOMPLETE: {part['reason']}")
+    others = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SURROUNDINGS]
+    if others:
+        head += _wrap(f"NOT THE SAME: {others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else ""))
+    head += _wrap(compare_text.counts(data) + (f" ({alike} say what another of their cell says)" if alike else ""))
+    head += _wrap(f"{compare_text.samples(data)}; {compare_text.floors(rows)}; {_unit(data)}; diff in % of A")
+    constant = _constant(row["section"] for row in rows)
+    commands = [_again(result) for result in (a, b)]
+    tail = _again(a, "A, B: ") if commands[0] == commands[1] else [*_again(a, "A: "), *_again(b, "B: ")]
+    see = ["faultline", "compare", data["a"], data["b"], *chosen]
+
+    def left_out(found):
+        counted = [f"{sum(row['verdict'] == verdict for row in found)} {verdict}" for verdict in compare.VERDICTS
+                   if any(row["verdict"] == verdict for row in found)]
+        return f"{_count(len(found), 'figure')} left out ({', '.join(counted)}): `{_seen(see, 'faultline compare A B')}`"
+    return _fitted(head, rows, lambda shown: _compared(shown, constant), tail, left_out)
+
+
+def of_report(given, verdicts):
+    """The text of a report of Inputs with these verdicts."""
+    result = given.result
+    data, rows = table.build(result), answer.build(result, given.crashes)
+    head = _wrap(f"faultline report: {_kernels(result)}; {', '.join(dict.fromkeys(row['fs'] for row in rows))}".rstrip("; "))
+    head += _wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; {table.counts(data)}")
+    spread = max((row["spread"] for row in rows), default=0)
+    counts = sorted({row["samples"] for row in rows})
+    kind = table.SAMPLES[data["time_domain"]]
+    if rows:
+        few = (f"of one {kind[:-1]}: what accident adds is not known" if counts[-1] < 2 else
+               f"of {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {kind}, at most {spread:.2g} % apart")
+        head += _wrap(("medians " if counts[-1] > 1 else "figures ") + few)
+        head += _wrap(f"{_unit(data)}; {answer.scope(rows)}")
+    tail = _wrap(answer.note(rows, data["unit"]) + ".") if rows else []
+    tail += _claims(verdicts)
+    several = len({row["kernel"] for row in rows}) > 1
+    columns = (("kernel", lambda row: row["kernel"]),) * several + answer.columns(rows)
+    see = ["faultline", "report", *(path for path, _ in result.parts), "--text"]
+
+    def grid(shown):
+        return table.grid(columns, [row for row in rows if row in shown], answer.WORDS + ("kernel",), WIDTH)
+
+    def left_out(found):
+        return f"{_count(len(found), 'line')} left out: `{_seen(see, 'faultline report RESULT --text')}`"
+    return _fitted(head, _by_turns(rows), grid, tail + _again(result), left_out)
+
+
+def _telling(row):
+    """A sort key: what got worse or better first, then by how far beyond its floor it moved."""
+    order = (compare.WORSE, compare.BETTER, compare.UNCLEAR, compare.DIFFERS, compare.NO_FLOOR, compare.SAME, compare.IDENTICAL)
+    return order.index(row["verdict"]), -round(abs(row["percent"]) / max(row["floor"], LEAST_FLOOR), 3)
+
+
+def _by_turns(rows):
+    """The rows of an answer, of each state in turn the one whose ratio is farthest from 1."""
+    by_state = {}
+    for row in rows:
+        by_state.setdefault(row["state"], []).append(row)
+    for group in by_state.values():
+        group.sort(key=lambda row: -abs(math.log(row["against"]["ratio"])) if row["against"] and row["against"]["ratio"] else 0)
+    return [group[turn] for turn in range(max(map(len, by_state.values()), default=0)) for group in by_state.values()
+            if turn < len(group)]
+
+
+def _fitted(head, rows, grid, tail, left_out):
+    """The lines, with as many rows as fit, the most telling; the last says what was left out. grid: function(rows) -> lines;
+    left_out: function(rows) -> text."""
+    def made(shown):
+        end = _wrap(left_out(rows[shown:])) if shown < len(rows) else []
+        return head + (["", *grid(rows[:shown])] if shown else []), end
+
+    shown = len(rows)
+    while shown > FEWEST_ROWS and sum(map(len, made(shown))) + len(tail) > LINES:
+        shown -= 1
+    body, end = made(shown)
+    return "\n".join((body + tail)[:LINES - len(end)] + end) + "\n"
+
+
+def _count(number_, what):
+    return f"{number_} {what}{'s' * (number_ != 1)}"
+
+
+def _seen(words, short):
+    """A command in a line that is its last; in short where its names are long."""
+    text = shlex.join(words)
+    return text if len(text) <= 2 * WIDTH else short
+
+
+def _compared(rows, constant):
+    """The grid of rows of a comparison; what all of them share stands above it once."""
+    where = ("where", lambda row: " ".join(part for index, part in enumerate(row["section"]) if constant[index] is None))
+    state, metric = ("state", lambda row: row["what"][1]), ("metric", lambda row: row["metric"])
+    varying = [column for column in (where, state, metric) if len({column[1](row) for row in rows}) > 1]
+    same = [part for part in constant if part is not None] + [
+        column[1](rows[0]) for column in (state, metric) if column not in varying and column[1](rows[0])]
+    columns = (*(where,) * (where in varying), ("cell", lambda row: row["what"][0] + "*" * row["probed"]),
+               *(column for column in (state, metric) if column in varying), ("A", lambda row: number(row["a"])),
+               ("B", lambda row: number(row["b"])), ("diff", lambda row: compare_text.percent(row["percent"])),
+               ("verdict", lambda row: row["verdict"]))
+    return [*_wrap(", ".join(same)), *table.grid(columns, rows, ("where", "cell", "state", "metric", "verdict"), WIDTH)]
+
+
+def _constant(sections):
+    """What all sections share, part by part; None where they differ. A part that some lack differs."""
+    sections = [tuple(section) for section in sections]
+    longest = max(map(len, sections), default=0)
+    found = []
+    for index in range(longest):
+        parts = {section[index] if index < len(section) else None for section in sections}
+        found.append(parts.pop() if len(parts) == 1 else None)
+    return found
+
+
+def _kernels(result, only=()):
+    names, about = list(only) or compare.kernels_of(result), result.context["kernels"]
+    words = [f"{name} ({about[name]['release']})" if about.get(name, {}).get("release") not in (None, name) else name
+             for name in names]
+    if len(words) > NAMED:
+        return f"{len(words)} kernels, {words[0]} to {words[-1]}"
+    return ", ".join(words) or "no kernel"
+
+
+def _tool(context):
+    about = context["faultline"]
+    return f"faultline {about['version']} ({about['git_revision'][:12]})"
+
+
+def _unit(data):
+    return f"{data['unit']}, {data['time_domain']} time" + ("" if data["time_domain"] == "wall" else " (no cache, no medium)")
+
+
+def _claims(verdicts):
+    """The claims by what is said of them as a whole; none where none is decided."""
+    found = {}
+    for claim in claims.CLAIMS:
+        mine = [one for one in verdicts if one["id"] == claim.id]
+        if mine:
+            found.setdefault(claims.overall(claim, mine)["verdict"], []).append(claim.id)
+    if set(found) <= {claims.NOT_DECIDED}:
+        return []
+    return _wrap("claims of 2017: " + "; ".join(f"{word}: {' '.join(ids)}" for word, ids in found.items()))
+
+
+def _again(result, begin=""):
+    """The command of a result's first part, and how many parts more there are."""
+    context = result.parts[0][1]
+    more = f"(and {len(result.parts) - 1} more, each in its result.json)" if len(result.parts) > 1 else ""
+    lines = _command(context["command_line"], begin)
+    if len(lines) > COMMAND_LINES:
+        lines = _wrap(f"{begin}{shlex.join(context['command_line'][:2])} ..., whole in result.json, command_line")
+    return lines + (_wrap(more) if more else [])
+
+
+def _command(words, begin):
+    """A command in lines that a shell takes back: a word without quotes that is longer than a line goes on at the beginning
+    of the next."""
+    lines, line = [], begin
+    for word in map(plain, map(shlex.quote, words)):
+        if len(line) + len(word) + 2 > WIDTH and line.strip():
+            lines.append(line.rstrip() + " \\")
+            line = "  "
+        while len(line) + len(word) + 2 > WIDTH and "'" not in word:
+            room = WIDTH - len(line) - 1
+            lines.append(line + word[:room] + "\\")
+            line, word = "", word[room:]
+        line += word + " "
+    found = [*lines, line.rstrip()]
+    return found if max(map(len, found)) <= WIDTH else [found[0]] * (COMMAND_LINES + 1)
+
+
+def _wrap(line):
+    return textwrap.wrap(plain(line), WIDTH, subsequent_indent="  ", break_on_hyphens=False) or [""]
