@@ -14,12 +14,13 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <sstream>
 
-#include "campaign/checked_reads.h"
 #include "campaign/crash_images.h"
+#include "campaign/flush_mutants.h"
 #include "campaign/guest_memory.h"
+#include "campaign/image_check.h"
 #include "campaign/machines.h"
+#include "campaign/observation.h"
 #include "campaign/plugin_file.h"
 #include "campaign/power_cut.h"
 #include "campaign/progress.h"
@@ -58,6 +59,12 @@ struct Test {
   CrashCounts counts;
 };
 
+// Images to recover, and what becomes of each.
+struct ImageStream {
+  std::function<std::optional<CrashImage>()> next;
+  std::function<void(const CrashImage&, const Recovered&)> judge;
+};
+
 class CrashCampaign {
  public:
   CrashCampaign(const CrashWish& options, const CommandContext& context)
@@ -72,10 +79,13 @@ class CrashCampaign {
   void plan(std::size_t number);
   GuestOutcome run(Test& test);
   GuestOutcome write(const Test& test, const fs::path& folder);
-  GuestOutcome check(Test& test, const fs::path& folder, CrashImages& images);
+  GuestOutcome check(Test& test, const fs::path& folder, const ImageStream& stream,
+                     RecoveryClasses& classes);
+  GuestOutcome mutate(Test& test, const fs::path& folder, const PmemTrace& trace,
+                      const CrashImages::Wish& wish, RecoveryClasses& classes);
+  [[nodiscard]] std::vector<std::string> wrong_with(const Test& test, const CrashVerdict& verdict,
+                                                    const Recovered& recovered) const;
   void judge(Test& test, const CrashImage& image, const Recovered& recovered);
-  Recovered look_at(const Test& test, const nlohmann::json& found, GuestMemory& memory,
-                    const fs::path& file, std::vector<std::uint32_t>& lines_read) const;
   void note_kernel(const Test& test, const wire::Frame& frame);
   void end(Test& test, const GuestOutcome& outcome);
   [[nodiscard]] Tally tally() const;
@@ -89,7 +99,8 @@ class CrashCampaign {
   std::unique_ptr<Machines> machines_;
   fs::path plugin_;  // of QEMU's, which logs what the guest stores
   CrashModel model_ = CrashModel::kOrder;
-  std::map<std::string, std::vector<std::string>> fsck_;  // by file system
+  std::unique_ptr<ImageCheck> checks_;
+  std::unique_ptr<KernelSymbols> symbols_;
   SharedContext shared_;
   std::vector<Test> tests_;  // while guests run, under shared_.mutex
   std::atomic<bool> cancel_{false};
@@ -170,6 +181,10 @@ void CrashCampaign::choose_model(const QemuProgram& qemu) {
                               "find it; use --model px86",
                               options_.plant));
   }
+  if (model_ == CrashModel::kOrder && !options_.mutate.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  "--mutate flushes: --model order knows no write-backs; use --model px86");
+  }
   if (options_.image && !options_.point) {
     throw Failure(ExitCode::kUsage, "--image: says which image of a --point");
   }
@@ -186,6 +201,7 @@ void CrashCampaign::prepare() {
   const Say say = [this](const std::string& line) { progress_.say(line); };
   machines_ = std::make_unique<Machines>(context_, say);
   remove_left_temp_dirs(machines_->cache() / "unfinished");
+  symbols_ = std::make_unique<KernelSymbols>(machines_->cache() / "symbols");
   // Names first: a typing error should not cost a download.
   plan_cells(selection());
   const QemuProgram& qemu = the_qemu(say);
@@ -208,20 +224,7 @@ void CrashCampaign::prepare() {
       result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
   machines_->prepare({.kernel = options_.kernel, .modules = options_.modules}, shared_.json,
                      cancel_);
-  const GuestRoot& guest = machines_->guest_root();
-  for (const FileSystem& row : file_systems()) {
-    std::vector<std::string> words;
-    std::istringstream line(row.check);
-    for (std::string word; line >> word;) words.push_back(word);
-    if (words.empty()) continue;
-    if (is_path(words.front())) {
-      fsck_[row.id] = words;
-      continue;
-    }
-    std::vector<std::string> command = command_in(guest, tool_of(guest, words.front()));
-    command.insert(command.end(), words.begin() + 1, words.end());
-    fsck_[row.id] = command;
-  }
+  checks_ = std::make_unique<ImageCheck>(machines_->guest_root());
   for (std::size_t i = 0; i < machines_->count(); ++i) plan(i);
 }
 
@@ -299,57 +302,35 @@ std::string CrashCampaign::replay(const Test& test, const CrashImage& image) con
   return command + fmt::format(" --out point-{}", image.point);
 }
 
-// What the guest has said of an image, and what the file system's check says of what it left.
-// `lines_read`: of the image, by both.
-Recovered CrashCampaign::look_at(const Test& test, const nlohmann::json& found, GuestMemory& memory,
-                                 const fs::path& file,
-                                 std::vector<std::uint32_t>& lines_read) const {
-  Recovered recovered{.found = found};
-  lines_read = memory.lines_read();
-  if (!found.value("mounted", false) || !fsck_.contains(test.spec.fs)) return recovered;
-  memory.save(file);
-  std::vector<std::string> command = fsck_.at(test.spec.fs);
-  command.push_back(file.string());
-  const CheckedReads checked = check_seeing_reads(command, file);
-  recovered.checked = true;
-  recovered.status = checked.status;
-  recovered.words = checked.output;
-  const auto all =
-      static_cast<std::uint32_t>((std::uint64_t{test.spec.pmem_mib} << 20) / kPmemLine);
-  const auto add = [&](std::uint64_t first, std::uint64_t end) {
-    for (std::uint64_t line = first; line < std::min<std::uint64_t>(end, all); ++line) {
-      lines_read.push_back(static_cast<std::uint32_t>(line));
-    }
-  };
-  if (checked.all) add(0, all);
-  for (const auto& [offset, bytes] : checked.reads) {
-    add(offset / kPmemLine, (offset + bytes + kPmemLine - 1) / kPmemLine);
+// What speaks against an image: a promise that was lost, or a file system that is not well.
+std::vector<std::string> CrashCampaign::wrong_with(const Test& test, const CrashVerdict& verdict,
+                                                   const Recovered& recovered) const {
+  std::vector<std::string> wrong = verdict.what;
+  if (!recovered.found.value("mounted", false)) {
+    if (wrong.empty()) wrong.push_back(recovered.found.value("error", "not mounted"));
+    const nlohmann::json said = recovered.found.value("kernel", nlohmann::json::array());
+    if (!said.empty()) wrong.front() += "; the kernel: " + said.front().get<std::string>();
+  } else if (recovered.checked && recovered.status != 0) {
+    const std::string tool = find_file_system(test.spec.fs)->check;
+    wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')), recovered.status,
+                                recovered.words.substr(0, 300)));
   }
-  return recovered;
+  return wrong;
 }
 
 void CrashCampaign::judge(Test& test, const CrashImage& image, const Recovered& recovered) {
-  const nlohmann::json& found = recovered.found;
-  CrashVerdict verdict = judge_crash(image.state, found);
+  const CrashVerdict verdict = judge_crash(image.state, recovered.found);
+  const std::vector<std::string> wrong = wrong_with(test, verdict, recovered);
   const std::lock_guard lock(shared_.mutex);
   nlohmann::json& recovery = test.row.at("recovery");
   const auto count = [&](const char* what) { recovery[what] = recovery.value(what, 0) + 1; };
-  std::vector<std::string> wrong = verdict.what;
-  if (found.value("replayed", false)) count("replayed");
-  if (!found.value("mounted", false)) {
+  if (recovered.found.value("replayed", false)) count("replayed");
+  if (!recovered.found.value("mounted", false)) {
     count("unmountable");
-    if (wrong.empty()) wrong.push_back(found.value("error", "not mounted"));
-    const nlohmann::json said = found.value("kernel", nlohmann::json::array());
-    if (!said.empty()) wrong.front() += "; the kernel: " + said.front().get<std::string>();
   } else if (!recovered.checked) {
     count("not_checked");
   } else {
     count(recovered.status == 0 ? "fsck_clean" : "fsck_errors");
-    if (recovered.status != 0) {
-      const std::string tool = find_file_system(test.spec.fs)->check;
-      wrong.push_back(fmt::format("{}: exit {}: {}", tool.substr(0, tool.find(' ')),
-                                  recovered.status, recovered.words.substr(0, 300)));
-    }
   }
   test.counts.add(verdict.counts);
   test.row["images"] = test.row["images"].get<std::size_t>() + 1;
@@ -370,30 +351,24 @@ void CrashCampaign::judge(Test& test, const CrashImage& image, const Recovered& 
 }
 
 // The guests that recover, image after image; one more whenever one has died of an image.
-GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, CrashImages& images) {
+GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const ImageStream& stream,
+                                  RecoveryClasses& classes) {
   GuestMemory memory(test.spec);
   const fs::path file = folder / "recovered";
-  RecoveryClasses classes;
   std::optional<CrashImage> image;
   const auto advance = [&] {
-    image = images.next();
+    image = stream.next();
     if (image && options_.plant == kDropCommit && !image->bytes.drop_last_commit()) {
       throw Failure(ExitCode::kUsage, "the image has no commit to drop");
     }
   };
   advance();
   const auto settle = [&](const Recovered& recovered) {
-    judge(test, *image, recovered);
-    if (image->last) progress_.step(test.what);
+    stream.judge(*image, recovered);
     advance();
   };
   const auto run_anew = [&](std::vector<std::uint32_t> lines, Recovered recovered) {
-    const Recovered& kept = classes.add(image->bytes, std::move(lines), std::move(recovered));
-    {
-      const std::lock_guard lock(shared_.mutex);
-      test.row["classes"] = classes.count();
-    }
-    settle(kept);
+    settle(classes.add(image->bytes, std::move(lines), std::move(recovered)));
   };
   GuestOutcome outcome;
   while (image) {
@@ -417,7 +392,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, CrashImage
     job.on_wait = [&] {
       if (found) {
         std::vector<std::uint32_t> lines;
-        Recovered recovered = look_at(test, *found, memory, file, lines);
+        Recovered recovered = checks_->look_at(test.spec, *found, memory, file, lines);
         run_anew(std::move(lines), std::move(recovered));
         found.reset();
       }
@@ -466,15 +441,30 @@ GuestOutcome CrashCampaign::run(Test& test) try {
         std::count_if(trace.records.begin(), trace.records.end(),
                       [](const PmemRecord& record) { return record.is_store(); }));
   }
+  const CrashImages::Wish wish{.model = model_,
+                               .tear = tear,
+                               .per_point = options_.images,
+                               .seed = options_.seed,
+                               .pages = options_.pages,
+                               .point = options_.point,
+                               .image = options_.image};
   CrashImages images(trace, crash_points(trace.records, options_.points, options_.seed, tear),
-                     {.model = model_,
-                      .tear = tear,
-                      .per_point = options_.images,
-                      .seed = options_.seed,
-                      .pages = options_.pages,
-                      .point = options_.point,
-                      .image = options_.image});
-  return check(test, folder.path(), images);
+                     wish);
+  RecoveryClasses classes;
+  outcome = check(test, folder.path(),
+                  {.next = [&] { return images.next(); },
+                   .judge =
+                       [&](const CrashImage& image, const Recovered& recovered) {
+                         judge(test, image, recovered);
+                         if (image.last) progress_.step(test.what);
+                       }},
+                  classes);
+  {
+    const std::lock_guard lock(shared_.mutex);
+    test.row["classes"] = classes.count();
+  }
+  if (!outcome.ok() || options_.mutate.empty()) return outcome;
+  return mutate(test, folder.path(), trace, wish, classes);
 } catch (const Failure& failure) {
   // Of this test; the others can go on.
   if (failure.code() != ExitCode::kVmFailed) throw;
@@ -482,6 +472,33 @@ GuestOutcome CrashCampaign::run(Test& test) try {
   outcome.verdict = Verdict::kNoDone;
   outcome.exit_code = failure.code();
   outcome.message = failure.what();
+  return outcome;
+}
+
+// Leaves out each place that wrote back or fenced, one at a time, and sees whether the loss shows.
+GuestOutcome CrashCampaign::mutate(Test& test, const fs::path& folder, const PmemTrace& trace,
+                                   const CrashImages::Wish& wish, RecoveryClasses& classes) {
+  const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
+  std::string why;
+  const auto symbols =
+      symbols_->obtain(machines_->states(), test.spec, test.cell, deadlines, cancel_, why);
+  if (!symbols) throw Failure(ExitCode::kVmFailed, "the guest's functions are not known: " + why);
+  const FlushMutants mutants(trace, PmemTrace::read_stacks(folder), *symbols);
+  CrashImages::Wish all = wish;
+  all.point.reset();
+  all.image.reset();
+  MutantStream stream(trace, mutants, all);
+  const GuestOutcome outcome =
+      check(test, folder,
+            {.next = [&] { return stream.next(); },
+             .judge =
+                 [&](const CrashImage& image, const Recovered& recovered) {
+                   const CrashVerdict verdict = judge_crash(image.state, recovered.found);
+                   stream.judge(!wrong_with(test, verdict, recovered).empty());
+                 }},
+            classes);
+  const std::lock_guard lock(shared_.mutex);
+  test.row["mutants"] = stream.json();
   return outcome;
 }
 

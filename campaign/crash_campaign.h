@@ -22,9 +22,10 @@ inline constexpr char kTearStore[] = "store";    // a store of the CPU, as pmem 
 inline constexpr char kModelPx86[] = "px86";    // when written back and fenced, as a CPU does
 inline constexpr char kModelOrder[] = "order";  // at once
 // What is done wrong on purpose, for the tests of the test.
-inline constexpr char kSkipSync[] = "skip_sync";      // the writer promises and does not sync
-inline constexpr char kSkipFlush[] = "skip_flush";    // the writer writes no line back
-inline constexpr char kSkipFence[] = "skip_fence";    // nor waits for that
+inline constexpr char kSkipSync[] = "skip_sync";    // the writer promises and does not sync
+inline constexpr char kSkipFlush[] = "skip_flush";  // the writer writes no line back
+inline constexpr char kSkipFence[] = "skip_fence";  // nor waits for that
+inline constexpr char kMutateFlushes[] = "flushes";
 inline constexpr char kDropCommit[] = "drop_commit";  // every image lacks its journal's last commit
 
 struct CrashWish {
@@ -45,6 +46,7 @@ struct CrashWish {
   std::size_t images = 8;                 // of a point, at most; px86
   std::optional<std::size_t> image = {};  // of a point this one alone
   bool brute = false;                     // every image is recovered, though another was like it
+  std::string mutate = {};                // kMutateFlushes
   std::string plant = {};                 // kSkipSync and the others
   std::string tear = kTearSector;
   std::string out = "crashtest";

@@ -114,4 +114,58 @@ std::vector<std::size_t> FlushMutants::telling_points(std::size_t site, std::siz
   return telling;
 }
 
+std::optional<CrashImage> MutantStream::next() {
+  for (;;) {
+    if (images_ && !outcomes_.back().killed) {
+      if (std::optional<CrashImage> image = images_->next()) return image;
+    }
+    if (outcomes_.size() == mutants_.sites().size()) return std::nullopt;
+    const std::size_t site = outcomes_.size();
+    const std::vector<std::size_t> points = mutants_.telling_points(site, kMostPoints, wish_.seed);
+    outcomes_.push_back({.points = points.size(), .images = 0, .killed = false});
+    wish_.left_out = mutants_.left_out(site);
+    images_.emplace(trace_, points, wish_);
+  }
+}
+
+void MutantStream::judge(bool lost) {
+  ++outcomes_.back().images;
+  outcomes_.back().killed = outcomes_.back().killed || lost;
+}
+
+nlohmann::json MutantStream::json() const {
+  std::size_t killed = 0;
+  nlohmann::json survivors = nlohmann::json::array();
+  nlohmann::json redundant = nlohmann::json::array();
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    const FlushSite& site = mutants_.sites()[i];
+    nlohmann::json told = {{"kind", flush_kind_name(site.kind)},
+                           {"function", site.function},
+                           {"stack", site.callers},
+                           {"records", site.records}};
+    if (outcomes_[i].points == 0) {
+      told["why"] = "without it the same stores are durable at every promise";
+      redundant.push_back(std::move(told));
+    } else if (outcomes_[i].killed) {
+      ++killed;
+    } else {
+      told["why"] = fmt::format(
+          "without it stores are not durable at {} promises that were tried; in {} images nothing "
+          "promised was lost",
+          outcomes_[i].points, outcomes_[i].images);
+      survivors.push_back(std::move(told));
+    }
+  }
+  const std::size_t judged = killed + survivors.size();
+  return {{"sites", outcomes_.size()},
+          {"killed", killed},
+          {"redundant", redundant.size()},
+          {"survived", survivors.size()},
+          {"score",
+           judged == 0 ? nlohmann::json()
+                       : nlohmann::json(static_cast<double>(killed) / static_cast<double>(judged))},
+          {"survivors", std::move(survivors)},
+          {"redundancies", std::move(redundant)}};
+}
+
 }  // namespace faultline

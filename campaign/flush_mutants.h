@@ -5,9 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "campaign/crash_images.h"
 #include "campaign/persistency.h"
 #include "campaign/power_cut.h"
 #include "observe/symbols.h"
@@ -44,6 +47,37 @@ class FlushMutants {
   const PmemTrace& trace_;
   std::vector<FlushSite> sites_;
   std::vector<std::uint32_t> site_of_stack_;
+};
+
+// The images in which one place after the other neither wrote back nor fenced: of each those at its
+// telling points, until one of them has lost something.
+class MutantStream {
+ public:
+  struct Outcome {
+    std::size_t points = 0;  // promises that were tried
+    std::size_t images = 0;
+    bool killed = false;
+  };
+
+  // All three must outlive this. Of `wish` the sites are left out, no point is chosen.
+  MutantStream(const PmemTrace& trace, const FlushMutants& mutants, CrashImages::Wish wish)
+      : trace_(trace), mutants_(mutants), wish_(std::move(wish)) {}
+
+  std::optional<CrashImage> next();
+  // Of the image that was had last: whether something is wrong with it.
+  void judge(bool lost);
+  // Of each site that has been begun.
+  [[nodiscard]] const std::vector<Outcome>& outcomes() const { return outcomes_; }
+  // As in crashtest.json: {sites, killed, redundant, survived, score, survivors, redundancies}.
+  [[nodiscard]] nlohmann::json json() const;
+
+ private:
+  static constexpr std::size_t kMostPoints = 6;
+  const PmemTrace& trace_;
+  const FlushMutants& mutants_;
+  CrashImages::Wish wish_;
+  std::optional<CrashImages> images_ = {};
+  std::vector<Outcome> outcomes_ = {};
 };
 
 // "clwb", "fence", as in crashtest.json.

@@ -29,6 +29,25 @@ struct CrashtestOptions {
   bool json = false;
 };
 
+void print_mutants(const nlohmann::json& mutants) {
+  const nlohmann::json& score = mutants.at("score");
+  fmt::print("  flushes left out: {} places, {} found, {} redundant, {} survived{}\n",
+             mutants.at("sites").get<int>(), mutants.at("killed").get<int>(),
+             mutants.at("redundant").get<int>(), mutants.at("survived").get<int>(),
+             score.is_null() ? "" : fmt::format("; score {:.1f} %", score.get<double>() * 100));
+  for (const nlohmann::json& one : mutants.at("survivors")) {
+    std::string line = fmt::format("    survived: {} in {}", one.at("kind").get<std::string>(),
+                                   one.at("function").get<std::string>());
+    constexpr std::size_t kRoom = 80;
+    for (const nlohmann::json& caller : one.at("stack")) {
+      const std::string more = " < " + caller.get<std::string>();
+      if (line.size() + more.size() > kRoom) break;
+      line += more;
+    }
+    fmt::print("{}\n", line);
+  }
+}
+
 void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t seed) {
   std::string kernel;
   for (const nlohmann::json& row : tests) {
@@ -55,6 +74,7 @@ void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t s
       fmt::print("  also lost: {} of {} sizes, {} of {} mtimes\n", sizes, count("promised", "size"),
                  mtimes, count("promised", "mtime"));
     }
+    if (row.contains("mutants")) print_mutants(row["mutants"]);
     if (const auto images = row.at("recovery").value("not_checked", std::uint64_t{0})) {
       fmt::print("  {} images were mounted and read; no fsck is known for {}\n", images,
                  row["fs"].get<std::string>());

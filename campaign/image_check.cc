@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/image_check.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "campaign/checked_reads.h"
+#include "cell/file_system.h"
+#include "cell/fs_row.h"
+#include "vm/files.h"
+
+namespace faultline {
+
+ImageCheck::ImageCheck(const GuestRoot& guest) {
+  for (const FileSystem& row : file_systems()) {
+    std::vector<std::string> words;
+    std::istringstream line(row.check);
+    for (std::string word; line >> word;) words.push_back(word);
+    if (words.empty()) continue;
+    if (is_path(words.front())) {
+      commands_[row.id] = words;
+      continue;
+    }
+    std::vector<std::string> command = command_in(guest, tool_of(guest, words.front()));
+    command.insert(command.end(), words.begin() + 1, words.end());
+    commands_[row.id] = command;
+  }
+}
+
+Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
+                              const std::filesystem::path& file,
+                              std::vector<std::uint32_t>& lines_read) const {
+  Recovered recovered{.found = found};
+  lines_read = memory.lines_read();
+  if (!found.value("mounted", false) || !commands_.contains(spec.fs)) return recovered;
+  memory.save(file);
+  std::vector<std::string> command = commands_.at(spec.fs);
+  command.push_back(file.string());
+  const CheckedReads checked = check_seeing_reads(command, file);
+  recovered.checked = true;
+  recovered.status = checked.status;
+  recovered.words = checked.output;
+  const std::uint64_t lines = (std::uint64_t{spec.pmem_mib} << 20) / kPmemLine;
+  const auto add = [&](std::uint64_t first, std::uint64_t end) {
+    for (std::uint64_t line = first; line < std::min(end, lines); ++line) {
+      lines_read.push_back(static_cast<std::uint32_t>(line));
+    }
+  };
+  if (checked.all) add(0, lines);
+  for (const auto& [offset, bytes] : checked.reads) {
+    add(offset / kPmemLine, (offset + bytes + kPmemLine - 1) / kPmemLine);
+  }
+  return recovered;
+}
+
+}  // namespace faultline

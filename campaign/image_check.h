@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The file systems' own checks over what a recovery has left of an image.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "campaign/crash_images.h"
+#include "campaign/guest_memory.h"
+#include "vm/packages/guest_root.h"
+#include "vm/qemu.h"
+
+namespace faultline {
+
+class ImageCheck {
+ public:
+  // The tools of the guest's suite; of a file system of the user's the one that its row names.
+  explicit ImageCheck(const GuestRoot& guest);
+  // What the guest has said of an image (`found`), and what its file system's check says of what it
+  // left in `memory`, which is written to `file`. `lines_read`: of the image, by both.
+  Recovered look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
+                    const std::filesystem::path& file,
+                    std::vector<std::uint32_t>& lines_read) const;
+
+ private:
+  std::map<std::string, std::vector<std::string>> commands_ = {};  // by file system
+};
+
+}  // namespace faultline
