@@ -14,6 +14,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("FAULTLINE_BUILD", "build"))
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(glob.glob("docs/*.md", root_dir=ROOT))]
+MAILS = sorted(glob.glob("docs/reports/*.txt", root_dir=ROOT))
 
 
 def tool(name):
@@ -37,6 +38,13 @@ def test_figures_and_outputs_are_what_they_come_from(path):
     problems = []
     figures.mended(text_of(path), BUILD, problems, [])
     assert not problems, "`make docs` (or tools/figures --update) writes them"
+
+
+@pytest.mark.parametrize("path", MAILS)
+def test_a_report_of_a_fault_is_a_short_mail_of_72_columns(path):
+    lines = text_of(path).splitlines()
+    assert 10 < len(lines) <= 60
+    assert [line for line in lines if len(line) > 72 or line != line.rstrip() or not line.isascii()] == []
 
 
 ROWS = {"bookworm/ext4/a/off": {"per_page": 72871.515625, "starved": {"n": 12, "of": 18},
