@@ -434,7 +434,8 @@ GuestOutcome CrashCampaign::run(Test& test) try {
   GuestOutcome outcome = write(test, folder.path());
   if (!outcome.ok()) return outcome;
   const PmemTrace trace = PmemTrace::read(folder.path());
-  const Tear tear = options_.tear == kTearStore ? Tear::kStore : Tear::kSector;
+  const std::uint64_t sector =
+      options_.tear == kTearStore ? kTearsAnywhere : sector_of(trace.begin);
   {
     const std::lock_guard lock(shared_.mutex);
     test.row["stores"] = static_cast<std::uint64_t>(
@@ -442,13 +443,13 @@ GuestOutcome CrashCampaign::run(Test& test) try {
                       [](const PmemRecord& record) { return record.is_store(); }));
   }
   const CrashImages::Wish wish{.model = model_,
-                               .tear = tear,
+                               .sector = sector,
                                .per_point = options_.images,
                                .seed = options_.seed,
                                .pages = options_.pages,
                                .point = options_.point,
                                .image = options_.image};
-  CrashImages images(trace, crash_points(trace.records, options_.points, options_.seed, tear),
+  CrashImages images(trace, crash_points(trace.records, options_.points, options_.seed, sector),
                      wish);
   RecoveryClasses classes;
   outcome = check(test, folder.path(),

@@ -16,7 +16,7 @@ namespace faultline {
 
 inline constexpr char kCrashName[] = "crashtest.json";
 // The smallest piece that is whole when the power goes.
-inline constexpr char kTearSector[] = "sector";  // 512 bytes, as file systems assume
+inline constexpr char kTearSector[] = "sector";  // that the file system was made for
 inline constexpr char kTearStore[] = "store";    // a store of the CPU, as pmem does
 // How stores become durable.
 inline constexpr char kModelPx86[] = "px86";    // when written back and fenced, as a CPU does

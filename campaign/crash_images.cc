@@ -11,7 +11,7 @@ CrashImages::CrashImages(const PmemTrace& trace, std::vector<std::size_t> points
     : trace_(trace),
       points_(std::move(points)),
       wish_(std::move(wish)),
-      persistency_(trace.begin, wish_.tear, wish_.left_out),
+      persistency_(trace.begin, wish_.sector, wish_.left_out),
       in_order_(trace.begin),
       state_(wish_.pages) {}
 

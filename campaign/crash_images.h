@@ -32,8 +32,8 @@ class CrashImages {
  public:
   struct Wish {
     CrashModel model = CrashModel::kOrder;
-    Tear tear = Tear::kSector;
-    std::size_t per_point = 1;  // at most; kOrder has one
+    std::uint64_t sector = 512;  // or kTearsAnywhere
+    std::size_t per_point = 1;   // at most; kOrder has one
     std::uint64_t seed = 0;
     std::size_t pages = 0;                  // of the writer's file
     std::optional<std::size_t> point = {};  // this one alone

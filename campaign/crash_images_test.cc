@@ -93,6 +93,14 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   EXPECT_NE(classes.find(first), nullptr) << "what differed before is looked at first, not alone";
 }
 
+TEST(PmemImage, SaysForWhichSectorItsFileSystemWasMade) {
+  PmemImage image;
+  EXPECT_EQ(sector_of(image), 512U);
+  image.apply(store(0, 0x42534658, 2));  // "XFSB"
+  image.apply(store(102, 0x0010, 1));    // 4096, the more significant byte first
+  EXPECT_EQ(sector_of(image), 4096U);
+}
+
 TEST(PmemImage, CopiesShareWhatDoesNotDiffer) {
   PmemImage first = image_of({store(0, 1), store(4096, 1)});
   const PmemImage copy = first;

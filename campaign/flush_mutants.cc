@@ -92,8 +92,8 @@ Persistency::LeftOut FlushMutants::left_out(std::size_t site) const {
 std::vector<std::size_t> FlushMutants::telling_points(std::size_t site, std::size_t count,
                                                       std::uint64_t seed) const {
   // Both start from nothing: what the lines hold is of no matter here.
-  Persistency whole(PmemImage(), Tear::kSector);
-  Persistency without(PmemImage(), Tear::kSector, left_out(site));
+  Persistency whole(PmemImage(), kTearsAnywhere);
+  Persistency without(PmemImage(), kTearsAnywhere, left_out(site));
   std::vector<std::size_t> telling;
   for (std::size_t i = 0; i < trace_.records.size(); ++i) {
     const PmemRecord& record = trace_.records[i];

@@ -24,13 +24,22 @@ void Persistency::make_durable(std::uint64_t line, std::size_t stores) {
   if (left.empty()) lines_.erase(found);
 }
 
-void Persistency::store(const PmemRecord& record, bool left_out) {
+std::uint64_t Persistency::sector_key(const PmemRecord& record) const {
   constexpr std::uint64_t kIsSector = std::uint64_t{1} << 63;
+  return (record.where / sector_) | kIsSector;
+}
+
+void Persistency::store(const PmemRecord& record, bool left_out) {
   const bool past_caches = record.kind == Kind::kNonTemporal && !left_out;
-  const bool of_sector = past_caches && tear_ == Tear::kSector;
-  const std::uint64_t key = of_sector ? (record.where / kPmemSector) | kIsSector : record.line();
+  const bool of_sector = past_caches && sector_ != kTearsAnywhere;
+  const std::uint64_t key = of_sector ? sector_key(record) : record.line();
+  // A store past the caches takes along what the caches have of its line, in its order.
+  if (const auto before = lines_.find(record.line()); of_sector && before != lines_.end()) {
+    before->second.written_back = before->second.stores.size();
+    outstanding_.push_back(record.line());
+  }
   Line& line = lines_[key];
-  if (of_sector && !line.cuts.empty() && follows_in_sector(*line.stores.back(), record)) {
+  if (of_sector && !line.cuts.empty() && follows_in_sector(*line.stores.back(), record, sector_)) {
     line.cuts.pop_back();
   }
   line.stores.push_back(&record);
@@ -56,7 +65,9 @@ void Persistency::apply(const PmemRecord& record) {
       return;
     }
     case Kind::kWriteBackAtOnce:
-      if (!left_out) make_durable(record.line(), SIZE_MAX);
+      if (left_out) return;
+      if (sector_ != kTearsAnywhere) make_durable(sector_key(record), SIZE_MAX);
+      make_durable(record.line(), SIZE_MAX);
       return;
     case Kind::kFence:
     case Kind::kLocked:

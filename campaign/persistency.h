@@ -29,10 +29,10 @@ class Persistency {
   // stays in the caches. What is so left out is left out of every image.
   using LeftOut = std::function<bool(const PmemRecord&)>;
 
-  // kSector: what a driver stores past the caches into a sector, one after the other, is there or
-  // not, as file systems take for granted of a medium. kStore: any store may be the last of a line.
-  Persistency(PmemImage begin, Tear tear, LeftOut left_out = {})
-      : durable_(std::move(begin)), tear_(tear), left_out_(std::move(left_out)) {}
+  // `sector`: what a driver stores past the caches into one of so many bytes, one store after the
+  // other, is there or not. kTearsAnywhere: any store may be the last of a line.
+  Persistency(PmemImage begin, std::uint64_t sector, LeftOut left_out = {})
+      : durable_(std::move(begin)), sector_(sector), left_out_(std::move(left_out)) {}
   // The records in their order; they must outlive this.
   void apply(const PmemRecord& record);
 
@@ -42,10 +42,11 @@ class Persistency {
 
  private:
   void store(const PmemRecord& record, bool left_out);
+  [[nodiscard]] std::uint64_t sector_key(const PmemRecord& record) const;
   void make_durable(std::uint64_t line, std::size_t stores);
 
   PmemImage durable_;
-  Tear tear_;
+  std::uint64_t sector_;
   LeftOut left_out_;
   Lines lines_;
   std::vector<std::uint64_t>

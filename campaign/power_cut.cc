@@ -226,13 +226,21 @@ void CrashState::apply(const PmemRecord& record) {
   bad_log(fmt::format("unknown word {:#x}", record.value));
 }
 
-bool follows_in_sector(const PmemRecord& before, const PmemRecord& record) {
-  return before.is_store() && record.is_store() && record.where == before.where + before.bytes &&
-         record.where % kPmemSector != 0;
+std::uint64_t sector_of(const PmemImage& image) {
+  constexpr std::uint32_t kXfsMagic = 0x58465342;  // fs/xfs/libxfs/xfs_format.h, "XFSB"
+  constexpr std::size_t kSectorSizeAt = 102;       // sb_sectsize, two bytes
+  const PmemImage::Bytes& superblock = image.page(0);
+  if (big_endian(superblock.data()) != kXfsMagic) return 512;
+  return big_endian(superblock.data() + kSectorSizeAt) >> 16;
+}
+
+bool follows_in_sector(const PmemRecord& before, const PmemRecord& record, std::uint64_t sector) {
+  return sector != kTearsAnywhere && before.is_store() && record.is_store() &&
+         record.where == before.where + before.bytes && record.where % sector != 0;
 }
 
 std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, std::size_t count,
-                                      std::uint64_t seed, Tear tear) {
+                                      std::uint64_t seed, std::uint64_t sector) {
   std::vector<std::size_t> stores;
   std::vector<std::size_t> promises;
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -256,8 +264,8 @@ std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, st
   spread(promises, at_promises);
   spread(stores, count - at_promises);
   for (std::size_t& point : points) {
-    while (tear == Tear::kSector && point < records.size() &&
-           follows_in_sector(records[point - 1], records[point])) {
+    while (point < records.size() &&
+           follows_in_sector(records[point - 1], records[point], sector)) {
       ++point;
     }
   }

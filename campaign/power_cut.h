@@ -83,22 +83,23 @@ struct CrashState {
 // Whether the writer says in it that something is durable.
 bool is_promise(const PmemRecord& record);
 
-// What the power's end tears at its smallest.
-enum class Tear {
-  kSector,  // 512 bytes written one after the other are there or not: what journals take for
-            // granted
-  kStore,   // a store of the CPU
-};
-
-inline constexpr std::uint64_t kPmemSector = 512;
-// Whether both are stores, and the later one goes on in the same sector where the other ends.
-bool follows_in_sector(const PmemRecord& before, const PmemRecord& record);
+// What the power's end tears at its smallest, in bytes: kTearsAnywhere, between any two stores of
+// the CPU; else a sector, of which what is written one after the other is there or not, as file
+// systems take for granted of a medium.
+inline constexpr std::uint64_t kTearsAnywhere = 0;
+// The sector that the file system in the image was made for: of XFS what its superblock says, which
+// mkfs takes from the device (4096 of a pmem); of the others 512, for jbd2 takes no more for
+// granted.
+std::uint64_t sector_of(const PmemImage& image);
+// Whether both are stores, and the later one goes on in the same sector where the other ends. False
+// of kTearsAnywhere.
+bool follows_in_sector(const PmemRecord& before, const PmemRecord& record, std::uint64_t sector);
 
 // `count` points, each a number of records after which the power goes, rising. Half are spread over
 // the run by its stores, half over the moments at which something has just been promised. The same
 // for the same log and seed.
 std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, std::size_t count,
-                                      std::uint64_t seed, Tear tear);
+                                      std::uint64_t seed, std::uint64_t sector);
 
 // Sums over points, as in crashtest.json.
 struct CrashCounts {

@@ -157,7 +157,7 @@ TEST(CrashPoints, HalfAreAtPromisesAndTheRestSpread) {
     if (i % 10 == 9) records.push_back(word(CrashWord::kPromised, i, 1));
   }
   records.push_back(word(CrashWord::kEnd));
-  const auto points = crash_points(records, 20, 1, Tear::kStore);
+  const auto points = crash_points(records, 20, 1, kTearsAnywhere);
   ASSERT_EQ(points.size(), 20U);
   std::vector<std::size_t> promises;
   for (const std::size_t point : points) {
@@ -176,15 +176,15 @@ TEST(CrashPoints, HalfAreAtPromisesAndTheRestSpread) {
               1)
         << "one in each tenth";
   }
-  EXPECT_EQ(crash_points(records, 20, 1, Tear::kStore), points);
-  EXPECT_NE(crash_points(records, 20, 2, Tear::kStore), points);
+  EXPECT_EQ(crash_points(records, 20, 1, kTearsAnywhere), points);
+  EXPECT_NE(crash_points(records, 20, 2, kTearsAnywhere), points);
   EXPECT_TRUE(std::is_sorted(points.begin(), points.end()));
 }
 
 TEST(CrashPoints, WithoutPromisesAllAreSpread) {
   const std::vector<PmemRecord> records = {word(CrashWord::kBegin), store(0, 1), store(512, 2),
                                            word(CrashWord::kEnd)};
-  EXPECT_EQ(crash_points(records, 2, 0, Tear::kStore), (std::vector<std::size_t>{2, 3}));
+  EXPECT_EQ(crash_points(records, 2, 0, kTearsAnywhere), (std::vector<std::size_t>{2, 3}));
 }
 
 TEST(CrashPoints, ASectorIsWhole) {
@@ -192,9 +192,9 @@ TEST(CrashPoints, ASectorIsWhole) {
   for (std::uint64_t at = 0; at < 1024; at += 8) records.push_back(store(at, at));
   records.push_back(store(8, 0));  // not behind the one before
   records.push_back(word(CrashWord::kEnd));
-  EXPECT_EQ(crash_points(records, 3, 0, Tear::kSector), (std::vector<std::size_t>{65, 129, 129}))
+  EXPECT_EQ(crash_points(records, 3, 0, 512), (std::vector<std::size_t>{65, 129, 129}))
       << "the third of three parts ends with the lone store or before it";
-  const auto torn = crash_points(records, 3, 0, Tear::kStore);
+  const auto torn = crash_points(records, 3, 0, kTearsAnywhere);
   EXPECT_LT(torn[0], 65U);
 }
 

@@ -146,10 +146,15 @@ Verb add_crashtest(CLI::App& app) {
   verb->add_flag("--brute", options->wish.brute,
                  "recover every image, also those that recovery cannot tell from another");
   verb->add_option("--tear", options->wish.tear,
-                   "the smallest piece that is whole: sector (512 bytes, as file systems assume), "
+                   "the smallest piece that is whole: sector (that the file system was made for), "
                    "store (as pmem does)")
       ->check(CLI::IsMember({kTearSector, kTearStore}))
       ->capture_default_str();
+  verb->add_option(
+          "--mutate", options->wish.mutate,
+          "flushes: tests the test; leaves out, one at a time, each place of the code that "
+          "wrote lines back or fenced, and tells which losses are not found")
+      ->check(CLI::IsMember({kMutateFlushes}));
   verb->add_option(
           "--plant", options->wish.plant,
           "a loss on purpose, which the test must find: skip_sync, skip_flush, skip_fence, "

@@ -308,7 +308,8 @@ void on_store(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t addre
     on_word(word);
     return;
   }
-  if (g.out == nullptr) return;
+  // QEMU 7.2 calls it for the loads, too, of an instruction that does both (rep movs).
+  if (g.out == nullptr || !qemu_plugin_mem_is_store(info)) return;
   const Site& site = *static_cast<const Site*>(data);
   const std::uint64_t size = std::uint64_t{1} << qemu_plugin_mem_size_shift(info);
   if (size <= 8 && address % kPmemLine + size <= kPmemLine) {
