@@ -367,7 +367,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
     stream.judge(*image, recovered);
     advance();
   };
-  const auto run_anew = [&](std::vector<std::uint32_t> lines, Recovered recovered) {
+  const auto run_anew = [&](PmemLines lines, Recovered recovered) {
     settle(classes.add(image->bytes, std::move(lines), std::move(recovered)));
   };
   GuestOutcome outcome;
@@ -391,7 +391,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
     job.cell = nlohmann::json({{"crash", {{"do", "check"}}}}).dump();
     job.on_wait = [&] {
       if (found) {
-        std::vector<std::uint32_t> lines;
+        PmemLines lines;
         Recovered recovered = checks_->look_at(test.spec, *found, memory, file, lines);
         run_anew(std::move(lines), std::move(recovered));
         found.reset();
@@ -419,7 +419,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
     if (outcome.verdict == Verdict::kCancelled) return outcome;
     if (!outcome.ok() && loaded) {
       // The image was too much for the kernel. Of which lines is not known.
-      std::vector<std::uint32_t> lines = memory.lines_read();
+      PmemLines lines = memory.lines_read();
       run_anew(std::move(lines), {.found = {{"mounted", false}, {"error", outcome.message}}});
       outcome = {};
     } else if (!outcome.ok()) {
@@ -498,6 +498,7 @@ GuestOutcome CrashCampaign::mutate(Test& test, const fs::path& folder, const Pme
                    stream.judge(!wrong_with(test, verdict, recovered).empty());
                  }},
             classes);
+  if (!outcome.ok()) return outcome;
   const std::lock_guard lock(shared_.mutex);
   test.row["mutants"] = stream.json();
   return outcome;

@@ -2,6 +2,7 @@
 #include "campaign/crash_images.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -58,17 +59,19 @@ std::optional<CrashImage> CrashImages::next() {
 }
 
 bool RecoveryClasses::Class::holds(const PmemImage& other) {
-  constexpr std::size_t kLines = kPmemPage / kPmemLine;
-  const auto same = [&](std::size_t i) {
-    const PmemImage::Bytes& here = image.page(lines[i] / kLines);
-    const PmemImage::Bytes& there = other.page(lines[i] / kLines);
-    const std::size_t at = lines[i] % kLines * kPmemLine;
-    return &here == &there || std::memcmp(here.data() + at, there.data() + at, kPmemLine) == 0;
+  const auto same = [&](std::uint64_t page) {
+    const unsigned char* here = image.page(page).data();
+    const unsigned char* there = other.page(page).data();
+    for (std::uint64_t left = lines.of_page(page); here != there && left != 0; left &= left - 1) {
+      const std::size_t at = static_cast<std::size_t>(std::countr_zero(left)) * kPmemLine;
+      if (std::memcmp(here + at, there + at, kPmemLine) != 0) return false;
+    }
+    return true;
   };
-  if (differed < lines.size() && !same(differed)) return false;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (!same(i)) {
-      differed = i;
+  if (!same(differed)) return false;
+  for (const std::uint64_t page : image.differences(other)) {
+    if (!same(page)) {
+      differed = page;
       return false;
     }
   }
@@ -81,10 +84,8 @@ const Recovered* RecoveryClasses::find(const PmemImage& image) {
   return found == classes_.end() ? nullptr : &found->recovered;
 }
 
-const Recovered& RecoveryClasses::add(const PmemImage& image, std::vector<std::uint32_t> lines,
+const Recovered& RecoveryClasses::add(const PmemImage& image, PmemLines lines,
                                       Recovered recovered) {
-  std::sort(lines.begin(), lines.end());
-  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
   ++count_;
   if (classes_.size() == kKept) classes_.pop_back();
   classes_.push_front(

@@ -75,17 +75,16 @@ class RecoveryClasses {
  public:
   // nullptr: of no class that is known. Looks at the latest kKept.
   const Recovered* find(const PmemImage& image);
-  // `lines`: what was read of the image, by number, in any order.
-  const Recovered& add(const PmemImage& image, std::vector<std::uint32_t> lines,
-                       Recovered recovered);
+  // `lines`: what was read of the image.
+  const Recovered& add(const PmemImage& image, PmemLines lines, Recovered recovered);
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:
   static constexpr std::size_t kKept = 64;
   struct Class {
-    std::vector<std::uint32_t> lines = {};
+    PmemLines lines = {};
     PmemImage image = {};
-    std::size_t differed = 0;  // of lines: where the last image that was asked for was another
+    std::uint64_t differed = 0;  // the page in which the last image that was asked for was another
     Recovered recovered = {};
     [[nodiscard]] bool holds(const PmemImage& other);
   };

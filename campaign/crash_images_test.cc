@@ -81,8 +81,10 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   RecoveryClasses classes;
   const PmemImage first = image_of({store(0, 1), store(64, 1), store(8192, 1)});
   EXPECT_EQ(classes.find(first), nullptr);
-  // Of it lines 0 and 128 were read, the latter from page 2.
-  classes.add(first, {128, 0, 128}, {.found = {{"size", 7}}});
+  PmemLines read;  // the first line, and the first of page 2
+  read.add(8192, 8193);
+  read.add(0, 64);
+  classes.add(first, read, {.found = {{"size", 7}}});
   EXPECT_EQ(classes.count(), 1U);
   const Recovered* same = classes.find(image_of({store(0, 1), store(64, 2), store(8192, 1)}));
   ASSERT_NE(same, nullptr) << "they differ in what nobody reads";
@@ -91,6 +93,21 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   EXPECT_EQ(classes.find(image_of({store(0, 1), store(64, 1), store(8192, 2)})), nullptr);
   EXPECT_EQ(classes.find(image_of({store(0, 1), store(64, 1)})), nullptr);
   EXPECT_NE(classes.find(first), nullptr) << "what differed before is looked at first, not alone";
+}
+
+TEST(PmemLines, AreAllThatHoldSomeOfTheBytes) {
+  PmemLines lines;
+  EXPECT_EQ(lines.of_page(0), 0U);
+  lines.add(60, 65);
+  EXPECT_EQ(lines.of_page(0), 0b11U);
+  lines.add(4095, 4096 + 64 + 1);
+  EXPECT_EQ(lines.of_page(0), 0b11U | std::uint64_t{1} << 63);
+  EXPECT_EQ(lines.of_page(1), 0b11U);
+  lines.add(3 * 4096, 5 * 4096);
+  EXPECT_EQ(lines.of_page(2), 0U);
+  EXPECT_EQ(lines.of_page(3), ~std::uint64_t{0});
+  EXPECT_EQ(lines.of_page(4), ~std::uint64_t{0});
+  EXPECT_EQ(lines.of_page(5), 0U);
 }
 
 TEST(PmemImage, SaysForWhichSectorItsFileSystemWasMade) {

@@ -69,10 +69,10 @@ void GuestMemory::load(const PmemImage& image, bool anew) {
   std::memset(marks_, 0, bytes_ / kPmemLine);
 }
 
-std::vector<std::uint32_t> GuestMemory::lines_read() const {
-  std::vector<std::uint32_t> lines;
+PmemLines GuestMemory::lines_read() const {
+  PmemLines lines;
   for (std::uint64_t line = 0; line < bytes_ / kPmemLine; ++line) {
-    if ((marks_[line] & kLineRead) != 0) lines.push_back(static_cast<std::uint32_t>(line));
+    if ((marks_[line] & kLineRead) != 0) lines.add(line * kPmemLine, (line + 1) * kPmemLine);
   }
   return lines;
 }

@@ -28,8 +28,7 @@ ImageCheck::ImageCheck(const GuestRoot& guest) {
 }
 
 Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
-                              const std::filesystem::path& file,
-                              std::vector<std::uint32_t>& lines_read) const {
+                              const std::filesystem::path& file, PmemLines& lines_read) const {
   Recovered recovered{.found = found};
   lines_read = memory.lines_read();
   if (!found.value("mounted", false) || !commands_.contains(spec.fs)) return recovered;
@@ -40,15 +39,10 @@ Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, G
   recovered.checked = true;
   recovered.status = checked.status;
   recovered.words = checked.output;
-  const std::uint64_t lines = (std::uint64_t{spec.pmem_mib} << 20) / kPmemLine;
-  const auto add = [&](std::uint64_t first, std::uint64_t end) {
-    for (std::uint64_t line = first; line < std::min(end, lines); ++line) {
-      lines_read.push_back(static_cast<std::uint32_t>(line));
-    }
-  };
-  if (checked.all) add(0, lines);
+  const std::uint64_t size = std::uint64_t{spec.pmem_mib} << 20;
+  if (checked.all) lines_read.add(0, size);
   for (const auto& [offset, bytes] : checked.reads) {
-    add(offset / kPmemLine, (offset + bytes + kPmemLine - 1) / kPmemLine);
+    lines_read.add(offset, std::min(offset + bytes, size));
   }
   return recovered;
 }

@@ -155,6 +155,20 @@ std::int64_t PmemImage::first_difference(const PmemImage& other) const {
   return -1;
 }
 
+void PmemLines::add(std::uint64_t from, std::uint64_t end) {
+  constexpr std::uint64_t kLines = kPmemPage / kPmemLine;
+  while (from < end) {
+    const std::uint64_t page = from / kPmemPage;
+    const std::uint64_t stop = std::min(end, (page + 1) * kPmemPage);
+    if (page >= pages_.size()) pages_.resize(page + 1);
+    const std::uint64_t first = from / kPmemLine % kLines;
+    const std::uint64_t count = (stop - 1) / kPmemLine - from / kPmemLine + 1;
+    pages_[page] |= (count == kLines ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1)
+                    << first;
+    from = stop;
+  }
+}
+
 PmemTrace PmemTrace::read(const fs::path& folder) {
   PmemTrace trace;
   trace.records = read_items<PmemRecord>(folder / kPmemLogFile);

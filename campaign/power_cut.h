@@ -83,6 +83,19 @@ struct CrashState {
 // Whether the writer says in it that something is durable.
 bool is_promise(const PmemRecord& record);
 
+// Some lines of a pmem: of each page a bit a line.
+class PmemLines {
+ public:
+  // All of those that hold bytes from `from` to `end`.
+  void add(std::uint64_t from, std::uint64_t end);
+  [[nodiscard]] std::uint64_t of_page(std::uint64_t page) const {
+    return page < pages_.size() ? pages_[page] : 0;
+  }
+
+ private:
+  std::vector<std::uint64_t> pages_;
+};
+
 // What the power's end tears at its smallest, in bytes: kTearsAnywhere, between any two stores of
 // the CPU; else a sector, of which what is written one after the other is there or not, as file
 // systems take for granted of a medium.
