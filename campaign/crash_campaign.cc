@@ -489,15 +489,15 @@ GuestOutcome CrashCampaign::mutate(Test& test, const fs::path& folder, const Pme
   all.point.reset();
   all.image.reset();
   MutantStream stream(trace, mutants, all);
-  const GuestOutcome outcome =
-      check(test, folder,
-            {.next = [&] { return stream.next(); },
-             .judge =
-                 [&](const CrashImage& image, const Recovered& recovered) {
-                   const CrashVerdict verdict = judge_crash(image.state, recovered.found);
-                   stream.judge(!wrong_with(test, verdict, recovered).empty());
-                 }},
-            classes);
+  GuestOutcome outcome = check(test, folder,
+                               {.next = [&] { return stream.next(); },
+                                .judge =
+                                    [&](const CrashImage& image, const Recovered& recovered) {
+                                      const CrashVerdict verdict =
+                                          judge_crash(image.state, recovered.found);
+                                      stream.judge(!wrong_with(test, verdict, recovered).empty());
+                                    }},
+                               classes);
   if (!outcome.ok()) return outcome;
   const std::lock_guard lock(shared_.mutex);
   test.row["mutants"] = stream.json();

@@ -323,6 +323,7 @@ namespace {
 
 std::string versions_text(const std::vector<int>& versions) {
   std::vector<std::string> parts;
+  parts.reserve(versions.size());
   for (const int version : versions) {
     parts.push_back(version == kZeroes    ? "zeroes"
                     : version == kForeign ? "what was never written there"

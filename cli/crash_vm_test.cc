@@ -85,7 +85,7 @@ TEST(CrashTestInAGuest, ASkippedSyncIsFoundAndItsPointRunsAgain) {
             "--model px86 --points 4 --seed 5 --point 2 --image 0 --images 1 --plant skip_sync "
             "--out point-2");
   EXPECT_NE(ran.output.error.find("seed 5: page"), std::string::npos) << ran.output.error;
-  EXPECT_NE(ran.output.error.find("--point 0 --plant"), std::string::npos) << ran.output.error;
+  EXPECT_NE(ran.output.error.find("--point 0 --image 0"), std::string::npos) << ran.output.error;
 
   std::vector<std::string> arguments;
   std::istringstream words(command.substr(0, command.find(" --out")));
@@ -126,10 +126,6 @@ TEST(CrashTestInAGuest, AFlushOrAFenceThatIsLeftOutIsFound) {
     EXPECT_GT(ran.tests[0]["lost"]["pages"], 0) << plant;
     EXPECT_EQ(ran.tests[0]["lost"]["size"], 0) << plant << ": the metadata are there";
   }
-  const Ran blind = crashtest({"--strategy", "map_sync", "--fs", "ext4", "--points", "4", "--plant",
-                               "skip_sync", "--model", "order"},
-                              scratch / "b");
-  EXPECT_EQ(blind.output.status, static_cast<int>(ExitCode::kRegression));
   const Ran refused = crashtest({"--strategy", "map_sync", "--fs", "ext4", "--points", "4",
                                  "--plant", "skip_flush", "--model", "order"},
                                 scratch / "c");
@@ -163,7 +159,7 @@ TEST(CrashTestInAGuest, ClassesAndBruteForceGiveTheSameVerdict) {
 TEST(CrashTestInAGuest, EachFlushThatIsLeftOutIsFoundOrRedundant) {
   const Scratch scratch;
   const Ran ran =
-      crashtest({"--strategy", "map_sync", "--fs", "ext4", "--points", "4", "--mutate", "flushes"},
+      crashtest({"--strategy", "map_sync", "--fs", "ext4", "--points", "2", "--mutate", "flushes"},
                 scratch / "a");
   ASSERT_EQ(ran.output.status, 0) << ran.output.error;
   const nlohmann::json mutants = ran.tests.at(0).at("mutants");

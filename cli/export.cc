@@ -94,7 +94,7 @@ std::string lives_of(const nlohmann::json& rows) {
     cells.insert(row.at("name").get<std::string>());
     seeds.insert(row.at("seed").get<std::uint64_t>());
   }
-  const std::string of = fmt::format("{} cell{}", cells.size(), cells.size() == 1 ? "" : "s");
+  std::string of = fmt::format("{} cell{}", cells.size(), cells.size() == 1 ? "" : "s");
   if (rows.size() == cells.size()) return of;
   const char* const what = cells.size() > 1              ? "lives"
                            : seeds.size() == rows.size() ? "seeds"

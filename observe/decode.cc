@@ -248,7 +248,8 @@ std::optional<MemoryOperand> flushed_operand(std::span<const std::uint8_t> bytes
   const std::size_t more = wide ? 4 : mode == 1 ? 1 : 0;
   if (at + more > bytes.size()) return std::nullopt;
   if (wide) std::memcpy(&operand.displacement, &bytes[at], 4);
-  if (mode == 1) operand.displacement = static_cast<std::int8_t>(bytes[at]);
+  // One byte, with its sign.
+  if (mode == 1) operand.displacement = bytes[at] < 0x80 ? bytes[at] : bytes[at] - 0x100;
   return operand;
 }
 

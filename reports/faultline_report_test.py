@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs as the user's command runs them: output, exit codes, and no trace whatever happens."""
+"""The verbs as the user's command runs them: output, exit codes, and no trace whatever happens.
+
+One file because all its tests run the command, by the same few helpers, over the same results."""
 
 import json
 import os
