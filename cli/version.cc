@@ -29,7 +29,7 @@ std::string version_text() {
   }
   return fmt::format(
       "faultline {} ({})\n"
-      "result schema {}, guest's frames {}, QEMU plugin interfaces 1 and 2\n"
+      "result schema {}, guest's frames {}, QEMU plugin interfaces 1 and 3\n"
       "QEMU: {}",
       build_version(), build_revision(), kSchemaVersion, frames, qemu);
 }
