@@ -114,8 +114,7 @@ constexpr ReportVerb kReportVerbs[] = {
     {"explain", "Show which phases and functions of a fault account for a change"},
     {"media", "Say what written lines cost on other media: break-even, modelled time"},
     {"baseline", "Keep results to compare later ones with: save, list, show, rm"},
-    {"history",
-     "Keep figures of many results in one SQLite file: add, list, show, export, page, rm"},
+    {"history", "Keep figures of many results in one file: add, list, show, export, page, rm"},
     {"trend", "Show what cells cost over kernels, and where it changed"},
 };
 
