@@ -48,6 +48,8 @@ TEST(Decode, StoresPastTheCaches) {
   EXPECT_TRUE(decoded({0xc5, 0xfd, 0xe7, 0x07}).non_temporal) << "vmovntdq %ymm0, (%rdi)";
   EXPECT_TRUE(decoded({0xc4, 0xc1, 0x7d, 0xe7, 0x07}).non_temporal) << "vmovntdq %ymm0, (%r15)";
   EXPECT_FALSE(decoded({0xc5, 0xfd, 0x6f, 0x07}).non_temporal) << "vmovdqa";
+  EXPECT_FALSE(decoded({0xc4, 0xe2, 0x7d, 0x2b, 0x07}).non_temporal)
+      << "vpackusdw (%rdi), %ymm0, %ymm0: the opcode of vmovntps in another map";
   EXPECT_FALSE(decoded({0x48, 0x89, 0x07}).non_temporal);
 }
 
