@@ -89,7 +89,7 @@ def _kcidb_test(test, result, origin, build, run):
     figures = {key: row[key] for key in FIGURES if row.get(key) is not None} if test.value is not None else {}
     found = {
         "id": f"{origin}:{run}:{plain(test.name)}", "origin": origin, "build_id": build,
-        "path": ".".join(["faultline", *(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in _beyond_kernel(test).split("/"))]),
+        "path": "faultline." + re.sub(r"[^A-Za-z0-9_/-]", "_", _beyond_kernel(test)).replace("/", "."),
         "status": test.status, "start_time": context["date"],
         "environment": {"comment": plain(f"{qemu['version']}, {context['accel']}" if qemu else context["host"]["cpu_model"]),
                         "misc": {"accel": context["accel"], "time_domain": context["time_domain"],
