@@ -81,8 +81,9 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   RecoveryClasses classes;
   const PmemImage first = image_of({store(0, 1), store(64, 1), store(8192, 1)});
   EXPECT_EQ(classes.find(first), nullptr);
-  PmemLines read;  // the first line, and the first of page 2
+  PmemLines read;  // the first line, and two of page 2
   read.add(8192, 8193);
+  read.add(8192 + 128, 8192 + 129);
   read.add(0, 64);
   classes.add(first, read, {.found = {{"size", 7}}});
   EXPECT_EQ(classes.count(), 1U);
@@ -92,6 +93,7 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   EXPECT_EQ(classes.find(image_of({store(0, 2), store(64, 1), store(8192, 1)})), nullptr);
   EXPECT_EQ(classes.find(image_of({store(0, 1), store(64, 1), store(8192, 2)})), nullptr);
   EXPECT_EQ(classes.find(image_of({store(0, 1), store(64, 1)})), nullptr);
+  EXPECT_EQ(classes.find(image_of({store(0, 1), store(8192, 1), store(8192 + 128, 1)})), nullptr);
   EXPECT_NE(classes.find(first), nullptr) << "what differed before is looked at first, not alone";
 }
 

@@ -176,6 +176,13 @@ TEST(Survivals, AreTheSameForTheSameSeedAndEachOnce) {
   EXPECT_EQ(count(2, 0), 20) << "each line alone lost";
 }
 
+TEST(Survivals, AreOfWhatIsLeftOfALine) {
+  const std::vector<PmemRecord> program = {store(kX, 1), clwb(kX), store(kX, 2), sfence()};
+  Persistency persistency(PmemImage(), kTearsAnywhere);
+  for (const PmemRecord& record : program) persistency.apply(record);
+  EXPECT_EQ(survivals(persistency.uncertain(), 8, 0).size(), 2U) << "with the second store, or not";
+}
+
 TEST(Survivals, NothingUncertainIsOneImage) {
   EXPECT_EQ(survivals({}, 8, 0), std::vector<Survival>(1));
 }

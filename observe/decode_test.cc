@@ -100,6 +100,7 @@ TEST(Decode, WhereAWriteBackFindsItsLine) {
   EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x77, 0xc0}), 7, -1, 1, -64)) << "clwb -64(%rdi)";
   EXPECT_TRUE(is(operand({0x0f, 0xae, 0xb8, 0, 1, 0, 0}), 0, -1, 1, 256)) << "clflush 256(%rax)";
   EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x34, 0xc8}), 0, 1, 8, 0)) << "clwb (%rax,%rcx,8)";
+  EXPECT_TRUE(is(operand({0x66, 0x42, 0x0f, 0xae, 0x34, 0x20}), 0, 12, 1, 0)) << "(%rax,%r12)";
   EXPECT_TRUE(is(operand({0x66, 0x43, 0x0f, 0xae, 0x7c, 0x65, 0x08}), 13, 12, 2, 8))
       << "clflushopt 8(%r13,%r12,2)";
   EXPECT_TRUE(is(operand({0x66, 0x0f, 0xae, 0x34, 0x24}), 4, -1, 1, 0)) << "clwb (%rsp)";
