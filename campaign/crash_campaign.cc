@@ -367,7 +367,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
     stream.judge(*image, recovered);
     advance();
   };
-  const auto run_anew = [&](PmemLines lines, Recovered recovered) {
+  const auto run_anew = [&](LineSet lines, Recovered recovered) {
     settle(classes.add(image->bytes, std::move(lines), std::move(recovered)));
   };
   GuestOutcome outcome;
@@ -391,7 +391,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
     job.cell = nlohmann::json({{"crash", {{"do", "check"}}}}).dump();
     job.on_wait = [&] {
       if (found) {
-        PmemLines lines;
+        LineSet lines;
         Recovered recovered = checks_->look_at(test.spec, *found, memory, file, lines);
         run_anew(std::move(lines), std::move(recovered));
         found.reset();
@@ -419,7 +419,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
     if (outcome.verdict == Verdict::kCancelled) return outcome;
     if (!outcome.ok() && loaded) {
       // The image was too much for the kernel. Of which lines is not known.
-      PmemLines lines = memory.lines_read();
+      LineSet lines = memory.lines_read();
       run_anew(std::move(lines), {.found = {{"mounted", false}, {"error", outcome.message}}});
       outcome = {};
     } else if (!outcome.ok()) {

@@ -84,8 +84,7 @@ const Recovered* RecoveryClasses::find(const PmemImage& image) {
   return found == classes_.end() ? nullptr : &found->recovered;
 }
 
-const Recovered& RecoveryClasses::add(const PmemImage& image, PmemLines lines,
-                                      Recovered recovered) {
+const Recovered& RecoveryClasses::add(const PmemImage& image, LineSet lines, Recovered recovered) {
   ++count_;
   if (classes_.size() == kKept) classes_.pop_back();
   classes_.push_front(

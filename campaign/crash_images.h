@@ -76,13 +76,13 @@ class RecoveryClasses {
   // nullptr: of no class that is known. Looks at the latest kKept.
   const Recovered* find(const PmemImage& image);
   // `lines`: what was read of the image.
-  const Recovered& add(const PmemImage& image, PmemLines lines, Recovered recovered);
+  const Recovered& add(const PmemImage& image, LineSet lines, Recovered recovered);
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:
   static constexpr std::size_t kKept = 64;
   struct Class {
-    PmemLines lines = {};
+    LineSet lines = {};
     PmemImage image = {};
     std::uint64_t differed = 0;  // the page in which the last image that was asked for was another
     Recovered recovered = {};

@@ -81,7 +81,7 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   RecoveryClasses classes;
   const PmemImage first = image_of({store(0, 1), store(64, 1), store(8192, 1)});
   EXPECT_EQ(classes.find(first), nullptr);
-  PmemLines read;  // the first line, and two of page 2
+  LineSet read;  // the first line, and two of page 2
   read.add(8192, 8193);
   read.add(8192 + 128, 8192 + 129);
   read.add(0, 64);
@@ -97,8 +97,8 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   EXPECT_NE(classes.find(first), nullptr) << "what differed before is looked at first, not alone";
 }
 
-TEST(PmemLines, AreAllThatHoldSomeOfTheBytes) {
-  PmemLines lines;
+TEST(LineSet, AreAllThatHoldSomeOfTheBytes) {
+  LineSet lines;
   EXPECT_EQ(lines.of_page(0), 0U);
   lines.add(60, 65);
   EXPECT_EQ(lines.of_page(0), 0b11U);

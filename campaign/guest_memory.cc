@@ -69,8 +69,8 @@ void GuestMemory::load(const PmemImage& image, bool anew) {
   std::memset(marks_, 0, bytes_ / kPmemLine);
 }
 
-PmemLines GuestMemory::lines_read() const {
-  PmemLines lines;
+LineSet GuestMemory::lines_read() const {
+  LineSet lines;
   for (std::uint64_t line = 0; line < bytes_ / kPmemLine; ++line) {
     if ((marks_[line] & kLineRead) != 0) lines.add(line * kPmemLine, (line + 1) * kPmemLine);
   }

@@ -31,7 +31,7 @@ class GuestMemory {
   // written that differ, or that the guest has changed, by the marks; `anew`: all are.
   void load(const PmemImage& image, bool anew = false);
   // Lines that the guest has read since the image was loaded.
-  [[nodiscard]] PmemLines lines_read() const;
+  [[nodiscard]] LineSet lines_read() const;
   // The pmem as a file of its own. The same file again takes only what has changed since.
   void save(const std::filesystem::path& to);
 

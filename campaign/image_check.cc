@@ -28,7 +28,7 @@ ImageCheck::ImageCheck(const GuestRoot& guest) {
 }
 
 Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
-                              const std::filesystem::path& file, PmemLines& lines_read) const {
+                              const std::filesystem::path& file, LineSet& lines_read) const {
   Recovered recovered{.found = found};
   lines_read = memory.lines_read();
   if (!found.value("mounted", false) || !commands_.contains(spec.fs)) return recovered;

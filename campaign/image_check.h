@@ -22,7 +22,7 @@ class ImageCheck {
   // What the guest has said of an image (`found`), and what its file system's check says of what it
   // left in `memory`, which is written to `file`. `lines_read`: of the image, by both.
   Recovered look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
-                    const std::filesystem::path& file, PmemLines& lines_read) const;
+                    const std::filesystem::path& file, LineSet& lines_read) const;
 
  private:
   std::map<std::string, std::vector<std::string>> commands_ = {};  // by file system

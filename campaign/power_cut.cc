@@ -155,7 +155,7 @@ std::int64_t PmemImage::first_difference(const PmemImage& other) const {
   return -1;
 }
 
-void PmemLines::add(std::uint64_t from, std::uint64_t end) {
+void LineSet::add(std::uint64_t from, std::uint64_t end) {
   constexpr std::uint64_t kLines = kPmemPage / kPmemLine;
   while (from < end) {
     const std::uint64_t page = from / kPmemPage;

@@ -84,7 +84,7 @@ struct CrashState {
 bool is_promise(const PmemRecord& record);
 
 // Some lines of a pmem: of each page a bit a line.
-class PmemLines {
+class LineSet {
  public:
   // All of those that hold bytes from `from` to `end`.
   void add(std::uint64_t from, std::uint64_t end);

@@ -39,6 +39,13 @@ TEST(PmemLines, AStoreAcrossABoundaryTouchesBothSides) {
   EXPECT_EQ(fresh.blocks, 2U);
 }
 
+TEST(PmemLines, AStoreUpToABoundaryTouchesOneSide) {
+  PmemLines lines(kMiB);
+  const PmemLines::Fresh fresh = lines.store(248, 8, false);
+  EXPECT_EQ(fresh.lines, 1U);
+  EXPECT_EQ(fresh.blocks, 1U);
+}
+
 TEST(PmemLines, LoadsAreApart) {
   PmemLines lines(kMiB);
   lines.store(0, 8, false);
