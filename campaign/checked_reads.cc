@@ -11,10 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdlib>
-#include <map>
 #include <system_error>
 
 #include "cell/failure.h"
@@ -31,14 +28,14 @@ constexpr int kCannotTrace = 126;
 constexpr int kCannotStart = 127;
 
 // In the child, until it is another program: only what is allowed there.
-[[noreturn]] void become(char* const* argv, const char* program, int output) {
+[[noreturn]] void become(const char* program, char* const* argv, char* const* envp, int output) {
   ::setpgid(0, 0);
   const int nothing = ::open("/dev/null", O_RDONLY);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) ::_exit(kCannotTrace);
-  ::execv(program, argv);
+  ::execve(program, argv, envp);
   ::_exit(kCannotStart);
 }
 
@@ -48,13 +45,10 @@ class ReadWatch {
   ReadWatch(const fs::path& image, CheckedReads& seen) : image_(image), seen_(seen) {}
 
   void on_syscall(pid_t thread) {
-    bool& inside = inside_[thread];
-    inside = !inside;
-    if (inside) return;
     user_regs_struct regs{};
     if (::ptrace(PTRACE_GETREGS, thread, nullptr, &regs) != 0) return;
-    const auto result = static_cast<std::int64_t>(regs.rax);
-    if (result <= 0) return;
+    // On its way in a call's result is -ENOSYS.
+    if (static_cast<std::int64_t>(regs.rax) <= 0) return;
     switch (regs.orig_rax) {
       case SYS_pread64:
       case SYS_preadv:
@@ -84,7 +78,6 @@ class ReadWatch {
 
   fs::path image_;
   CheckedReads& seen_;
-  std::map<pid_t, bool> inside_;
 };
 
 // Until the group of processes is gone; the status of `first`.
@@ -125,11 +118,10 @@ CheckedReads check_seeing_reads(const std::vector<std::string>& command, const f
     throw Failure(ExitCode::kUsage, fmt::format("{} is not installed", command.front()));
   }
   const fs::path real = fs::canonical(image);
-  std::vector<char*> argv;
-  for (const std::string& word : command) {
-    argv.push_back(const_cast<char*>(word.c_str()));  // NOLINT: execv() takes it so
-  }
-  argv.push_back(nullptr);
+  std::vector<std::string> words = command;
+  std::vector<std::string> environment = environment_for({});
+  const std::vector<char*> argv = pointers_to(words);
+  const std::vector<char*> envp = pointers_to(environment);
   CheckedReads seen;
   const Fd output = memory_file("");
   const pid_t child = ::fork();
@@ -137,7 +129,7 @@ CheckedReads check_seeing_reads(const std::vector<std::string>& command, const f
     throw Failure(ExitCode::kVmFailed, fmt::format("cannot start {}: {}", command.front(),
                                                    std::generic_category().message(errno)));
   }
-  if (child == 0) become(argv.data(), program.c_str(), output.get());
+  if (child == 0) become(program.c_str(), argv.data(), envp.data(), output.get());
   ::setpgid(child, child);  // whoever comes first
   seen.status = follow(child, real, seen);
   if (seen.status == kCannotTrace) {

@@ -68,6 +68,11 @@ TEST(CheckedReads, WhatCannotBeToldMayBeAll) {
                   .all);
 }
 
+TEST(CheckedReads, SpeaksNoLanguageOfTheUsers) {
+  const Image image;
+  EXPECT_EQ(image.ran("import os; print(os.environ['LC_ALL'])").output, "C\n");
+}
+
 TEST(CheckedReads, ASignalIsAStatus) {
   const Image image;
   EXPECT_EQ(image.ran("import os; os.kill(os.getpid(), 9)").status, 137);

@@ -58,6 +58,11 @@ std::string flush_kind_name(Kind kind) {
 FlushMutants::FlushMutants(const PmemTrace& trace, const std::vector<PmemStack>& stacks,
                            const observe::Symbols& symbols)
     : trace_(trace), site_of_stack_(stacks.size(), UINT32_MAX) {
+  Persistency whole(PmemImage(), kTearsAnywhere);
+  for (std::size_t i = 0; i < trace.records.size(); ++i) {
+    whole.apply(trace.records[i]);
+    if (is_promise(trace.records[i])) promises_.emplace_back(i + 1, stores_left(whole.uncertain()));
+  }
   std::map<std::vector<std::string>, std::uint32_t> known;
   for (const PmemRecord& record : trace.records) {
     if (!can_be_left_out(record) || record.stack >= stacks.size()) continue;
@@ -91,17 +96,13 @@ Persistency::LeftOut FlushMutants::left_out(std::size_t site) const {
 
 std::vector<std::size_t> FlushMutants::telling_points(std::size_t site, std::size_t count,
                                                       std::uint64_t seed) const {
-  // Both start from nothing: what the lines hold is of no matter here.
-  Persistency whole(PmemImage(), kTearsAnywhere);
+  // It starts from nothing: what the lines hold is of no matter here.
   Persistency without(PmemImage(), kTearsAnywhere, left_out(site));
   std::vector<std::size_t> telling;
-  for (std::size_t i = 0; i < trace_.records.size(); ++i) {
-    const PmemRecord& record = trace_.records[i];
-    whole.apply(record);
-    without.apply(record);
-    if (is_promise(record) && stores_left(without.uncertain()) > stores_left(whole.uncertain())) {
-      telling.push_back(i + 1);
-    }
+  std::size_t applied = 0;
+  for (const auto& [records, left] : promises_) {
+    for (; applied < records; ++applied) without.apply(trace_.records[applied]);
+    if (stores_left(without.uncertain()) > left) telling.push_back(records);
   }
   if (telling.size() <= count) return telling;
   std::mt19937_64 random(seed);

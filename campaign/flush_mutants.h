@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "campaign/crash_images.h"
@@ -45,6 +46,8 @@ class FlushMutants {
 
  private:
   const PmemTrace& trace_;
+  // At each promise: its number of records, and how many stores are not durable with all sites.
+  std::vector<std::pair<std::size_t, std::size_t>> promises_;
   std::vector<FlushSite> sites_;
   std::vector<std::uint32_t> site_of_stack_;
 };

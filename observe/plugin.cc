@@ -26,6 +26,7 @@
 
 #include "observe/caches.h"
 #include "observe/events.h"
+#include "observe/guest_code.h"
 #include "observe/tlb.h"
 #include "observe/tracker.h"
 #include "vm/qemu_plugin.h"
@@ -108,8 +109,6 @@ void on_load(unsigned /*vcpu*/, qemu_plugin_meminfo_t /*info*/, std::uint64_t ad
   g.tracker->switch_to(task_of(address, data), executed());
 }
 
-// Where the guest's pmem begins.
-constexpr std::uint64_t kPmemAt = std::uint64_t{4} << 30;
 constexpr std::uint64_t kNoMemory = UINT64_MAX;  // a device's
 
 // Where a page of the guest's addresses lies, as it was when it was last looked up: as in a TLB,
@@ -223,8 +222,6 @@ void on_non_temporal(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_
 // image: without KASLR it lies where it was linked to (phys_base is 0).
 class HostMemory {
  public:
-  static constexpr std::uint64_t kImage = 0xffffffff80000000;
-  static constexpr std::uint64_t kImageEnd = 0xffffffffa0000000;
   void learn(std::uint64_t address, std::uint64_t host) {
     if (!begin_ && host != 0 && address >= kImage && address < kImageEnd) {
       begin_ = host - (address - kImage);
@@ -289,19 +286,6 @@ void watch_events(qemu_plugin_insn* insn, const Decoded& decoded) {
   if (decoded.flush != Flush::kNone) when_executed(on_flush);
   if (decoded.fence) when_executed(on_fence);
   if (decoded.locked) when_executed(on_locked);
-}
-
-constexpr std::size_t kMostBytes = 15;
-
-std::span<const std::uint8_t> bytes_of(const qemu_plugin_insn* insn,
-                                       std::array<std::uint8_t, kMostBytes>& buffer) {
-  const std::size_t size = std::min(qemu_plugin_insn_size(insn), kMostBytes);
-#if FAULTLINE_PLUGIN_INTERFACE == 1
-  std::memcpy(buffer.data(), qemu_plugin_insn_data(insn), size);
-#else
-  qemu_plugin_insn_data(insn, buffer.data(), size);
-#endif
-  return std::span(buffer).first(size);
 }
 
 std::array<Fetch, 2> parts_of(const qemu_plugin_tb* tb, const Block& block) {

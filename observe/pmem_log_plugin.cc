@@ -26,6 +26,7 @@
 
 #include "harness/wire.h"
 #include "observe/decode.h"
+#include "observe/guest_code.h"
 #include "observe/pmem_log.h"
 #include "observe/registers.h"
 #include "vm/qemu_plugin.h"
@@ -37,6 +38,10 @@ namespace {
 
 using observe::Decoded;
 using observe::Flush;
+using observe::kImage;
+using observe::kImageEnd;
+using observe::kMostBytes;
+using observe::kPmemAt;
 using observe::MemoryOperand;
 using Kind = PmemRecord::Kind;
 
@@ -92,11 +97,10 @@ std::uint64_t executed() {
 // qemu_plugin_hwaddr_phys_addr()) is one from 8.2 on: the pmem begins at 4 GiB. Before, it is an
 // offset into all memory that QEMU has given the guest, of which the file is the first.
 std::uint64_t offset_of(qemu_plugin_meminfo_t info, std::uint64_t address) {
-  constexpr std::uint64_t kHigh = std::uint64_t{4} << 30;
   const qemu_plugin_hwaddr* where = qemu_plugin_get_hwaddr(info, address);
   if (where == nullptr || qemu_plugin_hwaddr_is_io(where)) return UINT64_MAX;
   const std::uint64_t at = qemu_plugin_hwaddr_phys_addr(where);
-  return at < kHigh ? at : at - kHigh + g.low;
+  return at < kPmemAt ? at : at - kPmemAt + g.low;
 }
 
 void put(PmemRecord record) {
@@ -125,8 +129,7 @@ void dump(const char* name) {
 
 // The kernel's write-backs shall begin blocks, so that their registers can be read.
 void split_write_backs() {
-  // The kernel's image without KASLR (CONFIG_PHYSICAL_START, and 32 MiB of code at most).
-  constexpr std::uint64_t kText = 0xffffffff80000000;
+  // Where the image's code is (CONFIG_PHYSICAL_START, and 32 MiB at most).
   constexpr std::uint64_t kBegin = 16 << 20;
   constexpr std::uint64_t kEnd = 48 << 20;
   std::uint64_t page = 0;
@@ -137,7 +140,7 @@ void split_write_backs() {
     if (reg != 7 && (reg != 6 || (code[-1] != 0x66 && code[-2] != 0x66))) continue;
     if (at / kPmemPage == page) continue;
     page = at / kPmemPage;
-    if (!observe::Registers::split_blocks(kText + at)) return;
+    if (!observe::Registers::split_blocks(kImage + at)) return;
   }
 }
 
@@ -172,7 +175,6 @@ struct Site {
 // mm.rst, four levels of page tables).
 constexpr std::uint64_t kDirectMap = 0xffff888000000000;
 constexpr std::uint64_t kDirectMapEnd = 0xffffc88000000000;
-constexpr std::uint64_t kPmemAt = std::uint64_t{4} << 30;
 
 // Pages of the guest's stacks, as they were last stored to: where the file that backs its RAM has
 // them.
@@ -198,23 +200,20 @@ class StackPages {
 };
 StackPages g_stack_pages;  // NOLINT: as above
 
-// The kernel's image, whose physical address is its distance from here (no KASLR), and its modules.
-constexpr std::uint64_t kText = 0xffffffff80000000;
-constexpr std::uint64_t kTextEnd = 0xffffffffa0000000;
 constexpr std::uint64_t kModulesEnd = 0xffffffffff000000;
 
 const unsigned char* text_at(std::uint64_t address) {
-  if (address < kText || address >= kTextEnd || address - kText >= g.low) return nullptr;
-  return g.ram + (address - kText);
+  if (address < kImage || address >= kImageEnd || address - kImage >= g.low) return nullptr;
+  return g.ram + (address - kImage);
 }
 
 // Whether `word` is where a call of the code at `inside` returns to: behind a direct call of what
 // begins little before `inside`, or of one of the kernel's thunks for indirect calls, or behind an
 // indirect call. Of modules the code is not looked at.
 bool returns_from(std::uint64_t word, std::uint64_t inside, bool strict) {
-  if (word < kText + kPmemPage || word >= kModulesEnd) return false;
+  if (word < kImage + kPmemPage || word >= kModulesEnd) return false;
   const unsigned char* code = text_at(word);
-  if (code == nullptr) return word >= kTextEnd;
+  if (code == nullptr) return word >= kImageEnd;
   if (code[-2] == 0xff && (code[-1] & 0xf8) == 0xd0) return true;
   if (code[-5] != 0xe8) return false;
   std::int32_t distance = 0;
@@ -232,7 +231,7 @@ PmemStack stack_of(std::uint64_t site) {
   constexpr std::uint64_t kNear = 512;          // the next frame lies mostly within
   PmemStack stack{.site = site};
   std::uint64_t at = observe::registers().read(4);
-  if (site < kText || at % 8 != 0) return stack;
+  if (site < kImage || at % 8 != 0) return stack;
   const std::uint64_t end = (at / kStackBytes + 1) * kStackBytes;
   std::uint64_t inside = site;
   for (std::uint64_t& frame : stack.returns) {
@@ -384,19 +383,6 @@ void on_touch(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t addre
   g.touched[std::min(last, g.pmem - 1) / kPmemLine] |= mark;
 }
 
-constexpr std::size_t kMostBytes = 15;
-
-std::span<const std::uint8_t> bytes_of(const qemu_plugin_insn* insn,
-                                       std::array<std::uint8_t, kMostBytes>& buffer) {
-  const std::size_t size = std::min(qemu_plugin_insn_size(insn), kMostBytes);
-#if FAULTLINE_PLUGIN_INTERFACE == 1
-  std::memcpy(buffer.data(), qemu_plugin_insn_data(insn), size);
-#else
-  qemu_plugin_insn_data(insn, buffer.data(), size);
-#endif
-  return std::span(buffer).first(size);
-}
-
 void watch_lines(qemu_plugin_insn* insn, const Decoded& decoded, const Site& site) {
   const auto when_executed = [&](faultline_exec_callback callback, const Site& of) {
     static std::deque<Site> sites;
@@ -426,7 +412,7 @@ void on_translate(qemu_plugin_id_t /*id*/, qemu_plugin_tb* tb) {
       continue;
     }
     std::array<std::uint8_t, kMostBytes> buffer{};
-    const std::span<const std::uint8_t> bytes = bytes_of(insn, buffer);
+    const std::span<const std::uint8_t> bytes = observe::bytes_of(insn, buffer);
     const Decoded decoded = observe::decode(bytes);
     sites.push_back({.address = qemu_plugin_insn_vaddr(insn),
                      .next = qemu_plugin_insn_vaddr(insn) + bytes.size(),

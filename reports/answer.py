@@ -10,7 +10,7 @@ import crash
 import infer
 import medium
 import stats
-import table
+from number import number
 
 MAP_SYNC, FSYNC, COMMON_K = "map_sync", "fsync", 64  # compared with the measured K that is nearest to it
 TIE = 0.1  # percent: of costs no farther apart the one that a reader meets first is named; `compare` has this floor too
@@ -195,7 +195,7 @@ def _cheapest_words(rows, unit, name):
         groups = _grouped(ranked, lambda row: (row["cheapest"][nth]["strategy"], row["cheapest"][nth]["when"]))
         for (strategy, when), mine in groups.items():
             of = [row["cheapest"][nth] for row in mine]
-            cost = _figures([(row, one["per_page"]) for row, one in zip(mine, of)], name, table.number)
+            cost = _figures([(row, one["per_page"]) for row, one in zip(mine, of)], name, number)
             where = _places(mine, rows, name)
             if nth == 0:
                 promise = f"; {of[0]['durable']} are durable {WHEN[when][1]}{_cut_words(of)}" if when else ""
@@ -231,7 +231,7 @@ def _against_words(rows, name):
     observed = [row for row in mine if row["against"]["media"]]
     for words, group in _grouped(observed, lambda row: _side_words(row["against"]["media"])).items():
         prices = [(row, row["against"]["media"]["price"]) for row in group if row["against"]["media"]["price"]]
-        price = f" {_figures(prices, name, table.number)} instr" if prices else ""
+        price = f" {_figures(prices, name, number)} instr" if prices else ""
         sentences.append(words.replace("PRICE", price) + f"{_places(group, mine, name)}.")
     return sentences
 
@@ -255,7 +255,7 @@ def columns(rows):
         return lambda row: cheapest(row, when)["strategy"] if cheapest(row, when) else "-"
 
     def cost(when):
-        return lambda row: table.number(cheapest(row, when)["per_page"]) if cheapest(row, when) else "-"
+        return lambda row: number(cheapest(row, when)["per_page"]) if cheapest(row, when) else "-"
     found = [("fs", lambda row: row["fs"]), ("state", lambda row: row["state"])]
     for when in kinds:
         found += [(WHEN[when][0], strategy(when)), ("cost", cost(when))]

@@ -8,6 +8,17 @@ import os
 import pytest
 
 import load
+from testing import browser
+
+NEEDS_BROWSER = pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A headless Chromium, as testing.browser drives it."""
+    with browser.Browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
 
 VARIANTS = (("volatile", None), ("fsync", 1), ("fsync", 8), ("fsync", 64), ("fsync", 512), ("fsync", "all"),
             ("msync", 1), ("msync", 8), ("msync", 64), ("msync", 512), ("map_sync", None), ("prealloc", None),

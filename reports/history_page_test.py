@@ -13,8 +13,7 @@ import history
 import history_page
 import load
 import metrics
-from conftest import Synthetic
-from testing import browser
+from conftest import NEEDS_BROWSER, Synthetic
 
 PER_PAGE = metrics.choose(["per_page"])
 CELLS = [f"6.1/{fs}/{strategy}/first_touch/written/pte/t1" for fs in ("ext4", "xfs") for strategy in ("volatile", "map_sync")]
@@ -155,15 +154,6 @@ def test_the_verb(path, tmp_path):
     assert done.returncode == 2 and "holds nothing of the virtual domain that matches" in done.stderr
     done = run("--file", str(tmp_path / "none"), "--out", out)
     assert done.returncode == 2 and "no history there" in done.stderr
-
-
-NEEDS_BROWSER = pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ import inputs
 import load
 import report
 import rerun
-from testing import browser
+from conftest import NEEDS_BROWSER
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -406,15 +406,6 @@ def test_the_command_that_makes_rows_again(synthetic):
     assert rerun.command(result, list(result.rows.values()), "o") == (
         "faultline run --kernel 6.1 --fs ext4 --strategy volatile --workload first_touch --state written --order pte,pmd "
         "--threads 1,2 --probes phases --out o")
-
-
-NEEDS_BROWSER = pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import kara2017
 import outliers
 import stats
 from load import plain
+from number import number
 
 WIDTH = 80
 VIRTUAL_NOTE = ("a virtual count is the length of the path in instructions: it knows nothing of caches, TLBs or the "
@@ -44,7 +45,7 @@ def build(result):
     workload, state and setting; `kind`: who is measured, victim or bystander; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
     and slowdown_p50 are lower bounds; `touched`: false when each touch was refused. `answer`: as answer.build returns it.
     """
-    import answer  # which needs this module
+    import answer  # with the claims, which a comparison, whose grids are of this module, has no use for
     context = result.context
     virtual = context["time_domain"] == "virtual"
     return {
@@ -161,20 +162,6 @@ def _samples(result):
         if apart is not None and apart > spread:
             cell, spread = name, apart
     return {"most": most, "cell": cell, "spread": spread}
-
-
-def number(value, sign=False):
-    """A figure in at most nine columns; `-` for None."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    if size >= 1e8:
-        form = ".2e"
-    elif size >= 1000 or value == int(value):
-        form = ".0f"
-    else:
-        form = ".1f" if size >= 10 else ".2f"
-    return format(value, "+" + form if sign else form)
 
 
 def _section(result, key, group):

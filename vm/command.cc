@@ -59,6 +59,8 @@ class SpawnActions {
   posix_spawn_file_actions_t actions_ = {};
 };
 
+}  // namespace
+
 std::vector<std::string> environment_for(const CommandOptions& options) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -79,6 +81,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   pointers.push_back(nullptr);
   return pointers;
 }
+
+namespace {
 
 // Both pipes together, so that a program that fills one of them does not stop.
 void drain(Pipe& out, std::string& out_text, Pipe& error, std::string& error_text) {

@@ -23,6 +23,11 @@ struct CommandOptions {
 // Failure(kUsage) if the program cannot be started; its exit status is the caller's to judge.
 CommandOutput run_command(const std::vector<std::string>& argv, const CommandOptions& options = {});
 
+// What run_command() gives a program as its environment, and strings as execve(2) takes them, with
+// nullptr behind the last; they are the strings' own bytes.
+std::vector<std::string> environment_for(const CommandOptions& options);
+std::vector<char*> pointers_to(std::vector<std::string>& strings);
+
 // A program as a path: `program` itself when it has a slash, else looked up in PATH and then in
 // /usr/sbin and /sbin, which are not in every user's PATH; empty when there is none.
 std::filesystem::path find_program(const std::string& program);
