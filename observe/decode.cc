@@ -63,7 +63,7 @@ void decode_two_bytes(std::span<const std::uint8_t> rest, const Prefixes& prefix
       out.ending = Ending::kInterruptReturn;  // sysret
       break;
     case 0x22:
-      out.address_space = reg == 3 && (prefixes.rex & 4) == 0;  // mov to cr3
+      out.address_space = reg == 3;  // mov to cr3; with REX.R it would be cr11, which no CPU has
       out.tlb_invalidation = out.address_space;
       out.control_register = !out.address_space;
       break;
