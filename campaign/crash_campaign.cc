@@ -16,6 +16,8 @@
 #include <set>
 
 #include "campaign/crash_images.h"
+#include "campaign/crash_plan.h"
+#include "campaign/crash_report.h"
 #include "campaign/flush_mutants.h"
 #include "campaign/guest_memory.h"
 #include "campaign/image_check.h"
@@ -23,14 +25,12 @@
 #include "campaign/observation.h"
 #include "campaign/plugin_file.h"
 #include "campaign/power_cut.h"
+#include "campaign/program_image.h"
 #include "campaign/progress.h"
 #include "campaign/result.h"
 #include "campaign/runner.h"
 #include "campaign/watch.h"
-#include "cell/fs_row.h"
-#include "cell/name.h"
 #include "cell/plan.h"
-#include "cell/words.h"
 #include "harness/wire.h"
 #include "vm/command.h"
 #include "vm/files.h"
@@ -44,20 +44,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kFailuresKept = 20;  // of a test
-
-std::string id_of(CrashModel model) {
-  return model == CrashModel::kPx86 ? kModelPx86 : kModelOrder;
-}
-
-// One strategy on one file system.
-struct Test {
-  nlohmann::json row;
-  Cell cell;
-  VmSpec spec;
-  std::string what;
-  std::string path;  // of a kernel of the user's own
-  CrashCounts counts;
-};
 
 // Images to recover, and what becomes of each.
 struct ImageStream {
@@ -75,23 +61,23 @@ class CrashCampaign {
  private:
   void prepare();
   void choose_model(const QemuProgram& qemu);
-  [[nodiscard]] Selection selection() const;
-  void plan(std::size_t number);
-  GuestOutcome run(Test& test);
-  GuestOutcome write(const Test& test, const fs::path& folder);
-  GuestOutcome check(Test& test, const fs::path& folder, const ImageStream& stream,
+  void plan(std::size_t number, const std::string& writer);
+  GuestOutcome run(CrashTest& test);
+  GuestOutcome write(const CrashTest& test, const fs::path& folder);
+  GuestOutcome check(CrashTest& test, const fs::path& folder, const ImageStream& stream,
                      RecoveryClasses& classes);
-  GuestOutcome mutate(Test& test, const fs::path& folder, const PmemTrace& trace,
+  GuestOutcome mutate(CrashTest& test, const fs::path& folder, const PmemTrace& trace,
                       const CrashImages::Wish& wish, RecoveryClasses& classes);
-  [[nodiscard]] std::vector<std::string> wrong_with(const Test& test, const CrashVerdict& verdict,
+  [[nodiscard]] std::vector<std::string> wrong_with(const CrashTest& test,
+                                                    const CrashVerdict& verdict,
                                                     const Recovered& recovered) const;
-  void judge(Test& test, const CrashImage& image, const Recovered& recovered);
-  void note_kernel(const Test& test, const wire::Frame& frame);
-  void end(Test& test, const GuestOutcome& outcome);
+  void judge(CrashTest& test, const CrashImage& image, const Recovered& recovered);
+  void report(const CrashTest& test, const CrashImage& image, const Recovered& recovered,
+              const CrashVerdict& verdict);
+  void note_kernel(const CrashTest& test, const wire::Frame& frame);
+  void end(CrashTest& test, const GuestOutcome& outcome);
   [[nodiscard]] Tally tally() const;
   void save();
-  [[nodiscard]] std::string replay(const Test& test, const CrashImage& image) const;
-  [[nodiscard]] std::string model_id() const { return id_of(model_); }
 
   CrashWish options_;
   const CommandContext& context_;
@@ -102,57 +88,20 @@ class CrashCampaign {
   std::unique_ptr<ImageCheck> checks_;
   std::unique_ptr<KernelSymbols> symbols_;
   SharedContext shared_;
-  std::vector<Test> tests_;  // while guests run, under shared_.mutex
+  std::vector<CrashTest> tests_;  // while guests run, under shared_.mutex
   std::atomic<bool> cancel_{false};
   bool vm_failed_ = false;
+  bool reported_ = false;  // under shared_.mutex
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-Selection CrashCampaign::selection() const {
-  Selection selection{.patterns = {{"workload", {"first_touch"}},
-                                   {"fs", split_list(options_.file_systems)},
-                                   {"strategy", split_list(options_.strategy)}}};
-  if (!options_.state.empty()) selection.patterns["state"] = split_list(options_.state);
-  return selection;
-}
-
-void CrashCampaign::plan(std::size_t number) {
-  const FetchedKernel& kernel = machines_->kernel(number);
-  std::set<std::string> planned_already;
-  for (const PlannedCell& planned : plan_cells(selection(), {}, machines_->around(number))) {
-    Test test;
-    test.cell = planned.cell;
-    test.cell.kernel = kernel.id;
-    test.path = kernel.path;
-    test.cell.seed = options_.seed;
-    std::string skip = planned.skip;
-    const Strategy& rule = *find_strategy(test.cell.strategy);
-    const std::string strategy = strategy_name(rule.id, test.cell.writes_per_sync);
-    // Without a wish, each in the first state that it has.
-    const std::string key = test.cell.fs + "/" + strategy;
-    if (options_.state.empty() && (!skip.empty() || !planned_already.insert(key).second)) continue;
-    test.what =
-        fmt::format("{}/{}/{}/{}", kernel.id, test.cell.fs, strategy, id_of(test.cell.state));
-    if (skip.empty()) skip = machines_->equip(number, test.cell, test.spec, shared_.json);
-    test.row = {
-        {"kernel", kernel.id},
-        {"release", kernel.release},
-        {"fs", test.cell.fs},
-        {"strategy", strategy},
-        {"state", id_of(test.cell.state)},
-        {"promises", table_of(rule.promise)[static_cast<std::size_t>(rule.promise)].summary},
-        {"seed", options_.seed},
-        {"model", model_id()},
-        {"tear", options_.tear},
-        {"points", options_.points},
-        {"checked", 0},
-        {"images", 0},
-        {"classes", 0},
-        {"status", skip.empty() ? "incomplete" : "skipped"},
-        {"reason", skip.empty() ? "not run" : skip},
-        {"recovery", {{"replayed", 0}, {"fsck_clean", 0}, {"fsck_errors", 0}, {"unmountable", 0}}},
-        {"failures", nlohmann::json::array()}};
-    test.row.update(test.counts.json());
+void CrashCampaign::plan(std::size_t number, const std::string& writer) {
+  for (CrashTest& test : plan_crash_tests(options_, writer, model_, machines_->kernel(number),
+                                          machines_->around(number))) {
+    if (test.row["status"] != "skipped") {
+      const std::string reason = machines_->equip(number, test.cell, test.spec, shared_.json);
+      if (!reason.empty()) test.row.update({{"status", "skipped"}, {"reason", reason}});
+    }
     tests_.push_back(std::move(test));
   }
 }
@@ -185,25 +134,19 @@ void CrashCampaign::choose_model(const QemuProgram& qemu) {
     throw Failure(ExitCode::kUsage,
                   "--mutate flushes: --model order knows no write-backs; use --model px86");
   }
-  if (options_.image && !options_.point) {
-    throw Failure(ExitCode::kUsage, "--image: says which image of a --point");
-  }
 }
 
 void CrashCampaign::prepare() {
-  if (options_.points == 0) throw Failure(ExitCode::kUsage, "--points: at least one");
-  if (options_.point && *options_.point >= options_.points) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("--point {}: with --points {} they are 0 to {}", *options_.point,
-                              options_.points, options_.points - 1));
-  }
+  check_crash_wish(options_);
   claim_output(options_.out, kCrashName, options_.force);
   const Say say = [this](const std::string& line) { progress_.say(line); };
   machines_ = std::make_unique<Machines>(context_, say);
   remove_left_temp_dirs(machines_->cache() / "unfinished");
   symbols_ = std::make_unique<KernelSymbols>(machines_->cache() / "symbols");
   // Names first: a typing error should not cost a download.
-  plan_cells(selection());
+  for (const std::string& writer : crash_writer_ids(options_)) {
+    plan_cells(crash_selection(options_, writer));
+  }
   const QemuProgram& qemu = the_qemu(say);
   const std::string plugin = plugin_file(kPmemLogPlugin, qemu.version);
   if (plugin.empty()) {
@@ -222,13 +165,18 @@ void CrashCampaign::prepare() {
   choose_model(qemu);
   shared_.json =
       result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
-  machines_->prepare({.kernel = options_.kernel, .modules = options_.modules}, shared_.json,
-                     cancel_);
+  machines_->prepare(
+      {.kernel = options_.kernel,
+       .modules = options_.modules,
+       .more = options_.run.empty() ? ImageExtras() : program_in_image(options_.run)},
+      shared_.json, cancel_);
   checks_ = std::make_unique<ImageCheck>(machines_->guest_root());
-  for (std::size_t i = 0; i < machines_->count(); ++i) plan(i);
+  for (std::size_t i = 0; i < machines_->count(); ++i) {
+    for (const std::string& writer : crash_writer_ids(options_)) plan(i, writer);
+  }
 }
 
-void CrashCampaign::note_kernel(const Test& test, const wire::Frame& frame) {
+void CrashCampaign::note_kernel(const CrashTest& test, const wire::Frame& frame) {
   const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
   if (!payload.is_object()) return;
   const std::lock_guard lock(shared_.mutex);
@@ -243,7 +191,7 @@ void CrashCampaign::note_kernel(const Test& test, const wire::Frame& frame) {
 }
 
 // The guest that writes, once: its log goes into `folder`.
-GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
+GuestOutcome CrashCampaign::write(const CrashTest& test, const fs::path& folder) {
   const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
   const StateOutcome obtained = machines_->states().obtain(test.spec, deadlines, cancel_);
   if (!obtained.state) return obtained.outcome;
@@ -261,13 +209,7 @@ GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
   job.mode = GuestMode::kRestore;
   job.state = obtained.state->path;
   job.deadlines = deadlines;
-  job.cell = nlohmann::json({{"crash",
-                              {{"do", "write"},
-                               {"cell", cell_to_json(test.cell)},
-                               {"pages", options_.pages},
-                               {"rounds", options_.rounds},
-                               {"plant", options_.plant}}}})
-                 .dump();
+  job.cell = crash_request(options_, test, "write");
   GuestOutcome outcome = run_guest(job, {}, cancel_);
   std::error_code error;
   if (!outcome.ok() && fs::exists(folder / kPmemInBlockFile, error)) {
@@ -278,32 +220,9 @@ GuestOutcome CrashCampaign::write(const Test& test, const fs::path& folder) {
   return outcome;
 }
 
-std::string CrashCampaign::replay(const Test& test, const CrashImage& image) const {
-  std::string kernel = test.row.at("kernel").get<std::string>();
-  // By the same name again, which its path alone need not give.
-  if (!test.path.empty()) kernel += "=" + test.path;
-  if (!test.path.empty() && !options_.modules.empty()) kernel += " --modules " + options_.modules;
-  if (const FileSystem* row = find_file_system(test.spec.fs); row->given != nullptr) {
-    kernel += " --fs-row " + row->given->file;
-  }
-  std::string command = fmt::format(
-      "faultline crashtest --kernel {} --fs {} --strategy {} --state {} --model {} --points {} "
-      "--seed {} --point {}",
-      kernel, test.spec.fs, test.row.at("strategy").get<std::string>(),
-      test.row.at("state").get<std::string>(), model_id(), options_.points, options_.seed,
-      image.point);
-  const CrashWish usual;
-  if (model_ == CrashModel::kPx86) command += fmt::format(" --image {}", image.number);
-  if (options_.images != usual.images) command += fmt::format(" --images {}", options_.images);
-  if (options_.pages != usual.pages) command += fmt::format(" --pages {}", options_.pages);
-  if (options_.rounds != usual.rounds) command += fmt::format(" --rounds {}", options_.rounds);
-  if (options_.tear != usual.tear) command += fmt::format(" --tear {}", options_.tear);
-  if (!options_.plant.empty()) command += fmt::format(" --plant {}", options_.plant);
-  return command + fmt::format(" --out point-{}", image.point);
-}
-
 // What speaks against an image: a promise that was lost, or a file system that is not well.
-std::vector<std::string> CrashCampaign::wrong_with(const Test& test, const CrashVerdict& verdict,
+std::vector<std::string> CrashCampaign::wrong_with(const CrashTest& test,
+                                                   const CrashVerdict& verdict,
                                                    const Recovered& recovered) const {
   std::vector<std::string> wrong = verdict.what;
   if (!recovered.found.value("mounted", false)) {
@@ -318,7 +237,7 @@ std::vector<std::string> CrashCampaign::wrong_with(const Test& test, const Crash
   return wrong;
 }
 
-void CrashCampaign::judge(Test& test, const CrashImage& image, const Recovered& recovered) {
+void CrashCampaign::judge(CrashTest& test, const CrashImage& image, const Recovered& recovered) {
   const CrashVerdict verdict = judge_crash(image.state, recovered.found);
   const std::vector<std::string> wrong = wrong_with(test, verdict, recovered);
   const std::lock_guard lock(shared_.mutex);
@@ -345,14 +264,36 @@ void CrashCampaign::judge(Test& test, const CrashImage& image, const Recovered& 
                                       {"image", image.number},
                                       {"instant", image.state.instructions},
                                       {"what", what},
-                                      {"command", replay(test, image)}});
+                                      {"command", crash_replay(options_, test, model_, image)}});
+    }
+    if (options_.report && !reported_) {
+      report(test, image, recovered,
+             {.counts = verdict.counts, .what = wrong, .pages = verdict.pages});
     }
   }
 }
 
+// Under shared_.mutex.
+void CrashCampaign::report(const CrashTest& test, const CrashImage& image,
+                           const Recovered& recovered, const CrashVerdict& verdict) {
+  const CrashReport about =
+      crash_report(options_, test, model_, shared_.json, image, recovered, verdict);
+  const fs::path folder = options_.out;
+  write_packed_image(image.bytes, about.image_bytes, folder / (about.image + ".gz"));
+  const fs::path script = folder / fmt::format("point-{}.sh", image.point);
+  write_file(script, crash_report_script(about));
+  fs::permissions(script, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec,
+                  fs::perm_options::add);
+  const fs::path words = folder / fmt::format("point-{}.txt", image.point);
+  write_file(words, crash_report_text(about));
+  reported_ = true;
+  progress_.say(
+      fmt::format("{}, {} and {}.gz", words.string(), script.filename().string(), about.image));
+}
+
 // The guests that recover, image after image; one more whenever one has died of an image.
-GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const ImageStream& stream,
-                                  RecoveryClasses& classes) {
+GuestOutcome CrashCampaign::check(CrashTest& test, const fs::path& folder,
+                                  const ImageStream& stream, RecoveryClasses& classes) {
   GuestMemory memory(test.spec);
   const fs::path file = folder / "recovered";
   std::optional<CrashImage> image;
@@ -388,7 +329,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
     job.mode = GuestMode::kRestore;
     job.state = obtained.state->path;
     job.deadlines = deadlines;
-    job.cell = nlohmann::json({{"crash", {{"do", "check"}}}}).dump();
+    job.cell = crash_request(options_, test, "check");
     job.on_wait = [&] {
       if (found) {
         LineSet lines;
@@ -429,7 +370,7 @@ GuestOutcome CrashCampaign::check(Test& test, const fs::path& folder, const Imag
   return outcome;
 }
 
-GuestOutcome CrashCampaign::run(Test& test) try {
+GuestOutcome CrashCampaign::run(CrashTest& test) try {
   const TempDir folder(machines_->cache() / "unfinished");
   GuestOutcome outcome = write(test, folder.path());
   if (!outcome.ok()) return outcome;
@@ -477,7 +418,7 @@ GuestOutcome CrashCampaign::run(Test& test) try {
 }
 
 // Leaves out each place that wrote back or fenced, one at a time, and sees whether the loss shows.
-GuestOutcome CrashCampaign::mutate(Test& test, const fs::path& folder, const PmemTrace& trace,
+GuestOutcome CrashCampaign::mutate(CrashTest& test, const fs::path& folder, const PmemTrace& trace,
                                    const CrashImages::Wish& wish, RecoveryClasses& classes) {
   const Deadlines deadlines{.boot_s = options_.boot_s, .cell_s = options_.cell_s};
   std::string why;
@@ -504,16 +445,16 @@ GuestOutcome CrashCampaign::mutate(Test& test, const fs::path& folder, const Pme
   return outcome;
 }
 
-void CrashCampaign::end(Test& test, const GuestOutcome& outcome) {
+void CrashCampaign::end(CrashTest& test, const GuestOutcome& outcome) {
   const std::lock_guard lock(shared_.mutex);
   const std::size_t wanted = options_.point ? 1 : options_.points;
   if (!outcome.ok()) {
     const bool cancelled = outcome.verdict == Verdict::kCancelled;
+    const bool skipped = !cancelled && outcome.exit_code == ExitCode::kSkipped;
     if (test.row["status"] != "failed") {
-      test.row["status"] = cancelled ? "incomplete" : "failed";
+      test.row["status"] = cancelled ? "incomplete" : skipped ? "skipped" : "failed";
     }
     test.row["reason"] = cancelled ? "interrupted" : outcome.message;
-    if (!cancelled && outcome.exit_code == ExitCode::kSkipped) test.row["status"] = "skipped";
     vm_failed_ = vm_failed_ || (!cancelled && outcome.exit_code == ExitCode::kVmFailed);
     if (!cancelled) {
       progress_.say(fmt::format("{}: {}", test.what, outcome.message));
@@ -534,7 +475,7 @@ void CrashCampaign::end(Test& test, const GuestOutcome& outcome) {
 
 Tally CrashCampaign::tally() const {
   Tally t;
-  for (const Test& test : tests_) t.count(test.row["status"].get<std::string>());
+  for (const CrashTest& test : tests_) t.count(test.row["status"].get<std::string>());
   return t;
 }
 
@@ -542,7 +483,7 @@ void CrashCampaign::save() {
   note_elapsed(shared_.json,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
   nlohmann::json rows = nlohmann::json::array();
-  for (const Test& test : tests_) rows.push_back(test.row);
+  for (const CrashTest& test : tests_) rows.push_back(test.row);
   note_complete(shared_.json, tally(), "tests");
   write_document(
       fs::path(options_.out) / kCrashName,
@@ -554,8 +495,8 @@ CrashEnd CrashCampaign::execute() {
     if (*context_.interrupted) cancel_ = true;
   });
   prepare();
-  std::vector<Test*> wanted;
-  for (Test& test : tests_) {
+  std::vector<CrashTest*> wanted;
+  for (CrashTest& test : tests_) {
     if (test.row["status"] != "skipped") wanted.push_back(&test);
   }
   save();
@@ -569,9 +510,13 @@ CrashEnd CrashCampaign::execute() {
   const Tally t = tally();
   progress_.say(fmt::format("{}; {}", tally_text(t, "tests"),
                             clock_text(shared_.json["elapsed_s"].get<double>())));
+  if (options_.report && !reported_ && !*context_.interrupted) {
+    progress_.say(
+        fmt::format("point {}: nothing was lost; there is nothing to report", *options_.point));
+  }
   progress_.say((fs::path(options_.out) / kCrashName).string());
   CrashEnd end{.code = end_code(t, *context_.interrupted, vm_failed_)};
-  for (Test& test : tests_) end.tests.push_back(std::move(test.row));
+  for (CrashTest& test : tests_) end.tests.push_back(std::move(test.row));
   return end;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "campaign/context.h"
+#include "cell/crash_writer.h"
 #include "cell/failure.h"
 
 namespace faultline {
@@ -21,12 +22,7 @@ inline constexpr char kTearStore[] = "store";    // a store of the CPU, as pmem 
 // How stores become durable.
 inline constexpr char kModelPx86[] = "px86";    // when written back and fenced, as a CPU does
 inline constexpr char kModelOrder[] = "order";  // at once
-// What is done wrong on purpose, for the tests of the test.
-inline constexpr char kSkipSync[] = "skip_sync";    // the writer promises and does not sync
-inline constexpr char kSkipFlush[] = "skip_flush";  // the writer writes no line back
-inline constexpr char kSkipFence[] = "skip_fence";  // nor waits for that
 inline constexpr char kMutateFlushes[] = "flushes";
-inline constexpr char kDropCommit[] = "drop_commit";  // every image lacks its journal's last commit
 
 struct CrashWish {
   std::string kernel = "bookworm";
@@ -35,6 +31,8 @@ struct CrashWish {
       "volatile,fsync:8,msync:8,map_sync,prealloc,pwrite,sync_fault,sync_retry,sync_retry_extent,"
       "sync_retry_once,sync_retry_strict,daxfile,daxfile_nocmtime";
   std::string file_systems = "ext4,xfs";
+  std::string write = {};                 // writers of cell/crash_writer.h; empty: kPagesWriter
+  std::string run = {};                   // a program of the user's instead, with its arguments
   std::string state = {};                 // empty: the first that a strategy has
   std::size_t points = 50;                // how often the power goes
   std::optional<std::size_t> point = {};  // this one alone; its image is kept
@@ -45,9 +43,10 @@ struct CrashWish {
   std::string model = {};                 // empty: px86 where QEMU can
   std::size_t images = 8;                 // of a point, at most; px86
   std::optional<std::size_t> image = {};  // of a point this one alone
+  bool report = false;                    // of the first loss at `point`, as files in `out`
   bool brute = false;                     // every image is recovered, though another was like it
   std::string mutate = {};                // kMutateFlushes
-  std::string plant = {};                 // kSkipSync and the others
+  std::string plant = {};                 // an id of cell/crash_writer.h
   std::string tear = kTearSector;
   std::string out = "crashtest";
   double boot_s = 300;

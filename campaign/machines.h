@@ -23,6 +23,7 @@ struct MachineWish {
   std::string modules = {};
   std::string accel = "tcg-icount";
   Planted planted = Planted::kRefuse;
+  ImageExtras more = {};  // in the images beside what all have
 };
 
 class Machines {
@@ -62,6 +63,7 @@ class Machines {
   std::filesystem::path cache_;
   Accel accel_ = Accel::kTcgIcount;
   std::vector<Prepared> kernels_;
+  ImageExtras more_;
   std::unique_ptr<StateCache> states_;
 };
 

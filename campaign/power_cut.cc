@@ -11,7 +11,9 @@
 #include <cstring>
 #include <fstream>
 #include <random>
+#include <set>
 
+#include "cell/crash_page.h"
 #include "cell/failure.h"
 #include "harness/wire.h"
 #include "vm/files.h"
@@ -23,10 +25,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using wire::CrashWord;
-
-// In the guest's reports (harness/crash.h).
-constexpr int kZeroes = 0;
-constexpr int kForeign = -1;
 
 std::uint32_t big_endian(const unsigned char* bytes) {
   return static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
@@ -194,7 +192,7 @@ bool is_promise(const PmemRecord& record) {
   if (!record.is_word()) return false;
   const CrashWord word = word_of(record);
   return word == CrashWord::kPromised || word == CrashWord::kSizePromised ||
-         word == CrashWord::kMtimePromised;
+         word == CrashWord::kMtimePromised || word == CrashWord::kItemPromised;
 }
 
 void CrashState::apply(const PmemRecord& record) {
@@ -235,6 +233,12 @@ void CrashState::apply(const PmemRecord& record) {
       return;
     case CrashWord::kMtimePromised:
       mtime.promised = std::max(mtime.promised, value);
+      return;
+    case CrashWord::kItemBegun:
+      items.emplace(value, false);
+      return;
+    case CrashWord::kItemPromised:
+      items[value] = true;
       return;
   }
   bad_log(fmt::format("unknown word {:#x}", record.value));
@@ -287,36 +291,53 @@ std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, st
   return points;
 }
 
-bool CrashCounts::any_lost() const { return lost.pages + lost.torn + lost.size + lost.mtime > 0; }
+bool CrashCounts::any_lost() const {
+  return lost.pages + lost.torn + lost.size + lost.mtime + lost.items + lost.broken > 0;
+}
 
 void CrashCounts::add(const CrashCounts& other) {
   promised.pages += other.promised.pages;
   promised.size += other.promised.size;
   promised.mtime += other.promised.mtime;
+  promised.items += other.promised.items;
   lost.pages += other.lost.pages;
   lost.torn += other.lost.torn;
   lost.size += other.lost.size;
   lost.mtime += other.lost.mtime;
+  lost.items += other.lost.items;
+  lost.broken += other.lost.broken;
   unpromised.pages += other.unpromised.pages;
   unpromised.survived += other.unpromised.survived;
   unpromised.size += other.unpromised.size;
   unpromised.size_survived += other.unpromised.size_survived;
   unpromised.mtime += other.unpromised.mtime;
   unpromised.mtime_survived += other.unpromised.mtime_survived;
+  unpromised.items += other.unpromised.items;
+  unpromised.items_survived += other.unpromised.items_survived;
 }
 
 nlohmann::json CrashCounts::json() const {
-  return {
-      {"promised", {{"pages", promised.pages}, {"size", promised.size}, {"mtime", promised.mtime}}},
-      {"lost",
-       {{"pages", lost.pages}, {"torn", lost.torn}, {"size", lost.size}, {"mtime", lost.mtime}}},
-      {"unpromised",
-       {{"pages", unpromised.pages},
-        {"survived", unpromised.survived},
-        {"size", unpromised.size},
-        {"size_survived", unpromised.size_survived},
-        {"mtime", unpromised.mtime},
-        {"mtime_survived", unpromised.mtime_survived}}}};
+  return {{"promised",
+           {{"pages", promised.pages},
+            {"size", promised.size},
+            {"mtime", promised.mtime},
+            {"items", promised.items}}},
+          {"lost",
+           {{"pages", lost.pages},
+            {"torn", lost.torn},
+            {"size", lost.size},
+            {"mtime", lost.mtime},
+            {"items", lost.items},
+            {"broken", lost.broken}}},
+          {"unpromised",
+           {{"pages", unpromised.pages},
+            {"survived", unpromised.survived},
+            {"size", unpromised.size},
+            {"size_survived", unpromised.size_survived},
+            {"mtime", unpromised.mtime},
+            {"mtime_survived", unpromised.mtime_survived},
+            {"items", unpromised.items},
+            {"items_survived", unpromised.items_survived}}}};
 }
 
 namespace {
@@ -325,12 +346,38 @@ std::string versions_text(const std::vector<int>& versions) {
   std::vector<std::string> parts;
   parts.reserve(versions.size());
   for (const int version : versions) {
-    parts.push_back(version == kZeroes    ? "zeroes"
-                    : version == kForeign ? "what was never written there"
-                                          : fmt::format("version {}", version));
+    parts.push_back(version == kCrashZeroes    ? "zeroes"
+                    : version == kCrashForeign ? "what was never written there"
+                                               : fmt::format("version {}", version));
   }
   return parts.empty() ? "beyond the end of the file"
                        : fmt::format("{}", fmt::join(parts, " and "));
+}
+
+// What a writer has numbered, against what of that was found.
+void judge_items(const CrashState& state, const nlohmann::json& found, CrashVerdict& verdict) {
+  std::set<std::uint64_t> there;
+  if (found.is_object() && found.contains("items")) {
+    there = found["items"].get<std::set<std::uint64_t>>();
+  }
+  CrashCounts& counts = verdict.counts;
+  for (const auto& [item, promised] : state.items) {
+    const bool is_there = there.contains(item);
+    ++(promised ? counts.promised.items : counts.unpromised.items);
+    if (!promised && is_there) ++counts.unpromised.items_survived;
+    if (!promised || is_there) continue;
+    ++counts.lost.items;
+    verdict.what.push_back(fmt::format("item {}, which was promised, is not found", item));
+  }
+  std::string broken = found.is_object() ? found.value("wrong", "") : "";
+  for (const std::uint64_t item : there) {
+    if (!broken.empty() || state.items.contains(item)) continue;
+    broken = fmt::format("item {} is found, and was never begun", item);
+  }
+  if (broken.empty()) return;
+  ++counts.lost.broken;
+  // It tells more than what is missing.
+  verdict.what.insert(verdict.what.begin(), broken);
 }
 
 }  // namespace
@@ -361,6 +408,9 @@ CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found) {
         ++(some ? counts.lost.torn : counts.lost.pages);
         verdict.what.push_back(fmt::format("page {}: {} instead of version {}", i,
                                            versions_text(versions), page.promised));
+        if (page.started == page.promised) {
+          verdict.pages.push_back({.index = i, .version = page.promised});
+        }
       }
     }
     if (page.written > page.promised) {
@@ -391,7 +441,9 @@ CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found) {
     ++counts.unpromised.mtime;
     if (mtime >= state.mtime.now) ++counts.unpromised.mtime_survived;
   }
-  if (!there && counts.any_lost()) {
+  judge_items(state, found, verdict);
+  const bool answered = there || (found.is_object() && found.contains("items"));
+  if (!answered && counts.any_lost()) {
     const std::string error = found.is_object() ? found.value("error", "") : "";
     verdict.what = {error.empty() ? "the file is not there" : error};
   }

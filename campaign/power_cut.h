@@ -73,6 +73,8 @@ struct CrashState {
   };
   Number size = {};
   Number mtime = {};
+  // Of writers that number what they write: whether it is promised; it has begun if it is here.
+  std::map<std::uint64_t, bool> items = {};
   std::uint64_t instructions = 0;  // since kBegin
 
   explicit CrashState(std::size_t page_count) : pages(page_count) {}
@@ -117,14 +119,15 @@ std::vector<std::size_t> crash_points(const std::vector<PmemRecord>& records, st
 // Sums over points, as in crashtest.json.
 struct CrashCounts {
   struct {
-    std::uint64_t pages = 0, size = 0, mtime = 0;
+    std::uint64_t pages = 0, size = 0, mtime = 0, items = 0;
   } promised;
   struct {
-    std::uint64_t pages = 0, torn = 0, size = 0, mtime = 0;
+    // broken: images in which something is that no order of events leaves there.
+    std::uint64_t pages = 0, torn = 0, size = 0, mtime = 0, items = 0, broken = 0;
   } lost;
   struct {
     std::uint64_t pages = 0, survived = 0, size = 0, size_survived = 0, mtime = 0,
-                  mtime_survived = 0;
+                  mtime_survived = 0, items = 0, items_survived = 0;
   } unpromised;
   [[nodiscard]] bool any_lost() const;
   void add(const CrashCounts& other);
@@ -132,8 +135,13 @@ struct CrashCounts {
 };
 
 struct CrashVerdict {
+  struct Page {
+    std::size_t index = 0;
+    int version = 0;  // that was promised
+  };
   CrashCounts counts;
   std::vector<std::string> what;  // each loss of what was promised, in words
+  std::vector<Page> pages;        // that were lost, of those that were not being overwritten
 };
 
 // `found` is what the guest says of the recovered file (harness/crash.cc, check_image()).

@@ -308,14 +308,69 @@ TEST(CrashJudge, AnImageThatDoesNotMountHasLostAll) {
   EXPECT_FALSE(judge_crash(CrashState(3), nullptr).counts.any_lost()) << "nothing was promised";
 }
 
+// Item 7 is promised, 8 is begun.
+CrashState items_state() {
+  return after(0, {word(CrashWord::kBegin), word(CrashWord::kItemBegun, 7),
+                   word(CrashWord::kItemPromised, 7), word(CrashWord::kItemBegun, 8)});
+}
+nlohmann::json items_found(std::vector<std::uint64_t> items, const std::string& wrong = "") {
+  return {{"mounted", true}, {"items", std::move(items)}, {"wrong", wrong}};
+}
+
+TEST(CrashJudge, ItemsThatWerePromisedAreFound) {
+  const CrashVerdict kept = judge_crash(items_state(), items_found({7}));
+  EXPECT_FALSE(kept.counts.any_lost());
+  EXPECT_TRUE(kept.what.empty());
+  EXPECT_EQ(kept.counts.promised.items, 1U);
+  EXPECT_EQ(kept.counts.unpromised.items, 1U);
+  EXPECT_EQ(kept.counts.unpromised.items_survived, 0U);
+  EXPECT_EQ(judge_crash(items_state(), items_found({8, 7})).counts.unpromised.items_survived, 1U);
+
+  const CrashVerdict lost = judge_crash(items_state(), items_found({8}));
+  EXPECT_TRUE(lost.counts.any_lost());
+  EXPECT_EQ(lost.counts.lost.items, 1U);
+  EXPECT_EQ(lost.what, (std::vector<std::string>{"item 7, which was promised, is not found"}));
+}
+
+TEST(CrashJudge, WhatWasNeverBegunMustNotBeFound) {
+  const CrashVerdict verdict = judge_crash(items_state(), items_found({7, 9}));
+  EXPECT_TRUE(verdict.counts.any_lost());
+  EXPECT_EQ(verdict.counts.lost.broken, 1U);
+  EXPECT_EQ(verdict.what, (std::vector<std::string>{"item 9 is found, and was never begun"}));
+}
+
+TEST(CrashJudge, WhatTheCheckCallsBrokenIsSaidFirst) {
+  const CrashVerdict verdict = judge_crash(items_state(), items_found({}, "the tail is 9"));
+  EXPECT_EQ(verdict.counts.lost.broken, 1U);
+  EXPECT_EQ(verdict.counts.lost.items, 1U);
+  EXPECT_EQ(verdict.what.front(), "the tail is 9");
+  const CrashVerdict unmounted =
+      judge_crash(items_state(), {{"mounted", false}, {"error", "mount: Input/output error"}});
+  EXPECT_EQ(unmounted.what, (std::vector<std::string>{"mount: Input/output error"}));
+  EXPECT_EQ(unmounted.counts.lost.items, 1U);
+}
+
+TEST(CrashPoints, TakesPromisesOfItemsForPromises) {
+  EXPECT_TRUE(is_promise(word(CrashWord::kItemPromised, 3)));
+  EXPECT_FALSE(is_promise(word(CrashWord::kItemBegun, 3)));
+}
+
 TEST(CrashCounts, AddUp) {
+  CrashCounts items = judge_crash(items_state(), items_found({8, 9})).counts;
+  items.add(items);
+  EXPECT_EQ(items.promised.items, 2U);
+  EXPECT_EQ(items.lost.items, 2U);
+  EXPECT_EQ(items.lost.broken, 2U);
+  EXPECT_EQ(items.unpromised.items, 2U);
+  EXPECT_EQ(items.unpromised.items_survived, 2U);
   CrashCounts sum = judge_crash(a_state(), found(0, 0, {})).counts;
   sum.add(judge_crash(a_state(), found(12288, 300, {{0, 1}, {1}})).counts);
   EXPECT_EQ(sum.json(), nlohmann::json::parse(R"({
-    "promised": {"pages": 2, "size": 2, "mtime": 2},
-    "lost": {"pages": 1, "torn": 1, "size": 1, "mtime": 1},
+    "promised": {"pages": 2, "size": 2, "mtime": 2, "items": 0},
+    "lost": {"pages": 1, "torn": 1, "size": 1, "mtime": 1, "items": 0,
+             "broken": 0},
     "unpromised": {"pages": 2, "survived": 1, "size": 2, "size_survived": 1, "mtime": 0,
-                   "mtime_survived": 0}})"));
+                   "mtime_survived": 0, "items": 0, "items_survived": 0}})"));
 }
 
 }  // namespace

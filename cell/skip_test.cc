@@ -17,8 +17,8 @@ Cell plain(const char* strategy = "map_sync", const char* workload = "first_touc
           .touches = 8};
 }
 
-Cell contest(const char* strategy = "map_sync", const char* workload = "dos",
-             const char* touch = "chmod") {
+Cell contest_cell(const char* strategy = "map_sync", const char* workload = "dos",
+                  const char* touch = "chmod") {
   Cell cell = plain(strategy, workload);
   cell.touch = touch;
   cell.attackers = 1;
@@ -57,7 +57,7 @@ std::string reason(const Cell& cell, const Surroundings& around = {}) {
 
 TEST(Skip, NothingForbidsAnOrdinaryCell) {
   EXPECT_EQ(reason(plain()), "");
-  EXPECT_EQ(reason(contest()), "");
+  EXPECT_EQ(reason(contest_cell()), "");
 }
 
 TEST(Skip, WhatIsWrittenBeforehandHasOneState) {
@@ -116,31 +116,32 @@ TEST(Skip, RewriteFindsPagesWritten) {
 }
 
 TEST(Skip, AContestIsOneThreadsFaults) {
-  EXPECT_EQ(reason(contest("pwrite")), "pwrite maps nothing: it takes no fault");
-  EXPECT_EQ(reason(contest("pwrite", "bystander", "mmap")),
+  EXPECT_EQ(reason(contest_cell("pwrite")), "pwrite maps nothing: it takes no fault");
+  EXPECT_EQ(reason(contest_cell("pwrite", "bystander", "mmap")),
             "pwrite maps nothing: it takes no fault");
-  EXPECT_EQ(reason(contest("volatile")), "");
-  EXPECT_EQ(reason(pmd(contest())), "dos touches 4 KiB pages");
-  EXPECT_EQ(reason(pmd(contest("map_sync", "bystander", "mmap"))), "bystander touches 4 KiB pages");
+  EXPECT_EQ(reason(contest_cell("volatile")), "");
+  EXPECT_EQ(reason(pmd(contest_cell())), "dos touches 4 KiB pages");
+  EXPECT_EQ(reason(pmd(contest_cell("map_sync", "bystander", "mmap"))),
+            "bystander touches 4 KiB pages");
   EXPECT_EQ(reason(pmd(plain())), "");
   const auto threads = [](Cell& cell) { cell.threads = 2; };
-  EXPECT_EQ(reason(with(contest(), threads)), "dos has one thread that faults");
-  EXPECT_EQ(reason(with(contest("map_sync", "bystander", "anon"), threads)),
+  EXPECT_EQ(reason(with(contest_cell(), threads)), "dos has one thread that faults");
+  EXPECT_EQ(reason(with(contest_cell("map_sync", "bystander", "anon"), threads)),
             "bystander has one thread that faults");
   EXPECT_EQ(reason(with(plain(), threads)), "");
 }
 
 TEST(Skip, ATouchHasItsBlocks) {
-  EXPECT_EQ(reason(contest("map_sync", "dos", "extend")), "");
-  EXPECT_EQ(reason(in(State::kHole, contest("map_sync", "dos", "extend"))),
+  EXPECT_EQ(reason(contest_cell("map_sync", "dos", "extend")), "");
+  EXPECT_EQ(reason(in(State::kHole, contest_cell("map_sync", "dos", "extend"))),
             "touch extend is one of written blocks");
-  EXPECT_EQ(reason(contest("map_sync", "dos", "convert")),
+  EXPECT_EQ(reason(contest_cell("map_sync", "dos", "convert")),
             "touch convert is one of unwritten blocks");
-  EXPECT_EQ(reason(in(State::kUnwritten, contest("map_sync", "dos", "convert"))), "");
-  EXPECT_EQ(reason(contest("map_sync", "dos", "punch_same")), "");
-  EXPECT_EQ(reason(on("xfs", contest("map_sync", "dos", "reflink"))),
+  EXPECT_EQ(reason(in(State::kUnwritten, contest_cell("map_sync", "dos", "convert"))), "");
+  EXPECT_EQ(reason(contest_cell("map_sync", "dos", "punch_same")), "");
+  EXPECT_EQ(reason(on("xfs", contest_cell("map_sync", "dos", "reflink"))),
             "touch reflink needs reflink, which xfs does not have");
-  const Cell shared = on("xfs-reflink", contest("map_sync", "dos", "reflink"));
+  const Cell shared = on("xfs-reflink", contest_cell("map_sync", "dos", "reflink"));
   EXPECT_EQ(reason(shared), "");
   EXPECT_EQ(reason(shared, {.release = "6.1.0-56-cloud-amd64"}), "");
   EXPECT_EQ(reason(shared, {.release = "5.10.0-46-cloud-amd64"}),
@@ -166,12 +167,14 @@ TEST(Skip, SharedBlocksNeedReflink) {
 }
 
 TEST(Skip, ASettingHasItsClock) {
-  EXPECT_EQ(reason(timed(Setting::kConcurrent, contest(), true)), "needs --accel tcg or kvm");
-  EXPECT_EQ(reason(timed(Setting::kConcurrent, contest(), false)), "");
-  EXPECT_EQ(reason(timed(Setting::kDeterministic, contest(), false)), "needs --accel tcg-icount");
-  EXPECT_EQ(reason(timed(Setting::kDeterministic2, contest(), false)), "needs --accel tcg-icount");
-  EXPECT_EQ(reason(timed(Setting::kDeterministic, contest(), true)), "");
-  EXPECT_EQ(reason(timed(Setting::kDeterministic2, contest(), true)), "");
+  EXPECT_EQ(reason(timed(Setting::kConcurrent, contest_cell(), true)), "needs --accel tcg or kvm");
+  EXPECT_EQ(reason(timed(Setting::kConcurrent, contest_cell(), false)), "");
+  EXPECT_EQ(reason(timed(Setting::kDeterministic, contest_cell(), false)),
+            "needs --accel tcg-icount");
+  EXPECT_EQ(reason(timed(Setting::kDeterministic2, contest_cell(), false)),
+            "needs --accel tcg-icount");
+  EXPECT_EQ(reason(timed(Setting::kDeterministic, contest_cell(), true)), "");
+  EXPECT_EQ(reason(timed(Setting::kDeterministic2, contest_cell(), true)), "");
   // It is none of other workloads.
   EXPECT_EQ(reason(timed(Setting::kConcurrent, plain(), true)), "");
   EXPECT_EQ(reason(timed(Setting::kDeterministic, plain(), false)), "");
@@ -190,7 +193,7 @@ TEST(Skip, TheMachineIsNotHarmed) {
   EXPECT_EQ(reason(plain("volatile", "selftest_panic")), "");
   EXPECT_EQ(reason(plain("volatile", "selftest_crash"), here()), "");
   const auto beside = [](const char* touch) {
-    return timed(Setting::kConcurrent, contest("map_sync", "bystander", touch), false);
+    return timed(Setting::kConcurrent, contest_cell("map_sync", "bystander", touch), false);
   };
   EXPECT_EQ(reason(beside("freeze"), here()),
             "touch freeze stops the whole file system, others' files too");
@@ -205,7 +208,7 @@ TEST(Skip, TheMachineIsNotHarmed) {
       {.id = "gentle", .workload = "other", .summary = "", .whole_fs = true}};
   const Sources own = {.workloads = duel, .touches = touches};
   const auto of_duel = [](const char* touch) {
-    return timed(Setting::kConcurrent, contest("volatile", "duel", touch), false);
+    return timed(Setting::kConcurrent, contest_cell("volatile", "duel", touch), false);
   };
   EXPECT_EQ(why_not(of_duel("halt"), own, here()),
             "touch halt stops the whole file system, others' files too");
@@ -237,14 +240,14 @@ TEST(Skip, TwoVirtualCpusWantANewerKernel) {
            " does not start a second vCPU under -icount: the first waits in do_boot_cpu() for the "
            "second, which waits in wait_for_master_cpu(); 6.12 and later boot otherwise";
   };
-  const Cell two = timed(Setting::kDeterministic2, contest());
+  const Cell two = timed(Setting::kDeterministic2, contest_cell());
   for (const char* release : {"5.10.0-35-amd64", "6.1.0-56-cloud-amd64", "6.1.176", "6.11.9"}) {
     EXPECT_EQ(reason(two, {.release = release}), refused(release));
   }
   for (const char* release : {"6.12.0", "6.12.48+deb13-cloud-amd64", "7.0.1", "7.3.0-rc1", ""}) {
     EXPECT_EQ(reason(two, {.release = release}), "") << release;
   }
-  EXPECT_EQ(reason(contest(), {.release = "6.1.176"}), "");
+  EXPECT_EQ(reason(contest_cell(), {.release = "6.1.176"}), "");
   EXPECT_EQ(reason(timed(Setting::kDeterministic2, plain()), {.release = "6.1.176"}), "");
 }
 
@@ -267,10 +270,11 @@ TEST(Skip, TheFirstReasonIsGiven) {
   cell.strategy = "volatile";
   EXPECT_EQ(reason(cell), "the page cache of this file system maps no pmd");
   // A contest on the machine: its clock comes before the touch that is refused.
-  EXPECT_EQ(reason(contest("map_sync", "bystander", "freeze"), here("Invalid argument")),
+  EXPECT_EQ(reason(contest_cell("map_sync", "bystander", "freeze"), here("Invalid argument")),
             "touch freeze stops the whole file system, others' files too");
-  EXPECT_EQ(reason(timed(Setting::kConcurrent, contest("map_sync", "bystander", "freeze")), here()),
-            "needs --accel tcg or kvm");
+  EXPECT_EQ(
+      reason(timed(Setting::kConcurrent, contest_cell("map_sync", "bystander", "freeze")), here()),
+      "needs --accel tcg or kvm");
 }
 
 }  // namespace

@@ -6,32 +6,11 @@
 
 #include <sstream>
 
-#include "campaign/testing.h"
 #include "cell/failure.h"
+#include "cli/crash_testing.h"
 
 namespace faultline {
 namespace {
-
-struct Ran {
-  CommandOutput output;
-  nlohmann::json tests;
-};
-
-Ran crashtest(std::vector<std::string> arguments, const std::string& out) {
-  arguments.insert(arguments.begin(), "crashtest");
-  arguments.insert(arguments.end(), {"--out", out, "--force"});
-  Ran ran;
-  ran.output = faultline_command(arguments);
-  const nlohmann::json result = read_json(out + "/crashtest.json");
-  if (result.is_object()) ran.tests = result.value("tests", nlohmann::json());
-  return ran;
-}
-
-int lost_of(const nlohmann::json& test) {
-  int sum = 0;
-  for (const auto& [name, count] : test.at("lost").items()) sum += count.get<int>();
-  return sum;
-}
 
 TEST(CrashTestInAGuest, PromisesAreKeptAndTheRestIsLost) {
   const Scratch scratch;

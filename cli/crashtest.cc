@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ constexpr std::int64_t kMostPoints = 100'000;
 
 struct CrashtestOptions {
   CrashWish wish = {};
+  std::optional<std::size_t> report = {};
   bool json = false;
 };
 
@@ -49,25 +52,41 @@ void print_mutants(const nlohmann::json& mutants) {
 }
 
 void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t seed) {
+  const auto what_of = [](const nlohmann::json& row) {
+    return row[row["write"] == kPagesWriter ? "strategy" : "write"].get<std::string>();
+  };
+  std::size_t fs_width = 4;
+  std::size_t what_width = 12;
+  for (const nlohmann::json& row : tests) {
+    fs_width = std::max(fs_width, row["fs"].get<std::string>().size());
+    what_width = std::max(what_width, what_of(row).size());
+  }
   std::string kernel;
   for (const nlohmann::json& row : tests) {
     if (row["release"] != kernel) {
       kernel = row["release"].get<std::string>();
-      fmt::print("{} (kernel {}), seed {}; pages over all points\n",
+      fmt::print("{} (kernel {}), seed {}\nPages, or items, summed over all images\n",
                  row["kernel"].get<std::string>(), kernel, seed);
-      fmt::print("{:<8} {:<17} {:<9} {:>6} {:>8} {:>5} {:>9} {:>4} {}\n", "fs", "strategy", "state",
-                 "points", "promised", "lost", "unpromis.", "kept", "status");
+      fmt::print("{:<{}} {:<{}} {:<9} {:>6} {:>8} {:>5} {:>7} {:>4} {}\n", "fs", fs_width, "what",
+                 what_width, "state", "points", "promised", "lost", "unprom.", "kept", "status");
     }
     const auto count = [&](const char* of, const char* what) {
       return row.at(of).at(what).get<std::uint64_t>();
     };
-    const std::uint64_t left = count("unpromised", "pages");
-    fmt::print("{:<8} {:<17} {:<9} {:>6} {:>8} {:>5} {:>9} {:>4} {}\n",
-               row["fs"].get<std::string>(), row["strategy"].get<std::string>(),
-               row["state"].get<std::string>(), row["checked"].get<std::size_t>(),
-               count("promised", "pages"), count("lost", "pages") + count("lost", "torn"), left,
-               left == 0 ? "-" : fmt::format("{}%", count("unpromised", "survived") * 100 / left),
-               row["status"].get<std::string>());
+    const std::uint64_t left = count("unpromised", "pages") + count("unpromised", "items");
+    const std::uint64_t kept =
+        count("unpromised", "survived") + count("unpromised", "items_survived");
+    const nlohmann::json& state = row["state"];
+    fmt::print(
+        "{:<{}} {:<{}} {:<9} {:>6} {:>8} {:>5} {:>7} {:>4} {}\n", row["fs"].get<std::string>(),
+        fs_width, what_of(row), what_width, state.is_null() ? "-" : state.get<std::string>(),
+        row["checked"].get<std::size_t>(), count("promised", "pages") + count("promised", "items"),
+        count("lost", "pages") + count("lost", "torn") + count("lost", "items"), left,
+        left == 0 ? "-" : fmt::format("{}%", kept * 100 / left), row["status"].get<std::string>());
+    if (row["status"] == "skipped") fmt::print("  {}\n", row["reason"].get<std::string>());
+    if (const std::uint64_t broken = count("lost", "broken")) {
+      fmt::print("  in {} images there was what no order of events leaves\n", broken);
+    }
     const std::uint64_t sizes = count("lost", "size");
     const std::uint64_t mtimes = count("lost", "mtime");
     if (sizes + mtimes != 0) {
@@ -80,6 +99,19 @@ void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t s
                  row["fs"].get<std::string>());
     }
   }
+}
+
+}  // namespace
+
+namespace {
+
+// A line each.
+std::string writers_text() {
+  std::string text;
+  for (const CrashWriter& writer : crash_writers()) {
+    text += fmt::format("  {:<12} {}\n", writer.id, writer.summary);
+  }
+  return text;
 }
 
 }  // namespace
@@ -98,7 +130,13 @@ Verb add_crashtest(CLI::App& app) {
       "      all strategies, ext4 and XFS, the default kernel\n"
       "  faultline crashtest --strategy map_sync,fsync:8 --fs xfs --points 1000\n"
       "  faultline crashtest --strategy map_sync --fs ext4 --seed 3 --point 17\n"
-      "      one point again; keeps its image, as the power left it, in DIR\n\n"
+      "      one point again; keeps its image, as the power left it, in DIR\n"
+      "  faultline crashtest --write rename,truncate --points 20\n"
+      "  faultline crashtest --run \"./queue 100\" --fs ext4\n"
+      "      a program of yours, which tells what is durable (faultline_crash.h)\n\n"
+      "--write, each with what must be found after a power cut:\n" +
+      writers_text() +
+      "\n"
       "Exit: 0 all promises kept; 1 one was not, or fsck found errors; 2 usage, interrupted;\n"
       "69 a VM failed; 77 everything was skipped.");
   verb->add_option("--kernel", options->wish.kernel, "kernels, `all`, or [NAME=]PATH of a bzImage")
@@ -110,6 +148,12 @@ Verb add_crashtest(CLI::App& app) {
                    fmt::format("strategies, NAME or NAME:K (default: {})",
                                fmt::join(split_list(options->wish.strategy), ", ")));
   verb->add_option("--fs", options->wish.file_systems, "file systems")->capture_default_str();
+  verb->add_option("--write", options->wish.write,
+                   "what is written, a list of the names below or `all` (default: pages, by each "
+                   "--strategy; the others have their own)");
+  verb->add_option("--run", options->wish.run,
+                   "instead, \"PROGRAM ARGUMENTS\" of yours: it is run with `write` as its last "
+                   "word, and with `check` over each image");
   fs_row_of(verb);
   verb->add_option(
       "--state", options->wish.state,
@@ -121,6 +165,12 @@ Verb add_crashtest(CLI::App& app) {
   whole_numbers(
       verb->add_option("--point", options->wish.point, "this one of them alone; its image is kept"),
       0, kMostPoints - 1);
+  whole_numbers(
+      verb->add_option("--report", options->report,
+                       "as --point; of what was lost there writes a text to mail, the image and a "
+                       "script that shows it, which need nothing of faultline"),
+      0, kMostPoints - 1)
+      ->excludes("--point");
   whole_numbers(
       verb->add_option("--seed", options->wish.seed, "of the order of writes, and of the points"),
       0, kMostSeed)
@@ -170,6 +220,10 @@ Verb add_crashtest(CLI::App& app) {
   verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   verb->add_flag("--quiet", options->wish.quiet, "no progress and no table");
   return {verb, [options](const CommandContext& context) {
+            if (options->report) {
+              options->wish.point = options->report;
+              options->wish.report = true;
+            }
             const CrashEnd end = run_crash_campaign(options->wish, context);
             if (options->json) {
               fmt::print("{}", read_file(fs::path(options->wish.out) / kCrashName));

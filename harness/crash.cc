@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <immintrin.h>
 #include <linux/fs.h>
 #include <sys/io.h>
 #include <sys/ioctl.h>
@@ -15,21 +14,27 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <ctime>
 #include <memory>
 #include <random>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cell/cell.h"
+#include "cell/crash_writer.h"
 #include "cell/failure.h"
 #include "cell/strategy.h"
-#include "harness/crash_page.h"
+#include "harness/crash_events.h"
+#include "harness/crash_items.h"
+#include "cell/crash_page.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
+#include "harness/subprocess.h"
 #include "harness/wait.h"
 #include "harness/wire.h"
 #include "harness/workload.h"
@@ -44,67 +49,9 @@ constexpr uint64_t kGrowth = 16;
 // One page in so many is written after a pause in which the clock that stamps mtime moves on.
 constexpr unsigned kPauseOneIn = 4;
 
-[[noreturn]] void fail(const std::string& what) {
-  throw Failure(ExitCode::kVmFailed, fmt::format("{}: {}", what, std::strerror(errno)));
-}
-
-// A descriptor that is closed when it goes; -1, with errno, when the file does not open.
-class Descriptor {
- public:
-  Descriptor(const std::string& path, int flags)
-      : fd_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
-  ~Descriptor() { close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 uint64_t mtime_since_epoch(const struct stat& info) {
   return static_cast<uint64_t>((info.st_mtim.tv_sec - wire::kCrashEpoch) * 1'000'000'000 +
                                info.st_mtim.tv_nsec);
-}
-
-// Tells the host what the writer does: each event is a store to one address, which QEMU's plugin
-// writes into its log among the stores to pmem, in the order in which they happen.
-class EventChannel {
- public:
-  // Throws Failure(kVmFailed) when the address is taken.
-  EventChannel() {
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address agreed on with the plugin.
-    void* const wanted = reinterpret_cast<void*>(wire::kCrashWordAddress);
-    void* at = mmap(wanted, kPageSize, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
-    if (at == MAP_FAILED) fail("mmap of the crash test's word");
-    word_ = static_cast<volatile uint64_t*>(at);
-  }
-  void tell(CrashWord event, uint64_t value = 0) const {
-    *word_ = wire::crash_word_of(event, value);
-  }
-  void tell(CrashWord event, uint16_t page, uint16_t sequence) const {
-    tell(event, static_cast<uint64_t>(page) << wire::kCrashPageShift | sequence);
-  }
-
- private:
-  volatile uint64_t* word_ = nullptr;
-};
-
-// As write_back() without its fence, behind a jump, which ends a translated block: at the beginning
-// of one alone does QEMU 7.2 tell the plugin registers, and so which line is written back.
-void flush_line_in_block(char* at, LineFlush flush) {
-  switch (flush) {
-    case LineFlush::kClwb:
-      asm volatile("jmp 1f\n1:\tclwb %0" : "+m"(*at));
-      break;
-    case LineFlush::kClflushopt:
-      asm volatile("jmp 1f\n1:\tclflushopt %0" : "+m"(*at));
-      break;
-    case LineFlush::kClflush:
-      asm volatile("jmp 1f\n1:\tclflush %0" : "+m"(*at));
-      break;
-  }
 }
 
 // Writes the file's pages, round after round, and tells what its strategy promises of each.
@@ -115,12 +62,10 @@ class PageWriter {
         pages_(request.at("pages").get<uint64_t>()),
         rounds_(request.at("rounds").get<uint16_t>()),
         bytes_(pages_ * kPageSize),
-        skips_syncs_(request.value("plant", "") == "skip_sync"),
-        skips_flushes_(request.value("plant", "") == "skip_flush"),
-        skips_fences_(request.value("plant", "") == "skip_fence"),
+        plants_(request.value("plant", "")),
         file_(directory + "/" + wire::kCrashFile, O_RDWR | O_CREAT | O_TRUNC),
         random_(cell_.seed) {
-    if (file_.fd() < 0) fail(wire::kCrashFile);
+    if (file_.fd() < 0) fail_crash(wire::kCrashFile);
     const Strategy* strategy = find_strategy(cell_.strategy);
     if (strategy == nullptr) throw Failure(ExitCode::kUsage, "no such strategy");
     strategy_ = *strategy;
@@ -147,10 +92,7 @@ class PageWriter {
   uint64_t pages_;
   uint16_t rounds_;
   uint64_t bytes_;
-  // Planted by a test: a writer that promises and does not sync, write back, or fence.
-  bool skips_syncs_;
-  bool skips_flushes_;
-  bool skips_fences_;
+  CrashPlants plants_;
   Descriptor file_;
   std::mt19937_64 random_;
   EventChannel events_;
@@ -166,7 +108,7 @@ void PageWriter::prepare(const std::string& directory) {
   if (cell_.state != State::kHole) {
     const int mode = cell_.state == State::kUnwritten ? FALLOC_FL_KEEP_SIZE : 0;
     if (fallocate(file_.fd(), mode, 0, static_cast<off_t>(bytes_)) != 0) {
-      if (errno != EOPNOTSUPP) fail("fallocate");
+      if (errno != EOPNOTSUPP) fail_crash("fallocate");
       if (cell_.state == State::kUnwritten) throw no_unwritten_state();
     }
   }
@@ -174,7 +116,7 @@ void PageWriter::prepare(const std::string& directory) {
     std::memset(page_.data(), 'w', sizeof page_);
     for (uint64_t at = 0; at < bytes_; at += kPageSize) {
       if (pwrite(file_.fd(), page_.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
-        fail("pwrite");
+        fail_crash("pwrite");
       }
     }
     size_ = bytes_;
@@ -182,18 +124,18 @@ void PageWriter::prepare(const std::string& directory) {
   if (cell_.state == State::kShared) clone_file(file_.fd(), directory + "/clone");
   if (strategy_.mapped) {
     const int flags =
-        strategy_.map_sync && !skips_syncs_ ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+        strategy_.map_sync && !plants_.skips_syncs ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
     void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags, file_.fd(), 0);
     if (base == MAP_FAILED) throw mmap_failure(strategy_.map_sync, errno, true);
     base_ = static_cast<char*>(base);
-    if (!forbid_huge_pages(base_, bytes_)) fail("madvise");
+    if (!forbid_huge_pages(base_, bytes_)) fail_crash("madvise");
   }
-  if (strategy_.needs_module() && !skips_syncs_) {
+  if (strategy_.needs_module() && !plants_.skips_syncs) {
     module_ = std::make_unique<StrategyModule>();
     module_->set(file_.fd(), strategy_);
   }
   const Descriptor folder(directory, O_RDONLY | O_DIRECTORY);
-  if (fsync(file_.fd()) != 0 || fsync(folder.fd()) != 0) fail("fsync");
+  if (fsync(file_.fd()) != 0 || fsync(folder.fd()) != 0) fail_crash("fsync");
 }
 
 // The order in which a round writes the pages. In the first round the file grows, so pages are
@@ -212,7 +154,7 @@ std::vector<uint16_t> PageWriter::order_of(uint16_t round) {
 
 void PageWriter::tell_mtime(bool promised) {
   struct stat info {};
-  if (fstat(file_.fd(), &info) != 0) fail("fstat");
+  if (fstat(file_.fd(), &info) != 0) fail_crash("fstat");
   events_.tell(CrashWord::kMtime, mtime_since_epoch(info));
   if (promised) events_.tell(CrashWord::kMtimePromised, mtime_since_epoch(info));
 }
@@ -222,24 +164,20 @@ void PageWriter::write_page(uint16_t page, uint16_t sequence) {
   if (random_() % kPauseOneIn == 0) wait_past_tick();
   if (base_ != nullptr && size_ < at + kPageSize) {
     size_ = std::min((at / kPageSize / kGrowth + 1) * kGrowth * kPageSize, bytes_);
-    if (ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) fail("ftruncate");
+    if (ftruncate(file_.fd(), static_cast<off_t>(size_)) != 0) fail_crash("ftruncate");
     events_.tell(CrashWord::kSize, size_);
   }
   fill_crash_page(page_, page, sequence);
   events_.tell(CrashWord::kWriting, page, sequence);
   if (base_ == nullptr) {
     if (pwrite(file_.fd(), page_.data(), kPageSize, static_cast<off_t>(at)) != kPageSize) {
-      fail("pwrite");
+      fail_crash("pwrite");
     }
     if (size_ < at + kPageSize) events_.tell(CrashWord::kSize, size_ = at + kPageSize);
   } else {
     std::memcpy(base_ + at, page_.data(), kPageSize);
     if (strategy_.persist == Persist::kFlushLines) {
-      for (size_t line = 0; line < kPageSize && !skips_flushes_; line += 64) {
-        flush_line_in_block(base_ + at + line, best_line_flush());
-      }
-      // Without it the lines are written back at some time, not before what comes next.
-      if (!skips_fences_) _mm_sfence();
+      write_back_lines(base_ + at, kPageSize, plants_);
     }
   }
   events_.tell(CrashWord::kWritten, page, sequence);
@@ -263,11 +201,11 @@ void PageWriter::sync_stores() {
   const uint64_t from = first->first * kPageSize;
   const uint64_t to = (last->first + 1) * kPageSize;
   struct stat info {};
-  if (fstat(file_.fd(), &info) != 0) fail("fstat");
-  if (!skips_syncs_) {
+  if (fstat(file_.fd(), &info) != 0) fail_crash("fstat");
+  if (!plants_.skips_syncs) {
     errno = sync_pages(strategy_.persist, file_.fd(), base_ == nullptr ? nullptr : base_ + from,
                        to - from);
-    if (errno != 0) fail("sync");
+    if (errno != 0) fail_crash("sync");
   }
   for (const auto& [page, sequence] : pending_) {
     events_.tell(CrashWord::kPromised, page, sequence);
@@ -287,7 +225,7 @@ void PageWriter::run() {
       strategy_.promise == Promise::kAtCall || strategy_.promise == Promise::kAtCallMtime;
   for (uint16_t round = 0; round < rounds_; ++round) {
     // Every page of the next round takes a fault again.
-    if (base_ != nullptr && madvise(base_, bytes_, MADV_DONTNEED) != 0) fail("madvise");
+    if (base_ != nullptr && madvise(base_, bytes_, MADV_DONTNEED) != 0) fail_crash("madvise");
     for (const uint16_t page : order_of(round)) {
       const auto sequence = static_cast<uint16_t>(round + 1);
       write_page(page, sequence);
@@ -330,7 +268,7 @@ class KernelLog {
 // Drops what the page cache has of the device: the host has changed it behind the kernel's back.
 void drop_cached(const char* device) {
   const Descriptor file(device, O_RDONLY);
-  if (file.fd() < 0 || ioctl(file.fd(), BLKFLSBUF, 0) != 0) fail(device);
+  if (file.fd() < 0 || ioctl(file.fd(), BLKFLSBUF, 0) != 0) fail_crash(device);
 }
 
 // What of the file was recovered: size, mtime, and of each page the versions that it holds.
@@ -343,32 +281,77 @@ void read_back(const std::string& path, nlohmann::json& row) {
   }
   row["size"] = info.st_size;
   row["mtime"] = mtime_since_epoch(info);
-  std::array<uint64_t, kCrashWordsPerPage> words{};
   for (off_t at = 0; at < info.st_size; at += kPageSize) {
-    words.fill(0);
-    const ssize_t n = pread(file.fd(), words.data(), sizeof words, at);
     const auto page = static_cast<uint16_t>(at / static_cast<off_t>(kPageSize));
-    row["pages"].push_back(n < 0 ? std::vector<int>{kCrashForeign}
-                                 : crash_versions_in(words, page));
-    if (n < 0) row["error"] = fmt::format("page {}: {}", page, std::strerror(errno));
+    row["pages"].push_back(versions_of_page(file.fd(), page));
+    if (row["pages"].back() == std::vector<int>{kCrashForeign} && errno != 0) {
+      row["error"] = fmt::format("page {}: {}", page, std::strerror(errno));
+    }
   }
 }
 
+// Runs a program of the user's with one word more. In the directory, which is on the file system.
+CommandResult run_program(const nlohmann::json& arguments, const char* what,
+                          const std::string& directory) {
+  std::vector<std::string> command;
+  if (access(wire::kCrashLoader, X_OK) == 0) {
+    command = {wire::kCrashLoader, "--library-path", wire::kCrashLibraries};
+  }
+  command.emplace_back(wire::kCrashProgram);
+  for (const nlohmann::json& argument : arguments) command.push_back(argument.get<std::string>());
+  command.emplace_back(what);
+  if (chdir(directory.c_str()) != 0) fail_crash(directory);
+  CommandResult result = run_command(command);
+  if (chdir("/") != 0) fail_crash("/");
+  return result;
+}
+
+std::string last_line(const std::string& text) {
+  const size_t end = text.find_last_not_of('\n');
+  if (end == std::string::npos) return "";
+  const size_t begin = text.find_last_of('\n', end);
+  return text.substr(begin == std::string::npos ? 0 : begin + 1,
+                     end - (begin == std::string::npos ? size_t{0} - 1 : begin));
+}
+
+// The program's words over what was recovered.
+CrashFindings ask_program(const nlohmann::json& arguments, const std::string& directory) {
+  const CommandResult result = run_program(arguments, "check", directory);
+  CrashFindings findings;
+  std::istringstream lines(result.output);
+  for (std::string line; std::getline(lines, line);) {
+    uint64_t item = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), item);
+    if (error == std::errc() && end == line.data() + line.size()) findings.items.push_back(item);
+  }
+  if (result.exit_code != 0) {
+    findings.wrong =
+        fmt::format("the program's check: exit {}: {}", result.exit_code, last_line(result.output));
+  }
+  return findings;
+}
+
 // Mounts the image that the host has put onto the device, and tells what it holds.
-nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
-  nlohmann::json row = {{"mounted", false},
-                        {"replayed", false},
-                        {"error", ""},
-                        {"size", nullptr},
-                        {"mtime", nullptr},
-                        {"pages", nlohmann::json::array()},
-                        {"kernel", nlohmann::json::array()}};
+nlohmann::json check_image(const nlohmann::json& request, const FileSystem& fs,
+                           const std::string& directory) {
+  nlohmann::json row = {
+      {"mounted", false}, {"replayed", false}, {"error", ""}, {"kernel", nlohmann::json::array()}};
+  const auto writer = request.value("write", std::string(kPagesWriter));
   drop_cached(kPmemDevice);
   const KernelLog log;
   if (mount(kPmemDevice, directory.c_str(), fs.type, 0, fs.options_of_later_mounts()) == 0) {
     row["mounted"] = true;
-    read_back(directory + "/" + wire::kCrashFile, row);
-    if (umount2(directory.c_str(), 0) != 0) fail("umount");
+    if (writer == kPagesWriter) {
+      row.update({{"size", nullptr}, {"mtime", nullptr}, {"pages", nlohmann::json::array()}});
+      read_back(directory + "/" + wire::kCrashFile, row);
+    } else {
+      const CrashFindings findings = writer == kProgramWriter
+                                         ? ask_program(request.at("arguments"), directory)
+                                         : find_items(writer, directory);
+      row["items"] = findings.items;
+      row["wrong"] = findings.wrong;
+    }
+    if (umount2(directory.c_str(), 0) != 0) fail_crash("umount");
   } else {
     row["error"] = fmt::format("mount: {}", std::strerror(errno));
   }
@@ -381,22 +364,41 @@ nlohmann::json check_image(const FileSystem& fs, const std::string& directory) {
   return row;
 }
 
+void write_as_asked(const nlohmann::json& request, const std::string& directory) {
+  const auto writer = request.value("write", std::string(kPagesWriter));
+  if (writer == kPagesWriter) {
+    PageWriter(request, directory).run();
+  } else if (writer == kProgramWriter) {
+    const EventChannel events;
+    sync();
+    events.tell(CrashWord::kBegin);
+    const CommandResult result = run_program(request.at("arguments"), "write", directory);
+    events.tell(CrashWord::kEnd);
+    if (result.exit_code != 0) {
+      throw Failure(ExitCode::kUsage, fmt::format("--run: the program's write: exit {}: {}",
+                                                  result.exit_code, last_line(result.output)));
+    }
+  } else {
+    write_items(writer, CrashPlants(request.value("plant", "")),
+                request.at("cell").at("seed").get<uint64_t>(), directory);
+  }
+}
+
 }  // namespace
 
 void run_crash(const nlohmann::json& request, const FileSystem& fs, const std::string& directory) {
   if (request.value("do", "") == "write") {
-    PageWriter writer(request, directory);
-    writer.run();
+    write_as_asked(request, directory);
     send_frame(wire::kResult, {{"written", true}});
     return;
   }
-  if (ioperm(wire::kParkPort, 1, 1) != 0) fail("ioperm");
-  if (umount2(directory.c_str(), 0) != 0) fail("umount");
+  if (ioperm(wire::kParkPort, 1, 1) != 0) fail_crash("ioperm");
+  if (umount2(directory.c_str(), 0) != 0) fail_crash("umount");
   // The host ends the guest when it has no more images.
   for (;;) {
     send_frame(wire::kWait, nlohmann::json::object());
     outb(wire::kPark, wire::kParkPort);
-    send_frame(wire::kResult, check_image(fs, directory));
+    send_frame(wire::kResult, check_image(request, fs, directory));
   }
 }
 

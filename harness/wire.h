@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "harness/faultline_crash.h"
+
 namespace faultline::wire {
 
 // Bytes written to this port come out of QEMU's isa-debugcon. Port I/O needs no driver and raises
@@ -78,10 +80,10 @@ inline constexpr char kSessionPort[] = "/dev/ttyS1";
 inline constexpr char kSessionImage[] = "/opt/faultline";
 
 // The crash test. Its writer tells what it does by storing words at this address of its own memory:
-// QEMU's plugin (vm/pmem_log_plugin.cc) writes them, and every store to pmem, into one log, in the
-// order in which they happen. A word is what happened, and above it 8 bits of CrashWord.
-inline constexpr uint64_t kCrashWordAddress = 0x5fa017000000;
-inline constexpr unsigned kCrashWordShift = 56;
+// QEMU's plugin (observe/pmem_log_plugin.cc) writes them, and every store to pmem, into one log, in
+// the order in which they happen. A word is what happened, and above it 8 bits of CrashWord.
+inline constexpr uint64_t kCrashWordAddress = FAULTLINE_CRASH_ADDRESS;
+inline constexpr unsigned kCrashWordShift = FAULTLINE_CRASH_SHIFT;
 enum class CrashWord : uint8_t {
   kBegin = 1,     // everything before is durable, as are the first kSize and kMtime
   kEnd,           // of the writer
@@ -92,6 +94,9 @@ enum class CrashWord : uint8_t {
   kSizePromised,  // bytes
   kMtime,         // kCrashEpoch: the file's mtime in memory
   kMtimePromised,
+  // Of other writers than that of pages, and of programs: a number is what they have numbered so.
+  kItemBegun = FAULTLINE_CRASH_ITEM_BEGUN,
+  kItemPromised = FAULTLINE_CRASH_ITEM_PROMISED,
 };
 inline constexpr unsigned kCrashPageShift = 16;        // page index above the sequence
 inline constexpr int64_t kCrashEpoch = 1'577'836'800;  // mtimes are ns since then (2020)
@@ -100,6 +105,11 @@ inline constexpr uint64_t crash_word_of(CrashWord word, uint64_t value) {
 }
 // The crash test's file, on the mount.
 inline constexpr char kCrashFile[] = "crash";
+// A program of the user's that a crash test runs, in the image; with its libraries, if it has any,
+// and the loader that is to start it.
+inline constexpr char kCrashProgram[] = "/program/program";
+inline constexpr char kCrashLibraries[] = "/program/lib";
+inline constexpr char kCrashLoader[] = "/program/lib/loader";
 
 // What the observer (observe/plugin.cc) knows the measured loop by: the guest's user space reads
 // its clock at these places with a segment prefix, which has no meaning there.

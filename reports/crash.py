@@ -11,6 +11,7 @@ from load import ReportError, plain
 
 CRASH_NAME = "crashtest.json"
 KINDS = ("pages", "size", "mtime")
+PAGES = "pages"  # the writer whose tests have a price: a strategy's
 TEXTS = ("kernel", "fs", "strategy", "state", "status", "reason")
 SCHEMA_VERSION = 1
 
@@ -43,13 +44,14 @@ def find(folder):
 
 
 def guarantees(documents, result):
-    """One row per test of the documents, in reading order: {kernel, fs, strategy, state, status, reason, points, checked,
+    """One row per test of the documents that wrote pages, in reading order: {kernel, fs, strategy, state, status, reason, points, checked,
     kept: {kind: {promised, lost} or {written, survived}}, torn, recovery, failures, per_page, ratio, unit, cell}: what
     was kept, and what a page costs in the cell of first_touch with that strategy and state (null: not measured)."""
     words, groups = result.words, cells.sections(result)
     rows = []
-    for document in documents:
-        for test in document["tests"]:
+    of_pages = [[test for test in document["tests"] if test.get("write", PAGES) == PAGES] for document in documents]
+    for tests in of_pages:
+        for test in tests:
             rows.append({**{key: test.get(key, "") for key in TEXTS}, "points": test["points"],
                          "checked": test["checked"], "kept": _kept(test), "torn": (test.get("lost") or {}).get("torn"),
                          "recovery": test.get("recovery"), "failures": [_failure(one) for one in
@@ -58,8 +60,7 @@ def guarantees(documents, result):
 
     # A test says its strategy and K in one word: it stands where the result has that, else where the tests have it.
     measured = map(cells.label, sorted(result.rows.values(), key=words.strategy_rank))
-    orders = {field: vocabulary.merge_orders([list(known), *([test[field] for test in document["tests"]]
-                                                             for document in documents)])
+    orders = {field: vocabulary.merge_orders([list(known), *([test[field] for test in tests] for tests in of_pages)])
               for field, known in (("fs", words.ids("fs")), ("state", words.ids("state")), ("strategy", measured))}
 
     def order(row):

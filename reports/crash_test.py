@@ -97,3 +97,10 @@ def test_how_stores_are_torn_may_be_said(tmp_path):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(load.ReportError, match="cannot be read"):
         crash.load(str(tmp_path / "none.json"))
+
+
+def test_what_is_not_of_pages_has_no_price_and_no_row(synthetic):
+    other = {**outcome(), "write": "rename", "strategy": "map_sync", "state": None}
+    program = {**other, "write": "program", "strategy": None}
+    row, = crash.guarantees([document([other, outcome(), program])], synthetic.load([]))
+    assert row["strategy"] == outcome()["strategy"]

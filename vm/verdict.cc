@@ -197,6 +197,8 @@ std::string fail_message(const wire::Frame& fail, ExitCode& code) {
         break;
     }
   }
+  // What a guest lacks is no failure of it.
+  if (code == ExitCode::kSkipped) return text("message");
   return fmt::format("the guest failed in {}: {}", text("stage"), text("message"));
 }
 
@@ -332,7 +334,10 @@ GuestOutcome judge(const Evidence& evidence) {
   outcome.restored = evidence.mode == GuestMode::kRestore;
   outcome.console = evidence.console;
   outcome.console_warnings = kernel_warnings(evidence.console);
-  if (!outcome.ok()) {
+  if (code == ExitCode::kSkipped) {
+    outcome.exit_code = code;
+    outcome.message = judged.message;
+  } else if (!outcome.ok()) {
     outcome.exit_code = code;
     outcome.console_tail = last_lines(evidence.console, kTailLines);
     outcome.message = fmt::format("{} ({}): {}", verdict_name(judged.verdict),

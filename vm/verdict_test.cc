@@ -206,11 +206,19 @@ TEST(Judge, TheGuestsOwnWordComesFirst) {
     evidence.fail = wire::Frame{"fail", payload};
     return judge(evidence);
   };
-  GuestOutcome outcome =
-      failed(R"({"stage": "mkfs", "message": "no such device", "exit_code": 77})");
+  const GuestOutcome outcome =
+      failed(R"({"stage": "mkfs", "message": "no such device", "exit_code": 2})");
   EXPECT_EQ(outcome.verdict, Verdict::kGuestFailed);
   EXPECT_EQ(outcome.message, "guest failed (cell): the guest failed in mkfs: no such device");
-  EXPECT_EQ(outcome.exit_code, ExitCode::kSkipped);
+  EXPECT_EQ(outcome.exit_code, ExitCode::kUsage);
+  EXPECT_FALSE(outcome.console_tail.empty());
+  // What it lacks is no failure: the reason alone.
+  const GuestOutcome skipped =
+      failed(R"({"stage": "cell", "message": "it has no clones", "exit_code": 77})");
+  EXPECT_EQ(skipped.message, "it has no clones");
+  EXPECT_EQ(skipped.exit_code, ExitCode::kSkipped);
+  EXPECT_FALSE(skipped.ok());
+  EXPECT_TRUE(skipped.console_tail.empty());
   // No exit code that means nothing, or pass.
   EXPECT_EQ(failed(R"({"exit_code": 0})").exit_code, ExitCode::kVmFailed);
   EXPECT_EQ(failed(R"({"exit_code": 99})").exit_code, ExitCode::kVmFailed);

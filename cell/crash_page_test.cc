@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/crash_page.h"
+#include "cell/crash_page.h"
 
 #include <gtest/gtest.h>
 

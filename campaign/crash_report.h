@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One loss of a crash test in a form that can be mailed: a text, the image as the power left it,
+// and a script that shows it. None of them needs anything of faultline's.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "campaign/power_cut.h"
+
+namespace faultline {
+
+struct CrashReport {
+  std::string type = {};      // of the file system, as mount(8) calls it
+  std::string kernel = {};    // in words
+  std::string made = {};      // how the file system was made and mounted, in words
+  std::string written = {};   // what was written, and how
+  std::string promise = {};   // what is promised of it
+  std::string model = {};     // kModelPx86 or kModelOrder
+  std::string check = {};     // the file system's check, a command without its image; empty: none
+  std::string command = {};   // that makes it again with faultline
+  std::uint64_t instant = 0;  // instructions since the writer began
+  std::string image = {};     // the name of the image's file, without .gz
+  std::uint64_t image_bytes = 0;              // unpacked
+  std::vector<std::string> wrong = {};        // what speaks against it; not empty
+  std::vector<std::string> says = {};         // the kernel's lines when it was mounted
+  bool mounts = false;                        // the kernel mounted it
+  std::uint64_t size = 0;                     // of the writer's file, promised, bytes; 0: none
+  std::vector<CrashVerdict::Page> lost = {};  // pages of that file
+};
+
+// At most 72 columns.
+std::string crash_report_text(const CrashReport& report);
+// Exit 0: all is there; 1: it is not.
+std::string crash_report_script(const CrashReport& report);
+// The pmem, `bytes` of it, packed by gzip: the same bytes for the same image. Failure when the disk
+// is full.
+void write_packed_image(const PmemImage& image, std::uint64_t bytes,
+                        const std::filesystem::path& path);
+
+}  // namespace faultline

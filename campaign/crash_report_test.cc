@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "campaign/crash_report.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "campaign/crash_campaign.h"
+#include "campaign/pmem_testing.h"
+#include "campaign/testing.h"
+
+namespace faultline {
+namespace {
+
+CrashReport a_report() {
+  return {.type = "ext4",
+          .kernel = "6.1.0-56-cloud-amd64 (linux-image-6.1.0-56-cloud-amd64 6.1.192-2)",
+          .made = "mke2fs -q -t ext4 -O has_journal,extent,metadata_csum (1.47.0); dax=always",
+          .written = "MAP_SYNC; the fault syncs, the application writes back cache lines",
+          .promise = "data and size, after the store",
+          .model = kModelPx86,
+          .check = "e2fsck -f -n",
+          .command =
+              "faultline crashtest --kernel bookworm --fs ext4 --strategy map_sync --state "
+              "hole --model px86 --points 20 --seed 0 --point 5 --image 2 --out point-5",
+          .instant = 1234,
+          .image = "point-5.img",
+          .image_bytes = 512 << 20,
+          .wrong = {"page 6: zeroes instead of version 1", "size 0 instead of 4096"},
+          .says = {"EXT4-fs (pmem0): error loading journal"},
+          .mounts = true,
+          .size = 28672,
+          .lost = {{.index = 6, .version = 1}}};
+}
+
+TEST(CrashReport, IsAMailOf72Columns) {
+  const std::string text = crash_report_text(a_report());
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 72U) << line;
+  EXPECT_TRUE(text.starts_with("Subject: ext4: after a power cut: page 6: zeroes instead of "))
+      << text;
+  for (const char* part :
+       {"6.1.192-2", "It mounts. What is wrong:\n  page 6: zeroes", "  size 0 instead of 4096\n",
+        "The kernel says:\n  EXT4-fs (pmem0): error loading journal\n",
+        "  gunzip -k point-5.img.gz; mkdir m\n  mount -t ext4 -o loop point-5.img m\n",
+        "  od -A d -t x8 -j 24576 -N 4096 m/crash | head\n", "  e2fsck -f -n point-5.img\n",
+        "--seed 0 --point 5 --image 2 "}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  CrashReport unmounted = a_report();
+  unmounted.mounts = false;
+  EXPECT_NE(crash_report_text(unmounted).find("It does not mount."), std::string::npos);
+}
+
+// The command stands in several lines that a shell takes for one.
+TEST(CrashReport, ItsCommandCanBePasted) {
+  const CrashReport report = a_report();
+  const std::string text = crash_report_text(report);
+  std::string pasted = text.substr(text.find("  faultline crashtest"));
+  for (std::size_t at = 0; (at = pasted.find("\\\n")) != std::string::npos;) pasted.erase(at, 2);
+  std::istringstream words(pasted);
+  std::string joined;
+  for (std::string word; words >> word;) joined += (joined.empty() ? "" : " ") + word;
+  EXPECT_EQ(joined, report.command);
+}
+
+TEST(CrashReport, AListIsCutShort) {
+  CrashReport report = a_report();
+  report.wrong.assign(20, "page 1: zeroes instead of version 1");
+  EXPECT_NE(crash_report_text(report).find("  and 12 more\n"), std::string::npos);
+}
+
+TEST(CrashReport, TheScriptIsOneThatAShellReads) {
+  const Scratch scratch;
+  const std::string script = scratch / "point.sh";
+  write_file(script, crash_report_script(a_report()));
+  EXPECT_EQ(run_command({"sh", "-n", script}).status, 0);
+  EXPECT_EQ(run_command({"shellcheck", script}).status, 0)
+      << run_command({"shellcheck", script}).out;
+  const std::string text = read_file(script);
+  EXPECT_NE(text.find("mount -t ext4 -o loop point-5.img \"$m\" ||"), std::string::npos) << text;
+  EXPECT_NE(text.find("[ \"$size\" -ge 28672 ]"), std::string::npos);
+  // As sha256sum says it of the page as harness/crash.cc writes it.
+  EXPECT_NE(text.find("\npage 6 "), std::string::npos);
+}
+
+TEST(CrashReport, TheImageIsThePmem) {
+  PmemImage image;
+  image.apply(store(3 * 4096 + 16, 0x1122334455667788));
+  const Scratch scratch;
+  const std::string packed = scratch / "a.gz";
+  write_packed_image(image, 5 * 4096, packed);
+  ASSERT_EQ(run_command({"gunzip", packed}).status, 0);
+  const std::string bytes = read_file(scratch / "a");
+  ASSERT_EQ(bytes.size(), 5U * 4096);
+  std::uint64_t value = 0;
+  std::memcpy(&value, bytes.data() + 3 * 4096 + 16, sizeof value);
+  EXPECT_EQ(value, 0x1122334455667788U);
+  EXPECT_EQ(std::count(bytes.begin(), bytes.end(), '\0'), 5 * 4096 - 8);
+}
+
+}  // namespace
+}  // namespace faultline
