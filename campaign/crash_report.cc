@@ -23,13 +23,23 @@ namespace {
 constexpr std::size_t kColumns = 72;
 constexpr std::size_t kMostLines = 8;  // of a list
 
-// Words in lines of kColumns, the later ones indented. A word that is longer stands alone.
+// Words in lines of kColumns, the later ones indented. One that is longer is broken behind commas,
+// or stands alone.
 std::string wrapped(const std::string& text, std::size_t first, std::size_t rest) {
   std::istringstream in(text);
   std::string out;
   std::string line(first, ' ');
   bool empty = true;
   for (std::string word; in >> word;) {
+    for (std::size_t room = kColumns - rest; word.size() > room;) {
+      const std::size_t comma = word.rfind(',', room - 1);
+      if (comma == std::string::npos) break;
+      out +=
+          (empty ? line : line + "\n" + std::string(rest, ' ')) + word.substr(0, comma + 1) + "\n";
+      line.assign(rest, ' ');
+      empty = true;
+      word.erase(0, comma + 1);
+    }
     if (!empty && line.size() + 1 + word.size() > kColumns) {
       out += line + "\n";
       line.assign(rest, ' ');

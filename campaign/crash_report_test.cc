@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "campaign/crash_report.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -63,6 +64,19 @@ TEST(CrashReport, ItsCommandCanBePasted) {
   std::string joined;
   for (std::string word; words >> word;) joined += (joined.empty() ? "" : " ") + word;
   EXPECT_EQ(joined, report.command);
+}
+
+TEST(CrashReport, ALongListOfOptionsIsBrokenBehindCommas) {
+  CrashReport report = a_report();
+  report.made = "mkfs.xfs -m";
+  for (int i = 0; i < 20; ++i) report.made += fmt::format("{}option{}=1", i == 0 ? " " : ",", i);
+  std::string text = crash_report_text(report);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 72U) << line;
+  for (std::size_t at = 0; (at = text.find(",\n             ")) != std::string::npos;) {
+    text.erase(at + 1, 14);
+  }
+  EXPECT_NE(text.find(report.made.substr(report.made.find("option0"))), std::string::npos) << text;
 }
 
 TEST(CrashReport, AListIsCutShort) {

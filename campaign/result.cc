@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
@@ -206,6 +207,37 @@ ReadResult read_result(const fs::path& place) {
     return {};
   }
   return read;
+}
+
+std::string what_differs(const nlohmann::json& one, const nlohmann::json& other) {
+  using Pointer = nlohmann::json::json_pointer;
+  const auto differ = [](const nlohmann::json& a, const nlohmann::json& b, const char* at) {
+    const Pointer pointer(at);
+    return (a.contains(pointer) ? a[pointer] : nlohmann::json()) !=
+           (b.contains(pointer) ? b[pointer] : nlohmann::json());
+  };
+  constexpr std::array<std::pair<const char*, const char*>, 6> kParts = {
+      {{"/faultline/git_revision", "faultline"},
+       {"/qemu/version", "QEMU"},
+       {"/qemu/binary_sha256", "QEMU"},
+       {"/on", "machine (--on)"},
+       {"/accel", "--accel"},
+       {"/time_domain", "time domain"}}};
+  for (const auto& [at, name] : kParts) {
+    if (differ(one, other, at)) return name;
+  }
+  const Pointer kernels("/kernels");
+  if (!one.contains(kernels) || !other.contains(kernels)) return "";
+  for (const auto& [id, kernel] : one[kernels].items()) {
+    if (!other[kernels].contains(id)) continue;
+    const nlohmann::json& theirs = other[kernels][id];
+    for (const char* at : {"/vmlinuz_sha256", "/image_sha256"}) {
+      if (differ(kernel, theirs, at)) {
+        return fmt::format("{} {}", *(at + 1) == 'v' ? "kernel" : "image of kernel", id);
+      }
+    }
+  }
+  return "";
 }
 
 void claim_output(const fs::path& dir, const char* name, bool replace) {

@@ -106,5 +106,25 @@ TEST(NoteComplete, SaysWhatIsMissing) {
             nlohmann::json({{"complete", false}, {"reason", "interrupted: 2 cells not run"}}));
 }
 
+TEST(WhatDiffers, NamesWhatFiguresHangOn) {
+  const nlohmann::json here = nlohmann::json::parse(
+      R"({"faultline": {"git_revision": "a"}, "qemu": {"version": "7.2", "binary_sha256": "q"},
+          "on": "vm", "accel": "tcg-icount", "time_domain": "virtual",
+          "kernels": {"bookworm": {"vmlinuz_sha256": "v", "image_sha256": "i"}}})");
+  const auto with = [&](const char* at, const char* value) {
+    nlohmann::json other = here;
+    other[nlohmann::json::json_pointer(at)] = value;
+    return what_differs(here, other);
+  };
+  EXPECT_EQ(what_differs(here, here), "");
+  EXPECT_EQ(with("/date", "today"), "");
+  EXPECT_EQ(with("/faultline/git_revision", "b"), "faultline");
+  EXPECT_EQ(with("/qemu/binary_sha256", "r"), "QEMU");
+  EXPECT_EQ(with("/accel", "kvm"), "--accel");
+  EXPECT_EQ(with("/kernels/bookworm/vmlinuz_sha256", "w"), "kernel bookworm");
+  EXPECT_EQ(with("/kernels/bookworm/image_sha256", "j"), "image of kernel bookworm");
+  EXPECT_EQ(with("/kernels/sid", "another"), "");
+}
+
 }  // namespace
 }  // namespace faultline

@@ -81,6 +81,7 @@ class RunCampaign {
   void check_wish();
   void prepare();
   void plan(std::size_t number, const RunnerKernel& kernel);
+  void resume(const ReadResult& before);
   void interleave();
   void run_cells();
   void take(const CellJob& job, const std::string& payload, const std::string& samples,
@@ -89,7 +90,8 @@ class RunCampaign {
   void save();
   void finish();
   [[nodiscard]] double elapsed() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    return elapsed_before_ +
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   }
 
   RunWish wish_;
@@ -102,6 +104,8 @@ class RunCampaign {
   std::vector<Row> rows_;                       // as long as cells run, under shared_.mutex
   std::map<std::string, std::size_t> numbers_;  // of cells, in the order planned: for shards
   std::vector<CellJob> jobs_;
+  std::set<std::size_t> measured_;  // rows that an earlier run has measured
+  double elapsed_before_ = 0;       // seconds, in that
   std::unique_ptr<SampleWriter> samples_;
   std::size_t vm_failures_ = 0;
   std::vector<std::string> last_tail_;  // console lines that were shown last
@@ -191,7 +195,15 @@ void RunCampaign::check_wish() {
 void RunCampaign::prepare() {
   check_wish();
   const Say say = [this](const std::string& line) { progress_.say(line); };
-  claim_output(wish_.out, kResultName, wish_.force);
+  ReadResult before;
+  if (wish_.resume) {
+    before = read_result(wish_.out);
+    if (before.context.is_null()) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("{} holds no {} to go on with", wish_.out, kResultName));
+    }
+  }
+  claim_output(wish_.out, kResultName, wish_.force || wish_.resume);
   runner_ = wish_.host ? make_host_runner(context_, *wish_.host, say, cancel_)
                        : make_vm_runner(context_, wish_.vm, say, cancel_);
   const std::vector<RunnerKernel> kernels = runner_->prepare(shared_);
@@ -200,7 +212,41 @@ void RunCampaign::prepare() {
   shared_.json = result_context(context_.command_line, wish_.host.has_value(), runner_->time());
   shared_.json.update(known);
   for (std::size_t i = 0; i < kernels.size(); ++i) plan(i, kernels[i]);
-  samples_ = std::make_unique<SampleWriter>(wish_.out);
+  if (wish_.resume) resume(before);
+  samples_ = std::make_unique<SampleWriter>(wish_.out, samples_kept(rows_));
+}
+
+// Takes what an earlier run has measured, if it measured the same: the same hash must come of it as
+// of a run that nothing disturbed.
+void RunCampaign::resume(const ReadResult& before) {
+  if (const std::string other = what_differs(before.context, shared_.json); !other.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} was measured with another {}; what is left cannot be measured "
+                              "beside it: run it anew, with another --out",
+                              wish_.out, other));
+  }
+  using Sample = std::tuple<std::string, Count, Count>;
+  const auto sample = [](const Row& row) {
+    return Sample(row.name, row.seed, row.repetition_index);
+  };
+  std::map<Sample, const Row*> had;
+  for (const Row& row : before.rows) {
+    if (is_ok(row)) had[sample(row)] = &row;
+  }
+  for (const CellJob& job : jobs_) {
+    const auto found = had.find(sample(rows_[job.row]));
+    if (found == had.end()) continue;
+    rows_[job.row] = *found->second;
+    measured_.insert(job.row);
+  }
+  // What guests have told of themselves; none of theirs may run now.
+  for (const char* table : {"kernels", "file_systems"}) {
+    if (before.context.contains(table)) shared_.json[table].update(before.context[table]);
+  }
+  for (const char* known : {"date", "command_line"}) shared_.json[known] = before.context[known];
+  elapsed_before_ = before.context.value("elapsed_s", 0.0);
+  progress_.say(fmt::format("{}: {} of {} lives are there already", wish_.out, measured_.size(),
+                            jobs_.size()));
 }
 
 void RunCampaign::plan(std::size_t number, const RunnerKernel& kernel) {
@@ -268,14 +314,18 @@ void RunCampaign::take(const CellJob& job, const std::string& payload, const std
 }
 
 void RunCampaign::run_cells() {
-  progress_.start(jobs_.size());
-  std::vector<std::string> payloads(jobs_.size());
-  std::vector<std::string> samples(jobs_.size());
+  std::vector<const CellJob*> left;
+  for (const CellJob& job : jobs_) {
+    if (!measured_.contains(job.row)) left.push_back(&job);
+  }
+  progress_.start(left.size());
+  std::vector<std::string> payloads(left.size());
+  std::vector<std::string> samples(left.size());
   run_many(
-      jobs_.size(), wish_.jobs,
+      left.size(), wish_.jobs,
       [&](std::size_t i) {
         return runner_->run(
-            jobs_[i],
+            *left[i],
             [&](const wire::Frame& frame) {
               (frame.type == wire::kSamples ? samples : payloads)[i] = frame.payload;
             },
@@ -283,8 +333,8 @@ void RunCampaign::run_cells() {
       },
       [&](std::size_t i, const GuestOutcome& outcome) {
         const std::lock_guard lock(shared_.mutex);
-        take(jobs_[i], payloads[i], std::exchange(samples[i], {}), outcome);
-        progress_.step(jobs_[i].what);
+        take(*left[i], payloads[i], std::exchange(samples[i], {}), outcome);
+        progress_.step(left[i]->what);
         if (const auto now = std::chrono::steady_clock::now(); now - saved_ >= kSaveInterval) {
           save();
           saved_ = now;
@@ -408,8 +458,10 @@ RunEnd RunCampaign::execute() {
   if (!jobs_.empty()) {
     save();
     saved_ = std::chrono::steady_clock::now();
-    runner_->warm_up(jobs_, wish_.jobs, shared_, progress_, cancel_);
-    run_cells();
+    if (measured_.size() < jobs_.size()) {
+      runner_->warm_up(jobs_, wish_.jobs, shared_, progress_, cancel_);
+      run_cells();
+    }
     if (virtual_time_) explain_outliers();
   }
   // Nothing of ours is on the user's mount when the result says that the run is over.

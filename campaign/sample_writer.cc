@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "cell/failure.h"
@@ -12,9 +13,32 @@
 
 namespace faultline {
 
-SampleWriter::SampleWriter(const std::filesystem::path& folder) : file_(folder / kSamplesName) {
-  std::error_code ignored;
-  std::filesystem::remove(file_, ignored);
+SampleWriter::SampleWriter(const std::filesystem::path& folder, Count kept)
+    : file_(folder / kSamplesName), written_(kept) {
+  std::error_code error;
+  if (kept == 0) {
+    std::filesystem::remove(file_, error);
+    return;
+  }
+  const std::uintmax_t bytes = kept * sizeof(SampleRecord);
+  if (std::filesystem::file_size(file_, error) < bytes || error) {
+    throw Failure(
+        ExitCode::kUsage,
+        fmt::format("{} lacks samples that its result tells of; run it anew, with another "
+                    "--out",
+                    file_.string()));
+  }
+  // Those behind belong to no row: the run was ended before it wrote that down.
+  std::filesystem::resize_file(file_, bytes, error);
+  if (error) throw_io_failure("cannot write", file_, error.value());
+}
+
+Count samples_kept(const std::vector<Row>& rows) {
+  Count kept = 0;
+  for (const Row& row : rows) {
+    if (row.samples) kept = std::max(kept, row.samples->first + row.samples->count);
+  }
+  return kept;
 }
 
 SamplesRef SampleWriter::add(std::string_view records) {
@@ -24,7 +48,7 @@ SamplesRef SampleWriter::add(std::string_view records) {
                               records.size(), sizeof(SampleRecord)));
   }
   if (!out_) {
-    out_ = Fd(::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    out_ = Fd(::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!out_) throw_io_failure("cannot write", file_, errno);
   }
   const Count count = records.size() / sizeof(SampleRecord);

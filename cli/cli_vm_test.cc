@@ -533,5 +533,45 @@ TEST(RealRun, CtrlCKeepsWhatWasMeasured) {
   EXPECT_EQ(faultline_command({"table", scratch / "out"}).status, 0);
 }
 
+// Killed twice, it comes to what one that nothing disturbed comes to.
+TEST(RealRun, OneThatWasKilledGoesOn) {
+  const Scratch scratch;
+  const std::vector<std::string> selection = {
+      "--fs",      "ext4",   "--strategy", "volatile,map_sync", "--state", "hole,written",
+      "--samples", "--jobs", "1"};
+  const CommandOutput whole = faultline_command(run_arguments(scratch / "whole", selection));
+  ASSERT_EQ(whole.status, 0) << whole.error;
+  // Once it has begun to measure, and again some cells later.
+  const auto kill_when_it_runs = [&](const char* seconds) -> std::vector<std::string> {
+    return {"sh", "-c",
+            fmt::format("\"$@\" & until [ -e {}/result.json ]; do sleep 0.1; done; sleep {}; "
+                        "kill -9 $! 2>/dev/null; wait $!",
+                        scratch / "killed", seconds),
+            "sh"};
+  };
+  faultline_command(run_arguments(scratch / "killed", selection), kill_when_it_runs("2"));
+  EXPECT_EQ(read_json(scratch / "killed/result.json")["context"]["complete"], false);
+  const std::vector<std::string> resume = {"run", "--resume", scratch / "killed", "--no-table"};
+  faultline_command(resume, kill_when_it_runs("5"));
+  const CommandOutput rest = faultline_command(resume);
+  if (rest.error.find("the run is complete") == std::string::npos) {
+    EXPECT_EQ(rest.status, 0) << rest.error;
+    EXPECT_NE(rest.error.find("lives are there already"), std::string::npos) << rest.error;
+  }
+  EXPECT_EQ(faultline_command({"hash", scratch / "killed"}).out,
+            faultline_command({"hash", scratch / "whole"}).out);
+  EXPECT_EQ(faultline_command({"identical", scratch / "killed", scratch / "whole"}).status, 0);
+
+  const CommandOutput complete = faultline_command({"run", "--resume", scratch / "whole"});
+  EXPECT_EQ(complete.status, 2);
+  EXPECT_NE(complete.error.find("the run is complete"), std::string::npos) << complete.error;
+  const CommandOutput mixed =
+      faultline_command({"run", "--resume", scratch / "whole", "--fs", "xfs"});
+  EXPECT_EQ(mixed.status, 2);
+  EXPECT_NE(mixed.error.find("--fs: --resume takes the options that the run had"),
+            std::string::npos)
+      << mixed.error;
+}
+
 }  // namespace
 }  // namespace faultline

@@ -121,10 +121,10 @@ Verb add_crashtest(CLI::App& app) {
   CLI::App* verb = app.add_subcommand(
       "crashtest", "Takes the power away while a strategy writes; checks what it had promised");
   verb->footer(
-      "A guest writes pages and tells what its strategy promises to be durable; every store to "
-      "its\n"
-      "pmem is logged. The image at each of N points is mounted in a fresh guest and checked.\n"
-      "Writes DIR/crashtest.json. docs/crashtest.md says what it can and cannot show.\n\n"
+      "A guest writes and tells what is promised to be durable; every store to its pmem\n"
+      "is logged. What the power may leave at each of N points is mounted in another\n"
+      "guest and checked. Writes DIR/crashtest.json. docs/crashtest.md says what it can\n"
+      "and cannot show.\n\n"
       "Examples:\n"
       "  faultline crashtest --points 50\n"
       "      all strategies, ext4 and XFS, the default kernel\n"
@@ -134,11 +134,11 @@ Verb add_crashtest(CLI::App& app) {
       "  faultline crashtest --write rename,truncate --points 20\n"
       "  faultline crashtest --run \"./queue 100\" --fs ext4\n"
       "      a program of yours, which tells what is durable (faultline_crash.h)\n\n"
-      "--write, each with what must be found after a power cut:\n" +
+      "--write (docs/crashtest.md says of each what must be found after a power cut):\n" +
       writers_text() +
       "\n"
-      "Exit: 0 all promises kept; 1 one was not, or fsck found errors; 2 usage, interrupted;\n"
-      "69 a VM failed; 77 everything was skipped.");
+      "Exit: 0 all promises kept; 1 one was not, or fsck found errors; 2 usage,\n"
+      "interrupted; 69 a VM failed; 77 everything was skipped.");
   verb->add_option("--kernel", options->wish.kernel, "kernels, `all`, or [NAME=]PATH of a bzImage")
       ->capture_default_str();
   verb->add_option("--modules", options->wish.modules,

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "campaign/host_process.h"
+#include "campaign/result.h"
 #include "campaign/run_campaign.h"
 #include "cell/axes.h"
 #include "cli/fs_row.h"
@@ -26,6 +29,7 @@ struct RunOptions {
   bool json = false;
   bool no_table = false;
   bool dry = false;
+  std::string resume;  // a folder
   std::string observe;
   std::string cache_geometry;
 };
@@ -96,8 +100,18 @@ std::string probe_sets() {
 
 }  // namespace
 
-Verb add_run(CLI::App& app) {
-  auto options = std::make_shared<RunOptions>();
+namespace {
+
+// The verb with its options, and those of them that go with a VM alone.
+struct RunVerb {
+  CLI::App* verb = nullptr;
+  std::shared_ptr<RunOptions> options = std::make_shared<RunOptions>();
+  std::vector<CLI::Option*> of_a_vm = {};
+};
+
+RunVerb declare_run(CLI::App& app) {
+  RunVerb declared;
+  const std::shared_ptr<RunOptions>& options = declared.options;
   CLI::App* run_verb = app.add_subcommand("run", "Measure cells and write DIR/result.json");
   run_verb->footer(
       "Names and globs, separated by commas; `faultline list` prints what there is.\n\n"
@@ -113,7 +127,8 @@ Verb add_run(CLI::App& app) {
       "  faultline run --kernel tree=./linux\n\n"
       "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
       "69 a VM failed; 77 every cell was skipped.");
-  std::vector<CLI::Option*> of_a_vm = {
+  std::vector<CLI::Option*>& of_a_vm = declared.of_a_vm;
+  of_a_vm = {
       run_verb
           ->add_option("--kernel", options->wish.vm.kernel,
                        "kernels, point releases, `all`, `releases`, or [NAME=]PATH of a bzImage, a "
@@ -153,6 +168,9 @@ Verb add_run(CLI::App& app) {
           ->capture_default_str());
   run_verb->add_option("--out", options->wish.out, "folder of the result")->capture_default_str();
   run_verb->add_flag("--force", options->wish.force, "replace a result that is there");
+  run_verb->add_option("--resume", options->resume,
+                       "go on with the run whose result is in this folder, with the options that "
+                       "it had; what it has measured is kept");
   touches_of(run_verb->add_option("--touches", options->wish.touches,
                                   "measured stores per cell (default: the workload's)"));
   of_a_vm.push_back(
@@ -200,12 +218,79 @@ Verb add_run(CLI::App& app) {
   run_verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   run_verb->add_flag("--no-table", options->no_table, "progress, but no table");
   run_verb->add_flag("--quiet", options->wish.quiet, "no progress and no table");
-  return {run_verb, [options, of_a_vm](const CommandContext& context) {
-            std::vector<std::string> only_in_a_vm;
-            for (const CLI::Option* option : of_a_vm) {
-              if (option->count() > 0) only_in_a_vm.push_back(option->get_name());
-            }
-            return run(*options, only_in_a_vm, context);
+  declared.verb = run_verb;
+  return declared;
+}
+
+ExitCode run_declared(const RunVerb& declared, const CommandContext& context) {
+  std::vector<std::string> only_in_a_vm;
+  for (const CLI::Option* option : declared.of_a_vm) {
+    if (option->count() > 0) only_in_a_vm.push_back(option->get_name());
+  }
+  return run(*declared.options, only_in_a_vm, context);
+}
+
+// The run whose result is in the folder, with the options that it had.
+ExitCode resume(const RunVerb& given, const CommandContext& context) {
+  const std::string& folder = given.options->resume;
+  for (const CLI::Option* option : given.verb->get_options()) {
+    const std::string name = option->get_name();
+    const bool of_its_own = name == "--resume" || name == "--jobs" || name == "--json" ||
+                            name == "--no-table" || name == "--quiet" || name == "--deadline";
+    if (option->count() > 0 && !of_its_own) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("{}: --resume takes the options that the run had", name));
+    }
+  }
+  const nlohmann::json before = read_result(folder).context;
+  std::vector<std::string> words;
+  if (before.contains("command_line") && before["command_line"].is_array()) {
+    words = before["command_line"].get<std::vector<std::string>>();
+  }
+  const auto verb = std::find(words.begin(), words.end(), "run");
+  if (verb == words.end()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--resume {}: holds no {} of `faultline run`", folder, kResultName));
+  }
+  if (before.value("complete", false)) {
+    throw Failure(ExitCode::kUsage, fmt::format("--resume {}: the run is complete", folder));
+  }
+  CLI::App app;
+  const RunVerb declared = declare_run(app);
+  // CLI11 takes them from the end.
+  std::vector<std::string> reversed(std::make_reverse_iterator(words.end()),
+                                    std::make_reverse_iterator(verb));
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    throw Failure(ExitCode::kUsage, fmt::format("--resume {}: {}", folder, error.what()));
+  }
+  RunOptions& options = *declared.options;
+  options.wish.out = folder;
+  options.wish.resume = true;
+  options.wish.force = false;
+  if (given.options->wish.jobs != 0) options.wish.jobs = given.options->wish.jobs;
+  options.wish.total_s = given.options->wish.total_s;
+  options.wish.quiet = given.options->wish.quiet;
+  options.json = given.options->json;
+  options.no_table = given.options->no_table;
+  if (options.on == kHostKernel) {
+    throw Failure(
+        ExitCode::kUsage,
+        fmt::format("--resume {}: was measured on the host, and wall time of another hour "
+                    "does not go beside it; run it anew",
+                    folder));
+  }
+  return run_declared(declared, context);
+}
+
+}  // namespace
+
+Verb add_run(CLI::App& app) {
+  const RunVerb declared = declare_run(app);
+  return {declared.verb, [declared](const CommandContext& context) {
+            return declared.options->resume.empty() ? run_declared(declared, context)
+                                                    : resume(declared, context);
           }};
 }
 

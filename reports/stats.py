@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 # the other cells chosen), how its guest came up, text, and real seconds.
 NOT_FIGURES = frozenset(("name", "cell", "run_name", "run_type", "repetitions", "repetition_index", "family_index",
                          "per_family_instance_index", "reason", "life", "real_time"))
+# Where a row's samples lie in a side file that all rows share.
+PLACES = frozenset(("samples.first", "samples.file"))
 # Derived from two rows: missing when the other row was not chosen, though nothing of this cell differs.
 DERIVED = frozenset(("tax", "tax_page"))
 # Null unless the row was observed from outside, which changes none of its figures.
@@ -127,6 +129,8 @@ def _row_differences(a, b):
 
 
 def _differences(a, b, path):
+    if path in PLACES:
+        return
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted(set(a) | set(b)):
             yield from _differences(a.get(key, _MISSING), b.get(key, _MISSING), f"{path}.{key}")

@@ -106,6 +106,14 @@ def test_identical_ignores_what_is_no_figure_of_the_cell(synthetic, key, value):
     assert stats.identical(a, b).differences == []
 
 
+def test_identical_ignores_where_samples_lie_and_not_how_many_there_are(synthetic):
+    row, = synthetic.pair("map_sync", None, "hole")[:1]
+    here, there, fewer = ({"a": {**row, "samples": {"file": "samples.bin", "first": first, "count": count}}}
+                          for first, count in ((0, 9), (700, 9), (0, 8)))
+    assert stats.identical(here, there).same == 1
+    assert [one.field for one in stats.identical(here, fewer).differences] == ["samples.count"]
+
+
 def test_identical_and_rows_that_are_not_ok(synthetic):
     a = rows_of(synthetic)
     b = copy.deepcopy(a)
