@@ -68,14 +68,15 @@ void write_result(const std::filesystem::path& dir, const nlohmann::json& contex
 
 // What a result that was written earlier holds, in a folder or a file of any name; nothing if there
 // is none, or it is damaged.
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
 struct ReadResult {
   nlohmann::json context = {};
   std::vector<Row> rows = {};
 };
 ReadResult read_result(const std::filesystem::path& place);
 
-// What of a context figures hang on and two contexts do not have in common, in a word or two; empty:
-// nothing. Of kernels those that both have. Pure.
+// What of a context figures hang on and two contexts do not have in common, in a word or two;
+// empty: nothing. Of kernels those that both have. Pure.
 std::string what_differs(const nlohmann::json& one, const nlohmann::json& other);
 
 // Makes the folder. Failure(kUsage) when it cannot be written, or holds a file of that name already

@@ -35,7 +35,8 @@ struct RunWish {
   double total_s = 0;  // seconds for everything; 0: no limit
   std::string out = "out";
   bool force = false;  // replace a result that is there
-  // Goes on with a result that is there, of the same wish: what is `ok` in it is not measured again.
+  // Goes on with a result that is there, of the same wish: what is `ok` in it is not measured
+  // again.
   bool resume = false;
   bool quiet = false;  // no progress
 };

@@ -573,5 +573,19 @@ TEST(RealRun, OneThatWasKilledGoesOn) {
       << mixed.error;
 }
 
+TEST(RealOrder, OfAFileThatAGuestMakes) {
+  const CommandOutput huge = faultline_command({"order", "--fs", "xfs", "--quiet", "--json"});
+  EXPECT_EQ(huge.status, 0) << huge.error;
+  const nlohmann::json told = nlohmann::json::parse(huge.out, nullptr, false);
+  ASSERT_TRUE(told.is_object()) << huge.out;
+  EXPECT_EQ(told["order"], "pmd");
+  EXPECT_EQ(told["windows"], 4);
+  EXPECT_EQ(told["huge"], 4);
+  EXPECT_EQ(told["dax"], true);
+  const CommandOutput small = faultline_command({"order", "--fs", "ext4-nodax", "--quiet"});
+  EXPECT_EQ(small.status, 1) << small.error;
+  EXPECT_NE(small.out.find("not_dax"), std::string::npos) << small.out;
+}
+
 }  // namespace
 }  // namespace faultline

@@ -25,12 +25,12 @@
 #include <vector>
 
 #include "cell/cell.h"
+#include "cell/crash_page.h"
 #include "cell/crash_writer.h"
 #include "cell/failure.h"
 #include "cell/strategy.h"
 #include "harness/crash_events.h"
 #include "harness/crash_items.h"
-#include "cell/crash_page.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"

@@ -12,9 +12,9 @@
 #include <cstring>
 
 #include "cell/cell.h"
+#include "cell/crash_page.h"
 #include "cell/crash_writer.h"
 #include "cell/failure.h"
-#include "cell/crash_page.h"
 #include "harness/workload.h"
 
 namespace faultline {

@@ -19,8 +19,8 @@
 #include <thread>
 
 #include "cell/cell.h"
-#include "cell/failure.h"
 #include "cell/crash_page.h"
+#include "cell/failure.h"
 #include "harness/mapping.h"
 #include "harness/wire.h"
 

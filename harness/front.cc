@@ -15,14 +15,14 @@
 int main(int argc, char** argv) {
   const std::string image = faultline::wire::kSessionImage;
   std::vector<std::string> words = {
-      image + "/lib64/ld-linux-x86-64.so.2",
-      "--inhibit-cache",
-      "--library-path",
+      image + "/lib64/ld-linux-x86-64.so.2", "--inhibit-cache", "--library-path",
       image + "/lib/x86_64-linux-gnu:" + image + "/usr/lib/x86_64-linux-gnu:" + image + "/lib",
-      image + faultline::wire::kGuestBinary,
-      "cell"};
+      image + faultline::wire::kGuestBinary};
+  // `faultline-cell order ...` is the binary's own verb.
+  if (argc < 2 || std::string(argv[1]) != "order") words.emplace_back("cell");
   words.insert(words.end(), argv + 1, argv + argc);
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   execv(pointers.front(), pointers.data());

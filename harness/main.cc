@@ -19,6 +19,7 @@
 #include "harness/by_hand.h"
 #include "harness/guest.h"
 #include "harness/host.h"
+#include "harness/order.h"
 #include "harness/wire.h"
 
 namespace faultline {
@@ -92,6 +93,35 @@ int run_cell_by_hand(const ByHand& by_hand) {
   return is_ok(row) ? 0 : static_cast<int>(ExitCode::kRegression);
 }
 
+// `order`: which entries the kernel maps a file by.
+struct OrderWish {
+  std::string path;
+  std::string make;  // a state: of a new file in the folder `path`
+  bool unaligned = false;
+  bool json = false;
+};
+
+CLI::App* add_order(CLI::App& app, OrderWish& wish) {
+  CLI::App* order = app.add_subcommand("order", "say whether a file is mapped by entries of 2 MiB");
+  order->add_option("path", wish.path, "a file, or a folder")->required();
+  order->add_option("--make", wish.make, "a state: makes a file of it in the folder, stores to it");
+  order->add_flag("--unaligned", wish.unaligned, "does not ask for extents of 2 MiB");
+  order->add_flag("--json", wish.json);
+  return order;
+}
+
+int tell_order(const OrderWish& wish) {
+  std::optional<State> made;
+  for (const State state : all_of_enum<State>()) {
+    if (wish.make == id_of(state)) made = state;
+  }
+  if (!wish.make.empty() && !made) throw Failure(ExitCode::kUsage, "no such state: " + wish.make);
+  const OrderAnswer answer =
+      made ? order_of_new_file(wish.path, *made, !wish.unaligned) : order_of_path(wish.path);
+  std::cout << (wish.json ? order_json(answer).dump(1) + "\n" : order_text(answer)) << std::flush;
+  return answer.huge() ? 0 : static_cast<int>(ExitCode::kRegression);
+}
+
 int guest_command(int argc, char** argv) {
   CLI::App app{"faultline's binary for the guest; on the host it runs the cells of --on host"};
   app.require_subcommand(1);
@@ -104,12 +134,15 @@ int guest_command(int argc, char** argv) {
   host->add_option("--frames", frames, "descriptor for the frames of harness/wire.h");
   ByHand by_hand;
   const CLI::App* cell = add_by_hand(app, by_hand);
+  OrderWish order_wish;
+  const CLI::App* order = add_order(app, order_wish);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }
   if (cell->parsed()) return run_cell_by_hand(by_hand);
+  if (order->parsed()) return tell_order(order_wish);
   return host->parsed() ? host_main(directory, cell_file, frames)
                         : static_cast<int>(ExitCode::kUsage);
 }
