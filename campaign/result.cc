@@ -209,35 +209,35 @@ ReadResult read_result(const fs::path& place) {
   return read;
 }
 
-std::string what_differs(const nlohmann::json& one, const nlohmann::json& other) {
+std::vector<ContextDifference> what_differs(const nlohmann::json& one,
+                                            const nlohmann::json& other) {
   using Pointer = nlohmann::json::json_pointer;
   const auto differ = [](const nlohmann::json& a, const nlohmann::json& b, const char* at) {
     const Pointer pointer(at);
     return (a.contains(pointer) ? a[pointer] : nlohmann::json()) !=
            (b.contains(pointer) ? b[pointer] : nlohmann::json());
   };
-  constexpr std::array<std::pair<const char*, const char*>, 6> kParts = {
-      {{"/faultline/git_revision", "faultline"},
-       {"/qemu/version", "QEMU"},
-       {"/qemu/binary_sha256", "QEMU"},
-       {"/on", "machine (--on)"},
-       {"/accel", "--accel"},
-       {"/time_domain", "time domain"}}};
-  for (const auto& [at, name] : kParts) {
-    if (differ(one, other, at)) return name;
-  }
+  std::vector<ContextDifference> found;
   const Pointer kernels("/kernels");
-  if (!one.contains(kernels) || !other.contains(kernels)) return "";
-  for (const auto& [id, kernel] : one[kernels].items()) {
-    if (!other[kernels].contains(id)) continue;
-    const nlohmann::json& theirs = other[kernels][id];
-    for (const char* at : {"/vmlinuz_sha256", "/image_sha256"}) {
-      if (differ(kernel, theirs, at)) {
-        return fmt::format("{} {}", *(at + 1) == 'v' ? "kernel" : "image of kernel", id);
-      }
+  const bool both = one.contains(kernels) && other.contains(kernels);
+  for (const auto& [at, name] :
+       {std::pair("/vmlinuz_sha256", "kernel"), std::pair("/image_sha256", "image of kernel")}) {
+    if (!both) break;
+    for (const auto& [id, kernel] : one[kernels].items()) {
+      if (!other[kernels].contains(id) || !differ(kernel, other[kernels][id], at)) continue;
+      found.push_back({.what = fmt::format("{} {}", name, id), .kernel = *(at + 1) == 'v'});
     }
   }
-  return "";
+  constexpr std::array<std::pair<const char*, const char*>, 5> kParts = {
+      {{"/on", "machine (--on)"},
+       {"/accel", "--accel"},
+       {"/time_domain", "time domain"},
+       {"/qemu/binary_sha256", "QEMU"},
+       {"/faultline/git_revision", "faultline"}}};
+  for (const auto& [at, name] : kParts) {
+    if (differ(one, other, at)) found.push_back({.what = name});
+  }
+  return found;
 }
 
 void claim_output(const fs::path& dir, const char* name, bool replace) {

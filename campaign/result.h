@@ -75,9 +75,13 @@ struct ReadResult {
 };
 ReadResult read_result(const std::filesystem::path& place);
 
-// What of a context figures hang on and two contexts do not have in common, in a word or two;
-// empty: nothing. Of kernels those that both have. Pure.
-std::string what_differs(const nlohmann::json& one, const nlohmann::json& other);
+// What figures hang on and two contexts do not have in common, in a word or two each, the gravest
+// first; of kernels those that both have. Pure.
+struct ContextDifference {
+  std::string what = {};
+  bool kernel = false;  // the code that is measured is another
+};
+std::vector<ContextDifference> what_differs(const nlohmann::json& one, const nlohmann::json& other);
 
 // Makes the folder. Failure(kUsage) when it cannot be written, or holds a file of that name already
 // and `replace` is false.

@@ -82,6 +82,7 @@ class RunCampaign {
   void prepare();
   void plan(std::size_t number, const RunnerKernel& kernel);
   void resume(const ReadResult& before);
+  void hold_against(const nlohmann::json& earlier);
   void interleave();
   void run_cells();
   void take(const CellJob& job, const std::string& payload, const std::string& samples,
@@ -213,17 +214,36 @@ void RunCampaign::prepare() {
   shared_.json.update(known);
   for (std::size_t i = 0; i < kernels.size(); ++i) plan(i, kernels[i]);
   if (wish_.resume) resume(before);
+  if (!wish_.like.is_null()) hold_against(wish_.like);
   samples_ = std::make_unique<SampleWriter>(wish_.out, samples_kept(rows_));
+}
+
+void RunCampaign::hold_against(const nlohmann::json& earlier) {
+  for (const ContextDifference& one : what_differs(earlier, shared_.json)) {
+    if (one.kernel) {
+      const std::string id = one.what.substr(one.what.find(' ') + 1);
+      const auto package = [&](const nlohmann::json& context) {
+        const nlohmann::json& name = context["kernels"][id]["package"];
+        return name.is_string() ? name.get<std::string>() : "a file of another content";
+      };
+      throw Failure(
+          ExitCode::kUsage,
+          fmt::format("kernel {} was {}, and is {} by now: the result cannot be had again; "
+                      "`faultline kernels list --releases` says what still can be fetched",
+                      id, package(earlier), package(shared_.json)));
+    }
+    progress_.say(fmt::format("another {} than it was measured with", one.what));
+  }
 }
 
 // Takes what an earlier run has measured, if it measured the same: the same hash must come of it as
 // of a run that nothing disturbed.
 void RunCampaign::resume(const ReadResult& before) {
-  if (const std::string other = what_differs(before.context, shared_.json); !other.empty()) {
+  if (const auto others = what_differs(before.context, shared_.json); !others.empty()) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{} was measured with another {}; what is left cannot be measured "
                               "beside it: run it anew, with another --out",
-                              wish_.out, other));
+                              wish_.out, others.front().what));
   }
   using Sample = std::tuple<std::string, Count, Count>;
   const auto sample = [](const Row& row) {

@@ -38,6 +38,9 @@ struct RunWish {
   // Goes on with a result that is there, of the same wish: what is `ok` in it is not measured
   // again.
   bool resume = false;
+  // The context of a result that is measured again. Failure(kUsage) before anything is measured
+  // when its kernels cannot be had any more; what else is another by now is said.
+  nlohmann::json like = {};
   bool quiet = false;  // no progress
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -230,6 +231,37 @@ ExitCode run_declared(const RunVerb& declared, const CommandContext& context) {
   return run(*declared.options, only_in_a_vm, context);
 }
 
+// The options of the run that wrote a context, declared anew. Failure(kUsage) when it is of none.
+RunVerb declared_by(CLI::App& app, const nlohmann::json& context, const std::string& where) {
+  std::vector<std::string> words;
+  if (context.contains("command_line") && context["command_line"].is_array()) {
+    words = context["command_line"].get<std::vector<std::string>>();
+  }
+  const auto verb = std::find(words.begin(), words.end(), "run");
+  if (verb == words.end()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{}: holds no {} of `faultline run`", where, kResultName));
+  }
+  RunVerb declared = declare_run(app);
+  // CLI11 takes them from the end.
+  std::vector<std::string> reversed(std::make_reverse_iterator(words.end()),
+                                    std::make_reverse_iterator(verb));
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    throw Failure(ExitCode::kUsage, fmt::format("{}: {}", where, error.what()));
+  }
+  if (declared.options->on == kHostKernel) {
+    throw Failure(
+        ExitCode::kUsage,
+        fmt::format("{}: was measured on the host, in wall time, which no two runs have in "
+                    "common; run it anew",
+                    where));
+  }
+  declared.options->wish.force = false;
+  return declared;
+}
+
 // The run whose result is in the folder, with the options that it had.
 ExitCode resume(const RunVerb& given, const CommandContext& context) {
   const std::string& folder = given.options->resume;
@@ -243,48 +275,73 @@ ExitCode resume(const RunVerb& given, const CommandContext& context) {
     }
   }
   const nlohmann::json before = read_result(folder).context;
-  std::vector<std::string> words;
-  if (before.contains("command_line") && before["command_line"].is_array()) {
-    words = before["command_line"].get<std::vector<std::string>>();
-  }
-  const auto verb = std::find(words.begin(), words.end(), "run");
-  if (verb == words.end()) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("--resume {}: holds no {} of `faultline run`", folder, kResultName));
-  }
+  CLI::App app;
+  const RunVerb declared = declared_by(app, before, "--resume " + folder);
   if (before.value("complete", false)) {
     throw Failure(ExitCode::kUsage, fmt::format("--resume {}: the run is complete", folder));
-  }
-  CLI::App app;
-  const RunVerb declared = declare_run(app);
-  // CLI11 takes them from the end.
-  std::vector<std::string> reversed(std::make_reverse_iterator(words.end()),
-                                    std::make_reverse_iterator(verb));
-  try {
-    app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    throw Failure(ExitCode::kUsage, fmt::format("--resume {}: {}", folder, error.what()));
   }
   RunOptions& options = *declared.options;
   options.wish.out = folder;
   options.wish.resume = true;
-  options.wish.force = false;
   if (given.options->wish.jobs != 0) options.wish.jobs = given.options->wish.jobs;
   options.wish.total_s = given.options->wish.total_s;
   options.wish.quiet = given.options->wish.quiet;
   options.json = given.options->json;
   options.no_table = given.options->no_table;
-  if (options.on == kHostKernel) {
-    throw Failure(
-        ExitCode::kUsage,
-        fmt::format("--resume {}: was measured on the host, and wall time of another hour "
-                    "does not go beside it; run it anew",
-                    folder));
-  }
   return run_declared(declared, context);
 }
 
+struct ReproduceOptions {
+  std::string result;
+  std::string out = "reproduced";
+  std::string shard;
+  unsigned jobs = 0;
+  bool force = false;
+  bool quiet = false;
+};
+
+// Measures a result again as it was measured, and compares.
+ExitCode reproduce(const ReproduceOptions& given, const CommandContext& context) {
+  const nlohmann::json before = read_result(given.result).context;
+  CLI::App app;
+  const RunVerb declared = declared_by(app, before, given.result);
+  RunOptions& options = *declared.options;
+  options.wish.out = given.out;
+  options.wish.force = given.force;
+  options.wish.quiet = given.quiet;
+  options.wish.like = before;
+  options.wish.total_s = 0;
+  if (given.jobs != 0) options.wish.jobs = given.jobs;
+  if (!given.shard.empty()) options.wish.shard = given.shard;
+  options.no_table = true;
+  options.json = false;
+  const ExitCode ended = run_declared(declared, context);
+  if (ended != ExitCode::kPass && ended != ExitCode::kRegression) return ended;
+  std::fflush(stdout);
+  return run_report_verb(context, {"identical", given.result, given.out});
+}
+
 }  // namespace
+
+Verb add_reproduce(CLI::App& app) {
+  auto options = std::make_shared<ReproduceOptions>();
+  CLI::App* verb = app.add_subcommand(
+      "reproduce", "Measure a published result again, and compare to the last digit");
+  verb->footer(
+      "With the options, seeds and kernels that the result's context tells of. What is another\n"
+      "by now is said: faultline, QEMU; of a kernel that cannot be had any more nothing is\n"
+      "measured. Then as `faultline identical RESULT DIR`.\n\n"
+      "Example:\n  faultline reproduce docs/example/paced.json --out again\n\n"
+      "Exit: 0 every figure is the same; 1 one differs; 2 usage, or a kernel that is gone;\n"
+      "69 a VM failed.");
+  verb->add_option("RESULT", options->result, "a folder, or a file")->required();
+  verb->add_option("--out", options->out, "folder of what is measured now")->capture_default_str();
+  verb->add_option("--shard", options->shard, "I/N: every Nth cell from the Ith on alone");
+  jobs_of(verb->add_option("--jobs", options->jobs, "guests side by side (default: cores)"));
+  verb->add_flag("--force", options->force, "replace a result that is there");
+  verb->add_flag("--quiet", options->quiet, "no progress");
+  return {verb, [options](const CommandContext& context) { return reproduce(*options, context); }};
+}
 
 Verb add_run(CLI::App& app) {
   const RunVerb declared = declare_run(app);

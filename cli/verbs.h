@@ -18,6 +18,7 @@ struct Verb {
 };
 
 Verb add_run(CLI::App& app);
+Verb add_reproduce(CLI::App& app);
 Verb add_list(CLI::App& app);
 Verb add_shell(CLI::App& app);
 Verb add_kernels(CLI::App& app);

@@ -172,6 +172,10 @@ uint64_t size_of(int fd) {
   return static_cast<uint64_t>(info.st_size);
 }
 
+// Of a step that has two items.
+constexpr uint64_t first_of(uint64_t step) { return 2 * step; }
+constexpr uint64_t second_of(uint64_t step) { return 2 * step + 1; }
+
 // --- threads: item = page
 
 constexpr uint16_t kThreadsPages = 2 * kSteps;
@@ -248,13 +252,13 @@ void write_truncate(Stage& stage) {
   const MappedFile mapped(stage, file.fd(), kTruncatePages, Mode::kMapSync);
   stage.begin();
   for (uint16_t i = 0; i < kSteps; ++i) {
-    stage.begun(2 * i);
+    stage.begun(first_of(i));
     stage.store_page(mapped.page(i), i, kNew);
-    stage.promised(2 * i);
-    stage.begun(2 * i + 1);
+    stage.promised(first_of(i));
+    stage.begun(second_of(i));
     cut_to(file.fd(), kTruncatePages - i - 1);
     stage.sync(file.fd());
-    stage.promised(2 * i + 1);
+    stage.promised(second_of(i));
   }
   stage.begun(kGrown);
   cut_to(file.fd(), kTruncatePages);
@@ -273,12 +277,12 @@ void find_truncate(const std::string& directory, CrashFindings& findings) {
     return;
   }
   const uint64_t cut = grown ? kSteps : kTruncatePages - size / kPageSize;
-  for (uint64_t i = 0; i < cut; ++i) findings.items.push_back(2 * i + 1);
+  for (uint64_t i = 0; i < cut; ++i) findings.items.push_back(second_of(i));
   if (grown) findings.items.push_back(kGrown);
   for (uint16_t page = 0; page < kTruncatePages; ++page) {
     const std::vector<int> versions = versions_of_page(file->fd(), page);
     if (page < kSteps) {
-      note_page(findings, versions, kOld, kNew, 2 * uint64_t{page}, page_name("file", page));
+      note_page(findings, versions, kOld, kNew, first_of(page), page_name("file", page));
     } else if (grown && versions != std::vector{kCrashZeroes}) {
       call_wrong(findings, page_name("file", page) + " was cut off and is back");
     } else if (!grown && !versions.empty() && versions != std::vector<int>{kOld}) {
@@ -330,7 +334,7 @@ void write_fallocate(Stage& stage) {
   stage.begin();
   for (uint16_t i = 0; i < kSteps; ++i) {
     stage.begun(i);
-    if (fallocate(file.fd(), 0, static_cast<off_t>(i * kAllocated * kPageSize),
+    if (fallocate(file.fd(), 0, static_cast<off_t>(uint64_t{i} * kAllocated * kPageSize),
                   kAllocated * kPageSize) != 0) {
       if (errno == EOPNOTSUPP) throw no_unwritten_state();
       fail_crash("fallocate");
@@ -395,27 +399,27 @@ void write_reflink(Stage& stage) {
   const MappedFile mapped(stage, file.fd(), kSteps, Mode::kMapSync);
   stage.begin();
   for (uint16_t i = 0; i < kSteps; ++i) {
-    stage.begun(2 * i);
+    stage.begun(first_of(i));
     clone_file(file.fd(), stage.path(clone_name(i)));
     stage.sync_directory();
-    stage.promised(2 * i);
-    stage.begun(2 * i + 1);
+    stage.promised(first_of(i));
+    stage.begun(second_of(i));
     stage.store_page(mapped.page(i), i, kNew);
-    stage.promised(2 * i + 1);
+    stage.promised(second_of(i));
   }
 }
 
 void find_reflink(const std::string& directory, CrashFindings& findings) {
   const auto file = found_file(directory, "file", findings);
   for (uint16_t i = 0; file && i < kSteps; ++i) {
-    note_page(findings, versions_of_page(file->fd(), i), kOld, kNew, 2 * uint64_t{i} + 1,
+    note_page(findings, versions_of_page(file->fd(), i), kOld, kNew, second_of(i),
               page_name("file", i));
     const Descriptor clone(directory + "/" + clone_name(i), O_RDONLY);
     bool whole = clone.fd() >= 0;
     for (uint16_t page = 0; whole && page < kSteps; ++page) {
       whole = versions_of_page(clone.fd(), page) == std::vector<int>{page < i ? kNew : kOld};
     }
-    if (whole) findings.items.push_back(2 * uint64_t{i});
+    if (whole) findings.items.push_back(first_of(i));
   }
 }
 

@@ -29,6 +29,8 @@
 #define FAULTLINE_CRASH_ITEM_BEGUN 10
 #define FAULTLINE_CRASH_ITEM_PROMISED 11
 
+/* NOLINTBEGIN(performance-no-int-to-ptr): an address agreed on with the plugin. */
+
 /* Before the other calls; 0, or -1 with errno if the address is taken. */
 static inline int faultline_crash_open(void) {
   void* at = mmap((void*)FAULTLINE_CRASH_ADDRESS, 4096, PROT_READ | PROT_WRITE,
@@ -37,9 +39,10 @@ static inline int faultline_crash_open(void) {
 }
 
 static inline void faultline_crash_say(uint64_t word, uint64_t item) {
-  /* NOLINTNEXTLINE(performance-no-int-to-ptr): agreed on with the plugin. */
   *(volatile uint64_t*)FAULTLINE_CRASH_ADDRESS = word << FAULTLINE_CRASH_SHIFT | item;
 }
+
+/* NOLINTEND(performance-no-int-to-ptr) */
 
 /* The first store of an item comes next. */
 static inline void faultline_begun(uint64_t item) {

@@ -116,6 +116,14 @@ OrderSurroundings surroundings_of(int fd, bool dax) {
   return around;
 }
 
+void touch(volatile char* at, bool store) {
+  if (store) {
+    *at = 1;
+  } else {
+    static_cast<void>(*at);
+  }
+}
+
 // Maps the file at an address that a huge entry could have, and touches two pages of each window.
 std::vector<OrderWindow> windows_of(int fd, const OrderSurroundings& around, bool store) {
   std::vector<OrderWindow> windows;
@@ -138,9 +146,9 @@ std::vector<OrderWindow> windows_of(int fd, const OrderSurroundings& around, boo
   }
   for (uint64_t i = 0; i < count; ++i) {
     volatile char* page = static_cast<char*>(base) + i * kHugeSize;
-    static_cast<void>(store ? page[0] = 1 : page[0]);
+    touch(page, store);
     const uint64_t faults = faults_of(RUSAGE_THREAD);
-    static_cast<void>(store ? page[kPageSize] = 1 : page[kPageSize]);
+    touch(page + kPageSize, store);
     windows.push_back(
         {.at = i * kHugeSize, .huge = faults_of(RUSAGE_THREAD) == faults, .reason = ""});
   }
