@@ -573,45 +573,5 @@ TEST(RealRun, OneThatWasKilledGoesOn) {
       << mixed.error;
 }
 
-TEST(RealOrder, OfAFileThatAGuestMakes) {
-  const CommandOutput huge = faultline_command({"order", "--fs", "xfs", "--quiet", "--json"});
-  EXPECT_EQ(huge.status, 0) << huge.error;
-  const nlohmann::json told = nlohmann::json::parse(huge.out, nullptr, false);
-  ASSERT_TRUE(told.is_object()) << huge.out;
-  EXPECT_EQ(told["order"], "pmd");
-  EXPECT_EQ(told["windows"], 4);
-  EXPECT_EQ(told["huge"], 4);
-  EXPECT_EQ(told["dax"], true);
-  const CommandOutput small = faultline_command({"order", "--fs", "ext4-nodax", "--quiet"});
-  EXPECT_EQ(small.status, 1) << small.error;
-  EXPECT_NE(small.out.find("not_dax"), std::string::npos) << small.out;
-}
-
-TEST(RealReproduce, AResultIsHadAgainOrIsSaidToBeGone) {
-  const Scratch scratch;
-  const CommandOutput first = faultline_command(run_arguments(
-      scratch / "a", {"--fs", "ext4", "--strategy", "volatile", "--state", "written"}));
-  ASSERT_EQ(first.status, 0) << first.error;
-  const CommandOutput again =
-      faultline_command({"reproduce", scratch / "a", "--out", scratch / "b", "--quiet"});
-  EXPECT_EQ(again.status, 0) << again.error;
-  EXPECT_NE(again.out.find("2 of 2 rows have identical figures"), std::string::npos) << again.out;
-
-  nlohmann::json result = read_json(scratch / "a/result.json");
-  for (nlohmann::json& row : result["benchmarks"]) row["per_page"] = 1;
-  write_file(scratch / "wrong.json", result.dump());
-  const CommandOutput differs =
-      faultline_command({"reproduce", scratch / "wrong.json", "--out", scratch / "c", "--quiet"});
-  EXPECT_EQ(differs.status, 1) << differs.error;
-  EXPECT_NE((differs.out + differs.error).find("per_page: 1 and"), std::string::npos);
-
-  result["context"]["kernels"]["bookworm"]["vmlinuz_sha256"] = "gone";
-  write_file(scratch / "gone.json", result.dump());
-  const CommandOutput gone =
-      faultline_command({"reproduce", scratch / "gone.json", "--out", scratch / "d", "--quiet"});
-  EXPECT_EQ(gone.status, 2);
-  EXPECT_NE(gone.error.find("cannot be had again"), std::string::npos) << gone.error;
-}
-
 }  // namespace
 }  // namespace faultline

@@ -29,7 +29,7 @@
 #define FAULTLINE_CRASH_ITEM_BEGUN 10
 #define FAULTLINE_CRASH_ITEM_PROMISED 11
 
-/* NOLINTBEGIN(performance-no-int-to-ptr): an address agreed on with the plugin. */
+/* NOLINTBEGIN(performance-no-int-to-ptr): addresses, of a word and of lines. */
 
 /* Before the other calls; 0, or -1 with errno if the address is taken. */
 static inline int faultline_crash_open(void) {
@@ -41,8 +41,6 @@ static inline int faultline_crash_open(void) {
 static inline void faultline_crash_say(uint64_t word, uint64_t item) {
   *(volatile uint64_t*)FAULTLINE_CRASH_ADDRESS = word << FAULTLINE_CRASH_SHIFT | item;
 }
-
-/* NOLINTEND(performance-no-int-to-ptr) */
 
 /* The first store of an item comes next. */
 static inline void faultline_begun(uint64_t item) {
@@ -67,5 +65,7 @@ static inline void faultline_write_back(const void* at, size_t bytes) {
 }
 
 static inline void faultline_fence(void) { __asm__ volatile("sfence" : : : "memory"); }
+
+/* NOLINTEND(performance-no-int-to-ptr) */
 
 #endif
