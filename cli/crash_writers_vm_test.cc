@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <map>
+#include <algorithm>
 #include <regex>
-#include <set>
+#include <utility>
 
 #include "cell/crash_writer.h"
 #include "cell/failure.h"
@@ -17,79 +17,81 @@ namespace {
 
 constexpr int kRegressed = static_cast<int>(ExitCode::kRegression);
 
-// On both: a clone needs a file system that shares blocks.
-constexpr char kFileSystems[] = "ext4,xfs-reflink";
+// Some on either file system, as each takes ten seconds: `make test` is long.
+constexpr char kOnExt4[] = "threads,append,truncate,punch,rename";
+constexpr char kOnXfs[] = "fallocate,reflink,dirent,msync_range,pmd";
+
+Ran write_on(const char* fs, const char* writers, std::vector<std::string> more,
+             const std::string& out) {
+  more.insert(more.end(), {"--write", writers, "--fs", fs});
+  const auto has_points = std::find(more.begin(), more.end(), "--points") != more.end();
+  if (!has_points) more.insert(more.end(), {"--points", "3", "--images", "2"});
+  return crashtest(more, out);
+}
+
+// docs/reports/xfs-mapsync-reflink.txt: a store into a shared page, which is an odd item, may be
+// lost. No clone is.
+bool is_known_fault(const nlohmann::json& test) {
+  if (test["write"] != "reflink") return false;
+  const std::regex store("item [0-9]*[13579], which was promised, is not found");
+  return std::all_of(test["failures"].begin(), test["failures"].end(), [&](const auto& failure) {
+    return std::regex_match(failure["what"].template get<std::string>(), store);
+  });
+}
 
 TEST(CrashWritersInAGuest, EveryPromiseIsKept) {
   const Scratch scratch;
-  const Ran ran = crashtest({"--write", "all", "--strategy", "map_sync", "--fs", kFileSystems,
-                             "--points", "4", "--images", "3"},
-                            scratch / "a");
-  EXPECT_LE(ran.output.status, kRegressed) << ran.output.error;
-  std::set<std::string> skipped;
-  for (const nlohmann::json& test : ran.tests) {
-    const auto what =
-        fmt::format("{} on {}", test["write"].get<std::string>(), test["fs"].get<std::string>());
-    if (test["status"] == "skipped") {
-      skipped.insert(what);
-      continue;
+  std::size_t writers = 0;
+  for (const auto& [fs, names] : {std::pair("ext4", kOnExt4), std::pair("xfs-reflink", kOnXfs)}) {
+    const Ran ran = write_on(fs, names, {}, scratch / fs);
+    EXPECT_LE(ran.output.status, kRegressed) << ran.output.error;
+    for (const nlohmann::json& test : ran.tests) {
+      ++writers;
+      EXPECT_GT(test["promised"]["items"], 0) << test;
+      if (test["status"] == "failed" && is_known_fault(test)) continue;
+      EXPECT_EQ(test["status"], "ok") << test;
+      EXPECT_EQ(lost_of(test), 0) << test;
     }
-    EXPECT_GT(test["promised"]["items"].get<int>() + test["promised"]["pages"].get<int>(), 0)
-        << what;
-    if (what == "reflink on xfs-reflink" && test["status"] == "failed") {
-      // docs/reports/xfs-mapsync-reflink.txt: a store into a shared page, which is an odd item. No
-      // clone was lost.
-      for (const nlohmann::json& failure : test["failures"]) {
-        EXPECT_TRUE(
-            std::regex_match(failure["what"].get<std::string>(),
-                             std::regex("item [0-9]*[13579], which was promised, is not found")))
-            << failure;
-      }
-      continue;
-    }
-    EXPECT_EQ(test["status"], "ok") << test;
-    EXPECT_EQ(lost_of(test), 0) << test;
   }
-  EXPECT_EQ(ran.tests.size(), 2 * crash_writers().size());
-  EXPECT_EQ(skipped, (std::set<std::string>{"reflink on ext4"}));
+  EXPECT_EQ(writers + 1, crash_writers().size()) << "all but the pages of crash_vm_test";
+}
+
+TEST(CrashWritersInAGuest, WhatAFileSystemLacksIsSkipped) {
+  const Scratch scratch;
+  const Ran ran = write_on("ext4", "reflink", {}, scratch / "a");
+  EXPECT_EQ(ran.output.status, static_cast<int>(ExitCode::kSkipped)) << ran.output.error;
+  EXPECT_EQ(ran.tests.at(0)["status"], "skipped");
+  EXPECT_EQ(ran.tests[0]["reason"], "this file system has no shared state: it refuses FICLONE");
 }
 
 // Each writer makes its promises by syncs, and without them breaks some: it looks at what it says.
 TEST(CrashWritersInAGuest, ASkippedSyncIsFoundInEach) {
   const Scratch scratch;
-  const Ran ran = crashtest({"--write", "all", "--strategy", "map_sync", "--fs", kFileSystems,
-                             "--points", "3", "--images", "2", "--plant", "skip_sync"},
-                            scratch / "a");
-  EXPECT_EQ(ran.output.status, kRegressed) << ran.output.error;
-  for (const nlohmann::json& test : ran.tests) {
-    if (test["status"] == "skipped") continue;
-    EXPECT_EQ(test["status"], "failed") << test;
-    EXPECT_GT(lost_of(test), 0) << test;
+  for (const auto& [fs, names] : {std::pair("ext4", kOnExt4), std::pair("xfs-reflink", kOnXfs)}) {
+    const Ran ran = write_on(fs, names, {"--plant", "skip_sync", "--images", "1", "--points", "3"},
+                             scratch / fs);
+    EXPECT_EQ(ran.output.status, kRegressed) << ran.output.error;
+    for (const nlohmann::json& test : ran.tests) {
+      EXPECT_EQ(test["status"], "failed") << test;
+      EXPECT_GT(lost_of(test), 0) << test;
+    }
   }
 }
 
 // Those that write lines back themselves are found without; the others have nothing to leave out.
 TEST(CrashWritersInAGuest, ASkippedFlushIsFoundInThoseThatFlush) {
   const Scratch scratch;
-  const Ran ran = crashtest({"--write", "all", "--strategy", "map_sync", "--fs", "xfs-reflink",
-                             "--points", "3", "--images", "2", "--plant", "skip_flush"},
-                            scratch / "a");
+  const Ran ran = write_on("ext4", "append,rename,pmd", {"--plant", "skip_flush"}, scratch / "a");
   EXPECT_EQ(ran.output.status, kRegressed) << ran.output.error;
-  std::map<std::string, std::set<std::string>> by_status;
-  for (const nlohmann::json& test : ran.tests) {
-    by_status[test["status"]].insert(test["write"].get<std::string>());
-    if (test["status"] == "skipped") {
-      EXPECT_NE(test["reason"].get<std::string>().find("writes no line back itself"),
-                std::string::npos);
-    }
-  }
-  EXPECT_EQ(by_status["skipped"], (std::set<std::string>{"append", "dirent", "msync_range"}));
-  EXPECT_EQ(by_status["failed"].size(), crash_writers().size() - 3);
+  ASSERT_EQ(ran.tests.size(), 3U);
+  EXPECT_EQ(ran.tests[0]["reason"], "--plant skip_flush: pwrite writes no line back itself");
+  EXPECT_EQ(ran.tests[1]["status"], "failed");
+  EXPECT_EQ(ran.tests[2]["status"], "failed");
 }
 
 TEST(CrashWritersInAGuest, AProgramIsHeldToWhatItSays) {
   const Scratch scratch;
-  const std::vector<std::string> options = {"--fs", "ext4", "--points", "10"};
+  const std::vector<std::string> options = {"--fs", "ext4", "--points", "6"};
   const auto run = [&](const std::string& program, const std::string& out) {
     std::vector<std::string> arguments = options;
     arguments.insert(arguments.end(), {"--run", program + " 32"});
@@ -98,7 +100,7 @@ TEST(CrashWritersInAGuest, AProgramIsHeldToWhatItSays) {
   const Ran right = run(FAULTLINE_QUEUE, "a");
   ASSERT_EQ(right.output.status, 0) << right.output.out << right.output.error;
   EXPECT_EQ(right.tests.at(0)["write"], kProgramWriter);
-  EXPECT_GT(right.tests[0]["promised"]["items"], 50);
+  EXPECT_GT(right.tests[0]["promised"]["items"], 30);
   EXPECT_EQ(lost_of(right.tests[0]), 0);
 
   const Ran wrong = run(FAULTLINE_BROKEN_QUEUE, "b");
@@ -113,7 +115,7 @@ TEST(CrashWritersInAGuest, AProgramIsHeldToWhatItSays) {
   EXPECT_NE(command.find(fmt::format("--run \"{} 32\"", FAULTLINE_BROKEN_QUEUE)), std::string::npos)
       << command;
 
-  const Ran order = crashtest({"--fs", "ext4", "--points", "10", "--model", "order", "--run",
+  const Ran order = crashtest({"--fs", "ext4", "--points", "6", "--model", "order", "--run",
                                fmt::format("{} 32", FAULTLINE_BROKEN_QUEUE)},
                               scratch / "c");
   EXPECT_EQ(order.output.status, 0)
