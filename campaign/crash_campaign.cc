@@ -123,8 +123,7 @@ void CrashCampaign::choose_model(const QemuProgram& qemu) {
     }
     model_ = trial.status == 0 ? CrashModel::kPx86 : CrashModel::kOrder;
   }
-  const bool of_lines = options_.plant == kSkipFlush || options_.plant == kSkipFence;
-  if (model_ == CrashModel::kOrder && of_lines) {
+  if (model_ == CrashModel::kOrder && is_plant_of_lines(options_.plant)) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("--plant {}: --model order takes every store for durable, and cannot "
                               "find it; use --model px86",

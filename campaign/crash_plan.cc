@@ -17,6 +17,10 @@ std::string id_of(CrashModel model) {
   return model == CrashModel::kPx86 ? kModelPx86 : kModelOrder;
 }
 
+bool is_plant_of_lines(const std::string& plant) {
+  return plant == kSkipFlush || plant == kSkipFence;
+}
+
 void check_crash_wish(const CrashWish& wish) {
   const auto refuse = [](const std::string& why) { throw Failure(ExitCode::kUsage, why); };
   if (wish.points == 0) refuse("--points: at least one");
@@ -61,8 +65,7 @@ namespace {
 
 // A writer that has nothing to leave out would pass for one that was tried.
 std::string why_no_plant(const CrashWish& wish, const Strategy& rule) {
-  const bool of_lines = wish.plant == kSkipFlush || wish.plant == kSkipFence;
-  if (of_lines && rule.persist != Persist::kFlushLines) {
+  if (is_plant_of_lines(wish.plant) && rule.persist != Persist::kFlushLines) {
     return fmt::format("--plant {}: {} writes no line back itself", wish.plant, rule.id);
   }
   if (wish.plant == kSkipSync && rule.promise == Promise::kNothing) {

@@ -33,6 +33,9 @@ struct CrashTest {
 // How an option calls it.
 std::string id_of(CrashModel model);
 
+// Whether it leaves out what writes lines back, or waits for that.
+bool is_plant_of_lines(const std::string& plant);
+
 // Failure(kUsage) when what is asked for does not go together, whatever the kernel.
 void check_crash_wish(const CrashWish& wish);
 // The ids of what is written, a test each.

@@ -20,10 +20,9 @@ void Machines::prepare(const MachineWish& wish, nlohmann::json& result,
       obtain_kernels(wish.kernel, wish.modules, cache_, say_, wish.planted);
   accel_ = settle_accel(wish.accel, fetched.front(), cache_, cancel, say_);
   result["qemu"] = qemu_context();
-  more_ = wish.more;
   for (const FetchedKernel& kernel : fetched) {
     kernels_.push_back({.kernel = kernel,
-                        .image = make_guest_image(context_, kernel, cache_, say_, {}, more_),
+                        .image = make_guest_image(context_, kernel, cache_, say_, {}, wish.more),
                         .with_module = std::nullopt});
     result["kernels"][kernel.id] = kernel_context(kernel, kernels_.back().image);
   }

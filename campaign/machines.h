@@ -63,7 +63,6 @@ class Machines {
   std::filesystem::path cache_;
   Accel accel_ = Accel::kTcgIcount;
   std::vector<Prepared> kernels_;
-  ImageExtras more_;
   std::unique_ptr<StateCache> states_;
 };
 

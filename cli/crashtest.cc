@@ -101,10 +101,6 @@ void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t s
   }
 }
 
-}  // namespace
-
-namespace {
-
 // A line each.
 std::string writers_text() {
   std::string text;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "campaign/progress.h"
-#include "cell/axes.h"
+#include "cell/cell.h"
 #include "cell/file_system.h"
 #include "cell/words.h"
 #include "cli/fs_row.h"
