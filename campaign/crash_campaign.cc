@@ -206,7 +206,7 @@ GuestOutcome CrashCampaign::write(const CrashTest& test, const fs::path& folder)
                              option_value(folder.string())) +
                      (model_ == CrashModel::kPx86 ? ",lines=1" : "")};
   job.mode = GuestMode::kRestore;
-  job.state = obtained.state->path;
+  job.state = obtained.state->files;
   job.deadlines = deadlines;
   job.cell = crash_request(options_, test, "write");
   GuestOutcome outcome = run_guest(job, {}, cancel_);
@@ -326,7 +326,7 @@ GuestOutcome CrashCampaign::check(CrashTest& test, const fs::path& folder,
         fmt::format("{},low={},pmem={},touched={}", option_value(plugin_.string()),
                     test.spec.ram_mib, test.spec.pmem_mib, option_value(memory.marks_path()))};
     job.mode = GuestMode::kRestore;
-    job.state = obtained.state->path;
+    job.state = obtained.state->files;
     job.deadlines = deadlines;
     job.cell = crash_request(options_, test, "check");
     job.on_wait = [&] {

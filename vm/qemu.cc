@@ -156,21 +156,22 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
   // All RAM below 4 GiB and all pmem above: pmem is aligned for any size of RAM, and touches
   // neither the last pages of low RAM, which QEMU reserves, nor the initrd, which QEMU puts there.
   const std::uint64_t memory = memory_bytes(spec) >> 20;
-  const bool shared = !spec.memory_file.empty();
+  const bool in_file = !spec.memory_file.empty();
   std::vector<std::string> arguments = {
       "-machine",
       fmt::format("q35,max-ram-below-4g={}M{}", spec.ram_mib,
-                  shared ? ",memory-backend=pc.ram" : ""),
+                  in_file ? ",memory-backend=pc.ram" : ""),
       "-m",
       fmt::format("{}M", memory),
       "-smp",
       fmt::format("{}", spec.vcpus),
   };
   // `pc.ram` is what QEMU calls memory of its own; by that name it finds it in a saved state.
-  if (shared) {
+  if (in_file) {
     append(arguments,
-           {"-object", fmt::format("memory-backend-file,id=pc.ram,size={}M,share=on,mem-path={}",
-                                   memory, option_value(spec.memory_file))});
+           {"-object",
+            fmt::format("memory-backend-file,id=pc.ram,size={}M,share={},mem-path={}", memory,
+                        spec.memory_private ? "off" : "on", option_value(spec.memory_file))});
   }
   append(arguments, accel_arguments(spec));
   append(
@@ -189,7 +190,7 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
        "-kernel", spec.kernel.string(), "-initrd", spec.initrd.string(), "-append",
        kernel_command_line(spec)});
   append(arguments, spec.qemu_parameters);
-  if (channels.incoming_fd) append(arguments, {"-incoming", "fd:" + *channels.incoming_fd});
+  if (channels.incoming) append(arguments, {"-incoming", "defer"});
   return arguments;
 }
 

@@ -51,8 +51,10 @@ struct VmSpec {
   std::string cpu = {};                             // QEMU's -cpu; empty: default_cpu(accel)
   std::vector<std::string> qemu_parameters = {};    // added to QEMU's arguments
   // A file that backs the guest's RAM and, at its end, the pmem, so that others can map it; empty
-  // for memory of QEMU's own. A state that was saved without the file can be restored with it.
+  // for memory of QEMU's own.
   std::string memory_file = {};
+  // What the guest stores does not get into memory_file: pages are copied when they are written.
+  bool memory_private = false;
   std::string qemu = "qemu-system-x86_64";  // found through PATH
 };
 
@@ -67,7 +69,7 @@ struct Channels {
   std::string result_path = "RESULT";
   std::string console_path = "CONSOLE";
   std::string cell_path = "CELL";
-  std::optional<std::string> incoming_fd = std::nullopt;  // a saved state to start from
+  bool incoming = false;  // the machine is told over QMP what saved state it starts from
 };
 
 // What the guest is told. Failure(kUsage) if it is longer than a kernel takes (2047 characters) or

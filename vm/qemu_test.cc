@@ -123,11 +123,11 @@ TEST(Qemu, CommasAreDoubledInOptions) {
   EXPECT_EQ(option_value("/a b/c,d\"'"), "/a b/c,,d\"'");
   Channels channels;
   channels.cell_path = "/x,y";
-  channels.incoming_fd = "7";
+  channels.incoming = true;
   const auto arguments = qemu_arguments(a_spec(), channels);
   EXPECT_NE(std::find(arguments.begin(), arguments.end(), "name=opt/faultline/cell,file=/x,,y"),
             arguments.end());
-  EXPECT_EQ(arguments.back(), "fd:7");
+  EXPECT_EQ(arguments.back(), "defer");
 }
 
 TEST(Qemu, MemoryInAFileIsNoOtherMachine) {
@@ -141,6 +141,8 @@ TEST(Qemu, MemoryInAFileIsNoOtherMachine) {
   EXPECT_TRUE(has(text_of(spec), "-machine q35,max-ram-below-4g=512M,memory-backend=pc.ram "));
   EXPECT_TRUE(has(text_of(spec),
                   " -object memory-backend-file,id=pc.ram,size=576M,share=on,mem-path=/x,,y "));
+  spec.memory_private = true;
+  EXPECT_TRUE(has(text_of(spec), ",share=off,mem-path=/x,,y "));
 }
 
 TEST(Qemu, ExtraParametersComeAlong) {

@@ -165,7 +165,23 @@ std::string qmp_status(Qmp& qmp, const Patience& patience) {
   return qmp.call("query-status", json::object(), patience).value("status", "");
 }
 
+namespace {
+
+void leave_shared_memory_out(Qmp& qmp, const Patience& patience) {
+  qmp.call("migrate-set-capabilities",
+           {{"capabilities", json::array({{{"capability", "x-ignore-shared"}, {"state", true}}})}},
+           patience);
+}
+
+}  // namespace
+
+void qmp_restore(Qmp& qmp, int inherited, const Patience& patience) {
+  leave_shared_memory_out(qmp, patience);
+  qmp.call("migrate-incoming", {{"uri", fmt::format("fd:{}", inherited)}}, patience);
+}
+
 void qmp_save(Qmp& qmp, int file, const Patience& patience) {
+  leave_shared_memory_out(qmp, patience);
   // QEMU limits its speed for the sake of a guest that runs meanwhile. This one stands still, so no
   // limit is needed.
   qmp.call("migrate-set-parameters", {{"max-bandwidth", 1'000'000'000'000}}, patience);

@@ -105,8 +105,12 @@ class Qmp {
 // What `query-status` says, e.g. `running`.
 std::string qmp_status(Qmp& qmp, const Patience& patience);
 
-// Saves the stopped guest into `file`, open for writing. QmpFailure(kRefused) with QEMU's reason
-// when it cannot.
+// Saves the stopped guest into `file`, open for writing, but for memory that lies in a file which
+// QEMU shares. QmpFailure(kRefused) with QEMU's reason when it cannot.
 void qmp_save(Qmp& qmp, int file, const Patience& patience);
+
+// Begins to restore what qmp_save() wrote, from descriptor `inherited` of QEMU's. The memory's file
+// is taken as it is.
+void qmp_restore(Qmp& qmp, int inherited, const Patience& patience);
 
 }  // namespace faultline

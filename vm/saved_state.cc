@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "vm/files.h"
+#include "vm/memory_copy.h"
 
 namespace faultline {
 namespace {
@@ -24,8 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 1;  // version of what lies in a state's folder; part of its key
-constexpr char kStateFile[] = "state";
+constexpr int kFormat = 2;  // version of what lies in a state's folder; part of its key
+constexpr char kDevicesFile[] = "devices";
+constexpr char kMemoryFile[] = "memory";
 constexpr char kAboutFile[] = "about.json";
 constexpr int kRestoreTries = 2;
 
@@ -41,14 +43,22 @@ std::string own_path(const Fd& fd) { return fmt::format("/proc/{}/fd/{}", ::getp
 
 void touch(const fs::path& file) { ::utimensat(AT_FDCWD, file.c_str(), nullptr, 0); }
 
+// What the folder's files take of the disk.
 std::uint64_t bytes_in(const fs::path& dir) {
   std::uint64_t bytes = 0;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(dir, ignored)) {
-    const auto size = entry.file_size(ignored);
-    if (!ignored) bytes += size;
+    struct stat info {};
+    constexpr std::uint64_t kBlock = 512;  // the unit of st_blocks, whatever the file system's is
+    if (::stat(entry.path().c_str(), &info) == 0) {
+      bytes += static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+    }
   }
   return bytes;
+}
+
+json hashes_of(const fs::path& devices, const Fd& memory) {
+  return {{kDevicesFile, sha256_of_file(devices)}, {kMemoryFile, sha256_of_memory(memory)}};
 }
 
 // A folder that is removed unless keep() was called.
@@ -161,30 +171,26 @@ std::optional<SavedState> StateCache::open(const std::string& key) {
     state.hello = about.at("hello").get<std::string>();
     state.ready = about.at("ready").get<std::string>();
     state.size_bytes = about.at("size_bytes").get<std::uint64_t>();
-    const auto hash = about.at("sha256").get<std::string>();
-
-    auto fd = std::make_shared<Fd>(::open((dir / kStateFile).c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat info {};
-    if (!*fd || ::fstat(fd->get(), &info) != 0) {
-      why = "its file is gone";
-    } else if (static_cast<std::uint64_t>(info.st_size) != state.size_bytes) {
-      why = fmt::format("{} bytes instead of {}", info.st_size, state.size_bytes);
+    auto devices = std::make_shared<Fd>(::open((dir / kDevicesFile).c_str(), O_RDONLY | O_CLOEXEC));
+    auto memory = std::make_shared<Fd>(::open((dir / kMemoryFile).c_str(), O_RDWR | O_CLOEXEC));
+    if (!*devices || !*memory) {
+      why = "a file of it is gone";
     } else {
-      const std::string stamp = stamp_of(fd->get());
+      const std::string stamp = stamp_of(devices->get()) + " " + stamp_of(memory->get());
       bool known = false;
       {
         const std::scoped_lock held(mutex_);
         known = verified_.contains(key) && verified_[key] == stamp;
       }
-      if (!known && sha256_of_file(dir / kStateFile) != hash) {
+      if (!known && hashes_of(dir / kDevicesFile, *memory) != about.at("sha256")) {
         why = "its checksum is wrong";
       } else {
         const std::scoped_lock held(mutex_);
         verified_[key] = stamp;
       }
     }
-    state.path = own_path(*fd);
-    state.held = std::move(fd);
+    state.files = {.devices = own_path(*devices), .memory = own_path(*memory)};
+    state.held = {std::move(devices), std::move(memory)};
   } catch (const std::exception& error) {
     why = error.what();
   }
@@ -205,7 +211,7 @@ StateOutcome StateCache::make(const VmSpec& spec, const std::string& key,
   GuestJob job;
   job.spec = spec;
   job.mode = GuestMode::kBootAndPark;
-  job.state = unfinished / kStateFile;
+  job.state = {.devices = unfinished / kDevicesFile, .memory = unfinished / kMemoryFile};
   job.deadlines = deadlines;
   StateOutcome made;
   made.outcome = run_guest(
@@ -218,8 +224,9 @@ StateOutcome StateCache::make(const VmSpec& spec, const std::string& key,
       cancel);
   if (!made.outcome.ok()) return made;
 
-  about["size_bytes"] = fs::file_size(job.state);
-  about["sha256"] = sha256_of_file(job.state);
+  about["size_bytes"] = bytes_in(unfinished);
+  about["sha256"] =
+      hashes_of(job.state.devices, Fd(::open(job.state.memory.c_str(), O_RDONLY | O_CLOEXEC)));
   about["arguments"] = portable_arguments(spec);
   write_file(unfinished / kAboutFile, about.dump(2) + "\n");
   std::error_code error;
@@ -336,7 +343,7 @@ GuestOutcome StateCache::run_cell(const VmSpec& spec, const std::string& cell,
       break;
     }
     job.mode = GuestMode::kRestore;
-    job.state = obtained.state->path;
+    job.state = obtained.state->files;
     bool told = false;
     const auto tell_head = [&] {
       if (std::exchange(told, true) || !on_frame) return;
@@ -364,7 +371,7 @@ GuestOutcome StateCache::run_cell(const VmSpec& spec, const std::string& cell,
     forget(key);
   }
   job.mode = GuestMode::kBootAndRun;
-  job.state.clear();
+  job.state = {};
   return run_guest(job, on_frame, cancel);
 }
 

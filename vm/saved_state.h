@@ -5,6 +5,7 @@
 // and uses the first one's.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -26,12 +27,12 @@ namespace faultline {
 // prunes it from the cache meanwhile.
 struct SavedState {
   std::string key = {};
-  std::filesystem::path path = {};  // what GuestJob::state takes
-  std::string hello = {};           // payloads of the frames that the guest sent before it parked
+  StateFiles files = {};   // what GuestJob::state takes
+  std::string hello = {};  // payloads of the frames that the guest sent before it parked
   std::string ready = {};
-  std::uint64_t size_bytes = 0;
+  std::uint64_t size_bytes = 0;  // what it takes of the disk
   bool made_now = false;
-  std::shared_ptr<const Fd> held = {};  // keeps the file that `path` names
+  std::array<std::shared_ptr<const Fd>, 2> held = {};  // keep the files that `files` names
 };
 
 // What a life has beside its cell, none of which a saved state hangs on.

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "vm/saved_state.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
-#include <fstream>
+#include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "vm/files.h"
+#include "vm/memory_copy.h"
 
 namespace faultline {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 // Stands in for QEMU: answers --version, else ends with an error.
 constexpr char kFakeQemu[] =
@@ -33,12 +37,20 @@ class SavedStateTest : public testing::Test {
   [[nodiscard]] fs::path path(const std::string& name) const { return dir_.path() / name; }
 
   // As a former command left it.
-  void put_state(const std::string& key, const std::string& content) const {
-    make_dirs(path("states") / key);
-    write_file(path("states") / key / "state", content);
-    write_file(path("states") / key / "about.json",
-               R"({"hello": "H", "ready": "R", "size_bytes": 5, "sha256": ")" + sha256_of("state") +
-                   "\"}");
+  void put_state(const std::string& key, const std::string& devices = "devices",
+                 const std::string& memory = "memory") const {
+    const fs::path dir = path("states") / key;
+    make_dirs(dir);
+    write_file(dir / "devices", devices);
+    write_file(dir / "memory", "memory");
+    const std::string hash = sha256_of_memory(Fd(::open((dir / "memory").c_str(), O_RDONLY)));
+    write_file(dir / "memory", memory);
+    write_file(dir / "about.json",
+               json{{"hello", "H"},
+                    {"ready", "R"},
+                    {"size_bytes", 5},
+                    {"sha256", {{"devices", sha256_of("devices")}, {"memory", hash}}}}
+                   .dump());
   }
 
   TempDir dir_;
@@ -78,27 +90,33 @@ TEST_F(SavedStateTest, TheKeyDependsOnAllThatMatters) {
 }
 
 TEST_F(SavedStateTest, AWholeStateIsUsed) {
-  put_state(cache_.key_of(spec_), "state");
+  put_state(cache_.key_of(spec_));
   const StateOutcome got = cache_.obtain(spec_, {}, cancel_);
   ASSERT_TRUE(got.state);
   EXPECT_FALSE(got.state->made_now);
   EXPECT_EQ(got.state->hello, "H");
   EXPECT_EQ(got.state->ready, "R");
-  EXPECT_EQ(read_file(got.state->path), "state");
+  EXPECT_EQ(read_file(got.state->files.devices), "devices");
+  EXPECT_EQ(read_file(got.state->files.memory), "memory");
   EXPECT_TRUE(said_.empty());
   // It stays usable when another command prunes it.
   fs::remove_all(path("states"));
-  EXPECT_EQ(read_file(got.state->path), "state");
+  EXPECT_EQ(read_file(got.state->files.devices), "devices");
+  EXPECT_EQ(read_file(got.state->files.memory), "memory");
 }
 
 TEST_F(SavedStateTest, ADamagedStateIsMadeAnewWithOneLine) {
   const std::string key = cache_.key_of(spec_);
-  for (const std::string content : {"stat", "stale", ""}) {
+  const std::vector<std::pair<std::string, std::string>> damaged = {
+      {"device", "memory"},  {"Devices", "memory"}, {"", "memory"},
+      {"devices", "Memory"}, {"devices", "memor"},  {"devices", ""}};
+  for (const auto& [devices, memory] : damaged) {
+    SCOPED_TRACE(devices + "/" + memory);
     said_.clear();
-    put_state(key, content);
+    put_state(key, devices, memory);
     StateCache cache(dir_.path(), [this](const std::string& line) { said_.push_back(line); });
     const StateOutcome got = cache.obtain(spec_, {}, cancel_);
-    EXPECT_FALSE(got.state) << content;
+    EXPECT_FALSE(got.state);
     EXPECT_EQ(got.outcome.verdict, Verdict::kQemuFailed);  // the fake one cannot
     ASSERT_EQ(said_.size(), 1U);
     EXPECT_NE(said_[0].find("is damaged"), std::string::npos) << said_[0];
@@ -109,9 +127,9 @@ TEST_F(SavedStateTest, ADamagedStateIsMadeAnewWithOneLine) {
 
 TEST_F(SavedStateTest, AStateChangedAfterItWasVerifiedIsSeen) {
   const std::string key = cache_.key_of(spec_);
-  put_state(key, "state");
+  put_state(key);
   EXPECT_TRUE(cache_.obtain(spec_, {}, cancel_).state);
-  put_state(key, "stale");
+  put_state(key, "devices", "MEMORY");
   EXPECT_FALSE(cache_.obtain(spec_, {}, cancel_).state);
 }
 

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "vm/memory_copy.h"
 #include "vm/process.h"
 #include "vm/qmp.h"
 
@@ -45,13 +46,14 @@ std::string padded_cell(const GuestJob& job) {
   return text;
 }
 
-Fd open_state(const GuestJob& job) {
-  const int flags = job.mode == GuestMode::kRestore ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC;
-  Fd fd(::open(job.state.c_str(), flags | O_CLOEXEC, 0644));
+constexpr int kStateFd = 7;  // of QEMU's, as are the next
+constexpr int kMemoryFd = 8;
+
+Fd open_state(const std::filesystem::path& file, int flags) {
+  Fd fd(::open(file.c_str(), flags | O_CLOEXEC, 0644));
   if (!fd) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("cannot open the saved state {}: {}", job.state.string(),
-                              std::generic_category().message(errno)));
+    throw Failure(ExitCode::kUsage, fmt::format("cannot open the saved state {}: {}", file.string(),
+                                                std::generic_category().message(errno)));
   }
   return fd;
 }
@@ -80,6 +82,7 @@ class Supervisor {
 
  private:
   void start();
+  void prepare_memory(VmSpec& spec);
   void follow();  // returns once QEMU is gone or the guest has been saved
   void restore();
   void save();
@@ -108,6 +111,7 @@ class Supervisor {
   double restore_s_ = 0;
 
   Fd state_;
+  Fd memory_;
   Fd console_;
   Fd results_;
   std::optional<Qmp> qmp_;
@@ -137,6 +141,25 @@ void Supervisor::enter(Stage stage, double limit_s) {
   due_ = patience(limit_s).until;
 }
 
+// A guest that is to be saved has its memory in a file without a name, from which the pages that
+// hold something are copied once it stands still: so a full disk is an error of a write of ours and
+// no SIGBUS of QEMU's, and the state takes no more room than it needs.
+void Supervisor::prepare_memory(VmSpec& spec) {
+  if (job_.mode == GuestMode::kBootAndPark) {
+    state_ = open_state(job_.state.devices, O_WRONLY | O_CREAT | O_TRUNC);
+    memory_ = memory_file("");
+  } else {
+    state_ = open_state(job_.state.devices, O_RDONLY);
+    memory_ = open_state(job_.state.memory, O_RDWR);  // QEMU opens it so, even if it only reads
+    if (!spec.memory_file.empty()) {
+      copy_memory(memory_, open_state(spec.memory_file, O_RDWR));
+      return;
+    }
+    spec.memory_private = true;
+  }
+  spec.memory_file = fmt::format("/proc/self/fd/{}", kMemoryFd);
+}
+
 void Supervisor::start() {
   evidence_.mode = job_.mode;
   VmSpec spec = job_.spec;
@@ -148,14 +171,14 @@ void Supervisor::start() {
   const Fd cell = memory_file(padded_cell(job_));
   auto [qmp_here, qmp_there] = socket_pair();
   auto [results_here, results_there] = result_pipe();
-  if (job_.mode != GuestMode::kBootAndRun) state_ = open_state(job_);
-
-  // The child's descriptors: 3 QMP, 4 results, 5 console, 6 cell, 7 saved state.
+  // The child's descriptors: 3 QMP, 4 results, 5 console, 6 cell, then a state's two.
   std::vector<int> inherited = {qmp_there.get(), results_there.get(), console_.get(), cell.get()};
-  Channels channels{"3", "/proc/self/fd/4", "/proc/self/fd/5", "/proc/self/fd/6", std::nullopt};
-  if (job_.mode == GuestMode::kRestore) {
+  const Channels channels{"3", "/proc/self/fd/4", "/proc/self/fd/5", "/proc/self/fd/6",
+                          job_.mode == GuestMode::kRestore};
+  if (job_.mode != GuestMode::kBootAndRun) {
+    prepare_memory(spec);
     inherited.push_back(state_.get());
-    channels.incoming_fd = "7";
+    inherited.push_back(memory_.get());
   }
   std::vector<std::string> argv = qemu_arguments(spec, channels);
   argv.insert(argv.begin(), spec.qemu);
@@ -270,6 +293,7 @@ void Supervisor::take_in() {
 
 void Supervisor::restore() {
   enter(Stage::kRestore, job_.deadlines.boot_s);
+  qmp_restore(*qmp_, kStateFd, patience(job_.deadlines.boot_s));
   auto nap = milliseconds(1);
   while (qmp_status(*qmp_, patience(job_.deadlines.boot_s)) == "inmigrate") {
     Patience{due_, &cancel_}.require("incoming state");
@@ -286,6 +310,7 @@ void Supervisor::save() {
   enter(Stage::kSave, job_.deadlines.boot_s);
   const auto start = steady_clock::now();
   qmp_save(*qmp_, state_.get(), patience(job_.deadlines.boot_s));
+  copy_memory(memory_, open_state(job_.state.memory, O_RDWR | O_CREAT | O_TRUNC));
   evidence_.saved = true;
   save_s_ = seconds_since(start);
   qmp_->call("quit", nlohmann::json::object(), patience(answer_s()));

@@ -24,10 +24,18 @@ struct Deadlines {
   double total_s = 0;       // from the start to the end; 0 is no limit
 };
 
+// A guest that stands still, as two files.
+struct StateFiles {
+  std::filesystem::path devices = {};  // QEMU's migration stream, without the memory
+  std::filesystem::path memory = {};   // RAM and pmem; a hole where a page is zero
+};
+
 struct GuestJob {
   VmSpec spec = {};
   GuestMode mode = GuestMode::kBootAndRun;
-  std::filesystem::path state = {};  // written by kBootAndPark, read by kRestore
+  // Written by kBootAndPark, read by kRestore. A restored guest stores into pages of its own; where
+  // spec.memory_file is set, that file is made to hold the memory.
+  StateFiles state = {};
   // Called when the guest has sent a `wait` frame and stands still. True: it goes on; false: it is
   // not needed any more, and all was well. What it throws ends the guest and goes to the caller of
   // run_guest().

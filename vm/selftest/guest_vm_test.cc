@@ -282,7 +282,7 @@ TEST_F(VmTest, TwoCommandsMakeOneState) {
   const fs::path half_made = dir.path() / "states" / "f123.new";
   fs::create_directories(old_state);
   fs::create_directories(half_made);
-  write_file(old_state / "state", "old");
+  write_file(old_state / "devices", std::string(4096, 'o'));
   VmSpec other = spec_;
   other.kernel_parameters = {"faultline.other=1"};
   const StateOutcome got = small.obtain(other, short_deadlines(), cancel_);
@@ -296,11 +296,11 @@ TEST_F(VmTest, TwoCommandsMakeOneState) {
   // Hash right, content not a state: QEMU says so; after two tries each cell boots by itself.
   std::vector<std::string> said;
   StateCache damaged(dir.path(), [&](const std::string& line) { said.push_back(line); });
-  const std::string junk(got.state->size_bytes, 'x');
   const fs::path state_dir = dir.path() / "states" / got.state->key;
-  write_file(state_dir / "state", junk);
+  const std::string junk(read_file(state_dir / "devices").size(), 'x');
+  write_file(state_dir / "devices", junk);
   json about = json::parse(read_file(state_dir / "about.json"));
-  about["sha256"] = sha256_of(junk);
+  about["sha256"]["devices"] = sha256_of(junk);
   write_file(state_dir / "about.json", about.dump());
   const CellRun run = run_cell(damaged, other, "ok");
   EXPECT_TRUE(run.outcome.ok()) << run.outcome.message;
@@ -335,7 +335,7 @@ TEST_F(VmTest, Boots) {
     job.spec = spec_;
     job.spec.kernel_parameters = {"faultline.test=" + how};
     job.mode = mode;
-    job.state = dir.path() / "state";
+    job.state = {.devices = dir.path() / "devices", .memory = dir.path() / "memory"};
     job.deadlines = short_deadlines();
     job.deadlines.boot_s = boot_s;
     return run_guest(job, {}, cancel_);
