@@ -36,6 +36,7 @@ namespace {
 constexpr std::chrono::seconds kSaveInterval{5};
 // The fewest whose least and greatest are an interval (docs/compare.md).
 constexpr const char* kDefaultSeeds = "5";
+constexpr std::uint64_t kDefaultProbeSeeds = 1;
 
 // What a guest's end means for its row. `came`: it sent one.
 void judge_row(Row& row, const GuestOutcome& outcome, bool came) {
@@ -168,10 +169,15 @@ Sampling RunCampaign::sampling() const {
     sampling.seeds = seeds_named(wish_.seeds.empty() ? kDefaultSeeds : wish_.seeds);
     // A contest is many runs over periods and phases already.
     if (!wish_.seeds.empty()) sampling.contest_seeds = sampling.seeds;
+    sampling.probe_seeds =
+        wish_.probe_seeds == 0 && wish_.seeds.empty() ? kDefaultProbeSeeds : wish_.probe_seeds;
   } else {
     if (!wish_.seeds.empty()) {
       throw Failure(ExitCode::kUsage,
                     "--seeds: of virtual time only; in wall time --repetitions N measures N times");
+    }
+    if (wish_.probe_seeds != 0) {
+      throw Failure(ExitCode::kUsage, "--probe-seeds: of virtual time only, as --seeds is");
     }
     if (wish_.vary != kVaryAll) {
       throw Failure(ExitCode::kUsage, "--vary: of virtual time only, where seeds vary it");

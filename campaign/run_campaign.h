@@ -21,7 +21,10 @@ struct RunWish {
   std::string probes = "on,off";
   std::uint64_t touches = 0;  // measured stores per cell; 0: the workload's own
   std::string seeds = {};     // virtual time: N or FIRST..LAST; empty: the default
-  unsigned repetitions = 0;   // wall time; 0: one
+  // Of the seeds, how many cells with probes get, which tell of counts and a tax; 0: one where
+  // `seeds` is the default, else all.
+  std::uint64_t probe_seeds = 0;
+  unsigned repetitions = 0;  // wall time; 0: one
   std::string vary = kVaryAll;
   // A sample further off its cell's median, in percent, is measured again to learn why. The
   // accidents that all figures carry are below (docs/repeatability.md).

@@ -18,7 +18,6 @@ namespace {
 
 // A touch of order pmd stands for 512 pages.
 constexpr std::uint64_t kTouchesPmd = 32;
-constexpr std::uint64_t kMaxSeeds = 1000;
 
 bool matches(const std::string& pattern, const std::string& name) {
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
@@ -171,16 +170,16 @@ SeedRange seeds_named(const std::string& text) {
   SeedRange range;
   const char* const end = text.data() + text.size();
   const auto [dots, bad] = std::from_chars(text.data(), end, range.first);
-  if (bad == std::errc() && dots == end && range.first > 0 && range.first <= kMaxSeeds) {
+  if (bad == std::errc() && dots == end && range.first > 0 && range.first <= kMostSeeds) {
     return {.first = 0, .last = range.first - 1};
   }
   const bool two = bad == std::errc() && std::string_view(dots, end).starts_with("..");
   const auto last = two ? std::from_chars(dots + 2, end, range.last) : std::from_chars_result{};
   if (!two || last.ec != std::errc() || last.ptr != end || range.last < range.first ||
-      range.last - range.first >= kMaxSeeds || range.last > INT64_MAX) {
+      range.last - range.first >= kMostSeeds || range.last > INT64_MAX) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("--seeds: '{}' is no number and no FIRST..LAST of at most {} seeds",
-                              text, kMaxSeeds));
+                              text, kMostSeeds));
   }
   return range;
 }
@@ -215,7 +214,10 @@ std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<P
       row.cell.probes = set;
       row.cell.vary = sampling.vary;
       row.cell.samples = sampling.samples && probed;
-      const SeedRange& range = planned.cell.is_contest() ? sampling.contest_seeds : sampling.seeds;
+      SeedRange range = planned.cell.is_contest() ? sampling.contest_seeds : sampling.seeds;
+      if (probed && sampling.probe_seeds > 0) {
+        range.last = std::min(range.last, range.first + sampling.probe_seeds - 1);
+      }
       // What is not measured is said once.
       const std::uint64_t last = planned.skip.empty() ? range.last : range.first;
       row.repetitions = planned.skip.empty() ? sampling.repetitions : 1;

@@ -44,6 +44,7 @@ struct SeedRange {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
 };
+constexpr std::uint64_t kMostSeeds = 1000;
 // `N`: 0 to N - 1; `FIRST..LAST`. Failure(kUsage).
 SeedRange seeds_named(const std::string& text);
 
@@ -55,6 +56,7 @@ struct Sampling {
   std::vector<Probes> sets = {Probes::k_off};
   SeedRange seeds = {};
   SeedRange contest_seeds = {};
+  std::uint64_t probe_seeds = 0;  // of `seeds`, how many from the first on probed cells get; 0: all
   std::string vary = kVaryAll;
   unsigned repetitions = 1;
   bool samples = false;  // of the probed rows

@@ -589,6 +589,26 @@ TEST(PlanRows, TwinsFirstContestsUnprobedSkippedOnce) {
           "6.1/ext4/prealloc/w/hole/pte/t1/phases s3 0/1 there is no hole state"}));
 }
 
+TEST(PlanRows, ProbedCellsGetTheFirstOfTheSeeds) {
+  const auto seeds_of = [](std::uint64_t probe_seeds) {
+    Names seeds;
+    for (const PlannedRow& row : plan_rows("6.1", three(),
+                                           {.sets = {Probes::k_off, Probes::k_on},
+                                            .seeds = {.first = 3, .last = 5},
+                                            .contest_seeds = {.first = 3, .last = 3},
+                                            .probe_seeds = probe_seeds})) {
+      if (!row.skip.empty() || row.cell.is_contest()) continue;
+      const bool probed = row.cell.probes == Probes::k_on;
+      seeds.push_back(fmt::format("{}{}", probed ? "on" : "off", row.cell.seed));
+    }
+    return seeds;
+  };
+  EXPECT_EQ(seeds_of(1), (Names{"off3", "off4", "off5", "on3"}));
+  EXPECT_EQ(seeds_of(2), (Names{"off3", "off4", "off5", "on3", "on4"}));
+  EXPECT_EQ(seeds_of(0), (Names{"off3", "off4", "off5", "on3", "on4", "on5"}));
+  EXPECT_EQ(seeds_of(9), seeds_of(0));
+}
+
 TEST(PlanRows, RepetitionsAreOfEachSeed) {
   EXPECT_EQ(lines_of(plan_rows("host", three(),
                                {.sets = {Probes::k_off, Probes::k_on}, .repetitions = 2})),

@@ -27,8 +27,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t kMostSeeds = 999;
-
 struct ProfileOptions {
   std::vector<std::string> cells;
   VmWish vm;
@@ -162,7 +160,7 @@ Verb add_profile(CLI::App& app) {
   touches_of(profile->add_option("--touches", options->touches,
                                  "measured stores per cell (default: the workload's)"));
   whole_numbers(profile->add_option("--seed", options->seed, "which accidents it has"), 0,
-                kMostSeeds)
+                kMostSeeds - 1)
       ->capture_default_str();
   profile->add_option("--diff", options->diff, "folded stacks to compare with");
   profile->add_option("--out", options->out, "folder of what is written")->capture_default_str();

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -178,6 +179,11 @@ RunVerb declare_run(CLI::App& app) {
       run_verb->add_option("--seeds", options->wish.seeds,
                            "N, or FIRST..LAST; each varies tick phase, page frames and "
                            "blocks, and is identical for ever (default: 5; contests: 1)"));
+  of_a_vm.push_back(whole_numbers(
+      run_verb->add_option("--probe-seeds", options->wish.probe_seeds,
+                           "of the seeds, how many cells with probes get (default: 1; with "
+                           "--seeds: all)"),
+      1, kMostSeeds));
   of_a_vm.push_back(run_verb
                         ->add_option("--vary", options->wish.vary,
                                      "what seeds vary: all, or tick, pages, blocks alone")
@@ -300,9 +306,19 @@ struct ReproduceOptions {
   bool quiet = false;
 };
 
+// How many seeds cells with probes have, 0 where there are none.
+std::size_t seeds_of_probed(const std::vector<Row>& rows) {
+  std::set<Count> seeds;
+  for (const Row& row : rows) {
+    if (row.probes != Probes::k_off && row.time_domain == kTimeDomains[0]) seeds.insert(row.seed);
+  }
+  return seeds.size();
+}
+
 // Measures a result again as it was measured, and compares.
 ExitCode reproduce(const ReproduceOptions& given, const CommandContext& context) {
-  const nlohmann::json before = read_result(given.result).context;
+  const ReadResult whole = read_result(given.result);
+  const nlohmann::json& before = whole.context;
   CLI::App app;
   const RunVerb declared = declared_by(app, before, given.result);
   RunOptions& options = *declared.options;
@@ -313,6 +329,8 @@ ExitCode reproduce(const ReproduceOptions& given, const CommandContext& context)
   options.wish.total_s = 0;
   if (given.jobs != 0) options.wish.jobs = given.jobs;
   if (!given.shard.empty()) options.wish.shard = given.shard;
+  // By default it was once all of them.
+  if (options.wish.probe_seeds == 0) options.wish.probe_seeds = seeds_of_probed(whole.rows);
   options.no_table = true;
   options.json = false;
   const ExitCode ended = run_declared(declared, context);

@@ -77,7 +77,7 @@ def merge(paths):
     rows, owners = _rows(shards)
     order = _order(shards)
     names = sorted(rows, key=lambda name: order[rows[name][0]["cell"]])  # stable: twins stay as they stood
-    _same_samples(rows, owners)
+    _same_samples(rows, owners, first.result.words.twin)
     ordered = [row for name in names for row in rows[name]]
     context = _context(shards, [(row, owners[name, load.sample_key(row)]) for name in names for row in rows[name]])
     places, numbered, records = [], [], 0
@@ -218,15 +218,15 @@ def _order(shards):
     return {cell: place for cell, (place, _) in order.items()}
 
 
-def _same_samples(rows, owners):
-    """ReportError when a row is missing: the cells of a run have all the same seeds or repetitions, contests theirs, and
-    what was skipped as it was planned stands there once."""
+def _same_samples(rows, owners, twin):
+    """ReportError when a row is missing: the cells of a run have all the same seeds or repetitions, those with probes and
+    contests theirs, and what was skipped as it was planned stands there once."""
     expected = {}
     for name, samples in rows.items():
         if all(row["status"] == "skipped" for row in samples):
             continue
         keys = [load.sample_key(row) for row in samples]
-        known, owner = expected.setdefault(samples[0].get("touch") is not None, (keys, name))
+        known, owner = expected.setdefault((samples[0].get("touch") is not None, samples[0]["probes"] == twin), (keys, name))
         if keys != known:
             lacking, key = next(((name, key) for key in known if key not in keys),
                                 (owner, next((key for key in keys if key not in known), None)))

@@ -119,6 +119,16 @@ def test_equal_rows_may_be_there_twice(synthetic, shards):
     assert len(twice.rows) == 17 and twice.shards == 3
 
 
+def test_probed_cells_may_have_fewer_seeds(synthetic, shards):
+    """As of a run by default, or with --probe-seeds; all of them alike."""
+    fewer = copy.deepcopy(shards)
+    for shard in fewer:
+        shard["benchmarks"] = [row for row in shard["benchmarks"] if row["probes"] == "off" or row["seed"] == 0]
+    assert len(merge.merge(save(synthetic, fewer)).rows) == 13
+    fewer[1] = shards[1]
+    refused(synthetic, fewer, ["shard 1/3", "has no seed 1"])
+
+
 def test_what_one_lacks_another_may_have(synthetic, shards):
     """A row that was lost, and the shard measured again."""
     again = copy.deepcopy(shards[1])

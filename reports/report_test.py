@@ -397,6 +397,8 @@ def test_the_command_that_makes_rows_again(synthetic):
     assert rerun.command(result, list(result.rows.values()), "o p") == (
         "faultline run --kernel 6.1 --fs ext4,xfs --strategy fsync:8,map_sync --workload first_touch --state hole,written "
         "--seeds 3 --out 'o p'")
+    result = synthetic.load([row for row in rows if row["probes"] == "off" or row["seed"] == 0])
+    assert rerun.command(result, list(result.rows.values()), "o").endswith(" --seeds 3 --probe-seeds 1 --out o")
     result = synthetic.load([synthetic.contest("sync_retry", attackers=n) for n in (1, 4)]
                             + [synthetic.contest(touch="none", attackers=0)])
     assert rerun.command(result, list(result.rows.values()), "o") == (

@@ -39,9 +39,12 @@ def command(result, rows, out):
             ("--fault-deadline", _numbers(contests, "fault_deadline_ms", 20), ["20"])):
         if values and values != default and not (option == "--attackers" and not contests):
             words += [option, ",".join(values)]
-    samples = max((len(result.samples.get(row["name"], ())) for row in rows), default=1)
-    if samples > 1:
-        words += ["--seeds" if result.context["time_domain"] == "virtual" else "--repetitions", str(samples)]
+    samples, probed = (max((len(result.samples.get(row["name"], ())) for row in rows if (row["probes"] != vocabulary.twin) == of),
+                           default=0) for of in (False, True))
+    if max(samples, probed) > 1:
+        virtual = result.context["time_domain"] == "virtual"
+        words += ["--seeds" if virtual else "--repetitions", str(max(samples, probed))]
+        words += ["--probe-seeds", str(probed)] if virtual and 0 < probed < samples else []
     return shlex.join([*words, "--out", out])
 
 
