@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "vm/files.h"
 #include "vm/memory_copy.h"
 #include "vm/process.h"
 #include "vm/qmp.h"
@@ -48,6 +49,21 @@ std::string padded_cell(const GuestJob& job) {
 
 constexpr int kStateFd = 7;  // of QEMU's, as are the next
 constexpr int kMemoryFd = 8;
+constexpr int kKernelFd = 9;
+
+// More than the header and the setup code of any bzImage.
+constexpr std::size_t kKernelHead = std::size_t{128} << 10;
+
+// QEMU reads the whole of a kernel into its memory, 8 MB page by page, for a boot. A machine that
+// is restored never boots, and QEMU looks at the header alone.
+Fd head_of(const std::filesystem::path& kernel) {
+  const Fd whole(::open(kernel.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string head(kKernelHead, '\0');
+  const ssize_t n = whole ? ::pread(whole.get(), head.data(), head.size(), 0) : -1;
+  if (n < 0) throw_io_failure("cannot read", kernel, errno);
+  head.resize(static_cast<std::size_t>(n));
+  return memory_file(head);
+}
 
 Fd open_state(const std::filesystem::path& file, int flags) {
   Fd fd(::open(file.c_str(), flags | O_CLOEXEC, 0644));
@@ -179,6 +195,12 @@ void Supervisor::start() {
     prepare_memory(spec);
     inherited.push_back(state_.get());
     inherited.push_back(memory_.get());
+  }
+  Fd kernel_head;
+  if (job_.mode == GuestMode::kRestore) {
+    kernel_head = head_of(spec.kernel);
+    inherited.push_back(kernel_head.get());
+    spec.kernel = fmt::format("/proc/self/fd/{}", kKernelFd);
   }
   std::vector<std::string> argv = qemu_arguments(spec, channels);
   argv.insert(argv.begin(), spec.qemu);
