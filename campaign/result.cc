@@ -167,8 +167,9 @@ void add_tax(std::vector<Row>& rows) {
     if (row.probes == Probes::k_off && is_ok(row)) twins[sample_of(row)] = &row;
   }
   for (Row& row : rows) {
-    // A set that sees no faults costs a fault nothing that would be worth a figure.
-    if (!sees(row.probes, kSeesFaults) || !is_ok(row)) continue;
+    // Another set costs a fault nothing that would be worth a figure.
+    const bool in_faults = sees(row.probes, kSeesFaults) || sees(row.probes, kRunsAProgram);
+    if (!in_faults || !is_ok(row)) continue;
     const auto twin = twins.find(sample_of(row));
     if (twin == twins.end()) continue;
     const double tax = *row.per_fault - *twin->second->per_fault;

@@ -62,7 +62,9 @@ std::vector<E> all_of_enum() {
 // the twin of all others.
 enum class Probes {
 #define PROBE_SET(id, ...) k_##id,
+#define BPF_COST(kind, summary) k_bpf_cost_##kind,
 #include "cell/probe_sets.def"
+#undef BPF_COST
 #undef PROBE_SET
 };
 // What a set of probes sees; a set is a sum of these.
@@ -72,17 +74,22 @@ enum ProbeParts : unsigned {
   kSeesLocks = 1U << 2U,          // mmap_lock and the VMA's lock
   kSeesInterruptions = 1U << 3U,  // what else the CPU does
   kAddsBallast = 1U << 4U,        // a program of known cost in one phase, and a small ring
+  kRunsAProgram = 1U << 5U,       // one whose own cost is asked for; nothing is seen
 };
 struct ProbeSetRow {
   const char* id;
   const char* summary;
-  unsigned parts = 0;       // ProbeParts
-  bool by_default = false;  // in a run that names no set
-  bool selftest = false;    // for tests: not offered, chosen by its name alone
+  unsigned parts = 0;        // ProbeParts
+  bool by_default = false;   // in a run that names no set
+  bool selftest = false;     // for tests: not offered, chosen by its name alone
+  const char* program = "";  // of kRunsAProgram, in bpf/cost.bpf.c
 };
 inline constexpr ProbeSetRow kProbeSets[] = {
 #define PROBE_SET(id_, ...) {.id = #id_, __VA_ARGS__},
+#define BPF_COST(kind, summary_) \
+  {.id = "bpf_cost:" #kind, .summary = summary_, .parts = kRunsAProgram, .program = "cost_" #kind},
 #include "cell/probe_sets.def"
+#undef BPF_COST
 #undef PROBE_SET
 };
 constexpr std::span<const ProbeSetRow> table_of(Probes /*unused*/) { return kProbeSets; }

@@ -197,7 +197,15 @@ TEST(ProbeSets, AreTheseAndSeeTheirParts) {
       {Probes::k_locks, "locks", kSeesFaults | kSeesLocks, false},
       {Probes::k_interruptions, "interruptions", kSeesInterruptions, false},
       {Probes::k_ballast, "ballast", kSeesFaults | kSeesPhases | kAddsBallast, false}};
-  ASSERT_EQ(std::size(kProbeSets), std::size(rows));
+  constexpr size_t kKinds = 13;  // of bpf_cost
+  ASSERT_EQ(std::size(kProbeSets), std::size(rows) + kKinds);
+  for (size_t i = std::size(rows); i < std::size(kProbeSets); ++i) {
+    const std::string id = kProbeSets[i].id;
+    EXPECT_EQ(id.rfind("bpf_cost:", 0), 0U) << id;
+    EXPECT_EQ(kProbeSets[i].program, "cost_" + id.substr(id.find(':') + 1));
+    EXPECT_EQ(kProbeSets[i].parts, kRunsAProgram) << id;
+    EXPECT_EQ(probes_named(id), static_cast<Probes>(i));
+  }
   for (const Row& row : rows) {
     EXPECT_STREQ(id_of(row.probes), row.id);
     EXPECT_EQ(probes_named(row.id), row.probes);

@@ -122,6 +122,18 @@ double loop_cost(const WorkloadCode& workload, LaneSpec spec) {
   return static_cast<double>(least) / static_cast<double>(spec.pages);
 }
 
+// The program whose cost the cell asks for, attached for as long as this lives.
+class AttachedProgram {
+ public:
+  AttachedProgram(ProbeSets& sets, Probes probes) : sets_(sets) { sets_.attach_program(probes); }
+  ~AttachedProgram() { sets_.detach_program(); }
+  AttachedProgram(const AttachedProgram&) = delete;
+  AttachedProgram& operator=(const AttachedProgram&) = delete;
+
+ private:
+  ProbeSets& sets_;
+};
+
 // The cell's set of probes, attached for as long as this lives. nullptr for a cell without.
 class AttachedProbes {
  public:
@@ -228,6 +240,7 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
       {.probes = cell.probes, .module = prepared.has_module(), .sampling = cell.samples});
   const dev_t device = device_of(prepared.file());
   AttachedProbes probes(set, device);
+  const AttachedProgram program(context.probes, cell.probes);
   if (prepared.warmup() > 0) {
     Lane lane(prepared.warmup_lane(), nullptr);
     context.code.run(lane);

@@ -450,6 +450,7 @@ std::vector<fl_sample> ProbeSet::drain_samples() {
 ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
     : fs_(fs), one_process_(one_process) {
   if (loading == Loading::kWhenAsked) return;
+  costs_ = std::make_unique<BpfCosts>(fs_);
   for (size_t i = 0; i < std::size(kProbeSets); ++i) {
     set_for({.probes = static_cast<Probes>(i), .one_process = one_process_});
   }
@@ -457,10 +458,20 @@ ProbeSets::ProbeSets(const FileSystem& fs, bool one_process, Loading loading)
 
 ProbeSet* ProbeSets::set_for(ProbeChoice choice) {
   choice.one_process = one_process_;
-  if (choice.probes == Probes::k_off) return nullptr;
+  if (choice.probes == Probes::k_off || sees(choice.probes, kRunsAProgram)) return nullptr;
   auto& set = sets_[choice];
   if (!set) set = std::make_unique<ProbeSet>(choice, fs_);
   return set.get();
+}
+
+void ProbeSets::attach_program(Probes set) {
+  if (!sees(set, kRunsAProgram)) return;
+  if (!costs_) costs_ = std::make_unique<BpfCosts>(fs_);
+  costs_->attach(set);
+}
+
+void ProbeSets::detach_program() {
+  if (costs_) costs_->detach();
 }
 
 nlohmann::json ProbeSets::report() const {

@@ -16,6 +16,7 @@
 
 #include "bpf/sample.h"
 #include "harness/attach.h"
+#include "harness/bpf_cost.h"
 #include "harness/filesystem.h"
 #include "harness/histogram.h"
 #include "harness/interruptions.h"
@@ -100,12 +101,16 @@ class ProbeSets {
   // The set of a cell, nullptr for none. One for the strategy module, or with samples, is loaded
   // when it is asked for.
   ProbeSet* set_for(ProbeChoice choice);
+  // Attaches what a set of kRunsAProgram runs, of another set nothing. Failure as of BpfCosts.
+  void attach_program(Probes set);
+  void detach_program();
   // [{set, id, target, means, error}]
   [[nodiscard]] nlohmann::json report() const;
 
  private:
   const FileSystem& fs_;
   bool one_process_;
+  std::unique_ptr<BpfCosts> costs_;
   std::map<ProbeChoice, std::unique_ptr<ProbeSet>> sets_;
 };
 
