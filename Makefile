@@ -8,7 +8,7 @@ PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
 .PHONY: help deps build command install deb bench test example study probe-cost gate-study self-gate self-baseline kmod lint tidy format \
-  sanitize mutants docs clean
+  sanitize fuzz mutants docs clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -75,6 +75,9 @@ tidy: build      ## lint and clang-tidy over everything
 sanitize: deps   ## the unit tests under AddressSanitizer and UBSan
 	@tools/sanitize
 
+fuzz: deps       ## bytes that nobody would write, for every parser; FUZZ_SECONDS (600) in all; needs clang's libFuzzer
+	@tools/fuzz
+
 mutants: deps    ## bugs put in on purpose, which the tests must notice
 	@tools/mutants-reports >$(BUILD)/mutants-reports.log 2>&1 & reports=$$!; status=0; \
 	  tools/mutants || status=1; wait $$reports || status=1; cat $(BUILD)/mutants-reports.log; exit $$status
@@ -83,4 +86,4 @@ format:          ## clang-format everything
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format -i
 
 clean:           ## remove what was built; the cache stays
-	@rm -rf $(BUILD) build-asan
+	@rm -rf $(BUILD) build-asan build-fuzz

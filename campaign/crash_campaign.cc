@@ -30,6 +30,7 @@
 #include "campaign/result.h"
 #include "campaign/runner.h"
 #include "campaign/watch.h"
+#include "cell/json_text.h"
 #include "cell/plan.h"
 #include "harness/wire.h"
 #include "vm/command.h"
@@ -176,7 +177,7 @@ void CrashCampaign::prepare() {
 }
 
 void CrashCampaign::note_kernel(const CrashTest& test, const wire::Frame& frame) {
-  const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
+  const nlohmann::json payload = parse_json(frame.payload);
   if (!payload.is_object()) return;
   const std::lock_guard lock(shared_.mutex);
   if (frame.type == wire::kHello) {
@@ -352,7 +353,7 @@ GuestOutcome CrashCampaign::check(CrashTest& test, const fs::path& folder,
         job,
         [&](const wire::Frame& frame) {
           if (frame.type != wire::kResult) return;
-          found = nlohmann::json::parse(frame.payload, nullptr, false);
+          found = parse_json(frame.payload);
           loaded = false;
         },
         cancel_);

@@ -10,6 +10,7 @@
 #include "cell/failure.h"
 #include "cell/file_system.h"
 #include "cell/fs_row.h"
+#include "cell/json_text.h"
 #include "harness/wire.h"
 #include "vm/files.h"
 
@@ -42,7 +43,11 @@ void add_fs_row(const std::string& file) {
   if (!fs::is_regular_file(file, error)) {
     throw Failure(ExitCode::kUsage, fmt::format("--fs-row {}: no such file", file));
   }
-  const FileSystemRow row = parse_fs_row(read_file(file), file);
+  const std::string text = read_file(file);
+  if (nesting_of(text) > kMostNested) {
+    throw Failure(ExitCode::kUsage, fmt::format("--fs-row {}: nests deeper than a row does", file));
+  }
+  const FileSystemRow row = parse_fs_row(text, file);
   for (const auto& [field, line] : {std::pair{"mkfs", row.mkfs}, std::pair{"fsck", row.fsck}}) {
     if (is_path(first_word(line))) check_file(row, field, first_word(line), true);
   }

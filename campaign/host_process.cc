@@ -11,6 +11,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "cell/json_text.h"
 #include "harness/wire.h"
 #include "vm/process.h"
 
@@ -148,9 +149,9 @@ GuestOutcome judge_cell(const CellEnd& end) {
                               ::strsignal(end.signal), hint(end.signal)));
   }
   if (!end.fail.empty()) {
-    const nlohmann::json fail = nlohmann::json::parse(end.fail, nullptr, false);
+    const nlohmann::json fail = parse_json(end.fail);
     return failed(Verdict::kGuestFailed,
-                  fail.is_object() ? fail.value("message", "no reason given") : end.fail);
+                  fail.is_object() ? text_in(fail, "message", "no reason given") : end.fail);
   }
   if (end.exit_code != 0 || !end.done) {
     const std::vector<std::string> lines = tail_of(end.output);

@@ -5,6 +5,7 @@
 #include "campaign/host_process.h"
 #include "campaign/runner.h"
 #include "cell/file_system.h"
+#include "cell/json_text.h"
 #include "harness/wire.h"
 
 namespace faultline {
@@ -43,12 +44,12 @@ class HostRunner : public Runner {
 };
 
 void HostRunner::note(const wire::Frame& frame, nlohmann::json& context) {
-  const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
+  const nlohmann::json payload = parse_json(frame.payload);
   if (!payload.is_object()) return;
   nlohmann::json& kernel = context["kernels"][kHostKernel];
   if (frame.type == wire::kHello) note_hello(payload, kernel);
   if (frame.type != wire::kReady) return;
-  const std::string fs = payload.value("fs", "");
+  const std::string fs = text_in(payload, "fs");
   context["file_systems"][fs] = made_file_system(payload);
   // A cell loads what it needs: only the look before them tells of all.
   if (payload.contains("probes")) kernel["probes"][fs] = payload["probes"];
@@ -75,7 +76,7 @@ std::vector<RunnerKernel> HostRunner::prepare(SharedContext& context) {
       [&](const wire::Frame& frame) {
         note(frame, context.json);
         if (frame.type == wire::kReady) {
-          ready = nlohmann::json::parse(frame.payload, nullptr, false);
+          ready = parse_json(frame.payload);
         }
       },
       cancel_);

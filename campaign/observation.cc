@@ -27,23 +27,6 @@ std::string path_of(const Fd& file) {
   return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get());
 }
 
-// What deflate made shorter.
-std::string inflated(const std::string& packed) {
-  constexpr std::size_t kMost = std::size_t{64} << 20;
-  std::string text;
-  for (std::size_t room = packed.size() * 8 + 4096; room <= kMost; room *= 2) {
-    text.resize(room);
-    uLongf size = room;
-    const int rc = uncompress(reinterpret_cast<Bytef*>(text.data()), &size,
-                              reinterpret_cast<const Bytef*>(packed.data()), packed.size());
-    if (rc == Z_BUF_ERROR) continue;
-    if (rc != Z_OK) break;
-    text.resize(size);
-    return text;
-  }
-  return "";
-}
-
 std::vector<FunctionCost> dearest_first(const std::map<std::string, std::uint64_t>& functions) {
   std::vector<FunctionCost> costs(functions.begin(), functions.end());
   std::stable_sort(costs.begin(), costs.end(), [](const FunctionCost& a, const FunctionCost& b) {
@@ -70,6 +53,22 @@ std::map<std::string, std::uint64_t> writers_of(const observe::Profile& profile)
 }
 
 }  // namespace
+
+std::string inflated(const std::string& packed) {
+  constexpr std::size_t kMost = std::size_t{64} << 20;
+  std::string text;
+  for (std::size_t room = packed.size() * 8 + 4096; room <= kMost; room *= 2) {
+    text.resize(room);
+    uLongf size = room;
+    const int rc = uncompress(reinterpret_cast<Bytef*>(text.data()), &size,
+                              reinterpret_cast<const Bytef*>(packed.data()), packed.size());
+    if (rc == Z_BUF_ERROR) continue;
+    if (rc != Z_OK) break;
+    text.resize(size);
+    return text;
+  }
+  return "";
+}
 
 ObserveWish observe_named(const std::string& list) {
   constexpr std::pair<std::string_view, bool ObserveWish::*> kObserved[] = {

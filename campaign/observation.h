@@ -52,6 +52,10 @@ VectorFigures vector_figures(const observe::Profile& profile, const Row& row,
 CacheFigures cache_figures(const observe::Profile& profile, Count pages,
                            const observe::Geometry& geometry);
 
+// The text of a `symbols` frame, which deflate made shorter; empty if it is none, or one of more
+// than 64 MiB. Pure.
+std::string inflated(const std::string& packed);
+
 // The functions of each guest's kernel and modules, kept in the cache.
 class KernelSymbols {
  public:

@@ -54,8 +54,13 @@ std::vector<Item> read_items(const fs::path& file) {
 
 }  // namespace
 
-PmemImage::PmemImage(const fs::path& file) {
-  for (const PmemPage& page : read_items<PmemPage>(file)) {
+PmemImage::PmemImage(const fs::path& file) : PmemImage(read_items<PmemPage>(file)) {}
+
+PmemImage::PmemImage(const std::vector<PmemPage>& pages) {
+  for (const PmemPage& page : pages) {
+    if (page.index > UINT32_MAX / kPmemPage) {
+      bad_log(fmt::format("there is no page {} of the pmem", page.index));
+    }
     std::memcpy(page_to_change(page.index).data(), page.bytes, kPmemPage);
   }
 }
@@ -167,18 +172,38 @@ void LineSet::add(std::uint64_t from, std::uint64_t end) {
   }
 }
 
+void check_pmem_records(const std::vector<PmemRecord>& records) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const PmemRecord& record = records[i];
+    if (record.kind > PmemRecord::Kind::kWord) bad_log(fmt::format("record {} is of no kind", i));
+    if (!record.is_store()) continue;
+    if (record.bytes == 0 || record.bytes > sizeof(record.value) ||
+        record.where % kPmemLine + record.bytes > kPmemLine) {
+      bad_log(fmt::format("record {} stores {} bytes at {}, which is in no line", i, record.bytes,
+                          record.where));
+    }
+  }
+}
+
 PmemTrace PmemTrace::read(const fs::path& folder) {
+  std::vector<PmemRecord> records = read_items<PmemRecord>(folder / kPmemLogFile);
+  PmemImage begin(folder / kPmemBeginFile);
+  return of(std::move(records), std::move(begin), PmemImage(folder / kPmemEndFile));
+}
+
+PmemTrace PmemTrace::of(std::vector<PmemRecord> records, PmemImage begin, const PmemImage& end) {
   PmemTrace trace;
-  trace.records = read_items<PmemRecord>(folder / kPmemLogFile);
+  trace.records = std::move(records);
+  check_pmem_records(trace.records);
   if (trace.records.empty() || !trace.records.front().is_word() ||
       word_of(trace.records.front()) != CrashWord::kBegin || !trace.records.back().is_word() ||
       word_of(trace.records.back()) != CrashWord::kEnd) {
     bad_log("it has no begin or no end");
   }
-  trace.begin = PmemImage(folder / kPmemBeginFile);
+  trace.begin = std::move(begin);
   PmemImage image = trace.begin;
   for (const PmemRecord& record : trace.records) image.apply(record);
-  if (const auto page = image.first_difference(PmemImage(folder / kPmemEndFile)); page >= 0) {
+  if (const auto page = image.first_difference(end); page >= 0) {
     bad_log(fmt::format("not all are in it: page {} of the pmem ends otherwise", page));
   }
   return trace;
@@ -380,19 +405,19 @@ void judge_items(const CrashState& state, const nlohmann::json& found, CrashVerd
   verdict.what.insert(verdict.what.begin(), broken);
 }
 
-}  // namespace
-
-CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found) {
+CrashVerdict judge_found(const CrashState& state, const nlohmann::json& found) {
   CrashVerdict verdict;
   CrashCounts& counts = verdict.counts;
-  const bool there = found.is_object() && found.contains("size") && found["size"].is_number();
+  const bool there =
+      found.is_object() && found.contains("size") && found["size"].is_number_unsigned();
   const auto size = there ? found["size"].get<std::uint64_t>() : 0;
-  const auto mtime = there ? found["mtime"].get<std::uint64_t>() : 0;
+  const auto mtime = there ? found.at("mtime").get<std::uint64_t>() : 0;
 
   for (std::size_t i = 0; i < state.pages.size(); ++i) {
     const CrashState::Page& page = state.pages[i];
     std::vector<int> versions;
-    if (there && i < found["pages"].size()) versions = found["pages"][i].get<std::vector<int>>();
+    if (there && i < found.at("pages").size())
+      versions = found.at("pages").at(i).get<std::vector<int>>();
     // Of a page that is being overwritten, old and new words may stand side by side.
     const auto holds = [&](int least) {
       return !versions.empty() && std::all_of(versions.begin(), versions.end(), [&](int version) {
@@ -448,6 +473,18 @@ CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found) {
     verdict.what = {error.empty() ? "the file is not there" : error};
   }
   return verdict;
+}
+
+}  // namespace
+
+CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found) {
+  try {
+    return judge_found(state, found);
+  } catch (const nlohmann::json::exception& e) {
+    throw Failure(
+        ExitCode::kVmFailed,
+        fmt::format("what the guest says of the file is not as it should be: {}", e.what()));
+  }
 }
 
 }  // namespace faultline

@@ -26,6 +26,8 @@ class PmemImage {
   PmemImage() = default;
   // `file` as the plugin has written it. Failure(kVmFailed) when it is cut short.
   explicit PmemImage(const std::filesystem::path& file);
+  // The same of what stands in it.
+  explicit PmemImage(const std::vector<PmemPage>& pages);
 
   void apply(const PmemRecord& record);
   // Into the file, from `start` on for `bytes`: holes where there is nothing.
@@ -47,6 +49,10 @@ class PmemImage {
   std::map<std::uint64_t, std::shared_ptr<Bytes>> pages_;
 };
 
+// Failure(kVmFailed) for a record that no guest can have done: of an unknown kind, or a store that
+// is not within one line. Pure.
+void check_pmem_records(const std::vector<PmemRecord>& records);
+
 struct PmemTrace {
   PmemImage begin;
   std::vector<PmemRecord> records;  // from the word kBegin to the word kEnd
@@ -54,6 +60,8 @@ struct PmemTrace {
   // Failure(kVmFailed) when the log is not whole, or does not lead from the begin to the end: then
   // there were stores that the plugin has not seen.
   static PmemTrace read(const std::filesystem::path& folder);
+  // The same of what stands in its files. Pure.
+  static PmemTrace of(std::vector<PmemRecord> records, PmemImage begin, const PmemImage& end);
   // Which code wrote lines back, by PmemRecord::stack.
   static std::vector<PmemStack> read_stacks(const std::filesystem::path& folder);
 };
@@ -145,6 +153,7 @@ struct CrashVerdict {
 };
 
 // `found` is what the guest says of the recovered file (harness/crash.cc, check_image()).
+// Failure(kVmFailed) if that is not as it should be.
 CrashVerdict judge_crash(const CrashState& state, const nlohmann::json& found);
 
 }  // namespace faultline

@@ -11,6 +11,7 @@
 #include "campaign/pmem_testing.h"
 #include "campaign/testing.h"
 #include "cell/failure.h"
+#include "cell/testing.h"
 #include "harness/wire.h"
 #include "vm/process.h"
 
@@ -371,6 +372,39 @@ TEST(CrashCounts, AddUp) {
              "broken": 0},
     "unpromised": {"pages": 2, "survived": 1, "size": 2, "size_survived": 1, "mtime": 0,
                    "mtime_survived": 0, "items": 0, "items_survived": 0}})"));
+}
+
+// Each of them wrote, or read, outside what holds it.
+TEST(PmemRecords, ThatNoGuestCanHaveDoneAreRefused) {
+  const auto refused = [](const PmemRecord& record) {
+    return message_of(ExitCode::kVmFailed, [&] {
+      PmemTrace::of({word(CrashWord::kBegin), record, word(CrashWord::kEnd)}, {}, {});
+    });
+  };
+  EXPECT_NE(refused(store(4092, 7)).find("record 1 stores 8 bytes at 4092"), std::string::npos);
+  PmemRecord long_one = store(0, 7);
+  long_one.bytes = 255;
+  EXPECT_NE(refused(long_one).find("stores 255 bytes"), std::string::npos);
+  PmemRecord of_no_kind = store(0, 7);
+  of_no_kind.kind = static_cast<PmemRecord::Kind>(9);
+  EXPECT_NE(refused(of_no_kind).find("is of no kind"), std::string::npos);
+  EXPECT_NE(message_of(ExitCode::kVmFailed, [] { PmemImage({page_of(1 << 20, 0, 1)}); })
+                .find("no page 1048576"),
+            std::string::npos);
+}
+
+TEST(CrashJudge, WhatIsOfAnotherKindIsRefusedInWords) {
+  CrashState state(1);
+  state.pages[0].promised = state.pages[0].started = 1;
+  for (const char* text : {R"({"size": 1})", R"({"size": 1, "mtime": "x", "pages": []})",
+                           R"({"size": 1, "mtime": 1, "pages": [{"a": 1}]})",
+                           R"({"items": {"a": []}})", R"({"items": [1], "wrong": 7})"}) {
+    EXPECT_NE(
+        message_of(ExitCode::kVmFailed, [&] { judge_crash(state, nlohmann::json::parse(text)); })
+            .find("not as it should be"),
+        std::string::npos)
+        << text;
+  }
 }
 
 }  // namespace

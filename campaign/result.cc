@@ -12,12 +12,14 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <thread>
 #include <tuple>
 
 #include "campaign/context.h"
 #include "cell/failure.h"
+#include "cell/json_text.h"
 #include "cell/schema.h"
 #include "vm/files.h"
 
@@ -47,6 +49,9 @@ bool cpu_scaling() {
 std::tuple<std::string, Count, Count> sample_of(const Row& row) {
   return {*row.cell, row.seed, row.repetition_index};
 }
+
+// Of which a tax can be told; a file may hold rows that say they are ok and have nothing.
+bool has_figures(const Row& row) { return is_ok(row) && row.cell && row.per_fault && row.per_page; }
 
 }  // namespace
 
@@ -164,12 +169,12 @@ void note_elapsed(nlohmann::json& context, double seconds) {
 void add_tax(std::vector<Row>& rows) {
   std::map<std::tuple<std::string, Count, Count>, const Row*> twins;
   for (const Row& row : rows) {
-    if (row.probes == Probes::k_off && is_ok(row)) twins[sample_of(row)] = &row;
+    if (row.probes == Probes::k_off && has_figures(row)) twins[sample_of(row)] = &row;
   }
   for (Row& row : rows) {
     // Another set costs a fault nothing that would be worth a figure.
     const bool in_faults = sees(row.probes, kSeesFaults) || sees(row.probes, kRunsAProgram);
-    if (!in_faults || !is_ok(row)) continue;
+    if (!in_faults || !has_figures(row)) continue;
     const auto twin = twins.find(sample_of(row));
     if (twin == twins.end()) continue;
     const double tax = *row.per_fault - *twin->second->per_fault;
@@ -194,9 +199,13 @@ void write_result(const fs::path& dir, const nlohmann::json& context,
 ReadResult read_result(const fs::path& place) {
   std::error_code error;
   std::ifstream in(fs::is_directory(place, error) ? place / kResultName : place);
-  const nlohmann::json result = nlohmann::json::parse(in, nullptr, false);
+  return result_of({std::istreambuf_iterator<char>(in), {}});
+}
+
+ReadResult result_of(const std::string& text) {
+  const nlohmann::json result = parse_json(text);
   if (!result.is_object() || !result.contains("context") || !result.contains("benchmarks") ||
-      !result["benchmarks"].is_array()) {
+      !result["context"].is_object() || !result["benchmarks"].is_array()) {
     return {};
   }
   ReadResult read{.context = result["context"]};

@@ -74,6 +74,8 @@ struct ReadResult {
   std::vector<Row> rows = {};
 };
 ReadResult read_result(const std::filesystem::path& place);
+// The same of a file's text. Pure.
+ReadResult result_of(const std::string& text);
 
 // What figures hang on and two contexts do not have in common, in a word or two each, the gravest
 // first; of kernels those that both have. Pure.

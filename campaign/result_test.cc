@@ -130,5 +130,29 @@ TEST(WhatDiffers, NamesWhatFiguresHangOn) {
   EXPECT_EQ(with("/kernels/sid", "another"), "");
 }
 
+// A file may hold rows that say they are ok and have nothing.
+TEST(Tax, IsOfRowsWithFigures) {
+  std::vector<Row> rows = {row("a", Probes::k_off, "ok", 5000, 5000),
+                           row("a", Probes::k_on, "ok", 5900, 5900)};
+  rows[0].per_fault.reset();
+  add_tax(rows);
+  EXPECT_FALSE(rows[1].tax);
+  rows[0].per_fault = 5000;
+  rows[1].cell.reset();
+  add_tax(rows);
+  EXPECT_FALSE(rows[1].tax);
+}
+
+TEST(ReadResult, OfWhatIsNoneIsEmpty) {
+  for (const std::string& text :
+       {std::string("{"), std::string(R"({"context": 7, "benchmarks": []})"),
+        std::string(R"({"context": {}, "benchmarks": [7]})"),
+        R"({"context": )" + std::string(1 << 20, '[') + std::string(1 << 20, ']') +
+            R"(, "benchmarks": []})"}) {
+    EXPECT_TRUE(result_of(text).context.is_null()) << text.substr(0, 50);
+  }
+  EXPECT_TRUE(result_of(R"({"context": {}, "benchmarks": []})").context.is_object());
+}
+
 }  // namespace
 }  // namespace faultline

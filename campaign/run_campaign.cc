@@ -19,6 +19,7 @@
 #include "campaign/progress.h"
 #include "campaign/result.h"
 #include "campaign/sample_writer.h"
+#include "campaign/sent_row.h"
 #include "campaign/watch.h"
 #include "cell/plan.h"
 #include "cell/words.h"
@@ -53,21 +54,6 @@ void judge_row(Row& row, const GuestOutcome& outcome, bool came) {
   }
 }
 
-// The row that a guest sent for a job; why there is none.
-std::optional<Row> sent_row(const std::string& payload, const Row& planned, std::string& why) {
-  try {
-    Row sent = row_from_json(nlohmann::json::parse(payload));
-    if (sent.name != planned.name) {
-      why = fmt::format("the guest sent a row of {}", static_cast<const std::string&>(sent.name));
-      return std::nullopt;
-    }
-    return sent;
-  } catch (const std::exception& e) {
-    if (!payload.empty()) why = fmt::format("the guest sent no row: {}", e.what());
-    return std::nullopt;
-  }
-}
-
 class RunCampaign {
  public:
   RunCampaign(const RunWish& wish, const CommandContext& context)
@@ -86,8 +72,7 @@ class RunCampaign {
   void hold_against(const nlohmann::json& earlier);
   void interleave();
   void run_cells();
-  void take(const CellJob& job, const std::string& payload, const std::string& samples,
-            const GuestOutcome& outcome);
+  void take(const CellJob& job, const SentWords& words, const GuestOutcome& outcome);
   void explain_outliers();
   void save();
   void finish();
@@ -257,7 +242,8 @@ void RunCampaign::resume(const ReadResult& before) {
   };
   std::map<Sample, const Row*> had;
   for (const Row& row : before.rows) {
-    if (is_ok(row)) had[sample(row)] = &row;
+    // A file that was damaged may hold anything; what is not believed is measured again.
+    if (is_ok(row) && contradiction_in(row).empty()) had[sample(row)] = &row;
   }
   for (const CellJob& job : jobs_) {
     const auto found = had.find(sample(rows_[job.row]));
@@ -309,18 +295,13 @@ void RunCampaign::interleave() {
   if (wish_.reverse) std::reverse(jobs_.begin(), jobs_.end());
 }
 
-void RunCampaign::take(const CellJob& job, const std::string& payload, const std::string& samples,
-                       const GuestOutcome& outcome) {
+void RunCampaign::take(const CellJob& job, const SentWords& words, const GuestOutcome& outcome) {
   Row& row = rows_[job.row];
   std::string why;
-  std::optional<Row> sent = sent_row(payload, row, why);
+  std::optional<Row> sent = sent_row(words, row, why);
   if (sent) {
-    // What the guest does not know of its own surroundings.
-    sent->repetitions = row.repetitions;
-    sent->accel = row.accel;
-    sent->vcpus = row.vcpus;
     row = std::move(*sent);
-    if (!samples.empty()) row.samples = samples_->add(samples);
+    if (!words.samples.empty()) row.samples = samples_->add(words.samples);
   }
   judge_row(row, outcome, sent.has_value());
   if (!sent && outcome.ok() && !why.empty()) row.reason = why;
@@ -345,21 +326,16 @@ void RunCampaign::run_cells() {
     if (!measured_.contains(job.row)) left.push_back(&job);
   }
   progress_.start(left.size());
-  std::vector<std::string> payloads(left.size());
-  std::vector<std::string> samples(left.size());
+  std::vector<SentWords> words(left.size());
   run_many(
       left.size(), wish_.jobs,
       [&](std::size_t i) {
         return runner_->run(
-            *left[i],
-            [&](const wire::Frame& frame) {
-              (frame.type == wire::kSamples ? samples : payloads)[i] = frame.payload;
-            },
-            shared_, cancel_);
+            *left[i], [&](const wire::Frame& frame) { words[i].add(frame); }, shared_, cancel_);
       },
       [&](std::size_t i, const GuestOutcome& outcome) {
         const std::lock_guard lock(shared_.mutex);
-        take(*left[i], payloads[i], std::exchange(samples[i], {}), outcome);
+        take(*left[i], std::exchange(words[i], {}), outcome);
         progress_.step(left[i]->what);
         if (const auto now = std::chrono::steady_clock::now(); now - saved_ >= kSaveInterval) {
           save();
@@ -382,7 +358,7 @@ void RunCampaign::explain_outliers() {
                   "more lives with one accident each, and with probes on what interrupts",
                   count, wish_.outlier, again.size()));
   progress_.start(again.size());
-  std::vector<std::string> payloads(again.size());
+  std::vector<SentWords> words(again.size());
   std::map<std::size_t, MeasuredAgain> seen;
   run_many(
       again.size(), wish_.jobs,
@@ -391,27 +367,25 @@ void RunCampaign::explain_outliers() {
         job.cell = remeasured_cell(job.cell, again[i]);
         job.again = true;
         return runner_->run(
-            job,
-            [&](const wire::Frame& frame) {
-              if (frame.type == wire::kResult) payloads[i] = frame.payload;
-            },
-            shared_, cancel_);
+            job, [&](const wire::Frame& frame) { words[i].add(frame); }, shared_, cancel_);
       },
       [&](std::size_t i, const GuestOutcome& outcome) {
         progress_.step(jobs_[again[i].job].what);
         if (!outcome.ok()) return;
-        try {
-          const Row row = row_from_json(nlohmann::json::parse(payloads[i]));
-          MeasuredAgain& sample = seen[again[i].job];
-          sample.seed = row.seed;
-          if (again[i].vary.empty()) {
-            sample.interruptions = row.interruptions;
-          } else {
-            if (!sample.alone) sample.alone = CostByName{};
-            (*sample.alone)[again[i].vary] = row.per_page;
-          }
-        } catch (const std::exception&) {
-          // What cannot be told stays untold; the sample itself was measured.
+        std::string untold;
+        const std::optional<Row> row = sent_row(
+            words[i],
+            empty_row(remeasured_cell(jobs_[again[i].job].cell, again[i]), kStatusIncomplete, ""),
+            untold);
+        // What cannot be told stays untold; the sample itself was measured.
+        if (!row) return;
+        MeasuredAgain& sample = seen[again[i].job];
+        sample.seed = row->seed;
+        if (again[i].vary.empty()) {
+          sample.interruptions = row->interruptions;
+        } else {
+          if (!sample.alone) sample.alone = CostByName{};
+          (*sample.alone)[again[i].vary] = row->per_page;
         }
       },
       cancel_);

@@ -13,6 +13,7 @@
 #include "campaign/observation.h"
 #include "campaign/plugin_file.h"
 #include "campaign/runner.h"
+#include "cell/json_text.h"
 #include "cell/strategy.h"
 #include "harness/wire.h"
 #include "vm/files.h"
@@ -27,9 +28,9 @@ void note_hello(const nlohmann::json& payload, nlohmann::json& kernel) {
 }
 
 nlohmann::json made_file_system(const nlohmann::json& payload) {
-  return {{"mkfs", payload.value("mkfs", "")},
-          {"mount", payload.value("mount", "")},
-          {"tool_version", payload.value("tool_version", "")},
+  return {{"mkfs", text_in(payload, "mkfs")},
+          {"mount", text_in(payload, "mount")},
+          {"tool_version", text_in(payload, "tool_version")},
           {"features", payload.value("features", nlohmann::json::array())}};
 }
 
@@ -126,7 +127,7 @@ std::string VmRunner::assign(std::size_t kernel, CellJob& job, Row& row) {
 }
 
 void VmRunner::note(const CellJob& job, const wire::Frame& frame, SharedContext& context) {
-  const nlohmann::json payload = nlohmann::json::parse(frame.payload, nullptr, false);
+  const nlohmann::json payload = parse_json(frame.payload);
   if (!payload.is_object()) return;
   const std::lock_guard lock(context.mutex);
   nlohmann::json& kernel = context.json["kernels"][job.cell.kernel];

@@ -498,6 +498,11 @@ TEST_F(Export, RefusesWhatItCannotUse) {
   refused("[]", "no `context`");
   refused(R"({"benchmarks": {}, "context": {}})", "`benchmarks` is no list");
   refused(R"({"benchmarks": [], "context": {"schema_version": 2}})", "schema is version 2");
+  refused(
+      R"({"benchmarks": [{"name": 7, "unit": [], "samples": {}}], "context": {"schema_version": "x"}})",
+      "has no name or unit");
+  refused(R"({"benchmarks": [], "context": )" + std::string(100, '[') + std::string(100, ']') + "}",
+          "nests deeper than a result does");
   const auto with = [](const std::string& sample) {
     return result_of(R"({"name": "c", "unit": "ns", "sample_kinds": ["a", "b", "c", "d"],
         "samples": [[0, 1, 1, 1, 1, 0, 0, 0], )" +

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "campaign/progress.h"
+#include "cell/json_text.h"
 #include "cell/name.h"
 #include "cell/plan.h"
 #include "cell/words.h"
@@ -101,7 +102,7 @@ void add_to_index(const fs::path& folder, const nlohmann::json& entry) {
   const fs::path file = folder / kPerfIndex;
   std::error_code error;
   nlohmann::json index = nlohmann::json::array();
-  if (fs::exists(file, error)) index = nlohmann::json::parse(read_file(file), nullptr, false);
+  if (fs::exists(file, error)) index = parse_json(read_file(file));
   if (!index.is_array()) index = nlohmann::json::array();
   nlohmann::json kept = nlohmann::json::array();
   for (const nlohmann::json& one : index) {
@@ -149,6 +150,10 @@ void record_cell(const SessionSpec& session, const PerfOptions& options, const C
   }
   std::error_code error;
   const fs::path script = fs::path(options.out) / (name + ".script");
+  // A link would be read, and the guest has made it.
+  if (!fs::is_regular_file(fs::symlink_status(got.path() / "script", error))) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("{}: the guest left no file of perf's", name));
+  }
   fs::rename(got.path() / "script", script, error);
   if (error) throw_io_failure("cannot write", script, error.value());
 }

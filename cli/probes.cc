@@ -6,6 +6,7 @@
 
 #include "campaign/machine.h"
 #include "campaign/progress.h"
+#include "cell/json_text.h"
 #include "cell/plan.h"
 #include "cell/words.h"
 #include "cli/fs_row.h"
@@ -37,7 +38,7 @@ Answer ask_guest(StateCache& states, const VmSpec& spec, const Deadlines& deadli
     for (const std::string& line : made.outcome.console_tail) progress.say("  | " + line);
     return {nullptr, cancel ? ExitCode::kUsage : ExitCode::kVmFailed};
   }
-  const nlohmann::json ready = nlohmann::json::parse(made.state->ready, nullptr, false);
+  const nlohmann::json ready = parse_json(made.state->ready);
   return {ready.is_object() ? ready.value("probes", nlohmann::json::array()) : nullptr,
           ExitCode::kPass};
 }

@@ -283,7 +283,7 @@ ExitCode resume(const RunVerb& given, const CommandContext& context) {
   const nlohmann::json before = read_result(folder).context;
   CLI::App app;
   const RunVerb declared = declared_by(app, before, "--resume " + folder);
-  if (before.value("complete", false)) {
+  if (before.value("complete", nlohmann::json()) == true) {
     throw Failure(ExitCode::kUsage, fmt::format("--resume {}: the run is complete", folder));
   }
   RunOptions& options = *declared.options;

@@ -10,6 +10,7 @@
 
 #include "campaign/result.h"
 #include "cell/failure.h"
+#include "cell/json_text.h"
 #include "cell/row.h"
 #include "vm/files.h"
 
@@ -49,6 +50,7 @@ constexpr std::size_t kAskEvery = 4096;
 
 nlohmann::json parsed(const fs::path& file) {
   const std::string text = read_file(file);
+  if (nesting_of(text) > kMostNested) damaged(file, "it nests deeper than a result does");
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
@@ -124,7 +126,7 @@ struct Described {
 };
 
 Described described(const fs::path& file, const nlohmann::json& row) {
-  Described of{.name = row.value("name", ""), .unit = row.value("unit", "")};
+  Described of{.name = text_in(row, "name"), .unit = text_in(row, "unit")};
   if (row.at("samples").is_array()) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{}: {}: its samples lie in the result itself, as an earlier "
@@ -178,7 +180,10 @@ SampleFile read_samples(const fs::path& file,
   const nlohmann::json& rows = result.at("benchmarks");
   const nlohmann::json& context = result.at("context");
   if (!rows.is_array() || !context.is_object()) damaged(file, "`benchmarks` is no list");
-  if (const auto version = context.value("schema_version", 0); version > kSchemaVersion) {
+  const auto schema = context.find("schema_version");
+  if (const auto version =
+          schema != context.end() && schema->is_number_integer() ? schema->get<std::int64_t>() : 0;
+      version > kSchemaVersion) {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{}: its schema is version {}, this command reads up to {}; take "
                               "the faultline that wrote it",

@@ -23,6 +23,7 @@
 #include "campaign/watch.h"
 #include "cell/failure.h"
 #include "cell/file_system.h"
+#include "cell/json_text.h"
 #include "cli/terminal.h"
 #include "harness/wire.h"
 #include "vm/files.h"
@@ -345,6 +346,7 @@ SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interru
   job.spec.pmem_devices = static_cast<unsigned>(spec.fs.size());
   job.spec.kernel_parameters.push_back(fmt::format("{}{}", wire::kParamMode, wire::kModeSession));
   job.deadlines = {.boot_s = spec.boot_s, .cell_s = kNoLimitS};
+  job.most_results = 0;
   job.cell = nlohmann::json({{"command", spec.command},
                              {"tty", tty},
                              {"rows", window.rows},
@@ -420,8 +422,11 @@ SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interru
           } else if (frame.type == wire::kErr) {
             give(STDERR_FILENO, end.err, frame.payload);
           } else if (frame.type == wire::kExit) {
-            const auto payload = nlohmann::json::parse(frame.payload, nullptr, false);
-            if (payload.is_object()) end.code = payload.value("code", 0);
+            const auto payload = parse_json(frame.payload);
+            if (payload.is_object() && payload.contains("code") &&
+                payload["code"].is_number_integer()) {
+              end.code = payload["code"].get<int>();
+            }
           }
         },
         cancel);

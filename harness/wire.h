@@ -163,7 +163,9 @@ inline std::string encode(std::string_view type, std::string_view payload) {
 // counted in `damaged` and dropped; reading goes on at the next header.
 class Decoder {
  public:
-  void feed(std::string_view bytes) { buffer_.append(bytes); }
+  void feed(std::string_view bytes) {
+    if (damaged_ < kMostDamaged) buffer_.append(bytes);
+  }
 
   std::optional<Frame> next() {
     for (;;) {
@@ -173,16 +175,18 @@ class Decoder {
         return std::nullopt;
       }
       buffer_.erase(0, start);
-      const size_t end = buffer_.find('\n', 1);
+      std::string head = buffer_.substr(0, kMaxHeader);
+      const size_t end = head.find('\n', 1);
       if (end == std::string::npos) {
         if (buffer_.size() < kMaxHeader) return std::nullopt;
         drop();
         continue;
       }
+      head.resize(end);  // what is read of a header stands in its line
       std::array<char, 16> type{};
       size_t length = 0;
       unsigned sum = 0;
-      if (std::sscanf(buffer_.c_str(), "\nFLT1 %15s %8zx %8x\n", type.data(), &length, &sum) != 3 ||
+      if (std::sscanf(head.c_str(), "\nFLT1 %15s %8zx %8x", type.data(), &length, &sum) != 3 ||
           length > kMaxPayload) {
         drop();
         continue;
@@ -209,9 +213,12 @@ class Decoder {
  private:
   static constexpr size_t kMaxHeader = 64;
   static constexpr size_t kMaxPayload = size_t{1} << 28;
+  // Each of them may have claimed, and cost, as much as kMaxPayload; of a stream with so many
+  // nothing is believed anyway.
+  static constexpr size_t kMostDamaged = 64;
   void drop() {
-    ++damaged_;
     buffer_.erase(0, 1);
+    if (++damaged_ == kMostDamaged) buffer_.clear();
   }
   std::string buffer_;
   size_t damaged_ = 0;

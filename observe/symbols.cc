@@ -27,7 +27,8 @@ bool parse_line(std::string_view text, Line& line) {
   line.type = text[at + 1];
   line.name = text.substr(at + 3);
   line.name = line.name.substr(0, line.name.find_first_of(" \t"));
-  return line.address >> 63 == 1 && std::string_view("tTwW").find(line.type) != std::string::npos;
+  return !line.name.empty() && line.address >> 63 == 1 &&
+         std::string_view("tTwW").find(line.type) != std::string::npos;
 }
 
 // A global name before a local one, then the shorter.

@@ -13,6 +13,7 @@ constexpr char kText[] =
     "ffffffff81000000 T first\n"
     "ffffffff81000180 D data\n"
     "nonsense\n"
+    "ffffffff81000190 t \t[of_no_name]\n"
     "ffffffffc0000000 t in_module\t[ext4]\n"
     "ffffffff81000200 T asm_sysvec_apic_timer_interrupt";
 

@@ -85,6 +85,8 @@ def load_medium(path):
         raise ReportError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: {error}") from error
+    except RecursionError:
+        raise ReportError(f"{path}: nests deeper than a medium does") from None
 
     def constant(name):
         entry = data.get(name)

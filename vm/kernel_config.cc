@@ -210,10 +210,14 @@ std::vector<std::string> lines_for(const ConfigRow& row, const KernelConfig& con
   return lines;
 }
 
+// A kernel is a tenth of it.
+constexpr std::size_t kMostUnpacked = std::size_t{512} << 20;
+
 // What is packed in `bytes`, whatever packed it, as far as it can be read.
 std::string unpacked(std::string_view bytes) {
   const ArchiveReader reader(archive_read_new());
-  archive_read_support_filter_all(reader.get());
+  support_packed(reader.get());
+  archive_read_support_filter_lzop(reader.get());
   archive_read_support_format_raw(reader.get());
   archive_entry* entry = nullptr;
   std::string out;
@@ -225,6 +229,7 @@ std::string unpacked(std::string_view bytes) {
   la_ssize_t count = 0;
   while ((count = archive_read_data(reader.get(), buffer.data(), buffer.size())) > 0) {
     out.append(buffer.data(), static_cast<std::size_t>(count));
+    if (out.size() > kMostUnpacked) break;
   }
   return out;
 }

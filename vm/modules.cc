@@ -196,7 +196,7 @@ std::string module_name(std::string_view file_or_name) {
 
 std::string read_module(const fs::path& file) {
   const ArchiveReader reader(archive_read_new());
-  archive_read_support_filter_all(reader.get());
+  support_packed(reader.get());
   archive_read_support_format_raw(reader.get());
   archive_entry* entry = nullptr;
   std::string bytes;

@@ -13,6 +13,8 @@
 #include <thread>
 #include <utility>
 
+#include "cell/json_text.h"
+
 namespace faultline {
 namespace {
 
@@ -57,7 +59,7 @@ std::optional<json> QmpStream::next() {
     std::string line = buffer_.substr(0, end);
     buffer_.erase(0, end + 1);
     if (line.find_first_not_of(" \r\t") == std::string::npos) continue;
-    json message = json::parse(line, nullptr, false);
+    json message = parse_json(line);
     if (!message.is_object()) closed("says what is no QMP: " + line.substr(0, 80));
     return message;
   }
@@ -79,7 +81,7 @@ bool Qmp::pump() {
   }
   while (std::optional<json> message = stream_.next()) {
     if (message->contains("event")) {
-      events_.push_back({message->value("event", ""), message->value("data", json::object())});
+      events_.push_back({text_in(*message, "event"), message->value("data", json::object())});
     } else if (posted_ > 0) {
       --posted_;
       if (message->contains("error")) events_.push_back({"ERROR", message->at("error")});
@@ -144,7 +146,7 @@ json Qmp::call(const std::string& command, const json& arguments, const Patience
   if (answer.contains("error")) {
     throw QmpFailure(QmpFailure::Kind::kRefused,
                      fmt::format("QEMU refused `{}`: {}", command,
-                                 answer["error"].value("desc", "no reason given")));
+                                 text_in(answer["error"], "desc", "no reason given")));
   }
   return answer.value("return", json::object());
 }
@@ -162,7 +164,7 @@ std::optional<QmpEvent> Qmp::next_event() {
 }
 
 std::string qmp_status(Qmp& qmp, const Patience& patience) {
-  return qmp.call("query-status", json::object(), patience).value("status", "");
+  return text_in(qmp.call("query-status", json::object(), patience), "status");
 }
 
 namespace {
@@ -190,12 +192,12 @@ void qmp_save(Qmp& qmp, int file, const Patience& patience) {
   auto nap = milliseconds(2);
   for (;;) {
     const json answer = qmp.call("query-migrate", json::object(), patience);
-    const std::string status = answer.value("status", "");
+    const std::string status = text_in(answer, "status");
     if (status == "completed") return;
     if (status == "failed" || status == "cancelled") {
       throw QmpFailure(QmpFailure::Kind::kRefused,
                        fmt::format("QEMU cannot save the guest: {}",
-                                   answer.value("error-desc", "no reason given")));
+                                   text_in(answer, "error-desc", "no reason given")));
     }
     patience.require("migrate");
     std::this_thread::sleep_for(nap);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "cell/json_text.h"
 #include "vm/files.h"
 #include "vm/memory_copy.h"
 #include "vm/process.h"
@@ -28,6 +30,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+constexpr std::size_t kMostOutput = 1 << 20;
 constexpr milliseconds kKillGrace{500};  // between asking QEMU to end and killing it
 
 double seconds_since(steady_clock::time_point start) {
@@ -104,6 +107,7 @@ class Supervisor {
   void save();
   void take_in();  // reads everything that has arrived, without waiting
   void take_frames();
+  [[nodiscard]] std::string outgrown() const;
   void take_events();
   void on_frame(const wire::Frame& frame);
   void on_panic_pause();
@@ -133,6 +137,7 @@ class Supervisor {
   std::optional<Qmp> qmp_;
   std::optional<Process> process_;
   wire::Decoder decoder_;
+  std::uint64_t result_bytes_ = 0;
   bool results_open_ = true;
   bool output_open_ = true;
   bool parked_ = false;
@@ -238,14 +243,28 @@ void Supervisor::take_frames() {
   while (results_open_) {
     const ssize_t n = ::read(results_.get(), buffer.data(), buffer.size());
     if (n > 0) {
+      result_bytes_ += static_cast<std::uint64_t>(n);
       decoder_.feed({buffer.data(), static_cast<std::size_t>(n)});
       while (auto frame = decoder_.next()) on_frame(*frame);
+      if (job_.most_results != 0 && result_bytes_ > job_.most_results) return;
       continue;
     }
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     results_open_ = false;
   }
+}
+
+std::string Supervisor::outgrown() const {
+  if (job_.most_results != 0 && result_bytes_ > job_.most_results) {
+    return fmt::format("it sent over {} MiB of results", job_.most_results >> 20);
+  }
+  struct stat info {};
+  if (::fstat(console_.get(), &info) == 0 &&
+      static_cast<std::uint64_t>(info.st_size) > job_.most_console) {
+    return fmt::format("it printed over {} MiB", job_.most_console >> 20);
+  }
+  return "";
 }
 
 void Supervisor::take_events() {
@@ -257,9 +276,10 @@ void Supervisor::take_events() {
     } else if (event->name == "STOP") {
       on_stop();
     } else if (event->name == "ERROR") {
-      evidence_.qmp_error = "QEMU refused `cont`: " + event->data.value("desc", "no reason given");
+      evidence_.qmp_error =
+          "QEMU refused `cont`: " + text_in(event->data, "desc", "no reason given");
     } else if (event->name == "SHUTDOWN" && !stopping_) {
-      evidence_.shutdown_reason = event->data.value("reason", "");
+      evidence_.shutdown_reason = text_in(event->data, "reason");
     }
   }
 }
@@ -300,7 +320,10 @@ void Supervisor::take_in() {
   while (output_open_) {
     const ssize_t n = ::read(process_->output_fd(), buffer.data(), buffer.size());
     if (n > 0) {
-      evidence_.qemu_output.append(buffer.data(), static_cast<std::size_t>(n));
+      // What QEMU says of itself is a few lines.
+      if (evidence_.qemu_output.size() < kMostOutput) {
+        evidence_.qemu_output.append(buffer.data(), static_cast<std::size_t>(n));
+      }
       continue;
     }
     if (n < 0 && errno == EINTR) continue;
@@ -362,7 +385,10 @@ void Supervisor::follow() {
       ::poll(waiting.data(), waiting.size(), now.slice_ms());
     }
     take_in();
-    if (evidence_.panic_reported || evidence_.released || !evidence_.qmp_error.empty()) return;
+    evidence_.outgrown = outgrown();
+    if (!evidence_.outgrown.empty() || evidence_.panic_reported || evidence_.released ||
+        !evidence_.qmp_error.empty())
+      return;
     if (parked_) {
       save();
       return;
@@ -374,7 +400,7 @@ GuestOutcome Supervisor::finish() {
   // Where nothing went wrong QEMU has closed all its channels and is about to end by itself.
   const bool let_end = !evidence_.cancelled && evidence_.overdue_s == 0 &&
                        !evidence_.panic_reported && !evidence_.released &&
-                       evidence_.qmp_error.empty();
+                       evidence_.outgrown.empty() && evidence_.qmp_error.empty();
   if (let_end) evidence_.exit = process_->wait_exit(milliseconds(2000));
   take_in();
   stopping_ = true;

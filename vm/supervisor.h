@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -42,6 +43,10 @@ struct GuestJob {
   std::function<bool()> on_wait = {};
   std::string cell = {};  // less than wire::kCellSize bytes; unused by kBootAndPark
   bool symbols = false;   // the guest is to send its kernel's, after its row
+  // A guest that says more is ended: it would fill the host's memory. The results of a session are
+  // what its user is to see, and nobody keeps them: 0 is no limit.
+  std::uint64_t most_console = std::uint64_t{64} << 20;
+  std::uint64_t most_results = std::uint64_t{1} << 30;
   Deadlines deadlines = {};
 };
 

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cell/json_text.h"
+
 namespace faultline {
 namespace {
 
@@ -41,6 +43,7 @@ constexpr std::array kVerdictNames = {
     VerdictName{.verdict = Verdict::kInitDied, .name = "init died"},
     VerdictName{.verdict = Verdict::kOutOfMemory, .name = "out of memory"},
     VerdictName{.verdict = Verdict::kHang, .name = "hang"},
+    VerdictName{.verdict = Verdict::kTooMuchSaid, .name = "too much said"},
     VerdictName{.verdict = Verdict::kGuestFailed, .name = "guest failed"},
     VerdictName{.verdict = Verdict::kNoDone, .name = "no done"},
     VerdictName{.verdict = Verdict::kDamagedFrame, .name = "damaged frame"},
@@ -177,7 +180,7 @@ struct Finding {
 };
 
 std::string fail_message(const wire::Frame& fail, ExitCode& code) {
-  const auto payload = nlohmann::json::parse(fail.payload, nullptr, false);
+  const auto payload = parse_json(fail.payload);
   if (!payload.is_object()) return "the guest failed and its reason is no JSON: " + fail.payload;
   const auto text = [&](const char* key) {
     const auto it = payload.find(key);
@@ -200,6 +203,16 @@ std::string fail_message(const wire::Frame& fail, ExitCode& code) {
   // What a guest lacks is no failure of it.
   if (code == ExitCode::kSkipped) return text("message");
   return fmt::format("the guest failed in {}: {}", text("stage"), text("message"));
+}
+
+// What others have said, as a line for a terminal and a result.
+std::string one_line(const std::string& text) {
+  constexpr std::size_t kLongest = 1000;
+  std::string line = text.substr(0, kLongest);
+  for (char& c : line) {
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = ' ';
+  }
+  return text.size() > kLongest ? line + "..." : line;
 }
 
 // What follows from the way in which QEMU ended, if it ended by itself.
@@ -235,6 +248,10 @@ std::optional<Finding> finding_of_qemu(const Evidence& evidence) {
 
 Finding finding_of(const Evidence& evidence, ExitCode& code) {
   if (evidence.cancelled) return {Verdict::kCancelled, "cancelled"};
+  if (!evidence.outgrown.empty()) {
+    return {Verdict::kTooMuchSaid,
+            fmt::format("{}; it was ended{}", evidence.outgrown, last_words(evidence))};
+  }
   if (evidence.fail) {
     // The guest knows that one of its processes was killed; its kernel's console says why.
     const auto told = console_verdict(evidence.console);
@@ -336,12 +353,12 @@ GuestOutcome judge(const Evidence& evidence) {
   outcome.console_warnings = kernel_warnings(evidence.console);
   if (code == ExitCode::kSkipped) {
     outcome.exit_code = code;
-    outcome.message = judged.message;
+    outcome.message = one_line(judged.message);
   } else if (!outcome.ok()) {
     outcome.exit_code = code;
     outcome.console_tail = last_lines(evidence.console, kTailLines);
-    outcome.message = fmt::format("{} ({}): {}", verdict_name(judged.verdict),
-                                  stage_name(evidence.stage), judged.message);
+    outcome.message = one_line(fmt::format("{} ({}): {}", verdict_name(judged.verdict),
+                                           stage_name(evidence.stage), judged.message));
   }
   return outcome;
 }

@@ -37,6 +37,7 @@ enum class Verdict {
   kInitDied,    // the guest's first process ended or was killed
   kOutOfMemory,
   kHang,
+  kTooMuchSaid,   // its console or its results outgrew what any guest has to say
   kGuestFailed,   // it sent a `fail` frame
   kNoDone,        // it went away without `done`
   kDamagedFrame,  // a frame's length or checksum was wrong
@@ -80,6 +81,7 @@ struct Evidence {
   Stage stage = Stage::kStart;
   bool cancelled = false;
   double overdue_s = 0;              // the limit in seconds that it has exceeded; 0 if none
+  std::string outgrown = {};         // which of its channels held too much, in words; "": none
   bool done = false;                 // the `done` frame came
   bool saved = false;                // the state was written
   bool released = false;             // it waited, and was not needed any more

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -47,12 +49,13 @@ TEST(Wire, SplitAtEveryByte) {
 
 TEST(Wire, DropsWhatIsDamagedAndGoesOn) {
   for (const std::string bad : {
-           "\nFLT1 result 00000008 fba18e97\n{\"a\": 2}\n",  // payload
-           "\nFLT1 result 00000008 fba18e96\n{\"a\": 1}\n",  // checksum
-           "\nFLT1 result 00000007 fba18e97\n{\"a\": 1}\n",  // too short
-           "\nFLT1 result 00000009 fba18e97\n{\"a\": 1}\n",  // too long by one
-           "\nFLT1 result ffffffff fba18e97\n{\"a\": 1}\n",  // absurdly long
-           "\nFLT1 result\n{\"a\": 1}\n",                    // half a header
+           "\nFLT1 result 00000008 fba18e97\n{\"a\": 2}\n",    // payload
+           "\nFLT1 result 00000008 fba18e96\n{\"a\": 1}\n",    // checksum
+           "\nFLT1 result 00000007 fba18e97\n{\"a\": 1}\n",    // too short
+           "\nFLT1 result 00000009 fba18e97\n{\"a\": 1}\n",    // too long by one
+           "\nFLT1 result ffffffff fba18e97\n{\"a\": 1}\n",    // absurdly long
+           "\nFLT1 result\n{\"a\": 1}\n",                      // half a header
+           "\nFLT1 \nresult 00000008 fba18e97\n{\"a\": 1}\n",  // the same, and its rest below
        }) {
     Decoder decoder;
     decoder.feed(bad + kDoneBytes);
@@ -83,6 +86,34 @@ TEST(Wire, NoiseAloneIsNotKept) {
   EXPECT_TRUE(frames_of(decoder).empty());
   EXPECT_EQ(decoder.damaged(), 0U);
   EXPECT_EQ(decoder.pending(), 0U);
+}
+
+// Each claims what follows as its own, and each had it summed, moved and searched anew.
+TEST(Wire, AStreamOfFalseClaimsIsGivenUp) {
+  std::string claims;
+  while (claims.size() < 1 << 22) claims += "\nFLT1 result 00200000 00000000\n";
+  Decoder decoder;
+  decoder.feed(claims);
+  EXPECT_TRUE(frames_of(decoder).empty());
+  EXPECT_EQ(decoder.damaged(), 64U);
+  decoder.feed(kDoneBytes);
+  EXPECT_TRUE(frames_of(decoder).empty());
+  EXPECT_EQ(decoder.pending(), 0U);
+}
+
+// 64 MiB as a pipe gives them: the whole of what had come was searched for its end at each piece.
+TEST(Wire, ALongFrameTakesNoLongerThanItsBytes) {
+  const std::string frame = encode("samples", std::string(1 << 26, 'x'));
+  Decoder decoder;
+  std::size_t whole = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::string_view left = frame; !left.empty();
+       left.remove_prefix(std::min<std::size_t>(left.size(), 1 << 12))) {
+    decoder.feed(left.substr(0, 1 << 12));
+    if (decoder.next()) ++whole;
+  }
+  EXPECT_EQ(whole, 1U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
 }
 
 }  // namespace

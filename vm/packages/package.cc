@@ -171,6 +171,11 @@ void unpack_tar(const fs::path& archive, const fs::path& destination) {
     const char* name = archive_entry_pathname(entry);
     const std::string path = clean_member_path(name != nullptr ? name : "", archive.string());
     if (path.empty()) continue;
+    // A session's guest may have made devices, and programs that run as root whoever starts them.
+    const bool hard_link = archive_entry_hardlink(entry) != nullptr;
+    const unsigned type = archive_entry_filetype(entry);
+    if (!hard_link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK) continue;
+    archive_entry_set_perm(entry, archive_entry_perm(entry) & 0777);
     archive_entry_set_pathname(entry, (base / path).c_str());
     if (const char* hard = archive_entry_hardlink(entry); hard != nullptr) {
       archive_entry_set_hardlink(entry, (base / clean_member_path(hard, archive.string())).c_str());
@@ -201,7 +206,7 @@ int unpack_deb(const fs::path& deb, const fs::path& destination, const MemberFil
 
   const ArchiveReader inner(archive_read_new());
   archive_read_support_format_tar(inner.get());
-  archive_read_support_filter_all(inner.get());
+  support_packed(inner.get());
   const auto member = std::make_unique<DataMember>();
   member->outer = outer.get();
   if (archive_read_open(inner.get(), member.get(), nullptr, read_data_member, nullptr) !=

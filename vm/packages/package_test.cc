@@ -2,6 +2,7 @@
 #include "vm/packages/package.h"
 
 #include <gtest/gtest.h>
+#include <sys/sysmacros.h>
 
 #include <string>
 #include <vector>
@@ -151,6 +152,39 @@ TEST_F(Package, SaysThatDataAreDamaged) {
   std::string whole = deb_of({{"keep/a", noise(200000)}});
   for (std::size_t i = 0; i < 64; ++i) whole[whole.size() / 2 + i] = 'x';
   EXPECT_NE(message_of(whole).find("truncated or damaged"), std::string::npos);
+}
+
+// A session's guest is root in its own, and may put anything into what it leaves.
+TEST(Tar, MakesNeitherDevicesNorPipesNorProgramsOfAnother) {
+  const TempDir dir(temp_dir());
+  std::string bytes(1 << 20, '\0');
+  std::size_t used = 0;
+  archive* writer = archive_write_new();
+  archive_write_set_format_gnutar(writer);
+  archive_write_open_memory(writer, bytes.data(), bytes.size(), &used);
+  const auto add = [&](const char* path, unsigned type, unsigned mode) {
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, path);
+    archive_entry_set_filetype(entry, type);
+    archive_entry_set_perm(entry, mode);
+    archive_entry_set_rdev(entry, makedev(1, 3));
+    archive_write_header(writer, entry);
+    archive_entry_free(entry);
+  };
+  add("null", AE_IFCHR, 0666);
+  add("disk", AE_IFBLK, 0666);
+  add("pipe", AE_IFIFO, 0666);
+  add("root", AE_IFREG, 06755);
+  archive_write_close(writer);
+  archive_write_free(writer);
+  bytes.resize(used);
+  make_dirs(dir.path() / "out");
+  write_file(dir.path() / "out.tar", bytes);
+  unpack_tar(dir.path() / "out.tar", dir.path() / "out");
+  for (const char* none : {"null", "disk", "pipe"}) {
+    EXPECT_FALSE(fs::exists(fs::symlink_status(dir.path() / "out" / none))) << none;
+  }
+  EXPECT_EQ(fs::status(dir.path() / "out/root").permissions(), fs::perms(0755));
 }
 
 TEST(CleanMemberPath, DropsWhatMeansNothing) {
