@@ -213,7 +213,7 @@ void VmRunner::say_once(const std::string& line) {
 std::unique_ptr<Observation> VmRunner::observe(const CellJob& job,
                                                const std::atomic<bool>& cancel) {
   // A cell with probes has a twin, whose figures are shown.
-  if (!wish_.observe || job.again || job.cell.probes != Probes::k_off) return nullptr;
+  if (!wish_.observe || job.again || watches(job.cell.probes)) return nullptr;
   std::string why = why_not_observed(job.cell, job.spec);
   const std::string& version = the_qemu().version;
   const std::string name = plugin_file(kObserverPlugin, version);

@@ -16,16 +16,29 @@ bool is_varied(const std::string& id) {
                      [&](const Named& accident) { return id == accident.id; });
 }
 
-Probes probes_named(const std::string& id) {
-  std::string known;
-  for (std::size_t i = 0; i < std::size(kProbeSets); ++i) {
-    if (id == kProbeSets[i].id) return static_cast<Probes>(i);
-    if (!kProbeSets[i].selftest) {
-      known += fmt::format("{}{}", known.empty() ? "" : ", ", kProbeSets[i].id);
+std::string probe_set_ids() {
+  std::string sets;
+  std::string kinds;  // of bpf_cost, which share what stands before the colon
+  for (const ProbeSetRow& set : kProbeSets) {
+    const std::string_view id = set.id;
+    const std::size_t colon = id.find(':');
+    if (set.selftest) continue;
+    if (colon == std::string_view::npos) {
+      sets += fmt::format("{}{}", sets.empty() ? "" : ", ", id);
+    } else {
+      kinds +=
+          fmt::format("{}{}", kinds.empty() ? id.substr(0, colon + 1) : "|", id.substr(colon + 1));
     }
   }
+  return sets + ", " + kinds;
+}
+
+Probes probes_named(const std::string& id) {
+  for (std::size_t i = 0; i < std::size(kProbeSets); ++i) {
+    if (id == kProbeSets[i].id) return static_cast<Probes>(i);
+  }
   throw Failure(ExitCode::kUsage,
-                fmt::format("cell: no such probes: '{}'; there is: {}", id, known));
+                fmt::format("cell: no such probes: '{}'; there is: {}", id, probe_set_ids()));
 }
 
 nlohmann::json writes_per_sync_json(std::uint64_t k) {

@@ -99,6 +99,9 @@ constexpr const ProbeSetRow& row_of(Probes probes) {
 constexpr const char* id_of(Probes probes) { return row_of(probes).id; }
 constexpr bool sees(Probes probes, ProbeParts part) { return (row_of(probes).parts & part) != 0; }
 
+// Whether probes of ours count or time there: what is measured is then not the kernel's own path.
+constexpr bool watches(Probes probes) { return (row_of(probes).parts & ~kRunsAProgram) != 0; }
+
 inline constexpr std::uint64_t kPageSize = 4096;
 inline constexpr std::uint64_t kHugeSize = 2 << 20;
 
@@ -183,5 +186,7 @@ nlohmann::json writes_per_sync_json(std::uint64_t k);
 
 // Failure(kUsage) naming what there is.
 Probes probes_named(const std::string& id);
+// The sets that are offered, for a help or a message.
+std::string probe_set_ids();
 
 }  // namespace faultline

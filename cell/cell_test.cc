@@ -166,7 +166,9 @@ TEST(Cell, NamesTheFieldThatIsWrong) {
             "concurrent");
   EXPECT_EQ(refused("probes", "yes"),
             "cell: probes is \"yes\" where it takes one of off, on, phases, locks, interruptions, "
-            "ballast");
+            "ballast, bpf_cost:empty, bpf_cost:array, bpf_cost:hash, bpf_cost:inode_storage, "
+            "bpf_cost:chain1, bpf_cost:chain2, bpf_cost:chain3, bpf_cost:chain4, bpf_cost:chain5, "
+            "bpf_cost:chain6, bpf_cost:chain7, bpf_cost:chain8, bpf_cost:ringbuf");
   EXPECT_EQ(refused("touches", -1), "cell: touches is -1 where it takes a count");
 }
 

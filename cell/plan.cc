@@ -186,9 +186,20 @@ SeedRange seeds_named(const std::string& text) {
 
 std::vector<Probes> probe_sets_named(const std::string& list) {
   std::vector<Probes> sets = {Probes::k_off};
-  for (const std::string& id : split_list(list)) {
-    const Probes set = probes_named(id);
+  const auto add = [&](Probes set) {
     if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
+  };
+  for (const std::string& id : split_list(list)) {
+    if (id.find_first_of("*?[") == std::string::npos) {
+      add(probes_named(id));
+      continue;
+    }
+    const std::size_t before = sets.size();
+    for (std::size_t i = 0; i < std::size(kProbeSets); ++i) {
+      if (!kProbeSets[i].selftest && matches(id, kProbeSets[i].id)) add(static_cast<Probes>(i));
+    }
+    // The twin is there without being named.
+    if (sets.size() == before && !matches(id, id_of(Probes::k_off))) probes_named(id);
   }
   return sets;
 }

@@ -527,7 +527,15 @@ TEST(ProbeSets, BeginWithTheTwin) {
   // By its name alone.
   EXPECT_EQ(probe_sets_named("ballast"), (Sets{Probes::k_off, Probes::k_ballast}));
   EXPECT_EQ(message_of(ExitCode::kUsage, [] { probe_sets_named("on,maybe"); }),
-            "cell: no such probes: 'maybe'; there is: off, on, phases, locks, interruptions");
+            "cell: no such probes: 'maybe'; there is: off, on, phases, locks, interruptions, "
+            "bpf_cost:empty|array|hash|inode_storage|chain1|chain2|chain3|chain4|chain5|chain6|"
+            "chain7|chain8|ringbuf");
+  EXPECT_EQ(probe_sets_named("bpf_cost:chain[12],bpf_cost:e*"),
+            (Sets{Probes::k_off, Probes::k_bpf_cost_chain1, Probes::k_bpf_cost_chain2,
+                  Probes::k_bpf_cost_empty}));
+  EXPECT_EQ(probe_sets_named("o*"), (Sets{Probes::k_off, Probes::k_on}));
+  EXPECT_EQ(message_of(ExitCode::kUsage, [] { probe_sets_named("bpf_cost:z*"); }).substr(0, 38),
+            "cell: no such probes: 'bpf_cost:z*'; t");
 }
 
 TEST(Vary, IsAllOrOneAccidentOrNone) {
@@ -594,9 +602,9 @@ TEST(PlanRows, ProbedCellsGetTheFirstOfTheSeeds) {
     Names seeds;
     for (const PlannedRow& row : plan_rows("6.1", three(),
                                            {.sets = {Probes::k_off, Probes::k_on},
-                                            .seeds = {.first = 3, .last = 5},
-                                            .contest_seeds = {.first = 3, .last = 3},
-                                            .probe_seeds = probe_seeds})) {
+                                           .seeds = {.first = 3, .last = 5},
+                                           .contest_seeds = {.first = 3, .last = 3},
+                                           .probe_seeds = probe_seeds})) {
       if (!row.skip.empty() || row.cell.is_contest()) continue;
       const bool probed = row.cell.probes == Probes::k_on;
       seeds.push_back(fmt::format("{}{}", probed ? "on" : "off", row.cell.seed));

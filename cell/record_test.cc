@@ -210,7 +210,10 @@ TEST(Record, NamesTheFieldThatIsWrong) {
                "a row's state is 0 where it takes one of hole, unwritten, written, shared"},
            Row{"/probes", "\"maybe\"",
                "a row's probes is \"maybe\" where it takes one of off, on, phases, locks, "
-               "interruptions, ballast"},
+               "interruptions, ballast, bpf_cost:empty, bpf_cost:array, bpf_cost:hash, "
+               "bpf_cost:inode_storage, bpf_cost:chain1, bpf_cost:chain2, bpf_cost:chain3, "
+               "bpf_cost:chain4, bpf_cost:chain5, bpf_cost:chain6, bpf_cost:chain7, "
+               "bpf_cost:chain8, bpf_cost:ringbuf"},
            Row{"/colour", "\"blue\"", "a row's colour is \"blue\" where it takes one of the ids"},
            Row{"/k", "0", "a row's k is 0 where it takes a number from 1 on, \"all\" or null"},
            Row{"/k", "-1", "a row's k is -1 where it takes a number from 1 on, \"all\" or null"},

@@ -91,19 +91,6 @@ ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
   return end.code;
 }
 
-// The sets of probes that are offered, as the help names them.
-std::string probe_sets() {
-  std::vector<std::string> ids;
-  for (const ProbeSetRow& set : kProbeSets) {
-    if (!set.selftest) ids.emplace_back(set.id);
-  }
-  return fmt::format("{}", fmt::join(ids, ", "));
-}
-
-}  // namespace
-
-namespace {
-
 // The verb with its options, and those of them that go with a VM alone.
 struct RunVerb {
   CLI::App* verb = nullptr;
@@ -155,7 +142,7 @@ RunVerb declare_run(CLI::App& app) {
   run_verb->add_option("--preset", options->wish.preset, "a selection by name; " + known);
   run_verb
       ->add_option("--probes", options->wish.probes,
-                   probe_sets() + "; a probed cell always has its twin")
+                   probe_set_ids() + "; globs; a probed cell always has its twin")
       ->capture_default_str();
   of_a_vm.push_back(run_verb->add_option(
       "--observe", options->observe,
