@@ -7,6 +7,7 @@ or compared.
 """
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -108,6 +109,8 @@ def _parser():
     sub = verb("merge", _merge, MERGE_EPILOG, many=False)
     sub.add_argument("shards", metavar="DIR", nargs="+", help="folder of a shard; all of them, in any order")
     sub.add_argument("--out", metavar="DIR", required=True, help="folder to write the result to")
+    sub.add_argument("--audit", metavar="DIR", action="append", default=[], help="a shard of any division, measured a second "
+                     "time, which must have the same figures; several times")
     sub.add_argument("--force", action="store_true", help="replace a result that is there")
     options.add_json(sub)
     sub = verb("hash", _hash, HASH_EPILOG, many=False)
@@ -171,13 +174,16 @@ example:
 MERGE_EPILOG = """Writes what one run of all cells would have written, samples too, and prints its
 hash. Rows that several shards have must be equal.
 
-exit: 0; 2 not all shards of one run: one is missing, incomplete, or of another
-kernel, build, QEMU or selection, or two have a row with different figures
+exit: 0; 1 what was measured again has other figures, and nothing is written;
+2 not all shards of one run: one is missing, incomplete, or of another kernel,
+build, QEMU or selection, or two have a row with different figures
 
 examples:
   faultline run --kernel all --shard 1/2 --out one    # on one machine
   faultline run --kernel all --shard 2/2 --out two    # on another
-  faultline merge one two --out whole"""
+  faultline merge one two --out whole
+  faultline run --kernel all --shard 7/100 --out again
+  faultline merge one two --audit again --out whole"""
 HASH_EPILOG = """SHA-256 of all rows, and of that in the context which figures hang on: results
 of one hash say the same. docs/result-format.md defines it for other programs.
 
@@ -303,15 +309,25 @@ def _merge(options):
     import canonical
     import load
     import merge
-    merged = merge.merge(options.shards)
+    merged = merge.merge(options.shards, options.audit)
+    audit = dataclasses.asdict(merged.audit) if merged.audit else None
+    if merged.audit and merged.audit.differing:
+        for one in merged.audit.differing:
+            _say(load.plain(f"{one.cell} seed {one.seed} has different figures ({one.field}) in {one.shard} and in {one.audit}: "
+                            "measure it a third time, to see which of the two machines is wrong"))
+        if options.json:
+            _print_json({"audit": audit})
+        return FAILED
     written = merge.write(merged, options.out, options.shards, options.force)
     result = load.load(options.out)
     about = {"out": options.out, "written": written, "shards": merged.shards, "rows": len(merged.rows),
              "cells": len({row["cell"] for row in result.rows.values()}), "samples": merged.samples,
-             "sha256": canonical.digest(result)}
+             "sha256": canonical.digest(result), "audit": audit}
     if options.json:
         _print_json(about)
     else:
+        if audit:
+            print(f"{audit['cells']} cells measured again have the same figures")
         print(load.plain(f"{about['shards']} shards, {about['cells']} cells, {about['rows']} rows, {about['samples']} samples: "
                          f"{options.out}"))
         print(about["sha256"])

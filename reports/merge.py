@@ -41,12 +41,14 @@ class Shard:
 
 @dataclass
 class Merged:
-    """context, rows: of the result; places: of each row with samples [(folder, the row as it was)], in order; shards: how many."""
+    """context, rows: of the result; places: of each row with samples [(folder, the row as it was)], in order; shards: how many;
+    audit: the Audit of it, None where nothing was measured a second time."""
 
     context: dict
     rows: list
     places: list
     shards: int
+    audit: object = None
 
     @property
     def samples(self):
@@ -54,15 +56,38 @@ class Merged:
         return sum(row["samples"]["count"] for _, row in self.places)
 
 
-def merge(paths):
-    """The Merged result of these shards, named by folders or files, in any order. ReportError when they are not all shards
+@dataclass
+class Audit:
+    """What measuring some cells a second time has shown. cells: how many were measured both times; differing: a Difference
+    for each cell with other figures the second time."""
+
+    cells: int
+    differing: list
+
+
+@dataclass
+class Difference:
+    """cell; field: the first that differs, of its row with this seed; shard, audit: paths of the results, as given."""
+
+    cell: str
+    seed: int
+    field: str
+    shard: str
+    audit: str
+
+
+def merge(paths, audits=()):
+    """The Merged result of these shards, named by folders or files, in any order. audits: shards of any division, of the
+    same run, which are no part of the result: it is held against them. ReportError when they are not all shards
     of one run: one is missing or incomplete, lacks a cell, is of another environment or another selection, or two have
     one row with different figures."""
     shards = sorted((_shard(load.load(path)) for path in paths), key=lambda shard: shard.index)
+    again = [_shard(load.load(path)) for path in audits]
     first = shards[0]
     for shard in shards:
         if shard.count != first.count:
             raise ReportError(f"{shard.name} and {first.name} are not of one division: name shards with one N")
+    for shard in [*shards, *again]:
         if not shard.result.context["complete"]:
             raise ReportError(f"{shard.name} is incomplete ({shard.result.context['reason']}): run it again, to the end, and "
                               "merge then")
@@ -71,7 +96,7 @@ def merge(paths):
         also = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise ReportError(f"shard {missing[0] + 1}/{first.count}{also} is missing: name its folder too, or measure it: the "
                           f"command of {first.result.path} with {SHARD} {missing[0] + 1}/{first.count}")
-    for shard in shards:
+    for shard in [*shards, *again]:
         _same_selection(first, shard)
         _same_context(first, shard)
     rows, owners = _rows(shards)
@@ -87,7 +112,7 @@ def merge(paths):
             row = {**row, "samples": {"file": SAMPLES_NAME, "first": records, "count": row["samples"]["count"]}}
             records += row["samples"]["count"]
         numbered.append(row)
-    return Merged(context, numbered, places, first.count)
+    return Merged(context, numbered, places, first.count, _audit(rows, owners, again) if again else None)
 
 
 def write(merged, folder, paths, force=False):
@@ -188,14 +213,38 @@ def _rows(shards):
     return rows, owners
 
 
+def _audit(rows, owners, again):
+    first = {(name, load.sample_key(row)): row for name, samples in rows.items() for row in samples}
+    cells, differing = set(), {}
+    for shard in again:
+        for name, samples in shard.result.samples.items():
+            for row in samples:
+                mark = (name, load.sample_key(row))
+                if mark not in first:
+                    raise ReportError(f"{shard.name} has {name!r} seed {row['seed']}, which no shard has: it is not of this run")
+                if row["status"] != "skipped":
+                    cells.add(row["cell"])
+                field = _differing_field(first[mark], owners[mark], row, shard)
+                if field is not None:
+                    differing.setdefault(row["cell"], Difference(row["cell"], row["seed"], field, owners[mark].result.path,
+                                                                 shard.result.path))
+    return Audit(len(cells), list(differing.values()))
+
+
 def _same_row(one, owner, other, shard):
+    field = _differing_field(one, owner, other, shard)
+    if field is not None:
+        raise ReportError(f"{one['name']!r} seed {one['seed']} repetition {one['repetition_index']} is in {owner.name} and in "
+                          f"{shard.name} with different figures ({field}): name the one that counts alone")
+
+
+def _differing_field(one, owner, other, shard):
+    """The first field of what the hash is made of that two rows do not have in common; None where they say the same."""
     said = [canonical.row(row, canonical.samples_hash(side.folder, row)) for row, side in ((one, owner), (other, shard))]
     if canonical.text(said[0]) == canonical.text(said[1]):
-        return
-    fields = sorted(key for key in set(said[0]) | set(said[1])
-                    if canonical.text(said[0].get(key)) != canonical.text(said[1].get(key)))
-    raise ReportError(f"{one['name']!r} seed {one['seed']} repetition {one['repetition_index']} is in {owner.name} and in "
-                      f"{shard.name} with different figures ({fields[0]}): name the one that counts alone")
+        return None
+    return min(key for key in set(said[0]) | set(said[1])
+               if canonical.text(said[0].get(key)) != canonical.text(said[1].get(key)))
 
 
 def _order(shards):

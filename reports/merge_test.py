@@ -61,13 +61,19 @@ def cut(document, count):
 
 
 @pytest.fixture
-def shards(synthetic):
-    """Three shards of two cells of each of two file systems, as documents."""
+def whole(synthetic):
+    """A run of two cells of each of two file systems and one that was skipped, as a document."""
     rows = [row for fs in ("ext4", "xfs") for strategy in ("volatile", "map_sync")
             for row in synthetic.samples(synthetic.pair(strategy, fs=fs), [1, 1.5])]
     rows.append(synthetic.skip(synthetic.row("msync", 1)))
     whole = synthetic.document(rows)
     whole["context"]["file_systems"].pop("ext4-fc")
+    return whole
+
+
+@pytest.fixture
+def shards(whole):
+    """Three shards of it, as documents."""
     return list(cut(whole, 3))
 
 
@@ -165,6 +171,69 @@ def test_rows_that_differ(synthetic, shards):
     ([0, 2], ["shard 1/3 and 1 more is missing"]), ([2], ["shard 3/3 is missing"])])
 def test_a_missing_shard(synthetic, shards, lacking, words):
     refused(synthetic, [shard for index, shard in enumerate(shards) if index not in lacking], words)
+
+
+def again(document, index, count):
+    """What measures each count-th cell of a run a second time, on another host."""
+    audit = list(cut(document, count))[index]
+    audit["context"]["host"]["kernel"] = "the auditor's"
+    return audit
+
+
+@pytest.mark.parametrize("index, count, cells", [(0, 5, 1), (1, 4, 1), (0, 2, 2), (0, 1, 4), (4, 5, 0)])
+def test_an_audit_that_is_passed(synthetic, whole, shards, index, count, cells):
+    plain = merge.merge(save(synthetic, shards))
+    audited = merge.merge(save(synthetic, shards), save(synthetic, [again(whole, index, count)]))
+    assert (audited.audit.cells, audited.audit.differing, plain.audit) == (cells, [], None)
+    assert (audited.rows, audited.context) == (plain.rows, plain.context)
+
+
+def test_what_was_skipped_is_not_audited(synthetic):
+    document = synthetic.document([synthetic.skip(synthetic.row("msync", 1)), synthetic.row(), synthetic.row(fs="xfs")])
+    audited = merge.merge(save(synthetic, cut(document, 2)), save(synthetic, [again(document, 0, 2)]))
+    assert audited.audit.cells == 1
+
+
+def test_an_audit_that_fails_names_each_cell_once(synthetic, whole, shards):
+    audit = again(whole, 0, 2)
+    for row in audit["benchmarks"][:2]:
+        row["per_page"] += 0.5
+    audit["benchmarks"][-2]["faults"] += 1
+    folders, places = save(synthetic, shards), save(synthetic, [audit])
+    differing = merge.merge(folders, places).audit.differing
+    first, last = audit["benchmarks"][0], audit["benchmarks"][-2]
+    assert [(one.cell, one.seed, one.field, one.audit) for one in differing] == [
+        (cell, row["seed"], field, places[0]) for row, field in ((first, "per_page"), (last, "faults"))
+        for cell in [row["name"].rpartition("/")[0]]]
+    owner = {row["name"]: folder for shard, folder in zip(shards, folders) for row in shard["benchmarks"]}
+    assert [one.shard for one in differing] == [owner[row["name"]] for row in (first, last)]
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda audit: audit["context"].update(complete=False, reason="interrupted"), "is incomplete (interrupted)"),
+    (lambda audit: audit["context"]["command_line"].extend(["--seeds", "9"]), "are not of one command line: --seeds"),
+    (lambda audit: audit["context"]["qemu"].update(version="9.0"), "differ in qemu.version"),
+    (lambda audit: [row.update(seed=77 + row["seed"]) for row in audit["benchmarks"]], "which no shard has: it is not of this run")])
+def test_an_audit_of_another_run(synthetic, whole, shards, change, words):
+    audit = again(whole, 0, 2)
+    change(audit)
+    with pytest.raises(load.ReportError) as caught:
+        merge.merge(save(synthetic, shards), save(synthetic, [audit]))
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_verb_with_an_audit(synthetic, whole, shards, tmp_path):
+    out, folders = str(tmp_path / "out"), save(synthetic, shards)
+    audit = again(whole, 0, 2)
+    done = run("merge", *folders, "--audit", *save(synthetic, [audit]), "--out", out, "--json")
+    assert (done.returncode, json.loads(done.stdout)["audit"]) == (0, {"cells": 2, "differing": []})
+    audit["benchmarks"][0]["per_page"] += 1
+    place, = save(synthetic, [audit])
+    out = str(tmp_path / "none")
+    done = run("merge", *folders, "--audit", place, "--out", out, "--json")
+    differing, = json.loads(done.stdout)["audit"]["differing"]
+    assert (done.returncode, differing["field"], differing["audit"]) == (1, "per_page", place) and not os.path.exists(out)
+    assert done.stderr.count("\n") == 1 and f"{differing['cell']} seed {differing['seed']} has different figures" in done.stderr
 
 
 def test_an_incomplete_shard(synthetic, shards):
@@ -344,7 +413,8 @@ def test_the_verb(synthetic, shards, tmp_path):
     done = run("merge", *plain, "--out", out, "--force", "--json")
     about = json.loads(done.stdout)
     assert about.pop("sha256") == canonical.digest(load.load(out)) != digest
-    assert about == {"out": out, "written": [os.path.join(out, "result.json")], "shards": 3, "rows": 17, "cells": 5, "samples": 0}
+    assert about == {"out": out, "written": [os.path.join(out, "result.json")], "shards": 3, "rows": 17, "cells": 5, "samples": 0,
+                     "audit": None}
     assert os.listdir(out) == ["result.json"]  # the samples of before were another result's
 
 
