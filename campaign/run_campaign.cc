@@ -422,12 +422,13 @@ RunPlan RunCampaign::plan_only() {
   const std::vector<RunnerKernel> kernels = runner_->prepare(shared_);
   virtual_time_ = runner_->time().time_domain == kTimeDomains[0];
   for (std::size_t i = 0; i < kernels.size(); ++i) plan(i, kernels[i]);
-  RunPlan plan{.lives = jobs_.size()};
+  RunPlan plan{.lives = jobs_.size(), .measured = std::vector<bool>(numbers_.size())};
   std::set<std::string> cells;
   std::set<std::pair<std::string, std::string>> left_out;
   for (const Row& row : rows_) {
     if (row.status != kStatusSkipped) {
       cells.insert(*row.cell);
+      plan.measured[numbers_.at(*row.cell)] = true;
     } else if (left_out.emplace(*row.cell, row.reason).second) {
       ++plan.skipped[row.reason];
     }

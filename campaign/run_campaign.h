@@ -65,6 +65,7 @@ struct RunPlan {
   unsigned workers = 1;
   std::map<std::string, std::size_t> skipped = {};  // cells by reason
   double seconds = 0;
+  std::vector<bool> measured = {};  // whether each is, the skipped ones too, in the order of shards
 };
 // Boots and fetches nothing, and writes nothing. Failure as of run_campaign().
 RunPlan plan_campaign(const RunWish& wish, const CommandContext& context);

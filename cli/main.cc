@@ -141,9 +141,9 @@ int command(int argc, char** argv) {
       "Exit: 0 pass; 1 regression or failed check; 2 usage or incomplete;\n"
       "69 the VM failed; 77 skipped; 125 cannot be tested.");
   std::vector<Verb> verbs = {
-      add_run(app),       add_list(app),   add_shell(app),    add_kernels(app), add_probes(app),
-      add_doctor(app),    add_export(app), add_perf(app),     add_profile(app), add_bisect(app),
-      add_crashtest(app), add_order(app),  add_reproduce(app)};
+      add_run(app),       add_list(app),   add_shell(app),     add_kernels(app), add_probes(app),
+      add_doctor(app),    add_export(app), add_perf(app),      add_profile(app), add_bisect(app),
+      add_crashtest(app), add_order(app),  add_reproduce(app), add_submit(app)};
   for (Verb& verb : add_reports(app)) verbs.push_back(std::move(verb));
   std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) {

@@ -18,23 +18,11 @@
 #include "cell/axes.h"
 #include "cli/fs_row.h"
 #include "cli/ranges.h"
+#include "cli/run_options.h"
 #include "cli/verbs.h"
 
 namespace faultline {
 namespace {
-
-// What the command line holds besides the wish.
-struct RunOptions {
-  RunWish wish = {};
-  HostWish host = {};
-  std::string on = "vm";
-  bool json = false;
-  bool no_table = false;
-  bool dry = false;
-  std::string resume;  // a folder
-  std::string observe;
-  std::string cache_geometry;
-};
 
 ExitCode print_plan(const RunPlan& plan, bool json) {
   if (json) {
@@ -58,12 +46,7 @@ ExitCode print_plan(const RunPlan& plan, bool json) {
 ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
              const CommandContext& context) {
   RunWish& wish = options.wish;
-  wish.vm.observe = observe_named(options.observe);
-  if (wish.vm.observe.vector || wish.vm.observe.caches) {
-    wish.vm.observe.geometry = geometry_named(options.cache_geometry, context.parts.caches);
-  } else if (!options.cache_geometry.empty()) {
-    throw Failure(ExitCode::kUsage, "--cache-geometry goes with --observe caches, or vector");
-  }
+  settle_observation(options, context);
   if (options.on == kHostKernel) {
     if (!only_in_a_vm.empty()) {
       throw Failure(ExitCode::kUsage, fmt::format("{}: of a VM only; --dir says what is measured",
@@ -91,31 +74,21 @@ ExitCode run(RunOptions options, const std::vector<std::string>& only_in_a_vm,
   return end.code;
 }
 
-// The verb with its options, and those of them that go with a VM alone.
-struct RunVerb {
-  CLI::App* verb = nullptr;
-  std::shared_ptr<RunOptions> options = std::make_shared<RunOptions>();
-  std::vector<CLI::Option*> of_a_vm = {};
-};
+}  // namespace
 
-RunVerb declare_run(CLI::App& app) {
-  RunVerb declared;
+void settle_observation(RunOptions& options, const CommandContext& context) {
+  ObserveWish& observe = options.wish.vm.observe;
+  observe = observe_named(options.observe);
+  if (observe.vector || observe.caches) {
+    observe.geometry = geometry_named(options.cache_geometry, context.parts.caches);
+  } else if (!options.cache_geometry.empty()) {
+    throw Failure(ExitCode::kUsage, "--cache-geometry goes with --observe caches, or vector");
+  }
+}
+
+RunVerb declare_run_options(CLI::App* run_verb) {
+  RunVerb declared{.verb = run_verb};
   const std::shared_ptr<RunOptions>& options = declared.options;
-  CLI::App* run_verb = app.add_subcommand("run", "Measure cells and write DIR/result.json");
-  run_verb->footer(
-      "Names and globs, separated by commas; `faultline list` prints what there is.\n\n"
-      "Examples:\n"
-      "  faultline run --out out\n"
-      "      the default matrix on the default kernel\n"
-      "  faultline run --fs ext4,xfs --strategy 'map_*' --state hole --out holes\n"
-      "  faultline run --kernel all --strategy fsync:8,map_sync --out kernels\n"
-      "  faultline run --preset kara2017 --out kara\n"
-      "  faultline run --workload dos --touch utimens,truncate --state written\n"
-      "  faultline run --on host --dir /mnt/pmem --strategy map_sync,fsync\n"
-      "  faultline run --kernel mine=./bzImage --modules ./mods/lib/modules/6.9.0\n"
-      "  faultline run --kernel tree=./linux\n\n"
-      "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
-      "69 a VM failed; 77 every cell was skipped.");
   std::vector<CLI::Option*>& of_a_vm = declared.of_a_vm;
   of_a_vm = {
       run_verb
@@ -212,8 +185,28 @@ RunVerb declare_run(CLI::App& app) {
   run_verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   run_verb->add_flag("--no-table", options->no_table, "progress, but no table");
   run_verb->add_flag("--quiet", options->wish.quiet, "no progress and no table");
-  declared.verb = run_verb;
   return declared;
+}
+
+namespace {
+
+RunVerb declare_run(CLI::App& app) {
+  CLI::App* run_verb = app.add_subcommand("run", "Measure cells and write DIR/result.json");
+  run_verb->footer(
+      "Names and globs, separated by commas; `faultline list` prints what there is.\n\n"
+      "Examples:\n"
+      "  faultline run --out out\n"
+      "      the default matrix on the default kernel\n"
+      "  faultline run --fs ext4,xfs --strategy 'map_*' --state hole --out holes\n"
+      "  faultline run --kernel all --strategy fsync:8,map_sync --out kernels\n"
+      "  faultline run --preset kara2017 --out kara\n"
+      "  faultline run --workload dos --touch utimens,truncate --state written\n"
+      "  faultline run --on host --dir /mnt/pmem --strategy map_sync,fsync\n"
+      "  faultline run --kernel mine=./bzImage --modules ./mods/lib/modules/6.9.0\n"
+      "  faultline run --kernel tree=./linux\n\n"
+      "Exit: 0 all ok; 1 a cell failed; 2 usage, interrupted or incomplete;\n"
+      "69 a VM failed; 77 every cell was skipped.");
+  return declare_run_options(run_verb);
 }
 
 ExitCode run_declared(const RunVerb& declared, const CommandContext& context) {

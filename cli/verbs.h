@@ -29,6 +29,7 @@ Verb add_perf(CLI::App& app);
 Verb add_profile(CLI::App& app);
 Verb add_crashtest(CLI::App& app);
 Verb add_order(CLI::App& app);
+Verb add_submit(CLI::App& app);
 Verb add_bisect(CLI::App& app);
 // All that read results; the work is reports/'s.
 std::vector<Verb> add_reports(CLI::App& app);
