@@ -24,9 +24,9 @@ constexpr std::size_t kAuditedOf = 100;
 std::string directive(const std::string& option) {
   if (option.find_first_of("\n\\") != std::string::npos) {
     throw Failure(ExitCode::kUsage,
-                  fmt::format("'{}': sbatch takes neither a line's end nor a backslash; give a "
+                  fmt::format("{}: sbatch takes neither a line's end nor a backslash in it; give a "
                               "path, or an option, without",
-                              option));
+                              option.substr(0, option.find_first_of("=\n\\"))));
   }
   const std::size_t equals = option.find('=');
   if (equals == std::string::npos) return fmt::format("#SBATCH {}\n", option);

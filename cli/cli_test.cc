@@ -101,6 +101,50 @@ TEST(CrashTest, RefusesWhatItCannotDo) {
   refused({}, "holds another crashtest.json; give another --out, or --force");
 }
 
+TEST(Submit, PrintsAScriptThatAShellTakes) {
+  const Scratch scratch;
+  const CommandOutput script =
+      faultline_command({"submit", "--fs", "ext4", "--strategy", "map_*", "--samples", "--tasks",
+                         "3", "--partition", "short", "--sbatch=--time=30", "--sbatch", "--mem=2G",
+                         "--cpus", "2", "--out", scratch / "it's out", "--print"});
+  ASSERT_EQ(script.status, 0) << script.error;
+  EXPECT_NE(script.out.find("selection=(--fs ext4 --strategy 'map_*' --samples)\n"),
+            std::string::npos)
+      << script.out;
+  EXPECT_NE(script.out.find("#SBATCH --array=\"1-4\"\n"), std::string::npos) << script.out;
+  EXPECT_NE(script.out.find("#SBATCH --partition=\"short\"\n#SBATCH --time=\"30\"\n"
+                            "#SBATCH --mem=\"2G\"\n"),
+            std::string::npos)
+      << script.out;
+  write_file(scratch / "job.sh", script.out);
+  EXPECT_EQ(run_command({"bash", "-n", scratch / "job.sh"}).status, 0);
+  EXPECT_FALSE(fs::exists(scratch / "it's out"));
+}
+
+TEST(Submit, RefusesWhatItCannotDo) {
+  const Scratch scratch;
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& said) {
+    arguments.insert(arguments.begin(), "submit");
+    expect_refused(faultline_command(arguments, {"env", "PATH=" + scratch / "bin"}), 2, said);
+  };
+  refused({"--fs", "ext4", "--out", scratch / "out"},
+          "sbatch is not installed; install package slurm-client");
+  EXPECT_FALSE(fs::exists(scratch / "out"));
+  refused({"--fs", "ext5", "--print"}, "did you mean ext4");
+  refused({"--shard", "1/2"}, "submit: no option --shard");
+  refused({"--accel", "kvm"}, "submit: no option --accel");
+  refused({"--tasks", "1001"}, "--tasks: '1001' is not a whole number from 1 to 1000");
+  refused({"--sbatch=--comment=a\nb", "--print"}, "--comment: sbatch takes neither a line's end");
+  refused({"--follow", scratch / "out"}, "holds no submit.json");
+  refused({"--follow", scratch / "out", "--fs", "ext4"}, "--fs: --follow takes what was submitted");
+  fs::create_directories(scratch / "out");
+  fs::create_directories(scratch / "bin");
+  write_file(scratch / "out/submit.json", "[]");
+  refused({"--follow", scratch / "out"}, "holds no submit.json");
+  write_file(scratch / "bin/sbatch", "", 0755);
+  refused({"--out", scratch / "out"}, "holds another submit.json; give another --out");
+}
+
 TEST(FsRow, EachVerbThatNamesFileSystemsTakesOne) {
   const Scratch scratch;
   write_file(scratch / "nova.json", R"({"id": "nova", "type": "NOVA", "options": "init"})");

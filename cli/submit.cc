@@ -75,7 +75,8 @@ std::vector<SubmittedTask> read_submitted(const fs::path& out) {
   std::ifstream in(out / kSubmitName);
   std::vector<SubmittedTask> tasks;
   try {
-    for (const nlohmann::json& one : nlohmann::json::parse(in).at("tasks")) {
+    const nlohmann::json submitted = nlohmann::json::parse(in);
+    for (const nlohmann::json& one : submitted.at("tasks")) {
       tasks.push_back(
           {.task = {.name = one.at("name"), .shard = one.at("shard"), .audit = one.at("audit")},
            .job = one.at("job")});
@@ -424,7 +425,17 @@ ExitCode submit(const SubmitOptions& options, RunOptions run, const std::vector<
   }
   make_dirs(out / kLogFolder);
   write_file(out / kScriptName, script, 0755);
-  const std::string id = submit_script(out);
+  std::string id;
+  try {
+    id = submit_script(out);
+  } catch (const Failure&) {
+    // Nothing runs: no more is left than what else there was.
+    for (const fs::path& made : {out / kScriptName, out / kLogFolder, out}) {
+      std::error_code kept;
+      fs::remove(made, kept);
+    }
+    throw;
+  }
   std::vector<SubmittedTask> tasks;
   for (const ArrayTask& task : job.tasks) tasks.push_back({.task = task, .job = id});
   write_submitted(out, tasks);
