@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cell/failure.h"
 #include "vm/command.h"
 #include "vm/files.h"
 

@@ -116,7 +116,7 @@ std::string submit_script(const fs::path& out, const std::vector<std::size_t>& n
   argv.push_back((out / kScriptName).string());
   const CommandOutput said = run_command(argv);
   // "JOB" or "JOB;CLUSTER".
-  const std::string job = said.out.substr(0, said.out.find_first_of(";\n"));
+  std::string job = said.out.substr(0, said.out.find_first_of(";\n"));
   if (said.status != 0 || job.empty()) {
     throw Failure(ExitCode::kUsage,
                   in_one_line(said.error.empty() ? "sbatch gave no job's id" : said.error));
