@@ -98,11 +98,11 @@ class SlurmLoopback : public testing::Test {
 
 TEST_F(SlurmLoopback, AKilledTaskAndADrainedNodeChangeNothing) {
   ASSERT_EQ(slurm({"scontrol", "update", "nodename=two", "state=drain", "reason=test"}).status, 0);
-  auto submitted = std::async(std::launch::async, [&] { return submit("6", {"--tasks", "2"}); });
+  auto submitted = std::async(std::launch::async, [&] { return submit("8", {"--tasks", "2"}); });
   // Where it is killed something of it must have been kept, and something be left to do.
   const std::string first = out_ + "/shard-1";
   ASSERT_TRUE(wait_until([&] { return ok_rows(first + "/result.json") > 0; }));
-  EXPECT_LT(ok_rows(first + "/result.json"), 24U);
+  EXPECT_LT(ok_rows(first + "/result.json"), 32U);
   const pid_t task = run_into(first);
   ASSERT_NE(task, 0);
   ASSERT_EQ(kill(task, SIGKILL), 0);
@@ -117,10 +117,10 @@ TEST_F(SlurmLoopback, AKilledTaskAndADrainedNodeChangeNothing) {
             std::string::npos)
       << done.out;
   EXPECT_NE(
-      read_file(fmt::format("{}/log/1.{}.txt", out_, again)).find(" of 24 lives are there already"),
+      read_file(fmt::format("{}/log/1.{}.txt", out_, again)).find(" of 32 lives are there already"),
       std::string::npos);
 
-  std::vector<std::string> plain = selected("run", "6");
+  std::vector<std::string> plain = selected("run", "8");
   plain.insert(plain.end(), {"--out", scratch_ / "plain", "--no-table"});
   ASSERT_EQ(faultline_command(plain).status, 0);
   const CommandOutput hash = faultline_command({"hash", scratch_ / "plain"});
