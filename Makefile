@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build command install deb bench test example study probe-cost gate-study self-gate self-baseline kmod lint tidy format \
+.PHONY: help deps build command install deb bench test example study answers probe-cost gate-study self-gate self-baseline kmod lint tidy format \
   sanitize fuzz mutants docs clean
 
 help:            ## this list
@@ -50,6 +50,9 @@ example: build   ## measure docs/example anew, and the report of it
 
 study: build     ## measure all the claims' cases, 3 hours, and write docs/study; STUDY="c7 c9": those; STUDY=list: what there is
 	@tools/study $(FAULTLINE) out-study docs/study
+
+answers: build   ## measure anew what the lists have asked, write docs/answers, say what moved
+	@tools/answers $(FAULTLINE)
 
 probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrace
 	@tools/probe-cost $(FAULTLINE) $(KERNELS)

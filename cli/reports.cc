@@ -105,6 +105,7 @@ struct ReportVerb {
 constexpr ReportVerb kReportVerbs[] = {
     {"report", "Write a result as one HTML page: claims decided, figures, tables"},
     {"table", "Print a result as a table of 80 columns"},
+    {"answer", "Answer a question of the lists from its run, in a table for a mail"},
     {"identical", "Compare all figures of two results, to the last digit"},
     {"merge", "Make one result of the shards of a run"},
     {"hash", "Print the hash of what a result says, whenever and wherever it was measured"},

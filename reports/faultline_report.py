@@ -101,6 +101,11 @@ def _parser():
     sub.add_argument("--wide", action="store_true", help="with tax and syncs of each cell")
     sub.add_argument("--journal", action="store_true", help="with what the journal did in each cell")
     options.add_json(sub)
+    sub = verb("answer", _answer, ANSWER_EPILOG, many=False)
+    sub.add_argument("question", metavar="QUESTION", nargs="?", help="its id; without one all are printed")
+    sub.add_argument("result", metavar="DIR", nargs="?", help="folder of the run that answers it; without it that run is "
+                     "printed")
+    options.add_json(sub)
     sub = verb("identical", _identical, IDENTICAL_EPILOG, many=False)
     sub.add_argument("a", metavar="DIR_A", help="folder of a result")
     sub.add_argument("b", metavar="DIR_B", help="folder of the other")
@@ -166,6 +171,11 @@ examples:
   faultline run --observe vector --state hole --out seen
   faultline media seen
   faultline media seen --cpi 1 --ghz 2.2..3.9 --medium optane100"""
+ANSWER_EPILOG = """example:
+  faultline answer                      what there is
+  faultline answer bpf_cost             the run that answers it
+  faultline answer bpf_cost out         its table, 25 lines of 72 columns
+exit: 0; 2 when nothing in DIR answers it"""
 IDENTICAL_EPILOG = """exit: 0 all common cells are identical; 1 some differ; 2 nothing to compare
 
 example:
@@ -331,6 +341,30 @@ def _merge(options):
         print(load.plain(f"{about['shards']} shards, {about['cells']} cells, {about['rows']} rows, {about['samples']} samples: "
                          f"{options.out}"))
         print(about["sha256"])
+    return PASS
+
+
+def _answer(options):
+    import shlex
+    import load
+    import questions
+    if options.question is None:
+        rows = [{"id": one.id, "asked": one.asked} for one in questions.QUESTIONS]
+        if options.json:
+            _print_json(rows)
+        else:
+            for row in rows:
+                print(f"{row['id']:10} {row['asked']}")
+        return PASS
+    question = questions.of(options.question)
+    if options.result is None:
+        print(shlex.join(["faultline", "run", *question.run, "--out", question.id]))
+        return PASS
+    result = load.load(options.result)
+    if options.json:
+        _print_json(questions.build(question, result))
+    else:
+        print(questions.text(question, result), end="")
     return PASS
 
 

@@ -7,6 +7,7 @@ import shlex
 import textwrap
 
 import answer
+import canonical
 import claims
 import compare
 import compare_text
@@ -25,16 +26,16 @@ def of_comparison(a, b, data, chosen=()):
     """The text of a comparison `data` of two Results. chosen: the words that chose what is compared, as they were typed."""
     rows = sorted((row for row, _ in compare.folded(data["rows"])), key=_telling)
     alike = len(data["rows"]) - len(rows)
-    head = _wrap(f"faultline compare: A = {data['a']}, B = {data['b']}")
+    head = wrap(f"faultline compare: A = {data['a']}, B = {data['b']}")
     for side, result in (("A", a), ("B", b)):
-        head += _wrap(f"{side}: {_kernels(result, (data['kernels'] or ())[side == 'B':][:1])}; {_tool(result.context)}")
+        head += wrap(f"{side}: {_kernels(result, (data['kernels'] or ())[side == 'B':][:1])}; {_tool(result.context)}")
     for part in data["incomplete"]:
-        head += _wrap(f"{part['side'].upper()} is INCOMPLETE: {part['reason']}")
+        head += wrap(f"{part['side'].upper()} is INCOMPLETE: {part['reason']}")
     others = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SURROUNDINGS]
     if others:
-        head += _wrap(f"NOT THE SAME: {others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else ""))
-    head += _wrap(compare_text.counts(data) + (f" ({alike} say what another of their cell says)" if alike else ""))
-    head += _wrap(f"{compare_text.samples(data)}; {compare_text.floors(rows)}; {_unit(data)}; diff in % of A")
+        head += wrap(f"NOT THE SAME: {others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else ""))
+    head += wrap(compare_text.counts(data) + (f" ({alike} say what another of their cell says)" if alike else ""))
+    head += wrap(f"{compare_text.samples(data)}; {compare_text.floors(rows)}; {_unit(data)}; diff in % of A")
     constant = _constant(row["section"] for row in rows)
     commands = [_again(result) for result in (a, b)]
     tail = _again(a, "A, B: ") if commands[0] == commands[1] else [*_again(a, "A: "), *_again(b, "B: ")]
@@ -51,17 +52,17 @@ def of_report(given, verdicts):
     """The text of a report of Inputs with these verdicts."""
     result = given.result
     data, rows = table.build(result), answer.build(result, given.crashes)
-    head = _wrap(f"faultline report: {_kernels(result)}; {', '.join(dict.fromkeys(row['fs'] for row in rows))}".rstrip("; "))
-    head += _wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; {table.counts(data)}")
+    head = wrap(f"faultline report: {_kernels(result)}; {', '.join(dict.fromkeys(row['fs'] for row in rows))}".rstrip("; "))
+    head += wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; {table.counts(data)}")
     spread = max((row["spread"] for row in rows), default=0)
     counts = sorted({row["samples"] for row in rows})
     kind = table.SAMPLES[data["time_domain"]]
     if rows:
         few = (f"of one {kind[:-1]}: what accident adds is not known" if counts[-1] < 2 else
                f"of {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {kind}, at most {spread:.2g} % apart")
-        head += _wrap(("medians " if counts[-1] > 1 else "figures ") + few)
-        head += _wrap(f"{_unit(data)}; {answer.scope(rows)}")
-    tail = _wrap(answer.note(rows, data["unit"]) + ".") if rows else []
+        head += wrap(("medians " if counts[-1] > 1 else "figures ") + few)
+        head += wrap(f"{_unit(data)}; {answer.scope(rows)}")
+    tail = wrap(answer.note(rows, data["unit"]) + ".") if rows else []
     tail += _claims(verdicts)
     several = len({row["kernel"] for row in rows}) > 1
     columns = (("kernel", lambda row: row["kernel"]),) * several + answer.columns(rows)
@@ -73,6 +74,17 @@ def of_report(given, verdicts):
     def left_out(found):
         return f"{_count(len(found), 'line')} left out: `{_seen(see, 'faultline report RESULT --text')}`"
     return _fitted(head, _by_turns(rows), grid, tail + _again(result), left_out)
+
+
+def of_answer(question, result, lines, grid, tail):
+    """The text of an answer to a Question. lines: rows of its table, which grid(lines) makes; tail: what stands below."""
+    kernels = compare.kernels_of(result)
+    head = wrap(f"{question.asked}")
+    head += wrap(f"{question.unit}; {_kernels(result, kernels)}")
+    head += wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; hash {canonical.digest(result)[:16]}")
+    end = wrap(question.note) + tail + _again(result)
+    return _fitted(head, lines, grid, end, lambda left: f"{_count(len(left), 'line')} left out: `faultline answer "
+                   f"{question.id} {result.path} --json`")
 
 
 def _telling(row):
@@ -96,7 +108,7 @@ def _fitted(head, rows, grid, tail, left_out):
     """The lines, with as many rows as fit, the most telling; the last says what was left out. grid: function(rows) -> lines;
     left_out: function(rows) -> text."""
     def made(shown):
-        end = _wrap(left_out(rows[shown:])) if shown < len(rows) else []
+        end = wrap(left_out(rows[shown:])) if shown < len(rows) else []
         return head + (["", *grid(rows[:shown])] if shown else []), end
 
     shown = len(rows)
@@ -127,7 +139,7 @@ def _compared(rows, constant):
                *(column for column in (state, metric) if column in varying), ("A", lambda row: number(row["a"])),
                ("B", lambda row: number(row["b"])), ("diff", lambda row: compare_text.percent(row["percent"])),
                ("verdict", lambda row: row["verdict"]))
-    return [*_wrap(", ".join(same)), *table.grid(columns, rows, ("where", "cell", "state", "metric", "verdict"), WIDTH)]
+    return [*wrap(", ".join(same)), *table.grid(columns, rows, ("where", "cell", "state", "metric", "verdict"), WIDTH)]
 
 
 def _constant(sections):
@@ -168,7 +180,7 @@ def _claims(verdicts):
             found.setdefault(claims.overall(claim, mine)["verdict"], []).append(claim.id)
     if set(found) <= {claims.NOT_DECIDED}:
         return []
-    return _wrap("claims of 2017: " + "; ".join(f"{word}: {' '.join(ids)}" for word, ids in found.items()))
+    return wrap("claims of 2017: " + "; ".join(f"{word}: {' '.join(ids)}" for word, ids in found.items()))
 
 
 def _again(result, begin=""):
@@ -177,8 +189,8 @@ def _again(result, begin=""):
     more = f"(and {len(result.parts) - 1} more, each in its result.json)" if len(result.parts) > 1 else ""
     lines = _command(context["command_line"], begin)
     if len(lines) > COMMAND_LINES:
-        lines = _wrap(f"{begin}{shlex.join(context['command_line'][:2])} ..., whole in result.json, command_line")
-    return lines + (_wrap(more) if more else [])
+        lines = wrap(f"{begin}{shlex.join(context['command_line'][:2])} ..., whole in result.json, command_line")
+    return lines + (wrap(more) if more else [])
 
 
 def _command(words, begin):
@@ -198,5 +210,5 @@ def _command(words, begin):
     return found if max(map(len, found)) <= WIDTH else [found[0]] * (COMMAND_LINES + 1)
 
 
-def _wrap(line):
+def wrap(line):
     return textwrap.wrap(plain(line), WIDTH, subsequent_indent="  ", break_on_hyphens=False) or [""]

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Questions that people have asked on the lists, each with the run that answers it and one table to paste into a mail."""
+
+from dataclasses import dataclass
+
+import cells
+import mail
+import stats
+import table
+from load import ReportError
+from table import number
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked, and how it is answered.
+
+    id, asked: its name, and the question in one line. run: the words after `faultline run` that measure it.
+    line: function(row) -> the label of its line. column: function(row) -> the title of its column. value: function(row, twin)
+    -> number or None. unit: what the numbers are, in words. note: what else a reader must know, one or two lines.
+    where: function(row) -> whether the row is told of: cells without probes, unless the question is of probes.
+    """
+
+    id: str
+    asked: str
+    run: tuple
+    line: object
+    column: object
+    value: object
+    unit: str
+    note: str
+    where: object = lambda row: row["probes"] == "off"
+
+
+def _kernel(row):
+    return row["kernel"]
+
+
+def _tax(row, twin):
+    return stats.tax(row["per_page"], twin["per_page"]) if cells.is_ok(twin) else None
+
+
+def _per_page(row, _):
+    return row["per_page"]
+
+
+PATHS = ("--strategy", "volatile,map_sync,fsync:8", "--state", "hole,written", "--probes", "off")
+KERNELS = ("--kernel", "6.1,6.12,7.2,7.3")
+
+QUESTIONS = (
+    Question("bpf_cost", "What does a BPF program in the DAX write fault cost? (April 2026)",
+             (*KERNELS, "--fs", "ext4,xfs", "--strategy", "map_sync", "--state", "hole,written",
+              "--probes", "bpf_cost:*", "--seeds", "1"),
+             lambda row: row["probes"].partition(":")[2], _kernel, _tax,
+             "instructions added to a durable page by one fentry program on iomap_begin()",
+             "empty: trampoline and program entry alone. A struct_ops call has the same trampoline, entered by an indirect call "
+             "and not by ftrace's, and the kernel's own iomap_begin() does not run beside it.",
+             where=lambda row: row["probes"].startswith("bpf_cost:")),
+    Question("iomap", "What did iomap's new iteration cost or save? (7.2 to 7.3)",
+             ("--kernel", "7.2,7.3", "--fs", "ext2,ext4,xfs", *PATHS),
+             lambda row: f"{row['fs']} {cells.label(row)} {row['state']}", _kernel, _per_page,
+             "instructions a durable page", "By function: run with --observe profile, then `faultline explain`."),
+    Question("releases", "What does a kernel release cost?",
+             ("--kernel", "all", "--fs", "ext4,xfs", *PATHS),
+             lambda row: f"{row['fs']} {cells.label(row)} {row['state']}", _kernel, _per_page,
+             "instructions a durable page", "By function: run with --observe profile, then `faultline explain`."),
+    Question("threads", "Does MAP_SYNC destroy scalability? (a database's report of 2022)",
+             ("--kernel", "6.1,7.3", "--fs", "ext4,xfs", "--strategy", "map_sync,fsync:8",
+              "--state", "hole,written", "--threads", "1,2,4", "--probes", "off"),
+             lambda row: f"{row['kernel']} {row['fs']} {cells.label(row)} {row['state']}", lambda row: f"t{row['threads']}",
+             _per_page, "instructions a durable page, by threads",
+             "One vCPU runs the threads in turn: a figure that grows is work and not waiting for a lock another CPU holds."),
+    Question("reflink", "What does a copy-on-write fault cost? And none of a journal?",
+             ("--kernel", "6.1,7.3", "--fs", "ext2,ext4-nojournal,ext4,xfs,xfs-reflink", "--strategy", "volatile,map_sync",
+              "--state", "hole,written,shared", "--probes", "off"),
+             lambda row: f"{row['kernel']} {row['fs']} {cells.label(row)}", lambda row: row["state"], _per_page,
+             "instructions a durable page", "shared: a block that a reflink copy has too, which the fault copies."),
+)
+IDS = tuple(question.id for question in QUESTIONS)
+
+
+def of(name):
+    """The Question of this id. ReportError names those that there are."""
+    found = next((question for question in QUESTIONS if question.id == name), None)
+    if found is None:
+        raise ReportError(f"no question {name!r}; there are {', '.join(IDS)}")
+    return found
+
+
+def build(question, result):
+    """The answer as data that JSON can hold: {id, asked, unit, columns, lines: [{line, values: [[low, high] or None]}],
+    failed}. A place that several cells meet has their lowest and their highest."""
+    found, columns, failed = {}, [], []
+    for row in result.rows.values():
+        if not question.where(row):
+            continue
+        if row["status"] != "ok":
+            failed.append({"cell": row["name"], "status": row["status"], "reason": row["reason"]})
+            continue
+        twin = result.rows.get(row["name"].rsplit("/", 1)[0] + "/off")
+        value = question.value(row, twin)
+        if value is None:
+            continue
+        column = question.column(row)
+        columns += [column] * (column not in columns)
+        found.setdefault(question.line(row), {}).setdefault(column, []).append(value)
+    if not found:
+        raise ReportError(f"nothing in {result.path} answers {question.id}: measure it with `faultline run "
+                          f"{' '.join(question.run)}`")
+    lines = [{"line": line, "values": [[min(of_line[column]), max(of_line[column])] if column in of_line else None
+                                       for column in columns]} for line, of_line in found.items()]
+    return {"id": question.id, "asked": question.asked, "unit": question.unit, "columns": columns, "lines": lines,
+            "failed": failed}
+
+
+def text(question, result):
+    """At most 25 lines of 72 columns."""
+    data = build(question, result)
+    columns = [("", lambda line: line["line"])]
+    for index, title in enumerate(data["columns"]):
+        columns.append((title, lambda line, index=index: _shown(line["values"][index])))
+    reasons = {}
+    for entry in data["failed"]:
+        reasons.setdefault((entry["status"], entry["reason"]), []).append(entry["cell"])
+    tail = [line for (status, reason), names in reasons.items()
+            for line in mail.wrap(f"{len(names)} {status}: {reason}")[:2]]
+    return mail.of_answer(question, result, data["lines"],
+                          lambda lines: table.grid(columns, lines, ("",), mail.WIDTH), tail)
+
+
+def _shown(pair):
+    if pair is None:
+        return "-"
+    low, high = map(number, pair)
+    return low if low == high else f"{low}-{high}"

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the lists have asked, and the tables that answer it."""
+
+import itertools
+
+import pytest
+
+import load
+import mail
+import questions
+
+
+def programs(synthetic, kinds, kernels=("6.1", "7.3"), added=100):
+    """A result of bpf_cost cells whose programs cost `added` times their place in the list, and 1 more on XFS."""
+    rows = []
+    for kernel, fs, state in itertools.product(kernels, ("ext4", "xfs"), ("hole", "written")):
+        twin = 70000 if state == "hole" else 5000
+        made = {"kernel": kernel, "fs": fs, "strategy": "map_sync", "state": state}
+        rows.append(synthetic.row(**made, per_page=twin))
+        rows += [synthetic.row(**made, probes=f"bpf_cost:{kind}", per_page=twin + added * (place + 1) + (fs == "xfs"))
+                 for place, kind in enumerate(kinds)]
+    return synthetic.load(rows)
+
+
+def test_every_question_has_its_words():
+    assert len(set(questions.IDS)) == len(questions.QUESTIONS) >= 5
+    for question in questions.QUESTIONS:
+        assert len(f"{question.id:10} {question.asked}") <= 80, question.id
+        assert questions.of(question.id) is question
+    with pytest.raises(load.ReportError, match="no question 'cost'; there are bpf_cost, iomap"):
+        questions.of("cost")
+
+
+def test_what_a_program_costs_is_the_difference_from_its_twin(synthetic):
+    data = questions.build(questions.of("bpf_cost"), programs(synthetic, ["empty", "hash"]))
+    assert data["columns"] == ["6.1", "7.3"]
+    assert data["lines"] == [{"line": "empty", "values": [[100, 101], [100, 101]]},
+                             {"line": "hash", "values": [[200, 201], [200, 201]]}]
+
+
+def test_a_probed_cell_without_its_twin_has_no_cost(synthetic):
+    result = synthetic.load([synthetic.row(probes="bpf_cost:empty")])
+    with pytest.raises(load.ReportError, match="nothing in .* answers bpf_cost: measure it with `faultline run --kernel"):
+        questions.build(questions.of("bpf_cost"), result)
+
+
+def test_other_questions_are_of_twins(synthetic):
+    result = synthetic.load(synthetic.pair("map_sync", state="hole", per_page=70000))
+    data = questions.build(questions.of("iomap"), result)
+    assert data["lines"] == [{"line": "ext4 map_sync hole", "values": [[70000, 70000]]}]
+
+
+def test_a_failed_cell_is_told_of(synthetic):
+    rows = [synthetic.row(), synthetic.skip(synthetic.row("msync", 1))]
+    text = questions.text(questions.of("releases"), synthetic.load(rows))
+    assert "1 skipped: " in text
+
+
+@pytest.mark.parametrize("count", [2, 13])
+def test_the_text_fits_a_mail(synthetic, count):
+    kinds = ("empty", "array", "hash", "inode_storage", *(f"chain{length}" for length in range(1, 9)), "ringbuf")[:count]
+    text = questions.text(questions.of("bpf_cost"), programs(synthetic, kinds, kernels=("5.10", "6.1", "6.12", "7.2", "7.3")))
+    lines = text.splitlines()
+    assert len(lines) <= mail.LINES and max(map(len, lines)) <= mail.WIDTH
+    assert lines[0] == questions.of("bpf_cost").asked
+    for place, kind in enumerate(kinds):
+        cost = f"{100 * (place + 1)}-{100 * (place + 1) + 1}"
+        assert [line.split()[1:] for line in lines if line.startswith(f"{kind} ")] == [[cost] * 5]
+
+
+def test_what_does_not_fit_is_counted(synthetic):
+    rows = [synthetic.row("fsync", k, state=state) for k in range(1, 21) for state in ("hole", "written")]
+    lines = questions.text(questions.of("releases"), synthetic.load(rows)).splitlines()
+    assert len(lines) <= mail.LINES
+    shown = sum(line.startswith("ext4 fsync:") for line in lines)
+    assert f"{40 - shown} lines left out: `faultline answer releases" in " ".join(lines)
