@@ -294,7 +294,9 @@ TEST(Schema, OfEachKind) {
                "state"
     : {"enum" : [ "hole", "unwritten", "written", "shared" ], "description" : "of a table"},
       "probes" : {
-        "enum" : [ "off", "on", "phases", "locks", "interruptions", "ballast" ],
+        "enum" : [ "off", "on", "phases", "locks", "interruptions", "ballast", "bpf_cost:empty", "bpf_cost:array", "bpf_cost:hash",
+          "bpf_cost:inode_storage", "bpf_cost:chain1", "bpf_cost:chain2", "bpf_cost:chain3", "bpf_cost:chain4",
+          "bpf_cost:chain5", "bpf_cost:chain6", "bpf_cost:chain7", "bpf_cost:chain8", "bpf_cost:ringbuf" ],
         "description" : "of another"
       },
                  "colour" : {"enum" : [ "red", "green" ], "description" : "of an array"},

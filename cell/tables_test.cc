@@ -135,7 +135,11 @@ TEST(Tables, WorkloadsAndTheirTouches) {
 
 TEST(Tables, ProbesAndWhatTheySee) {
   const json tables = tables_json();
-  EXPECT_EQ(ids_of(tables["probes"]), (Names{"off", "on", "phases", "locks", "interruptions"}));
+  EXPECT_EQ(ids_of(tables["probes"]),
+            (Names{"off", "on", "phases", "locks", "interruptions", "bpf_cost:empty",
+                   "bpf_cost:array", "bpf_cost:hash", "bpf_cost:inode_storage", "bpf_cost:chain1",
+                   "bpf_cost:chain2", "bpf_cost:chain3", "bpf_cost:chain4", "bpf_cost:chain5",
+                   "bpf_cost:chain6", "bpf_cost:chain7", "bpf_cost:chain8", "bpf_cost:ringbuf"}));
   for (const json& set : tables["probes"]) {
     const std::string id = set["id"];
     EXPECT_EQ(set["twin"], id == "off") << id;

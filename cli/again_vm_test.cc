@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Verbs that look at what is there already, in real guests: a published result, a file.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "campaign/testing.h"
@@ -22,6 +24,41 @@ TEST(RealOrder, OfAFileThatAGuestMakes) {
   const CommandOutput small = faultline_command({"order", "--fs", "ext4-nodax", "--quiet"});
   EXPECT_EQ(small.status, 1) << small.error;
   EXPECT_NE(small.out.find("not_dax"), std::string::npos) << small.out;
+}
+
+// Each further lookup costs what the one before did, and nothing else is in the difference.
+TEST(RealBpfCost, AChainOfLookupsCostsTheSameALookup) {
+  const Scratch scratch;
+  const CommandOutput run = faultline_command(
+      {"run", "--fs", "xfs", "--strategy", "map_sync", "--state", "written", "--seeds", "1",
+       "--probes", "bpf_cost:empty,bpf_cost:array,bpf_cost:chain[1234],bpf_cost:inode_storage",
+       "--no-table", "--out", scratch / "cost"});
+  ASSERT_EQ(run.status, 0) << run.error;
+  std::map<std::string, double> cost;
+  for (const nlohmann::json& row : read_json(scratch / "cost/result.json").at("benchmarks")) {
+    const std::string set = row["probes"];
+    if (set == "bpf_cost:inode_storage") {
+      EXPECT_EQ(row["status"], "skipped");
+      EXPECT_NE(row["reason"].get<std::string>().find("LSM"), std::string::npos) << row["reason"];
+      continue;
+    }
+    EXPECT_EQ(row["status"], "ok") << row["reason"];
+    if (set != "off") cost[set] = row["tax_page"];
+  }
+  EXPECT_GT(cost["bpf_cost:empty"], 50);
+  EXPECT_LT(cost["bpf_cost:empty"], 250);
+  EXPECT_GT(cost["bpf_cost:array"], cost["bpf_cost:empty"] + 5);
+  EXPECT_LT(cost["bpf_cost:array"], cost["bpf_cost:empty"] + 40);
+  const double lookup = cost["bpf_cost:chain2"] - cost["bpf_cost:chain1"];
+  EXPECT_GT(lookup, 80);
+  for (int i = 2; i < 4; ++i) {
+    EXPECT_NEAR(
+        cost[fmt::format("bpf_cost:chain{}", i + 1)] - cost[fmt::format("bpf_cost:chain{}", i)],
+        lookup, 0.1 * lookup);
+  }
+  const CommandOutput told = faultline_command({"answer", "bpf_cost", scratch / "cost"});
+  EXPECT_EQ(told.status, 0) << told.error;
+  EXPECT_NE(told.out.find("chain3"), std::string::npos) << told.out;
 }
 
 TEST(RealReproduce, AResultIsHadAgainOrIsSaidToBeGone) {
