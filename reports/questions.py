@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Questions that people have asked on the lists, each with the run that answers it and one table to paste into a mail."""
 
+import statistics
 from dataclasses import dataclass
 
 import cells
@@ -53,9 +54,8 @@ QUESTIONS = (
               "--probes", "bpf_cost:*", "--seeds", "1"),
              lambda row: row["probes"].partition(":")[2], _kernel, _tax,
              "instructions added to a durable page by one fentry program on iomap_begin()",
-             "empty: trampoline and program entry alone. A struct_ops call has the same trampoline, entered by an indirect call "
-             "and not by ftrace's, and the kernel's own iomap_begin() does not run beside it.",
-             where=lambda row: row["probes"].startswith("bpf_cost:")),
+             "Written blocks; holes are in the result. empty: the trampoline alone, which a struct_ops call has too.",
+             where=lambda row: row["probes"].startswith("bpf_cost:") and row["state"] == "written"),
     Question("iomap", "What did iomap's new iteration cost or save? (7.2 to 7.3)",
              ("--kernel", "7.2,7.3", "--fs", "ext2,ext4,xfs", *PATHS),
              lambda row: f"{row['fs']} {cells.label(row)} {row['state']}", _kernel, _per_page,
@@ -89,21 +89,24 @@ def of(name):
 
 def build(question, result):
     """The answer as data that JSON can hold: {id, asked, unit, columns, lines: [{line, values: [[low, high] or None]}],
-    failed}. A place that several cells meet has their lowest and their highest."""
+    failed}. A cell's value is the median of its seeds', each with the twin of that seed; a place that several cells meet
+    has their lowest and their highest."""
     found, columns, failed = {}, [], []
-    for row in result.rows.values():
+    for name, samples in result.samples.items():
+        row = samples[0]
         if not question.where(row):
             continue
-        if row["status"] != "ok":
-            failed.append({"cell": row["name"], "status": row["status"], "reason": row["reason"]})
+        bad = next((sample for sample in samples if not cells.is_ok(sample)), None)
+        if bad is not None:
+            failed.append({"cell": name, "status": bad["status"], "reason": bad["reason"]})
             continue
-        twin = result.rows.get(row["name"].rsplit("/", 1)[0] + "/off")
-        value = question.value(row, twin)
-        if value is None:
+        twins = {twin["seed"]: twin for twin in result.samples.get(name.rsplit("/", 1)[0] + "/off", ())}
+        values = [question.value(sample, twins.get(sample["seed"])) for sample in samples]
+        if None in values:
             continue
         column = question.column(row)
         columns += [column] * (column not in columns)
-        found.setdefault(question.line(row), {}).setdefault(column, []).append(value)
+        found.setdefault(question.line(row), {}).setdefault(column, []).append(statistics.median(values))
     if not found:
         raise ReportError(f"nothing in {result.path} answers {question.id}: measure it with `faultline run "
                           f"{' '.join(question.run)}`")
@@ -121,7 +124,7 @@ def text(question, result):
         columns.append((title, lambda line, index=index: _shown(line["values"][index])))
     reasons = {}
     for entry in data["failed"]:
-        reasons.setdefault((entry["status"], entry["reason"]), []).append(entry["cell"])
+        reasons.setdefault((entry["status"], entry["reason"].rpartition(": ")[2]), []).append(entry["cell"])
     tail = [line for (status, reason), names in reasons.items()
             for line in mail.wrap(f"{len(names)} {status}: {reason}")[:2]]
     return mail.of_answer(question, result, data["lines"],

@@ -38,6 +38,20 @@ def test_what_a_program_costs_is_the_difference_from_its_twin(synthetic):
                              {"line": "hash", "values": [[200, 201], [200, 201]]}]
 
 
+def test_each_seed_is_held_against_its_twin(synthetic):
+    rows = [synthetic.row("map_sync", probes=probes, per_page=5000 + at, seed=seed)
+            for probes, places in (("off", (0, 90, 7)), ("bpf_cost:empty", (100, 191, 400))) for seed, at in enumerate(places)]
+    data = questions.build(questions.of("bpf_cost"), synthetic.load(rows))
+    assert data["lines"] == [{"line": "empty", "values": [[101, 101]]}]
+
+
+def test_holes_are_not_in_the_table(synthetic):
+    result = programs(synthetic, ["empty"])
+    assert sum(row["probes"] != "off" for row in result.rows.values()) == 8
+    data = questions.build(questions.of("bpf_cost"), result)
+    assert data["lines"] == [{"line": "empty", "values": [[100, 101], [100, 101]]}]
+
+
 def test_a_probed_cell_without_its_twin_has_no_cost(synthetic):
     result = synthetic.load([synthetic.row(probes="bpf_cost:empty")])
     with pytest.raises(load.ReportError, match="nothing in .* answers bpf_cost: measure it with `faultline run --kernel"):
