@@ -35,7 +35,8 @@ TEST(RealBpfCost, AChainOfLookupsCostsTheSameALookup) {
        "--no-table", "--out", scratch / "cost"});
   ASSERT_EQ(run.status, 0) << run.error;
   std::map<std::string, double> cost;
-  for (const nlohmann::json& row : read_json(scratch / "cost/result.json").at("benchmarks")) {
+  const nlohmann::json result = read_json(scratch / "cost/result.json");
+  for (const nlohmann::json& row : result.at("benchmarks")) {
     const std::string set = row["probes"];
     if (set == "bpf_cost:inode_storage") {
       EXPECT_EQ(row["status"], "skipped");

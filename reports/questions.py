@@ -45,6 +45,7 @@ def _per_page(row, _):
     return row["per_page"]
 
 
+PROGRAMS = "bpf_cost:"  # what the sets of probes are called that are a program each
 PATHS = ("--strategy", "volatile,map_sync,fsync:8", "--state", "hole,written", "--probes", "off")
 KERNELS = ("--kernel", "6.1,6.12,7.2,7.3")
 
@@ -52,10 +53,10 @@ QUESTIONS = (
     Question("bpf_cost", "What does a BPF program in the DAX write fault cost? (April 2026)",
              (*KERNELS, "--fs", "ext4,xfs", "--strategy", "map_sync", "--state", "hole,written",
               "--probes", "bpf_cost:*", "--seeds", "1"),
-             lambda row: row["probes"].partition(":")[2], _kernel, _tax,
+             lambda row: row["probes"].removeprefix(PROGRAMS), _kernel, _tax,
              "instructions added to a durable page by one fentry program on iomap_begin()",
              "Written blocks; holes are in the result. empty: the trampoline alone, which a struct_ops call has too.",
-             where=lambda row: row["probes"].startswith("bpf_cost:") and row["state"] == "written"),
+             where=lambda row: row["probes"].startswith(PROGRAMS) and row["state"] == "written"),
     Question("iomap", "What did iomap's new iteration cost or save? (7.2 to 7.3)",
              ("--kernel", "7.2,7.3", "--fs", "ext2,ext4,xfs", *PATHS),
              lambda row: f"{row['fs']} {cells.label(row)} {row['state']}", _kernel, _per_page,
@@ -92,6 +93,8 @@ def build(question, result):
     failed}. A cell's value is the median of its seeds', each with the twin of that seed; a place that several cells meet
     has their lowest and their highest."""
     found, columns, failed = {}, [], []
+    twins = {(row["cell"], row["seed"]): row for samples in result.samples.values() for row in samples
+             if row["probes"] == result.words.twin}
     for name, samples in result.samples.items():
         row = samples[0]
         if not question.where(row):
@@ -100,8 +103,7 @@ def build(question, result):
         if bad is not None:
             failed.append({"cell": name, "status": bad["status"], "reason": bad["reason"]})
             continue
-        twins = {twin["seed"]: twin for twin in result.samples.get(name.rsplit("/", 1)[0] + "/off", ())}
-        values = [question.value(sample, twins.get(sample["seed"])) for sample in samples]
+        values = [question.value(sample, twins.get((sample["cell"], sample["seed"]))) for sample in samples]
         if None in values:
             continue
         column = question.column(row)
@@ -124,7 +126,7 @@ def text(question, result):
         columns.append((title, lambda line, index=index: _shown(line["values"][index])))
     reasons = {}
     for entry in data["failed"]:
-        reasons.setdefault((entry["status"], entry["reason"].rpartition(": ")[2]), []).append(entry["cell"])
+        reasons.setdefault((entry["status"], entry["reason"].split(": ")[-1]), []).append(entry["cell"])
     tail = [line for (status, reason), names in reasons.items()
             for line in mail.wrap(f"{len(names)} {status}: {reason}")[:2]]
     return mail.of_answer(question, result, data["lines"],
