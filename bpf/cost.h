@@ -2,5 +2,7 @@
 /* What bpf/cost.bpf.c and harness/bpf_cost.cc have in common. */
 #pragma once
 
-#define FL_COST_ENTRIES 64       /* of each map */
-#define FL_COST_RING (256 << 10) /* bytes: 8192 records of 16 bytes with their headers, and more */
+/* Of each map. */
+#define FL_COST_ENTRIES 64
+/* Bytes: 8192 records of 16 bytes with their headers, and more. */
+#define FL_COST_RING (256 << 10)
