@@ -87,7 +87,10 @@ struct ProbeSetRow {
 inline constexpr ProbeSetRow kProbeSets[] = {
 #define PROBE_SET(id_, ...) {.id = #id_, __VA_ARGS__},
 #define BPF_COST(kind, summary_) \
-  {.id = "bpf_cost:" #kind, .summary = summary_, .parts = kRunsAProgram, .program = "cost_" #kind},
+  {.id = "bpf_cost:" #kind,      \
+   .summary = (summary_),        \
+   .parts = kRunsAProgram,       \
+   .program = "cost_" #kind},
 #include "cell/probe_sets.def"
 #undef BPF_COST
 #undef PROBE_SET
