@@ -2,7 +2,6 @@
 #include "campaign/guest_memory.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -30,17 +29,9 @@ GuestMemory::GuestMemory(const VmSpec& spec)
 
 GuestMemory::~GuestMemory() { ::munmap(marks_, bytes_ / kPmemLine); }
 
-namespace {
+std::string GuestMemory::path() const { return path_of(file_); }
 
-std::string own_path(const Fd& file) {
-  return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get());
-}
-
-}  // namespace
-
-std::string GuestMemory::path() const { return own_path(file_); }
-
-std::string GuestMemory::marks_path() const { return own_path(marks_file_); }
+std::string GuestMemory::marks_path() const { return path_of(marks_file_); }
 
 void GuestMemory::load(const PmemImage& image, bool anew) {
   constexpr std::uint64_t kLines = kPmemPage / kPmemLine;

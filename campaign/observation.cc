@@ -23,10 +23,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string path_of(const Fd& file) {
-  return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get());
-}
-
 std::vector<FunctionCost> dearest_first(const std::map<std::string, std::uint64_t>& functions) {
   std::vector<FunctionCost> costs(functions.begin(), functions.end());
   std::stable_sort(costs.begin(), costs.end(), [](const FunctionCost& a, const FunctionCost& b) {

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "cell/failure.h"
+#include "vm/command.h"
 
 namespace faultline {
 namespace {
@@ -132,9 +133,7 @@ std::string shell_word(const std::string& word) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
+  return shell_quoted(word);
 }
 
 std::string job_script(const ArrayJob& job) {

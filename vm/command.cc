@@ -158,6 +158,12 @@ CommandOutput run_command(const std::vector<std::string>& argv, const CommandOpt
   return result;
 }
 
+std::string shell_quoted(const std::string& word) {
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
 std::string not_installed(const std::string& program, const std::string& package) {
   return fmt::format("{} is not installed; install package {} (in a source tree, `make deps` does)",
                      program, package);

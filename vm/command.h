@@ -32,6 +32,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings);
 // /usr/sbin and /sbin, which are not in every user's PATH; empty when there is none.
 std::filesystem::path find_program(const std::string& program);
 
+// A word between quotes, as a POSIX shell reads it back. Pure.
+std::string shell_quoted(const std::string& word);
+
 // "mksquashfs is not installed; install package squashfs-tools (in a source tree, `make deps`
 // does)". Pure.
 std::string not_installed(const std::string& program, const std::string& package);

@@ -102,8 +102,12 @@ std::pair<Fd, Fd> socket_pair() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
+std::string path_of(const Fd& file) {
+  return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get());
+}
+
 std::string path_through(const Fd& folder, const std::string& name) {
-  return fmt::format("/proc/{}/fd/{}/{}", ::getpid(), folder.get(), name);
+  return path_of(folder) + "/" + name;
 }
 
 Fd memory_file(const std::string& content) {

@@ -40,6 +40,8 @@ class Fd {
 std::pair<Fd, Fd> socket_pair();
 // A file without a name that holds `content`. Failure(kVmFailed).
 Fd memory_file(const std::string& content);
+// A path that names the file as long as we have it open, for us and for others who may look at us.
+std::string path_of(const Fd& file);
 // A name in the folder, by way of our descriptor of it: short, however long the folder's own path
 // is. A socket's takes 107 bytes. Good as long as the descriptor is open, for us and those that we
 // start.

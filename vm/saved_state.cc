@@ -39,8 +39,6 @@ std::string stamp_of(int fd) {
                      info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
 }
 
-std::string own_path(const Fd& fd) { return fmt::format("/proc/{}/fd/{}", ::getpid(), fd.get()); }
-
 void touch(const fs::path& file) { ::utimensat(AT_FDCWD, file.c_str(), nullptr, 0); }
 
 // What the folder's files take of the disk.
@@ -189,7 +187,7 @@ std::optional<SavedState> StateCache::open(const std::string& key) {
         verified_[key] = stamp;
       }
     }
-    state.files = {.devices = own_path(*devices), .memory = own_path(*memory)};
+    state.files = {.devices = path_of(*devices), .memory = path_of(*memory)};
     state.held = {std::move(devices), std::move(memory)};
   } catch (const std::exception& error) {
     why = error.what();

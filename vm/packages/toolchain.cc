@@ -54,12 +54,6 @@ std::string toolchain_place_of(const std::string& member) {
   return "";
 }
 
-std::string quoted(const fs::path& path) {
-  std::string text = "'";
-  for (const char c : path.string()) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 }  // namespace
 
 std::string base_suite(const std::string& suite) { return suite.substr(0, suite.find('-')); }
@@ -113,8 +107,9 @@ std::vector<std::string> command_of(const Toolchain& toolchain, const fs::path& 
 }
 
 std::string front_script(const Toolchain& toolchain, const fs::path& program) {
-  return fmt::format("#!/bin/sh\nexec {} --library-path {} {} \"$@\"\n", quoted(toolchain.loader),
-                     quoted(toolchain.libraries), quoted(program));
+  return fmt::format("#!/bin/sh\nexec {} --library-path {} {} \"$@\"\n",
+                     shell_quoted(toolchain.loader), shell_quoted(toolchain.libraries),
+                     shell_quoted(program));
 }
 
 std::vector<std::string> write_fronts(const Toolchain& toolchain, const fs::path& folder) {
@@ -122,9 +117,10 @@ std::vector<std::string> write_fronts(const Toolchain& toolchain, const fs::path
   // With -wrapper, what the compiler starts (cc1, as) goes through the same loader. With -B it
   // starts the assembler of the toolchain and not that of this machine.
   std::string compiler = front_script(toolchain, toolchain.compiler);
-  compiler.insert(compiler.find(" \"$@\""),
-                  fmt::format(" -wrapper {},--library-path,{} -B{}/{}-", quoted(toolchain.loader),
-                              quoted(toolchain.libraries), quoted(bin), kTriplet));
+  compiler.insert(
+      compiler.find(" \"$@\""),
+      fmt::format(" -wrapper {},--library-path,{} -B{}/{}-", shell_quoted(toolchain.loader),
+                  shell_quoted(toolchain.libraries), shell_quoted(bin), kTriplet));
   write_file(folder / "cc", compiler, 0755);
   std::vector<std::string> variables = {"CC=" + (folder / "cc").string()};
   struct Program {
