@@ -98,23 +98,24 @@ TEST_F(RunCellTest, TwentyThreeTouchesTakeTwentyThreeFaults) {
 }
 
 TEST_F(RunCellTest, SyncsAreInThePageAndNotInTheFault) {
-  NEEDS_EXACT_FAULTS();
   const nlohmann::json row = run("fsync", 8);
-  EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["app_syncs"], 3);
   EXPECT_GT(row["per_page"], row["per_fault"]);
+  NEEDS_EXACT_FAULTS();
+  EXPECT_EQ(row["reason"], "");
 }
 
 TEST_F(RunCellTest, ThreadsHaveAPartEach) {
-  NEEDS_EXACT_FAULTS();
   cell_.threads = 2;
   cell_.touches = 46;
   const nlohmann::json row = run("msync", 8);
+  EXPECT_EQ(row["iterations"], 46);
+  EXPECT_EQ(row["app_syncs"], 6);
+  EXPECT_GE(row["faults"], 46);
+  NEEDS_EXACT_FAULTS();
   EXPECT_EQ(row["reason"], "");
   EXPECT_EQ(row["status"], "ok");
-  EXPECT_EQ(row["iterations"], 46);
   EXPECT_EQ(row["faults"], 46);
-  EXPECT_EQ(row["app_syncs"], 6);
 }
 
 TEST_F(RunCellTest, PwriteTakesNoFault) {
