@@ -76,15 +76,33 @@ def of_report(given, verdicts):
     return _fitted(head, _by_turns(rows), grid, tail + _again(result), left_out)
 
 
-def of_answer(question, result, lines, grid, tail):
-    """The text of an answer to a Question. lines: rows of its table, which grid(lines) makes; tail: what stands below."""
-    kernels = compare.kernels_of(result)
-    head = wrap(f"{question.asked}")
-    head += wrap(f"{question.unit}; {_kernels(result, kernels)}")
+def of_answer(question, unit, result, lines, grid, failed, skipped):
+    """The text of an answer to a Question. unit: what its figures are, and of how many seeds; lines: rows of its table, which
+    grid(lines) makes; failed: what stands below; skipped: what does where there is room, for a cell that cannot be is a gap in
+    the table."""
+    about, kernels = result.context["kernels"], compare.kernels_of(result)
+    named = list(dict.fromkeys(about.get(name, {}).get("release") or name for name in kernels))
+    head = wrap(f"{question.asked}") + wrap(unit)
+    head += wrap(f"{len(named)} kernels, {named[0]} to {named[-1]}" if len(named) > NAMED else ", ".join(named))
     head += wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; hash {canonical.digest(result)[:16]}")
-    end = wrap(question.note) + tail + _again(result)
-    return _fitted(head, lines, grid, end, lambda left: f"{_count(len(left), 'line')} left out: `faultline answer "
-                   f"{question.id} {result.path} --json`")
+    begin, end = wrap(question.note) + failed, _command(_measures(result.parts[0][1]["command_line"]), "")
+    room = LINES - len(head + ["", *grid(lines)] + begin + end)
+    return _fitted(head, lines, grid, begin + (skipped if len(skipped) <= room else []) + end,
+                   lambda left: f"{_count(len(left), 'line')} left out: `faultline answer {question.id} {result.path} --json`")
+
+
+def _measures(words):
+    """A command without what is of one place: where it lay, and what became of its output."""
+    found, places = ["faultline"], {"--out": 2, "--jobs": 2, "--force": 1, "--no-table": 1}
+    at = 1
+    while at < len(words):
+        name, _, value = words[at].partition("=")
+        if name in places:
+            at += 1 if value else places[name]
+        else:
+            found.append(words[at])
+            at += 1
+    return found
 
 
 def _telling(row):

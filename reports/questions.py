@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Questions that people have asked on the lists, each with the run that answers it and one table to paste into a mail."""
 
+import re
 import statistics
 from dataclasses import dataclass
 
 import cells
+import compare
 import mail
+import releases
 import stats
 import table
 from load import ReportError
@@ -17,8 +20,9 @@ class Question:
     """What was asked, and how it is answered.
 
     id, asked: its name, and the question in one line. run: the words after `faultline run` that measure it.
-    line: function(row) -> the label of its line. column: function(row) -> the title of its column. value: function(row, twin)
-    -> number or None. unit: what the numbers are, in words. note: what else a reader must know, one or two lines.
+    line: function(row, kernel) -> the label of its line; kernel: what its kernel is called. column: the same, the title of its
+    column. value: function(row, twin) -> number or None. unit: what the numbers are, in words. note: what else a reader must
+    know, one or two lines.
     where: function(row) -> whether the row is told of: cells without probes, unless the question is of probes.
     """
 
@@ -33,8 +37,12 @@ class Question:
     where: object = lambda row: row["probes"] == "off"
 
 
-def _kernel(row):
-    return row["kernel"]
+def _kernel(_, kernel):
+    return kernel
+
+
+def _cell(row, _=None):
+    return f"{row['fs']} {cells.label(row)} {row['state']}"
 
 
 def _tax(row, twin):
@@ -53,28 +61,28 @@ QUESTIONS = (
     Question("bpf_cost", "What does a BPF program in the DAX write fault cost? (April 2026)",
              (*KERNELS, "--fs", "ext4,xfs", "--strategy", "map_sync", "--state", "hole,written",
               "--probes", "bpf_cost:*", "--seeds", "1"),
-             lambda row: row["probes"].removeprefix(PROGRAMS), _kernel, _tax,
-             "instructions added to a durable page by one fentry program on iomap_begin()",
+             lambda row, _: row["probes"].removeprefix(PROGRAMS), _kernel, _tax,
+             "instructions that one fentry program on iomap_begin() adds to a page",
              "Written blocks; holes are in the result. empty: the trampoline alone, which a struct_ops call has too.",
              where=lambda row: row["probes"].startswith(PROGRAMS) and row["state"] == "written"),
     Question("iomap", "What did iomap's new iteration cost or save? (7.2 to 7.3)",
              ("--kernel", "7.2,7.3", "--fs", "ext2,ext4,xfs", *PATHS),
-             lambda row: f"{row['fs']} {cells.label(row)} {row['state']}", _kernel, _per_page,
+             _cell, _kernel, _per_page,
              "instructions a durable page", "By function: run with --observe profile, then `faultline explain`."),
     Question("releases", "What does a kernel release cost?",
              ("--kernel", "all", "--fs", "ext4,xfs", *PATHS),
-             lambda row: f"{row['fs']} {cells.label(row)} {row['state']}", _kernel, _per_page,
+             _cell, _kernel, _per_page,
              "instructions a durable page", "By function: run with --observe profile, then `faultline explain`."),
     Question("threads", "Does MAP_SYNC destroy scalability? (a database's report of 2022)",
              ("--kernel", "6.1,7.3", "--fs", "ext4,xfs", "--strategy", "map_sync,fsync:8",
               "--state", "hole,written", "--threads", "1,2,4", "--probes", "off"),
-             lambda row: f"{row['kernel']} {row['fs']} {cells.label(row)} {row['state']}", lambda row: f"t{row['threads']}",
+             _cell, lambda row, kernel: f"{kernel} t{row['threads']}",
              _per_page, "instructions a durable page, by threads",
              "One vCPU runs the threads in turn: a figure that grows is work and not waiting for a lock another CPU holds."),
     Question("reflink", "What does a copy-on-write fault cost? And none of a journal?",
-             ("--kernel", "6.1,7.3", "--fs", "ext2,ext4-nojournal,ext4,xfs,xfs-reflink", "--strategy", "volatile,map_sync",
+             ("--kernel", "6.1,7.3", "--fs", "ext2,ext4-nojournal,ext4,xfs-reflink", "--strategy", "volatile,map_sync",
               "--state", "hole,written,shared", "--probes", "off"),
-             lambda row: f"{row['kernel']} {row['fs']} {cells.label(row)}", lambda row: row["state"], _per_page,
+             lambda row, kernel: f"{kernel} {row['fs']} {cells.label(row)}", lambda row, _: row["state"], _per_page,
              "instructions a durable page", "shared: a block that a reflink copy has too, which the fault copies."),
 )
 IDS = tuple(question.id for question in QUESTIONS)
@@ -88,14 +96,25 @@ def of(name):
     return found
 
 
+def titles(result):
+    """{id of a kernel: what a table calls it}, by version: 6.1 where no other of the result is of that series."""
+    ids = compare.kernels_of(result)
+    labels = [releases.label(name, about.get("release") or name, about.get("package"))
+              for name in ids for about in [result.context["kernels"].get(name, {})]]
+    series = [(re.match(r"v?(\d+\.\d+)", label) or [label, label])[1] for label in labels]
+    unique = len(set(series)) == len(series)
+    return dict(zip(ids, series if unique else releases.short(labels)))
+
+
 def build(question, result):
-    """The answer as data that JSON can hold: {id, asked, unit, columns, lines: [{line, values: [[low, high] or None]}],
-    failed}. A cell's value is the median of its seeds', each with the twin of that seed; a place that several cells meet
-    has their lowest and their highest."""
-    found, columns, failed = {}, [], []
+    """The answer as data that JSON can hold: {id, asked, unit, seeds: [fewest, most of a cell], spread_percent: how far
+    apart a cell's seeds are at most, columns, lines: [{line, values: [[low, high] or None]}], failed}. A cell's value is the
+    median of its seeds', each with the twin of that seed; a place that several cells meet has their lowest and their
+    highest."""
+    found, columns, failed, seeds, spreads, kernels = {}, [], [], [], [], titles(result)
     twins = {(row["cell"], row["seed"]): row for samples in result.samples.values() for row in samples
              if row["probes"] == result.words.twin}
-    for name, samples in result.samples.items():
+    for name, samples in sorted(result.samples.items(), key=lambda item: list(kernels).index(item[1][0]["kernel"])):
         row = samples[0]
         if not question.where(row):
             continue
@@ -106,16 +125,19 @@ def build(question, result):
         values = [question.value(sample, twins.get((sample["cell"], sample["seed"]))) for sample in samples]
         if None in values:
             continue
-        column = question.column(row)
+        column = question.column(row, kernels[row["kernel"]])
         columns += [column] * (column not in columns)
-        found.setdefault(question.line(row), {}).setdefault(column, []).append(statistics.median(values))
+        median = statistics.median(values)
+        found.setdefault(question.line(row, kernels[row["kernel"]]), {}).setdefault(column, []).append(median)
+        seeds.append(len(values))
+        spreads.append(100 * (max(values) - min(values)) / abs(median) if median else 0)
     if not found:
         raise ReportError(f"nothing in {result.path} answers {question.id}: measure it with `faultline run "
                           f"{' '.join(question.run)}`")
     lines = [{"line": line, "values": [[min(of_line[column]), max(of_line[column])] if column in of_line else None
                                        for column in columns]} for line, of_line in found.items()]
-    return {"id": question.id, "asked": question.asked, "unit": question.unit, "columns": columns, "lines": lines,
-            "failed": failed}
+    return {"id": question.id, "asked": question.asked, "unit": question.unit, "seeds": [min(seeds), max(seeds)],
+            "spread_percent": max(spreads), "columns": columns, "lines": lines, "failed": failed}
 
 
 def text(question, result):
@@ -127,10 +149,13 @@ def text(question, result):
     reasons = {}
     for entry in data["failed"]:
         reasons.setdefault((entry["status"], entry["reason"].split(": ")[-1]), []).append(entry["cell"])
-    tail = [line for (status, reason), names in reasons.items()
-            for line in mail.wrap(f"{len(names)} {status}: {reason}")[:2]]
-    return mail.of_answer(question, result, data["lines"],
-                          lambda lines: table.grid(columns, lines, ("",), mail.WIDTH), tail)
+    told = {skipped: [line for (status, reason), names in reasons.items() if (status == "skipped") == skipped
+                      for line in mail.wrap(f"{len(names)} {status}: {reason}")[:2]] for skipped in (False, True)}
+    counts = "-".join(map(str, dict.fromkeys(data["seeds"])))
+    unit = f"{question.unit}; " + ("1 seed" if counts == "1" else
+                                   f"median of {counts} seeds, at most {data['spread_percent']:.2g} % apart")
+    return mail.of_answer(question, unit, result, data["lines"],
+                          lambda lines: table.grid(columns, lines, ("",), mail.WIDTH), told[False], told[True])
 
 
 def _shown(pair):

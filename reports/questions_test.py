@@ -88,3 +88,41 @@ def test_what_does_not_fit_is_counted(synthetic):
     assert len(lines) <= mail.LINES
     shown = sum(line.startswith("ext4 fsync:") for line in lines)
     assert f"{40 - shown} lines left out: `faultline answer releases" in " ".join(lines)
+
+
+def test_kernels_stand_by_version_and_by_their_series(synthetic):
+    rows = [synthetic.row(kernel=kernel, per_page=at) for at, kernel in enumerate(("7.3", "6.1", "5.10"), 1)]
+    result = synthetic.load(rows)
+    assert list(questions.titles(result).values()) == ["5.10", "6.1", "7.3"]
+    data = questions.build(questions.of("releases"), result)
+    assert data["columns"] == ["5.10", "6.1", "7.3"]
+    assert data["lines"][0]["values"] == [[3, 3], [2, 2], [1, 1]]
+    for name, release in (("7.3", "6.1.0-9-amd64"), ("6.1", "6.1.0-56-amd64")):
+        result.context["kernels"].setdefault(name, {})["release"] = release
+    assert questions.titles(result)["7.3"] == "6.1.0-9" and questions.titles(result)["6.1"] == "6.1.0-56"
+
+
+def test_how_far_seeds_are_apart_is_said(synthetic):
+    rows = [synthetic.row(state=state, per_page=value, seed=seed)
+            for state, values in (("hole", (100, 110, 90)), ("written", (7, 7, 7))) for seed, value in enumerate(values)]
+    result = synthetic.load(rows)
+    data = questions.build(questions.of("releases"), result)
+    assert data["seeds"] == [3, 3] and data["spread_percent"] == pytest.approx(20)
+    assert "median of 3 seeds, at most 20 % apart" in questions.text(questions.of("releases"), result)
+
+
+def test_the_command_is_of_no_place(synthetic):
+    result = synthetic.load([synthetic.row()])
+    result.parts[0][1]["command_line"] = ["/opt/here/faultline", "run", "--out", "/tmp/x", "--force", "--fs", "ext4", "--out=y",
+                                          "--jobs", "2", "--no-table"]
+    assert questions.text(questions.of("releases"), result).splitlines()[-1] == "faultline run --fs ext4"
+
+
+def test_skips_give_way_to_lines_and_failures_do_not(synthetic):
+    rows = [synthetic.row("fsync", k, state=state) for k in range(1, 9) for state in ("hole", "written")]
+    rows += [synthetic.skip(synthetic.row("msync", 1))]
+    failed = synthetic.row("msync", 2)
+    failed.update(status="failed", reason="it broke")
+    text = questions.text(questions.of("releases"), synthetic.load([*rows, failed]))
+    assert "1 failed: it broke" in text and "skipped" not in text
+    assert sum(line.startswith("ext4 fsync:") for line in text.splitlines()) == 16
