@@ -290,6 +290,8 @@ VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std:
                   Accel accel) {
   VmSpec spec;
   spec.qemu = the_qemu().program;
+  static const bool sandbox = the_qemu().has_sandbox();
+  spec.sandbox = sandbox;
   spec.kernel = kernel.vmlinuz;
   spec.initrd = image;
   spec.ram_mib = kRamMib;

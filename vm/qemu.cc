@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -190,12 +191,16 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
        "-kernel", spec.kernel.string(), "-initrd", spec.initrd.string(), "-append",
        kernel_command_line(spec)});
   append(arguments, spec.qemu_parameters);
+  // A user's own comes in place of it.
+  if (spec.sandbox && std::find(arguments.begin(), arguments.end(), "-sandbox") == arguments.end())
+    append(arguments, {"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"});
   if (channels.incoming) append(arguments, {"-incoming", "defer"});
   return arguments;
 }
 
 std::vector<std::string> portable_arguments(const VmSpec& spec) {
   VmSpec portable = spec;
+  portable.sandbox = false;
   portable.kernel = "KERNEL";
   portable.initrd = "INITRD";
   return qemu_arguments(portable, Channels{});

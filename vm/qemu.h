@@ -56,6 +56,9 @@ struct VmSpec {
   // What the guest stores does not get into memory_file: pages are copied when they are written.
   bool memory_private = false;
   std::string qemu = "qemu-system-x86_64";  // found through PATH
+  // What a guest that breaks out may ask the host's kernel for is filtered (seccomp): no program is
+  // started, no other user become. Changes no figure, and is in no state's key.
+  bool sandbox = false;
 };
 
 // The model and flags without which figures would not repeat: no random numbers from the CPU; no

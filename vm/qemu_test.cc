@@ -130,6 +130,19 @@ TEST(Qemu, CommasAreDoubledInOptions) {
   EXPECT_EQ(arguments.back(), "defer");
 }
 
+TEST(Qemu, ASandboxIsNoOtherMachine) {
+  VmSpec spec = a_spec();
+  const auto machine = portable_arguments(spec);
+  EXPECT_FALSE(
+      has(fmt::format("{}", fmt::join(qemu_arguments(spec, Channels{}), " ")), "-sandbox"));
+  spec.sandbox = true;
+  EXPECT_EQ(portable_arguments(spec), machine);
+  EXPECT_TRUE(has(fmt::format("{} ", fmt::join(qemu_arguments(spec, Channels{}), " ")),
+                  " -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny "));
+  spec.qemu_parameters = {"-sandbox", "off"};
+  EXPECT_FALSE(has(fmt::format("{}", fmt::join(qemu_arguments(spec, Channels{}), " ")), "spawn"));
+}
+
 TEST(Qemu, MemoryInAFileIsNoOtherMachine) {
   VmSpec spec = a_spec();
   const std::string own = text_of(spec);

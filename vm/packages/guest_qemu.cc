@@ -91,6 +91,10 @@ QemuProgram fetch_qemu(const fs::path& cache, const Progress& progress,
 
 }  // namespace
 
+bool QemuProgram::has_sandbox() const {
+  return read_file(binary).find("libseccomp.so") != std::string::npos;
+}
+
 bool is_of_guest_suite(const std::string& version) { return version.starts_with(kVersion); }
 
 std::string qemu_place_of(const std::string& member) {

@@ -17,6 +17,8 @@ struct QemuProgram {
   std::filesystem::path binary = {};   // the ELF file behind it
   std::string version = {};            // first line of --version
   bool fetched = false;                // of the guest's suite, and not this machine's
+  // Whether it can filter its own system calls: it is linked with libseccomp.
+  [[nodiscard]] bool has_sandbox() const;
 };
 
 // FAULTLINE_QEMU: `system` is this machine's, or the path of one. Not set: this machine's, if it is

@@ -23,6 +23,15 @@ TEST(GuestQemu, KnowsItsVersion) {
   EXPECT_FALSE(is_of_guest_suite(""));
 }
 
+TEST(GuestQemu, ASandboxIsThatOfTheLibraryItIsLinkedWith) {
+  const TempDir folder(fs::temp_directory_path());
+  const fs::path binary = folder.path() / "qemu";
+  write_file(binary, "an ELF file: libseccomp.so.2 libc.so.6");
+  EXPECT_TRUE((QemuProgram{.program = "/bin/sh", .binary = binary}.has_sandbox()));
+  write_file(binary, "an ELF file: libc.so.6");
+  EXPECT_FALSE((QemuProgram{.program = "/bin/sh", .binary = binary}.has_sandbox()));
+}
+
 TEST(GuestQemu, TakesProgramLibrariesAndFirmware) {
   EXPECT_EQ(qemu_place_of("usr/bin/qemu-system-x86_64"), "usr/bin/qemu-system-x86_64");
   EXPECT_EQ(qemu_place_of("usr/bin/qemu-system-i386"), "");
