@@ -264,7 +264,8 @@ void RunCampaign::resume(const ReadResult& before) {
 void RunCampaign::plan(std::size_t number, const RunnerKernel& kernel) {
   const Shard shard = shard_named(wish_.shard);
   const std::vector<PlannedCell> cells = plan_cells(selection(), kernel.sources, kernel.around);
-  for (const PlannedRow& planned : plan_rows(kernel.id, cells, sampling())) {
+  for (const PlannedRow& planned :
+       plan_rows(kernel.id, cells, sampling(), kMostRows - rows_.size())) {
     Row row = empty_row(planned.cell, kStatusSkipped, planned.skip);
     // A cell stays with its twin and its other seeds.
     const std::size_t of = numbers_.emplace(*row.cell, numbers_.size()).first->second;

@@ -213,7 +213,7 @@ void check_vary(const std::string& vary) {
 }
 
 std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<PlannedCell>& cells,
-                                  const Sampling& sampling) {
+                                  const Sampling& sampling, std::size_t room) {
   std::vector<PlannedRow> rows;
   for (const PlannedCell& planned : cells) {
     for (const Probes set : sampling.sets) {
@@ -235,6 +235,13 @@ std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<P
       for (row.cell.seed = range.first; row.cell.seed <= last; ++row.cell.seed) {
         for (row.cell.repetition = 0; row.cell.repetition < row.repetitions;
              ++row.cell.repetition) {
+          if (rows.size() == room) {
+            throw Failure(
+                ExitCode::kUsage,
+                fmt::format("the selection has over {} rows (cells of each kernel, their sets of "
+                            "probes and seeds); select fewer, in several runs",
+                            kMostRows));
+          }
           rows.push_back(row);
         }
       }

@@ -70,7 +70,10 @@ struct PlannedRow {
   std::string skip;
   unsigned repetitions = 1;  // of its cell
 };
+// Of a run, which keeps its rows in memory: about 1 GB.
+constexpr std::size_t kMostRows = 1'000'000;
+// Failure(kUsage) for more rows than `room`.
 std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<PlannedCell>& cells,
-                                  const Sampling& sampling);
+                                  const Sampling& sampling, std::size_t room = kMostRows);
 
 }  // namespace faultline

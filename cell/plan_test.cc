@@ -617,6 +617,20 @@ TEST(PlanRows, ProbedCellsGetTheFirstOfTheSeeds) {
   EXPECT_EQ(seeds_of(9), seeds_of(0));
 }
 
+TEST(PlanRows, ThereIsRoomForSoManyAndNoMore) {
+  const std::vector<PlannedCell> cells = plan_of({.patterns = {{"workload", {"linear"}}}});
+  const Sampling sampling{.seeds = {0, 2}};
+  const std::size_t whole = plan_rows("k", cells, sampling).size();
+  EXPECT_EQ(plan_rows("k", cells, sampling, whole).size(), whole);
+  try {
+    plan_rows("k", cells, sampling, whole - 1);
+    FAIL();
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ExitCode::kUsage);
+    EXPECT_NE(std::string(failure.what()).find("over 1000000 rows"), std::string::npos);
+  }
+}
+
 TEST(PlanRows, RepetitionsAreOfEachSeed) {
   EXPECT_EQ(lines_of(plan_rows("host", three(),
                                {.sets = {Probes::k_off, Probes::k_on}, .repetitions = 2})),

@@ -31,6 +31,9 @@ bpf_object* load_programs(const char* function, const Wanted& wanted, std::strin
     refused = std::strerror(errno);
     return nullptr;
   }
+  // A kernel without CONFIG_BPF_LSM has no such kind of map, which only this program needs.
+  bpf_map__set_autocreate(bpf_object__find_map_by_name(object, "cost_storage_map"),
+                          wanted(kLsmAlone));
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
     const bool load = wanted(std::string_view(bpf_program__name(program)));
