@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 FAULTLINE := $(BUILD)/faultline
 
-.PHONY: help deps build command install deb bench test example study answers probe-cost gate-study self-gate self-baseline kmod lint tidy format \
+.PHONY: help deps build command install deb bench test example study answers probe-cost gate-study blind-trial self-gate self-baseline kmod lint tidy format \
   sanitize fuzz mutants docs clean
 
 help:            ## this list
@@ -59,6 +59,9 @@ probe-cost: build ## what the same question costs by bpftrace, perf trace, ftrac
 
 gate-study: build ## how often the gate errs, by planted regressions
 	@tools/gate-study $(FAULTLINE) $(KERNELS)
+
+blind-trial: build ## the gate on changes of 1 to 500 instructions whose labels are sealed until it has spoken
+	@tools/blind-trial $(FAULTLINE) $(KERNELS)
 
 self-gate: build ## our own tax and boot time against .ci/baseline
 	@tools/self-gate $(FAULTLINE) .ci/baseline

@@ -221,7 +221,9 @@ def text(found, data):
     lines = wrap(f"A = {data['a']}") + wrap(f"B = {data['b']}")
     if data["paired"]:
         lines += wrap(data["paired"])
-    if not found:
+    if not data["rows"]:
+        lines += wrap("nothing was compared")
+    elif not found:
         lines += wrap("no cell changed: nothing to explain (--cell PATTERN explains one that did not)")
     for entry in found:
         lines += ["", *wrap(entry["cell"])]

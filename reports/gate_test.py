@@ -268,6 +268,8 @@ def test_explain_says_which_side_lacks_phases(synthetic, grown):
     assert explain.explain(a, b, compare.compare(a, b))[0]["missing"] == [a.path]
     assert explain.explain(a, a, compare.compare(a, a)) == []
     assert "nothing to explain" in explain.text([], compare.compare(a, a))
+    nothing = explain.text([], {**compare.compare(a, a), "rows": []})
+    assert "nothing was compared" in nothing and "no cell changed" not in nothing
 
 
 def test_no_phase_is_blamed_that_did_not_grow():
