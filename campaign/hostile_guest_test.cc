@@ -209,6 +209,7 @@ TEST_F(HostileGuest, OutputWithoutEnd) {
   EXPECT_EQ(console.outcome.verdict, Verdict::kTooMuchSaid);
   EXPECT_NE(console.outcome.message.find("it printed over 1 MiB"), std::string::npos)
       << console.outcome.message;
+  EXPECT_LT(console.seconds, 15);
   // Each frame is whole, and puts off the deadline.
   const Came frames = guest(kHead + wire::encode(wire::kResult, honest_row().dump()), "",
                             "while cat '" + place("results") + "'; do :; done >&4");

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,12 +124,16 @@ Fd memory_file(const std::string& content) {
   return file;
 }
 
-std::string content_of(const Fd& file) {
+std::string content_of(const Fd& file, std::uint64_t most) {
   std::string text;
+  struct stat info {};
+  const bool sized = ::fstat(file.get(), &info) == 0;
+  const auto size = sized ? static_cast<std::uint64_t>(info.st_size) : 0;
+  const std::uint64_t begin = size > most ? size - most : 0;
   std::array<char, 1 << 14> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   for (;;) {
     const ssize_t n =
-        ::pread(file.get(), buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+        ::pread(file.get(), buffer.data(), buffer.size(), static_cast<off_t>(begin + text.size()));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(n));

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -46,9 +47,9 @@ std::string path_of(const Fd& file);
 // is. A socket's takes 107 bytes. Good as long as the descriptor is open, for us and those that we
 // start.
 std::string path_through(const Fd& folder, const std::string& name);
-// Every byte of a file from its start, wherever its offset is. After a read error it is what could
-// be read before.
-std::string content_of(const Fd& file);
+// A file from its start, wherever its offset is; of one of more than `most` bytes the last ones.
+// After a read error it is what could be read before.
+std::string content_of(const Fd& file, std::uint64_t most = UINT64_MAX);
 
 struct ExitStatus {
   int code = 0;    // when signal is 0

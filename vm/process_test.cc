@@ -165,5 +165,12 @@ TEST(MemoryFile, IsReadWholeWhateverItsOffset) {
   EXPECT_EQ(content_of(file), text);
 }
 
+TEST(MemoryFile, OfOneThatIsTooLongTheEndIsRead) {
+  const std::string text = std::string(100'000, 'x') + "the end";
+  const Fd file = memory_file(text);
+  EXPECT_EQ(content_of(file, 9), "xxthe end");
+  EXPECT_EQ(content_of(file, text.size()), text);
+}
+
 }  // namespace
 }  // namespace faultline

@@ -406,7 +406,8 @@ GuestOutcome Supervisor::finish() {
   stopping_ = true;
   process_->stop(kKillGrace);
   take_in();
-  evidence_.console = content_of(console_);
+  // One that outgrew its limit may have grown far beyond it before that was seen.
+  evidence_.console = content_of(console_, job_.most_console);
   evidence_.damaged_frames = decoder_.damaged();
   evidence_.half_frame_bytes = decoder_.pending();
 
