@@ -70,7 +70,8 @@ struct PlannedRow {
   std::string skip;
   unsigned repetitions = 1;  // of its cell
 };
-// Of a run, which keeps its rows in memory: about 1 GB.
+// Of a run, which keeps its rows in memory, 6.4 KB each (`run --dry-run --seeds 60` over every file
+// system, strategy and state: 93 360 rows, 596 MB).
 constexpr std::size_t kMostRows = 1'000'000;
 // Failure(kUsage) for more rows than `room`.
 std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<PlannedCell>& cells,

@@ -59,7 +59,7 @@ def of_report(given, verdicts):
     kind = table.SAMPLES[data["time_domain"]]
     if rows:
         few = (f"of one {kind[:-1]}: what accident adds is not known" if counts[-1] < 2 else
-               f"of {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {kind}, at most {spread:.2g} % apart")
+               samples(counts, kind, spread))
         head += wrap(("medians " if counts[-1] > 1 else "figures ") + few)
         head += wrap(f"{_unit(data)}; {answer.scope(rows)}")
     tail = wrap(answer.note(rows, data["unit"]) + ".") if rows else []
@@ -76,16 +76,21 @@ def of_report(given, verdicts):
     return _fitted(head, _by_turns(rows), grid, tail + _again(result), left_out)
 
 
+def samples(counts, kind, spread):
+    """Of how many samples medians are, and how far apart these lie. counts: sorted; kind: what they are called; spread: in
+    percent."""
+    return f"of {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {kind}, at most {spread:.2g} % apart"
+
+
 def of_answer(question, unit, result, lines, grid, failed, skipped):
     """The text of an answer to a Question. unit: what its figures are, and of how many seeds; lines: rows of its table, which
     grid(lines) makes; failed: what stands below; skipped: what does where there is room, for a cell that cannot be is a gap in
     the table."""
-    about, kernels = result.context["kernels"], compare.kernels_of(result)
-    named = list(dict.fromkeys(about.get(name, {}).get("release") or name for name in kernels))
-    head = wrap(f"{question.asked}") + wrap(unit)
-    head += wrap(f"{len(named)} kernels, {named[0]} to {named[-1]}" if len(named) > NAMED else ", ".join(named))
+    about = result.context["kernels"]
+    releases = dict.fromkeys(about.get(name, {}).get("release") or name for name in compare.kernels_of(result))
+    head = wrap(question.asked) + wrap(unit) + wrap(_first_to_last(list(releases)))
     head += wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; hash {canonical.digest(result)[:16]}")
-    begin, end = wrap(question.note) + failed, _command(_measures(result.parts[0][1]["command_line"]), "")
+    begin, end = wrap(question.note) + failed, _again(result, words=_measures)
     room = LINES - len(head + ["", *grid(lines)] + begin + end)
     return _fitted(head, lines, grid, begin + (skipped if len(skipped) <= room else []) + end,
                    lambda left: f"{_count(len(left), 'line')} left out: `faultline answer {question.id} {result.path} --json`")
@@ -175,9 +180,13 @@ def _kernels(result, only=()):
     names, about = list(only) or compare.kernels_of(result), result.context["kernels"]
     words = [f"{name} ({about[name]['release']})" if about.get(name, {}).get("release") not in (None, name) else name
              for name in names]
-    if len(words) > NAMED:
-        return f"{len(words)} kernels, {words[0]} to {words[-1]}"
-    return ", ".join(words) or "no kernel"
+    return _first_to_last(words)
+
+
+def _first_to_last(kernels):
+    if len(kernels) > NAMED:
+        return f"{len(kernels)} kernels, {kernels[0]} to {kernels[-1]}"
+    return ", ".join(kernels) or "no kernel"
 
 
 def _tool(context):
@@ -201,11 +210,11 @@ def _claims(verdicts):
     return wrap("claims of 2017: " + "; ".join(f"{word}: {' '.join(ids)}" for word, ids in found.items()))
 
 
-def _again(result, begin=""):
-    """The command of a result's first part, and how many parts more there are."""
+def _again(result, begin="", words=list):
+    """The command of a result's first part, and how many parts more there are. words: function(command) -> what is shown."""
     context = result.parts[0][1]
     more = f"(and {len(result.parts) - 1} more, each in its result.json)" if len(result.parts) > 1 else ""
-    lines = _command(context["command_line"], begin)
+    lines = _command(words(context["command_line"]), begin)
     if len(lines) > COMMAND_LINES:
         lines = wrap(f"{begin}{shlex.join(context['command_line'][:2])} ..., whole in result.json, command_line")
     return lines + (wrap(more) if more else [])

@@ -23,7 +23,6 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) 
 
 # pylint: disable=wrong-import-position
 import compare  # noqa: E402
-import gate  # noqa: E402
 import load  # noqa: E402
 import study  # noqa: E402
 
@@ -98,8 +97,8 @@ def seal(results, base, trials=TRIALS, nulls=NULLS):
     return {"context": context, "rows": dict(sorted(rows.items())), "trials": pairs}, labels
 
 
-def ask(trials, pair, figure, floor):
-    """What the gate says of a pair by this figure: a name of study.OUTCOMES."""
+def ask(trials, pair):
+    """What the gate says of a pair: {figure: {floor: a name of study.OUTCOMES}}."""
     sides = []
     for side in "ab":
         samples = {}
@@ -107,8 +106,7 @@ def ask(trials, pair, figure, floor):
             row = trials["rows"][token]
             samples.setdefault(row["name"], []).append(row)
         sides.append(load.make_result(side, trials["context"], samples, [(side, trials["context"])]))
-    data = compare.compare(*sides, [figure], {None: floor})
-    return study.OUTCOMES[gate.gate(*sides, data, across=True)["exit"]]
+    return {figure: {str(floor): study.outcome(*sides, figure, floor) for floor in FLOORS} for figure in FIGURES}
 
 
 def judge(trials):
@@ -117,7 +115,7 @@ def judge(trials):
     for pair in trials["trials"]:
         key = json.dumps(pair)  # a pair that was drawn before is the same comparison
         if key not in known:
-            known[key] = {figure: {str(floor): ask(trials, pair, figure, floor) for floor in FLOORS} for figure in FIGURES}
+            known[key] = ask(trials, pair)
         found.append(known[key])
     return found
 
@@ -218,8 +216,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except load.ReportError as error:
-        print(f"blind: {error}", file=sys.stderr)
-        sys.exit(2)
+    study.as_program("blind", main)

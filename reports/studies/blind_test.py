@@ -4,24 +4,19 @@ import json
 import pytest
 
 import blind
-import conftest
 import load
+import study_test
 
 BASE = "k+200"
 
 
 def result_of(kernels, seeds=range(12), noise=0):
     """A Result of one observed cell: {kernel: path}. noise: what a seed adds, times its number."""
-    context = conftest.make_context()
-    about = context["kernels"]["6.1"]
-    context["kernels"] = {kernel: about for kernel in kernels}
-    samples = {}
-    for kernel, path in kernels.items():
-        for seed in seeds:
-            row = conftest.make_row(kernel=kernel, per_page=path + 7, per_fault=path + 7, seed=seed)
-            row["path"] = path + noise * seed
-            samples.setdefault(row["name"], []).append(row)
-    return load.make_result("made", context, samples, [("made", context)])
+    result = study_test.result_of({kernel: [path + 7 + noise * seed for seed in seeds] for kernel, path in kernels.items()})
+    for rows in result.samples.values():
+        for row in rows:
+            row["path"] = row["per_page"] - 7
+    return result
 
 
 @pytest.fixture

@@ -62,8 +62,12 @@ def side(result, kernel, keys):
 
 def ask(result, old, new, keys_a, keys_b, floor=None):
     """What the gate says: the name of its exit code."""
-    a, b = side(result, old, keys_a), side(result, new, keys_b)
-    data = compare.compare(a, b, ["per_page"], {} if floor is None else {None: floor}, kernels=(old, new))
+    return outcome(side(result, old, keys_a), side(result, new, keys_b), "per_page", floor, (old, new))
+
+
+def outcome(a, b, figure, floor=None, kernels=None):
+    """What the gate says of two Results by this figure: the name of its exit code."""
+    data = compare.compare(a, b, [figure], {} if floor is None else {None: floor}, kernels=kernels)
     return OUTCOMES[gate.gate(a, b, data, across=True)["exit"]]
 
 
@@ -239,9 +243,14 @@ def main(arguments=None):
     return 0
 
 
-if __name__ == "__main__":
+def as_program(name, run):
+    """Ends in what run() returns; in 2 where it is refused, in words."""
     try:
-        sys.exit(main())
+        sys.exit(run())
     except load.ReportError as error:
-        print(f"study: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    as_program("study", main)
