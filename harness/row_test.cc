@@ -87,9 +87,16 @@ TEST(Row, OfALoop) {
 TEST(Row, OfAModulesStrategyHasItsSyncs) {
   Measurement measurement = measured();
   fl_kmod_stats module{};
+  module.attempts = 10;
   module.faults = 4;
   module.syncs = 3;
   module.syncs_dropped = 4;
+  module.retries = 11;
+  module.passed_over = 12;
+  module.not_droppable = 13;
+  module.mmap_locks = 14;
+  module.vma_locks = 15;
+  module.errors = 16;
   module.max_retries = 9;
   module.retries_per_fault[0] = 2;
   module.retries_per_fault[5] = 2;
@@ -103,7 +110,10 @@ TEST(Row, OfAModulesStrategyHasItsSyncs) {
   EXPECT_EQ(row["syncs"], 7);
   EXPECT_EQ(row["retries_max"], 9);
   EXPECT_EQ(row["retries_p50"], 0);
-  EXPECT_EQ(row["module"]["retries_per_fault"].dump(), "[[0,2],[5,2]]");
+  EXPECT_EQ(
+      row["module"].dump(),
+      R"({"attempts":10,"errors":16,"faults":4,"mmap_locks":14,"not_droppable":13,"passed_over":12,)"
+      R"("retries":11,"retries_per_fault":[[0,2],[5,2]],"syncs":3,"syncs_dropped":4,"vma_locks":15})");
 }
 
 TEST(Row, KindsOfSamplesAreThereWhenTheCellKeepsThem) {
