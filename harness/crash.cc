@@ -388,6 +388,7 @@ void write_as_asked(const nlohmann::json& request, const std::string& directory)
 
 void run_crash(const nlohmann::json& request, const FileSystem& fs, const std::string& directory) {
   if (request.value("do", "") == "write") {
+    const KeptAwake awake;  // else when a tick comes, and with it mtime, is the host's
     write_as_asked(request, directory);
     send_frame(wire::kResult, {{"written", true}});
     return;

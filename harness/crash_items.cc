@@ -105,35 +105,19 @@ enum class Mode { kPlain, kMapSync, kHuge };
 // The first pages of a file; of kMapSync and kHuge with MAP_SYNC, unless that is left out.
 class MappedFile {
  public:
-  MappedFile(const Stage& stage, int fd, uint16_t pages, Mode mode)
-      : bytes_(pages * kPageSize), reserved_bytes_(bytes_ + kHugeSize) {
-    void* reserved = mmap(nullptr, reserved_bytes_, PROT_NONE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (reserved == MAP_FAILED) fail_crash("mmap of address space");
-    reserved_ = static_cast<char*>(reserved);
-    const auto address = reinterpret_cast<uintptr_t>(reserved_);
-    char* const aligned = reserved_ + ((kHugeSize - address % kHugeSize) % kHugeSize);
+  MappedFile(const Stage& stage, int fd, uint16_t pages, Mode mode) : space_(pages * kPageSize) {
+    const uint64_t bytes = pages * kPageSize;
     const bool map_sync = mode != Mode::kPlain && !stage.skips_syncs();
-    void* base = mmap(aligned, bytes_, PROT_READ | PROT_WRITE,
-                      (map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED, fd, 0);
-    if (base == MAP_FAILED) {
-      const int error = errno;
-      munmap(reserved_, reserved_bytes_);
-      throw mmap_failure(map_sync, error, true);
+    const int flags = (map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED;
+    if (mmap(space_.base(), bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED) {
+      throw mmap_failure(map_sync, errno, true);
     }
-    base_ = static_cast<char*>(base);
-    if (mode != Mode::kHuge && !forbid_huge_pages(base_, bytes_)) fail_crash("madvise");
+    if (mode != Mode::kHuge && !forbid_huge_pages(space_.base(), bytes)) fail_crash("madvise");
   }
-  ~MappedFile() { munmap(reserved_, reserved_bytes_); }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  [[nodiscard]] char* page(uint16_t index) const { return base_ + index * kPageSize; }
+  [[nodiscard]] char* page(uint16_t index) const { return space_.base() + index * kPageSize; }
 
  private:
-  uint64_t bytes_;
-  uint64_t reserved_bytes_;
-  char* reserved_ = nullptr;
-  char* base_ = nullptr;
+  AlignedSpace space_;
 };
 
 // The first word on what is wrong stays.
@@ -172,6 +156,16 @@ uint64_t size_of(int fd) {
   return static_cast<uint64_t>(info.st_size);
 }
 
+// Each page is an item, which holds nothing before its store.
+template <uint16_t Pages>
+void find_pages(const std::string& directory, CrashFindings& findings) {
+  const auto file = found_file(directory, "file", findings);
+  for (uint16_t page = 0; file && page < Pages; ++page) {
+    note_page(findings, versions_of_page(file->fd(), page), kCrashZeroes, kOld, page,
+              page_name("file", page));
+  }
+}
+
 // Of a step that has two items.
 constexpr uint64_t first_of(uint64_t step) { return 2 * step; }
 constexpr uint64_t second_of(uint64_t step) { return 2 * step + 1; }
@@ -199,14 +193,6 @@ void write_threads(Stage& stage) {
   std::thread other(write, std::cref(orders[1]));
   write(orders[0]);
   other.join();
-}
-
-void find_threads(const std::string& directory, CrashFindings& findings) {
-  const auto file = found_file(directory, "file", findings);
-  for (uint16_t page = 0; file && page < kThreadsPages; ++page) {
-    note_page(findings, versions_of_page(file->fd(), page), kCrashZeroes, kOld, page,
-              page_name("file", page));
-  }
 }
 
 // --- append: item = record
@@ -475,14 +461,6 @@ void write_msync_range(Stage& stage) {
   }
 }
 
-void find_msync_range(const std::string& directory, CrashFindings& findings) {
-  const auto file = found_file(directory, "file", findings);
-  for (uint16_t page = 0; file && page < kRangePages; ++page) {
-    note_page(findings, versions_of_page(file->fd(), page), kCrashZeroes, kOld, page,
-              page_name("file", page));
-  }
-}
-
 // --- pmd: item = page
 
 constexpr uint16_t kHugePages = 2 * kHugeSize / kPageSize;
@@ -513,14 +491,6 @@ void write_pmd(Stage& stage) {
   }
 }
 
-void find_pmd(const std::string& directory, CrashFindings& findings) {
-  const auto file = found_file(directory, "file", findings);
-  for (uint16_t page = 0; file && page < kHugePages; ++page) {
-    note_page(findings, versions_of_page(file->fd(), page), kCrashZeroes, kOld, page,
-              page_name("file", page));
-  }
-}
-
 struct ItemWriter {
   const char* id;
   void (*write)(Stage& stage);
@@ -528,7 +498,7 @@ struct ItemWriter {
 };
 // One for each row of cell/crash_writer.cc but kPagesWriter.
 constexpr ItemWriter kItemWriters[] = {
-    {.id = "threads", .write = write_threads, .find = find_threads},
+    {.id = "threads", .write = write_threads, .find = find_pages<kThreadsPages>},
     {.id = "append", .write = write_append, .find = find_append},
     {.id = "truncate", .write = write_truncate, .find = find_truncate},
     {.id = "punch", .write = write_punch, .find = find_punch},
@@ -536,8 +506,8 @@ constexpr ItemWriter kItemWriters[] = {
     {.id = "rename", .write = write_rename, .find = find_rename},
     {.id = "reflink", .write = write_reflink, .find = find_reflink},
     {.id = "dirent", .write = write_dirent, .find = find_dirent},
-    {.id = "msync_range", .write = write_msync_range, .find = find_msync_range},
-    {.id = "pmd", .write = write_pmd, .find = find_pmd}};
+    {.id = "msync_range", .write = write_msync_range, .find = find_pages<kRangePages>},
+    {.id = "pmd", .write = write_pmd, .find = find_pages<kHugePages>}};
 
 const ItemWriter& writer_named(const std::string& id) {
   const auto* found = std::find_if(std::begin(kItemWriters), std::end(kItemWriters),

@@ -209,22 +209,47 @@ nlohmann::json take_request() {
 
 namespace {
 
-// The machine stops while this sleeps; a restored one wakes up here. When, is not certain to the
-// instruction (harness/wait.h), so that what follows begins at one that is.
-void park_here() {
-  const uint64_t begin = read_ticks();
+void sleep_through_watchdog() {
   timespec until{};
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += wire::kParkSleepSeconds;
   outb(wire::kWatchdogTwoSeconds, wire::kWatchdogPort);
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
   }
-  if (has_exact_waits()) {
-    wait_for_tick(begin + wire::kParkSleepSeconds * 1'000'000'000ULL + waking_ns());
+}
+
+timespec coarse_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return now;
+}
+
+// Half a clock tick after one. The coarse clock moves at a tick (kernel/time/timekeeping.c,
+// update_wall_time()).
+uint64_t wait_between_ticks() {
+  const timespec before = coarse_now();
+  while (coarse_now().tv_nsec == before.tv_nsec) {
   }
+  const uint64_t between = read_ticks() + clock_tick_ns() / 2;
+  wait_for_tick(between);
+  return between;
 }
 
 }  // namespace
+
+void park() {
+  if (!has_exact_waits()) {
+    sleep_through_watchdog();
+    return;
+  }
+  static_assert(wire::kWatchdogSeconds < wire::kParkSleepSeconds);
+  const uint64_t begin = wait_between_ticks();
+  outb(wire::kWatchdogTwoSeconds, wire::kWatchdogPort);
+  const auto around = static_cast<long>(clock_tick_ns() / 8);
+  wait_for_tick(begin + wire::kWatchdogSeconds * 1'000'000'000ULL - around);
+  const timespec span{0, 2 * around};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &span, nullptr);
+}
 
 void commit_once(const std::string& directory) {
   const std::string path = directory + "/first";
@@ -267,7 +292,7 @@ void send_wanted_symbols() {
 
 // Makes the file system, loads the probes, parks, and runs the cell that comes then. In a child of
 // process 1: a crash here is seen there.
-int serve_cell(const FileSystem& fs, bool park) {
+int serve_cell(const FileSystem& fs, bool parks) {
   std::string stage = "ready";
   try {
     std::optional<KeptAwake> awake(std::in_place);
@@ -292,7 +317,7 @@ int serve_cell(const FileSystem& fs, bool park) {
     // The pages of program and libraries, so that no fault on them falls into a measurement.
     mlockall(MCL_CURRENT);
     awake.reset();
-    if (park) park_here();
+    if (parks) park();
 
     stage = "cell";
     const nlohmann::json request = take_request();

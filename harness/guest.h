@@ -44,6 +44,12 @@ void wait_for_device(const std::string& device);
 [[noreturn]] void power_off();
 // The payload of the `hello` frame: {ticks, release, version, command_line, cpu_model, btf_crc32}.
 nlohmann::json hello_payload(uint64_t ticks);
+// Stops the machine, for its state to be saved; a restored one goes on here. With exact waits
+// (harness/wait.h) at an instruction that hangs on no host: the CPU halts once, between two clock
+// ticks and around the end of the watchdog's time, so that in a restored guest the first timer to
+// run over is that of this sleep, and QEMU moves the clock there with no instruction left to
+// account for.
+void park();
 // What the host handed in (wire::kCellFile): a cell, a crash test or a session. Throws
 // Failure(kVmFailed) when it is no JSON.
 nlohmann::json take_request();

@@ -218,30 +218,26 @@ std::vector<int64_t> ManyFiles::mtimes() const {
   return times;
 }
 
-Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order) : bytes_(bytes) {
-  // File offset and address must agree modulo 2 MiB for a huge entry (fs/dax.c,
-  // dax_iomap_pmd_fault, "pg_colour").
-  void* reserved = mmap(nullptr, bytes + kHugeSize, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) fail("mmap of address space");
-  reserved_ = static_cast<char*>(reserved);
-  const auto address = reinterpret_cast<uintptr_t>(reserved_);
-  const uintptr_t aligned = (address + kHugeSize - 1) & ~(kHugeSize - 1);
-  const int flags = (map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED;
-  void* base =
-      mmap(reserved_ + (aligned - address), bytes, PROT_READ | PROT_WRITE, flags, file.fd(), 0);
-  if (base == MAP_FAILED) {
-    const int error = errno;
-    munmap(reserved_, bytes + kHugeSize);
-    throw mmap_failure(map_sync, error, file.is_dax());
-  }
-  base_ = static_cast<char*>(base);
-  // Without it a huge entry is tried first at every empty 2 MiB slot, and one fault may allocate
-  // for 512 pages: touches would not be alike.
-  if (order == Order::kPte && !forbid_huge_pages(base_, bytes)) fail("madvise");
+AlignedSpace::AlignedSpace(uint64_t bytes)
+    : reserved_bytes_(bytes + kHugeSize),
+      reserved_(mmap(nullptr, reserved_bytes_, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+  if (reserved_ == MAP_FAILED) fail("mmap of address space");
+  base_ = static_cast<char*>(reserved_);
+  base_ += (kHugeSize - reinterpret_cast<uintptr_t>(base_) % kHugeSize) % kHugeSize;
 }
 
-Mapping::~Mapping() { munmap(reserved_, bytes_ + kHugeSize); }
+AlignedSpace::~AlignedSpace() { munmap(reserved_, reserved_bytes_); }
+
+Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order) : space_(bytes) {
+  const int flags = (map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED;
+  if (mmap(base(), bytes, PROT_READ | PROT_WRITE, flags, file.fd(), 0) == MAP_FAILED) {
+    throw mmap_failure(map_sync, errno, file.is_dax());
+  }
+  // Without it a huge entry is tried first at every empty 2 MiB slot, and one fault may allocate
+  // for 512 pages: touches would not be alike.
+  if (order == Order::kPte && !forbid_huge_pages(base(), bytes)) fail("madvise");
+}
 
 bool is_map_sync_at(const char* base) {
   std::ifstream smaps("/proc/self/smaps");
@@ -270,7 +266,7 @@ const char* Mapping::mapped_order(uint64_t from, uint64_t to, uint64_t stride) c
   const uint64_t before = faults_of(RUSAGE_SELF);
   uint64_t sum = 0;
   for (uint64_t at = from; at < to; at += kPageSize) {
-    sum += *reinterpret_cast<volatile uint64_t*>(base_ + at);
+    sum += *reinterpret_cast<volatile uint64_t*>(base() + at);
   }
   asm volatile("" : : "r"(sum));
   return faults_of(RUSAGE_SELF) == before ? "pmd" : "pte";

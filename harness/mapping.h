@@ -79,25 +79,38 @@ class ManyFiles {
   char* base_ = nullptr;
 };
 
+// Address space that begins where a huge entry can be: file offset and address must agree modulo
+// 2 MiB (fs/dax.c, dax_iomap_pmd_fault(), "pg_colour"). A mapping is put there with MAP_FIXED.
+class AlignedSpace {
+ public:
+  // Throws Failure(kVmFailed) when there is none.
+  explicit AlignedSpace(uint64_t bytes);
+  ~AlignedSpace();
+  AlignedSpace(const AlignedSpace&) = delete;
+  AlignedSpace& operator=(const AlignedSpace&) = delete;
+
+  [[nodiscard]] char* base() const { return base_; }
+
+ private:
+  uint64_t reserved_bytes_;
+  void* reserved_;
+  char* base_ = nullptr;
+};
+
 // A shared mapping of the whole file, aligned so that a huge entry is possible.
 class Mapping {
  public:
   // Throws mmap_failure() when the kernel refuses.
   Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order order);
-  ~Mapping();
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
 
-  [[nodiscard]] char* base() const { return base_; }
-  [[nodiscard]] bool is_map_sync() const { return is_map_sync_at(base_); }
+  [[nodiscard]] char* base() const { return space_.base(); }
+  [[nodiscard]] bool is_map_sync() const { return is_map_sync_at(base()); }
   // What the kernel mapped at the pages touched, by reading every 4 KiB page around each: a huge
   // entry takes no more faults. Touches are `stride` bytes apart from `from` to `to`.
   [[nodiscard]] const char* mapped_order(uint64_t from, uint64_t to, uint64_t stride) const;
 
  private:
-  char* reserved_ = nullptr;
-  char* base_ = nullptr;
-  uint64_t bytes_ = 0;
+  AlignedSpace space_;
 };
 
 }  // namespace faultline

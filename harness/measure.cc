@@ -16,10 +16,15 @@
 #include "harness/clock.h"
 #include "harness/files.h"
 #include "harness/prepare.h"
+#include "harness/wait.h"
 #include "harness/wire.h"
 
 namespace faultline {
 namespace {
+
+// The task of a process that has ended is freed some clock ticks later, by RCU (kernel/exit.c,
+// put_task_struct_rcu_user()): no softirq of that falls into the measurement.
+constexpr uint64_t kTicksAfterExit = 8;
 
 uint64_t monotonic_ns() {
   timespec ts{};
@@ -224,6 +229,7 @@ Losses losses_of(const CellCounts& counts, const LoopFigures& loop) {
 }  // namespace
 
 void measure_cell(const Cell& cell, const RunContext& context, Measurement& measurement) {
+  std::optional<KeptAwake> awake(std::in_place);
   PreparedCell prepared(cell, context);
   measurement.dax = prepared.file().is_dax();
   measurement.map_sync = prepared.is_map_sync();
@@ -241,6 +247,9 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   const dev_t device = device_of(prepared.file());
   AttachedProbes probes(set, device);
   const AttachedProgram program(context.probes, cell.probes);
+  // The kernel sleeps in the midst of writing thousands of inodes, with nobody else to run.
+  if (cell.dirty_inodes == 0) awake.reset();
+  if (has_exact_waits()) wait_for_tick(read_ticks() + kTicksAfterExit * clock_tick_ns());
   if (prepared.warmup() > 0) {
     Lane lane(prepared.warmup_lane(), nullptr);
     context.code.run(lane);

@@ -183,16 +183,6 @@ char* memory_of(uint64_t bytes) {
   return static_cast<char*>(at);
 }
 
-// As serve_cell() in harness/guest.cc parks.
-void park() {
-  timespec until{};
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += wire::kParkSleepSeconds;
-  outb(wire::kWatchdogTwoSeconds, wire::kWatchdogPort);
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
-  }
-}
-
 int serve(const FileSystem& fs) {
   try {
     load_call_tree();

@@ -130,29 +130,19 @@ std::vector<OrderWindow> windows_of(int fd, const OrderSurroundings& around, boo
   const uint64_t count = std::min<uint64_t>(around.size / kHugeSize, kMostWindows);
   if (count == 0 || !around.dax) return windows;
   const uint64_t bytes = count * kHugeSize;
-  void* reserved = mmap(nullptr, bytes + kHugeSize, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) {
-    throw Failure(ExitCode::kUsage, fmt::format("mmap: {}", std::strerror(errno)));
-  }
-  char* const begin = static_cast<char*>(reserved);
-  char* const aligned =
-      begin + (kHugeSize - reinterpret_cast<uintptr_t>(begin) % kHugeSize) % kHugeSize;
-  void* base =
-      mmap(aligned, bytes, PROT_READ | (store ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED, fd, 0);
-  if (base == MAP_FAILED) {
-    munmap(reserved, bytes + kHugeSize);
+  const AlignedSpace space(bytes);
+  if (mmap(space.base(), bytes, PROT_READ | (store ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED, fd,
+           0) == MAP_FAILED) {
     throw Failure(ExitCode::kUsage, fmt::format("mmap: {}", std::strerror(errno)));
   }
   for (uint64_t i = 0; i < count; ++i) {
-    volatile char* page = static_cast<char*>(base) + i * kHugeSize;
+    volatile char* page = space.base() + i * kHugeSize;
     touch(page, store);
     const uint64_t faults = faults_of(RUSAGE_THREAD);
     touch(page + kPageSize, store);
     windows.push_back(
         {.at = i * kHugeSize, .huge = faults_of(RUSAGE_THREAD) == faults, .reason = ""});
   }
-  munmap(reserved, bytes + kHugeSize);
   return windows;
 }
 

@@ -22,8 +22,7 @@ namespace {
 // Touches before the measured ones, on pages of their own, so that first-call costs are paid.
 constexpr uint64_t kWarmupPte = 16;
 constexpr uint64_t kWarmupPmd = 1;
-// Long enough for the kernel's deferred work after the preparation; idle time costs nothing real
-// under `sleep=off`.
+// Long enough for the kernel's deferred work after the preparation.
 constexpr uint64_t kSettleNs = 50'000'000;
 
 void settle(uint64_t more_ns) { wait_ns(kSettleNs + more_ns); }
@@ -66,7 +65,6 @@ void PreparedCell::get_ready() {
   // No sync() here: the file is fsynced, as an application would do it. On ext4 with fast_commit a
   // full commit would hide that mtime alone makes its faults sync (i_datasync_tid counts as
   // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
-  awake_.reset();
   settle(tick_phase_ns(cell_, clock_tick_ns()));
 }
 

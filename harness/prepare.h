@@ -14,7 +14,6 @@
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/run_context.h"
-#include "harness/wait.h"
 #include "harness/workload.h"
 
 namespace faultline {
@@ -60,7 +59,6 @@ class PreparedCell {
   uint64_t stride_;  // bytes from one touch to the next
   uint64_t warmup_;
   uint64_t bytes_;
-  std::optional<KeptAwake> awake_ = std::make_optional<KeptAwake>();  // until it comes to rest
   TestFile file_;  // of many files: one more, which nobody touches
   std::unique_ptr<Mapping> mapping_;
   std::unique_ptr<ManyFiles> many_;

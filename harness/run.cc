@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cell/failure.h"
@@ -11,6 +12,7 @@
 #include "harness/measure.h"
 #include "harness/row.h"
 #include "harness/seed.h"
+#include "harness/wait.h"
 
 namespace faultline {
 namespace {
@@ -50,7 +52,11 @@ void run_loop(const Cell& cell, const RunContext& context, Row& row, std::string
 Row run_cell(const Cell& cell, const RunContext& context, std::string* samples) {
   Row row = empty_row(cell, kStatusFailed, "");
   try {
-    const SeededPlace place(cell, context.directory);
+    std::optional<SeededPlace> place;
+    {
+      const KeptAwake awake;
+      place.emplace(cell, context.directory);
+    }
     if (context.workload.contest == Contest::kNone) {
       run_loop(cell, context, row, samples);
     } else {

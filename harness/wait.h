@@ -5,8 +5,12 @@
 // since the last accounting, and moves it too far by as many (7.2: softmmu/icount.c,
 // icount_start_warp_timer(); cpu_thread_is_idle() sees `halted` before icount_process_data() has
 // counted). One contest of 50 differed so on a loaded host, and every second one beside a monitor
-// that was kept busy. So whoever has slept runs no-ops up to an instruction that was set before.
-// Before and after a measurement it does not halt at all (KeptAwake).
+// that was kept busy. A wake that comes late leaves more than its lateness: the kernel sets the
+// timer of its next tick in steps of 16 ns from the instruction at which it does (APIC_DIVISOR,
+// arch/x86/kernel/apic/apic.c), so that every later tick comes some instructions sooner or later.
+// So the CPU does not halt until a measurement begins (KeptAwake; once where the guest parks,
+// harness/guest.h), and among a contest's parties whoever has slept runs no-ops up to an
+// instruction that was set before.
 #pragma once
 
 #include <sys/types.h>

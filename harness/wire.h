@@ -28,7 +28,8 @@ inline constexpr uint16_t kResultPort = 0xe9;
 // to the next timer; 63 of 80 parks moved so, against 0 of 240 by the watchdog.
 inline constexpr uint16_t kWatchdogPort = 0x443;
 inline constexpr uint8_t kWatchdogTwoSeconds = 0x0e;
-inline constexpr int kParkSleepSeconds = 3;
+inline constexpr int kWatchdogSeconds = 2;
+inline constexpr int kParkSleepSeconds = 3;  // of a guest that does not park to the instruction
 
 // The port by which a guest can stop itself at once, where the clock need not be exact.
 inline constexpr uint16_t kParkPort = 0x505;

@@ -125,10 +125,13 @@ std::string option_value(std::string_view value) {
 }
 
 std::string kernel_command_line(const VmSpec& spec) {
-  // loglevel=5 and not `quiet`: a WARNING must reach the console to be seen by the host.
+  // loglevel=5 and not `quiet`: a WARNING must reach the console to be seen by the host. damon_stat
+  // (mm/damon/stat.c, 6.17 and later, where CONFIG_DAMON_STAT_ENABLED_DEFAULT) reads and clears
+  // accessed bits without a flush of the TLB; whether QEMU sets one again hangs on the size of its
+  // TLB, and that on the host's clock (7.2: accel/tcg/cputlb.c, tlb_mmu_resize_locked()).
   std::string line =
       "console=ttyS0 panic=-1 oops=panic loglevel=5 nokaslr norandmaps random.trust_cpu=off "
-      "random.trust_bootloader=off";
+      "random.trust_bootloader=off damon_stat.enabled=0";
   // Without it a kernel compares the counters of its vCPUs and, as one host thread may run them in
   // turn, distrusts them and takes a slower clock.
   if (spec.vcpus > 1) line += " tsc=reliable";
