@@ -3,7 +3,7 @@
 // harness/wait.h a certainty. Preloaded too, it holds QEMU's vCPU thread for some time between its
 // mark that the CPU has halted and its account of the instructions that ran before (7.2:
 // accel/tcg/cpu-exec-common.c, cpu_loop_exit(), which do_hlt() of target/i386 calls). Makes the
-// file that FAULTLINE_HALTED names when it has done so.
+// file that FAULTLINE_HALTED names a byte longer each time.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -41,8 +41,9 @@ void on_translation(qemu_plugin_id_t /*id*/, qemu_plugin_tb* tb) {
     t_halting = false;
     const timespec held{0, kHeldNs};
     nanosleep(&held, nullptr);
-    static const int told = ::open(std::getenv("FAULTLINE_HALTED"), O_CREAT | O_WRONLY, 0600);
-    if (told < 0) std::abort();
+    static const int told =
+        ::open(std::getenv("FAULTLINE_HALTED"), O_CREAT | O_WRONLY | O_APPEND, 0600);
+    if (::write(told, "h", 1) != 1) std::abort();
   }
   reinterpret_cast<void (*)(void*, int)>(dlsym(RTLD_NEXT, name))(to, value);
   __builtin_unreachable();
