@@ -43,7 +43,8 @@ TEST(Qemu, AllArguments) {
       "-chardev socket,id=qmp,fd=QMP -mon chardev=qmp,mode=control -fw_cfg "
       "name=opt/faultline/cell,file=CELL -kernel /k/vmlinuz -initrd /k/initrd -append "
       "console=ttyS0 panic=-1 oops=panic loglevel=5 nokaslr norandmaps random.trust_cpu=off "
-      "random.trust_bootloader=off memmap=512M!4G faultline.fs=ext4 faultline.park=0 "
+      "random.trust_bootloader=off damon_stat.enabled=0 memmap=512M!4G faultline.fs=ext4 "
+      "faultline.park=0 "
       "faultline.waits=exact");
 }
 
