@@ -2,37 +2,27 @@
 #include "observe/geometry.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <bit>
-#include <charconv>
-#include <map>
-#include <sstream>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
 
 #include "cell/failure.h"
 
 namespace faultline::observe {
 namespace {
 
-// What the files need of TOML: sections, and keys with a whole number or a text in double quotes.
+// Takes the keys of a file one by one, so that those that are left are no one's.
 class Reader {
  public:
   Reader(const std::string& text, std::string file) : file_(std::move(file)) {
-    std::istringstream lines(text);
-    std::string section;
-    int number = 0;
-    for (std::string line; std::getline(lines, line);) {
-      ++number;
-      line = trimmed(line);
-      if (line.empty() || line[0] == '#') continue;
-      if (line[0] == '[') {
-        section = trimmed(line.substr(1, line.find(']') - 1)) + ".";
-        continue;
-      }
-      const std::size_t equals = line.find('=');
-      if (equals == std::string::npos) {
-        refuse(fmt::format("line {} is neither [SECTION] nor KEY = VALUE", number));
-      }
-      values_[section + trimmed(line.substr(0, equals))] = trimmed(line.substr(equals + 1));
+    try {
+      root_ = toml::parse(text);
+    } catch (const toml::parse_error& error) {
+      refuse(fmt::format("line {}: {}", error.source().begin.line, error.description()));
     }
   }
 
@@ -40,27 +30,18 @@ class Reader {
     throw Failure(ExitCode::kUsage,
                   fmt::format("{}: {}; observe/caches/ has such files", file_, why));
   }
-  [[nodiscard]] bool has(const std::string& section) const {
-    const auto at = values_.lower_bound(section + ".");
-    return at != values_.end() && at->first.starts_with(section + ".");
-  }
+  [[nodiscard]] bool has(const std::string& section) const { return root_.contains(section); }
   std::string text(const std::string& key) {
-    const std::string value = take(key);
-    if (value.size() < 3 || value[0] != '"' || value.find('"', 1) == std::string::npos) {
-      refuse(fmt::format("{} must be a text in quotes", key));
-    }
-    return value.substr(1, value.find('"', 1) - 1);
+    const auto found = take(key).value_exact<std::string>();
+    if (!found || found->empty()) refuse(fmt::format("{} must be a text in quotes", key));
+    return *found;
   }
   std::uint64_t number(const std::string& key) {
-    const std::string value = take(key);
-    std::uint64_t found = 0;
-    const char* end = value.data() + value.size();
-    const auto [at, error] = std::from_chars(value.data(), end, found);
-    const std::string rest = trimmed(std::string(at, end));
-    if (error != std::errc() || found == 0 || found > kMost || (!rest.empty() && rest[0] != '#')) {
+    const auto found = take(key).value_exact<std::int64_t>();
+    if (!found || *found < 1 || *found > kMost) {
       refuse(fmt::format("{} must be a whole number from 1 to 2^40", key));
     }
-    return found;
+    return static_cast<std::uint64_t>(*found);
   }
   // `amount` units, which are so many in `ways` ways of a power of two sets.
   SetsOfWays sets(const std::string& section, const std::string& amount, std::uint64_t unit) {
@@ -77,28 +58,34 @@ class Reader {
     return {.sets = all / set, .ways = static_cast<std::uint32_t>(ways)};
   }
   void end() const {
-    if (!values_.empty()) refuse(fmt::format("nothing is called {}", values_.begin()->first));
+    for (const auto& [name, node] : root_) {
+      const toml::table* section = node.as_table();
+      if (section == nullptr) refuse_unless_taken(std::string(name.str()));
+      if (section == nullptr) continue;
+      for (const auto& [key, value] : *section) {
+        refuse_unless_taken(fmt::format("{}.{}", name.str(), key.str()));
+      }
+    }
   }
 
  private:
-  static constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
+  static constexpr std::int64_t kMost = std::int64_t{1} << 40;
   static constexpr std::uint64_t kMostWays = 1024;
 
-  static std::string trimmed(const std::string& text) {
-    const std::size_t first = text.find_first_not_of(" \t\r");
-    if (first == std::string::npos) return "";
-    return text.substr(first, text.find_last_not_of(" \t\r") + 1 - first);
+  // Of "SECTION.KEY" or "KEY".
+  toml::node_view<const toml::node> take(const std::string& key) {
+    const toml::node_view<const toml::node> found = std::as_const(root_).at_path(key);
+    if (!found) refuse(fmt::format("{} is missing", key));
+    taken_.insert(key);
+    return found;
   }
-  std::string take(const std::string& key) {
-    const auto found = values_.find(key);
-    if (found == values_.end()) refuse(fmt::format("{} is missing", key));
-    std::string value = found->second;
-    values_.erase(found);
-    return value;
+  void refuse_unless_taken(const std::string& key) const {
+    if (!taken_.contains(key)) refuse(fmt::format("nothing is called {}", key));
   }
 
   std::string file_;
-  std::map<std::string, std::string> values_;
+  toml::table root_;
+  std::set<std::string> taken_;
 };
 
 }  // namespace

@@ -64,8 +64,10 @@ TEST(Geometry, WhatIsWrongIsNamed) {
   };
   EXPECT_EQ(wrong("line = 64", "line = 48"),
             "f.toml: line must be a power of two; observe/caches/ has such files");
-  EXPECT_NE(wrong("size = 32768", "size = 32k").find("l1i.size must be a whole number"),
+  EXPECT_NE(wrong("size = 32768", "size = \"32k\"").find("l1i.size must be a whole number"),
             std::string::npos);
+  EXPECT_NE(wrong("size = 32768", "size = 2.5").find("l1i.size must be"), std::string::npos);
+  EXPECT_TRUE(wrong("size = 32768", "size = 32k").starts_with("f.toml: line 7: "));
   EXPECT_NE(wrong("size = 32768", "size = 0").find("l1i.size must be"), std::string::npos);
   EXPECT_NE(
       wrong("size = 1048576", "size = 1048575").find("l2: size 1048575 in 16 ways is no power"),
@@ -75,9 +77,12 @@ TEST(Geometry, WhatIsWrongIsNamed) {
   EXPECT_NE(wrong("ways = 11", "ways = 11\nlatency = 4").find("nothing is called llc.latency"),
             std::string::npos);
   EXPECT_NE(wrong("source = \"As l1i.\"", "").find("l1d.source is missing"), std::string::npos);
-  EXPECT_NE(wrong("title = \"", "title = ").find("title must be a text in quotes"),
+  EXPECT_NE(wrong("line = 64", "line = 64\nlines = 1").find("nothing is called lines"),
             std::string::npos);
-  EXPECT_NE(wrong("line = 64", "sixty").find("line 4 is neither"), std::string::npos);
+  EXPECT_NE(wrong("source = \"As l1i.\"", "source = 7").find("l1d.source must be a text in quotes"),
+            std::string::npos);
+  EXPECT_TRUE(wrong("title = \"", "title = ").starts_with("f.toml: line 3: "));
+  EXPECT_TRUE(wrong("line = 64", "sixty").starts_with("f.toml: line 4: "));
 }
 
 }  // namespace
