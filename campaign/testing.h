@@ -2,6 +2,7 @@
 // What the tests of the command share: they run build/faultline as a user would.
 #pragma once
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "cell/words.h"
 #include "vm/command.h"
 #include "vm/files.h"
+#include "vm/packages/kernel.h"
 
 namespace faultline {
 
@@ -20,6 +23,21 @@ inline CommandOutput faultline_command(const std::vector<std::string>& arguments
   argv.emplace_back(FAULTLINE_COMMAND);
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return run_command(argv);
+}
+
+// Of these kernels are the tests that all should pass: as --kernel takes them,
+// FAULTLINE_TEST_KERNELS, or the default one.
+inline const char* kernels_asked() { return std::getenv("FAULTLINE_TEST_KERNELS"); }
+inline std::string test_kernels() {
+  const char* asked = kernels_asked();
+  return asked != nullptr ? asked : kernel_table().front().id;
+}
+inline std::vector<std::string> test_kernel_ids() {
+  std::vector<std::string> ids;
+  for (const std::string& name : split_list(test_kernels())) {
+    for (const KernelRow& row : kernels_named(name, cache_dir())) ids.push_back(row.id);
+  }
+  return ids;
 }
 
 // The rows of a result, by value: a range-for over part of a temporary would outlive it.

@@ -2,7 +2,6 @@
 // Planted delays and the search for them, with real guests.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 
 #include "campaign/testing.h"
@@ -15,11 +14,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCell = "ext4/volatile/first_touch/written/pte/t1";
 
-std::string test_kernel() {
-  const char* kernels = std::getenv("FAULTLINE_TEST_KERNELS");
-  const std::string all = kernels != nullptr ? kernels : "bookworm";
-  return all.substr(0, all.find(','));
-}
+std::string test_kernel() { return test_kernel_ids().front(); }
 
 TEST(PlantedDelay, CostsEachFaultWhatItsNameSaysWithProbesAndWithout) {
   const Scratch scratch;
@@ -150,7 +145,7 @@ TEST(Bisect, OfABuiltTreeIsAVerdictForGit) {
 
 // A series of real packages, with the change planted in the later ones.
 TEST(Bisect, OverPointReleases) {
-  if (std::getenv("FAULTLINE_TEST_KERNELS") == nullptr) {
+  if (kernels_asked() == nullptr) {
     GTEST_SKIP() << "fetches kernels: set FAULTLINE_TEST_KERNELS to run it";
   }
   const Scratch scratch;

@@ -9,7 +9,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <set>
 #include <thread>
 
@@ -96,9 +95,7 @@ std::set<std::string> states_in(const fs::path& cache) {
 // measurement. That shows in some rows only, the count of halts each time. Of other kernels than
 // the default one by FAULTLINE_TEST_KERNELS; 5.10 halts in its boot too (docs/repeatability.md).
 TEST(RealRun, AQemuThatIsKeptBusyChangesNoFigure) {
-  const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
-  const std::string kernels = wanted != nullptr ? wanted : "bookworm";
-  const std::size_t count = split_list(kernels).size();
+  const std::size_t count = test_kernel_ids().size();
   const Scratch scratch;
   const std::string monitors = scratch / "monitors";
   const std::string halted = scratch / "halted";
@@ -120,7 +117,7 @@ TEST(RealRun, AQemuThatIsKeptBusyChangesNoFigure) {
     const CommandOutput output =
         faultline_command({"run",         "--out",
                            scratch / out, "--no-table",
-                           "--kernel",    kernels,
+                           "--kernel",    test_kernels(),
                            "--fs",        "xfs",
                            "--workload",  "dos,paced,first_touch",
                            "--state",     "written",

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -48,12 +47,6 @@ std::vector<std::string> run_arguments(const std::string& out, std::vector<std::
   if (!has("--seeds") && !has("--accel")) arguments.insert(arguments.end(), {"--seeds", "1"});
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
-}
-
-// Kernels of the tests that all should pass: the default one, or those of FAULTLINE_TEST_KERNELS.
-std::string test_kernels() {
-  const char* kernels = std::getenv("FAULTLINE_TEST_KERNELS");
-  return kernels != nullptr ? kernels : "bookworm";
 }
 
 // What a row tells, less what is of the run and not of the cell.

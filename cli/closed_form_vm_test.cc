@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <map>
 #include <memory>
@@ -115,8 +114,7 @@ class ObservedGuest {
 };
 
 std::vector<FetchedKernel> kernels() {
-  const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
-  return obtain_kernels(wanted != nullptr ? wanted : "bookworm", "", cache_dir(),
+  return obtain_kernels(test_kernels(), "", cache_dir(),
                         [](const std::string& line) { fmt::print("{}\n", line); });
 }
 

@@ -5,8 +5,6 @@
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "campaign/machine.h"
 #include "campaign/testing.h"
 #include "harness/wire.h"
@@ -95,11 +93,9 @@ void expect_result(const nlohmann::json& said, const std::string& file_system) {
 TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
   CommandContext context;
   context.parts.guest_binary = FAULTLINE_HOST_GUEST_TEST;
-  const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
-  for (const FetchedKernel& kernel :
-       obtain_kernels(wanted != nullptr ? wanted : "bookworm", "", cache_dir(), say)) {
+  for (const FetchedKernel& kernel : obtain_kernels(test_kernels(), "", cache_dir(), say)) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
     const GuestImage image =
@@ -107,7 +103,7 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
                          {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND, true},
                                           {"/usr/bin/faultline-guest", FAULTLINE_GUEST, true}}});
     std::vector<std::string> file_systems = {"ext4", "xfs"};
-    if (wanted != nullptr) file_systems.emplace_back("ext4-fc");
+    if (kernels_asked() != nullptr) file_systems.emplace_back("ext4-fc");
     for (const std::string& file_system : file_systems) {
       SCOPED_TRACE(fmt::format("{} {}", kernel.release, file_system));
       GuestJob job;

@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "campaign/machine.h"
 #include "campaign/testing.h"
 #include "harness/wire.h"
@@ -18,11 +16,9 @@ namespace {
 TEST(ModuleInAGuest, DoesWhatItSays) {
   CommandContext context;
   context.parts.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
-  const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
-  for (const FetchedKernel& kernel :
-       obtain_kernels(wanted != nullptr ? wanted : "bookworm", "", cache_dir(), say)) {
+  for (const FetchedKernel& kernel : obtain_kernels(test_kernels(), "", cache_dir(), say)) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
     const GuestImage image = make_guest_image(context, kernel, cache_dir(), say, module.path);

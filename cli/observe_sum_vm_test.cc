@@ -18,11 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string kernels() {
-  const char* wanted = std::getenv("FAULTLINE_TEST_KERNELS");
-  return wanted != nullptr ? wanted : "bookworm";
-}
-
 // All of the table take three minutes: without being asked for, one of each kind of durability.
 std::vector<std::string> file_systems_tried() {
   const char* wanted = std::getenv("FAULTLINE_TEST_FS");
@@ -47,9 +42,10 @@ TEST(ObserverSum, IsTheFigureOfEachFileSystem) {
   const Scratch scratch;
   const std::vector<std::string> tried = file_systems_tried();
   // What makes a page durable by itself, and what does on a file system without MAP_SYNC.
-  const json rows = run(scratch / "out",
-                        {"--kernel", kernels(), "--fs", fmt::format("{}", fmt::join(tried, ",")),
-                         "--strategy", "map_sync,fsync:8", "--state", "hole", "--touches", "128"});
+  const json rows =
+      run(scratch / "out",
+          {"--kernel", test_kernels(), "--fs", fmt::format("{}", fmt::join(tried, ",")),
+           "--strategy", "map_sync,fsync:8", "--state", "hole", "--touches", "128"});
   std::map<std::string, std::set<std::string>> seen;
   for (const json& row : rows) {
     const std::string name = row["name"];
@@ -102,7 +98,7 @@ std::map<std::string, double> changed(const json& exact) {
 }
 
 TEST(ObserverSum, APlantedFunctionIsFoundToTheInstruction) {
-  for (const std::string& kernel : split_list(kernels())) {
+  for (const std::string& kernel : split_list(test_kernels())) {
     SCOPED_TRACE(kernel);
     const Scratch scratch;
     for (const char* planted : {"", "+300", "+301"}) {

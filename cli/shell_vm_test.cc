@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// faultline shell with real guests: by a terminal of the test's own, and one command at a time.
-// FAULTLINE_TEST_KERNELS (names, comma separated, or all) adds kernels to the default one.
+// faultline shell with real guests: by a terminal of the test's own, and one command at a time. The
+// scripts are tried on the default kernel, or on those that FAULTLINE_TEST_KERNELS lists.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -277,18 +277,6 @@ Stats stats_of(const std::string& text, const std::string& map) {
   return {std::stod(match[1]), std::stod(match[2])};
 }
 
-std::vector<std::string> kernels_to_test() {
-  std::vector<std::string> names = {kernel_table().front().id};
-  const char* more = std::getenv("FAULTLINE_TEST_KERNELS");
-  std::istringstream list(more != nullptr ? more : "");
-  for (std::string name; std::getline(list, name, ',');) {
-    for (const KernelRow& row : find_kernels(name == "all" ? "*" : name)) {
-      if (std::find(names.begin(), names.end(), row.id) == names.end()) names.push_back(row.id);
-    }
-  }
-  return names;
-}
-
 // Each script over the same cell as the probes, in one guest; what they print, by their names.
 constexpr const char* kEachScript = R"(
 cell='faultline-cell --warmup 0 --touches 200'
@@ -342,7 +330,7 @@ TEST(Perf, RecordsWhatFaultsRunAndWhatServesThem) {
 }
 
 TEST(Scripts, AgreeWithTheProbes) {
-  for (const std::string& kernel : kernels_to_test()) {
+  for (const std::string& kernel : test_kernel_ids()) {
     SCOPED_TRACE(kernel);
     const Scratch scratch;
     std::ofstream(scratch / "each") << kEachScript;

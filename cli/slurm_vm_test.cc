@@ -113,8 +113,9 @@ TEST_F(SlurmLoopback, AKilledTaskAndADrainedNodeChangeNothing) {
   const std::size_t at = done.error.find(said);
   ASSERT_NE(at, std::string::npos) << done.error;
   const int again = std::atoi(done.error.c_str() + at + said.size());
-  EXPECT_NE(done.out.find("3 tasks on one, two\n1 cells measured twice have the same figures\n"),
-            std::string::npos)
+  EXPECT_NE(
+      done.out.find("3 tasks on one, two\nmeasured twice, with the same figures: 1 of 4 cells\n"),
+      std::string::npos)
       << done.out;
   EXPECT_NE(
       read_file(fmt::format("{}/log/1.{}.txt", out_, again)).find(" of 32 lives are there already"),

@@ -351,8 +351,8 @@ ExitCode Following::merge() {
   } else {
     fmt::print("{} tasks on {}\n", tasks_.size(), fmt::join(hosts, ", "));
     if (merged["audit"].is_object()) {
-      fmt::print("{} cells measured twice have the same figures\n",
-                 merged["audit"]["cells"].dump());
+      fmt::print("measured twice, with the same figures: {} of {} cells\n",
+                 merged["audit"]["cells"].dump(), merged["cells"].dump());
     }
     fmt::print("{} cells, {} rows: {}\n{}\n", merged["cells"].dump(), merged["rows"].dump(),
                (out_ / kResultName).string(), merged["sha256"].get<std::string>());
