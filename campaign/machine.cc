@@ -294,6 +294,7 @@ VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std:
   spec.sandbox = sandbox;
   spec.kernel = kernel.vmlinuz;
   spec.initrd = image;
+  spec.kernel_parameters = boot_parameters(kernel.release);
   spec.ram_mib = kRamMib;
   spec.pmem_mib = kPmemMib;
   spec.accel = accel;

@@ -155,6 +155,11 @@ std::string kernel_command_line(const VmSpec& spec) {
   return line;
 }
 
+std::vector<std::string> boot_parameters(const std::string& release) {
+  if (release.starts_with("5.") || release.starts_with("6.0.")) return {"rodata=off"};
+  return {};
+}
+
 std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& channels) {
   check(spec);
   // All RAM below 4 GiB and all pmem above: pmem is aligned for any size of RAM, and touches

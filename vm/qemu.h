@@ -79,6 +79,12 @@ struct Channels {
 // holds a line break.
 std::string kernel_command_line(const VmSpec& spec);
 
+// What a kernel of this release (uname -r) is told besides, so that nothing in its boot halts the
+// CPU before process 1 can keep it awake: 5.10 waits in mark_readonly() (init/main.c) for callbacks
+// of modules, of which there are none yet, unless `rodata=off`. 6.1 and later do not halt there;
+// releases between were not tried, and are told it. Pure.
+std::vector<std::string> boot_parameters(const std::string& release);
+
 // Everything after the program's name. Failure(kUsage) when the spec asks for what cannot be.
 std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& channels);
 

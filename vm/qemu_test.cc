@@ -48,6 +48,16 @@ TEST(Qemu, AllArguments) {
       "faultline.waits=exact");
 }
 
+TEST(Qemu, OldKernelsAreToldNotToWaitInTheirBoot) {
+  const std::vector<std::string> told = {"rodata=off"};
+  for (const char* release : {"5.4.0-26-generic", "5.10.0-43-cloud-amd64", "6.0.0-6-amd64"}) {
+    EXPECT_EQ(boot_parameters(release), told) << release;
+  }
+  for (const char* release : {"6.1.0-56-cloud-amd64", "6.12.95", "7.3.4-1", "15.0.1", ""}) {
+    EXPECT_TRUE(boot_parameters(release).empty()) << release;
+  }
+}
+
 TEST(Qemu, PortableArgumentsNameNoPath) {
   VmSpec spec = a_spec();
   spec.qemu = "/opt/qemu";
