@@ -37,9 +37,9 @@ void wait_ns(uint64_t ns);
 // that slept beside a monitor that was kept busy, one moved a figure by 3 instructions.
 void wait_past_tick();
 // While it lives, the CPU does not halt: a process of the idle class runs no-ops when nobody else
-// runs. Not during a measurement, nor while a contest's parties get ready: what it runs moves the
-// scheduler's clock on (cfs_rq->min_vruntime), and who sleeps longest is no longer ahead. Does
-// nothing where waits are not exact.
+// runs. Of measurements only `unrelated`'s has one, nor is there one while a contest's parties get
+// ready: what it runs moves the scheduler's clock on (cfs_rq->min_vruntime), and who sleeps longest
+// is no longer ahead. Does nothing where waits are not exact.
 class KeptAwake {
  public:
   KeptAwake();

@@ -60,8 +60,10 @@ class Reader {
   void end() const {
     for (const auto& [name, node] : root_) {
       const toml::table* section = node.as_table();
-      if (section == nullptr) refuse_unless_taken(std::string(name.str()));
-      if (section == nullptr) continue;
+      if (section == nullptr) {
+        refuse_unless_taken(std::string(name.str()));
+        continue;
+      }
       for (const auto& [key, value] : *section) {
         refuse_unless_taken(fmt::format("{}.{}", name.str(), key.str()));
       }
