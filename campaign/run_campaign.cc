@@ -413,7 +413,7 @@ void RunCampaign::save() {
 void RunCampaign::finish() {
   const std::lock_guard lock(shared_.mutex);
   add_tax(rows_);
-  note_complete(shared_.json, tally(rows_), "cells", *context_.interrupted);
+  note_complete(shared_.json, tally(rows_), "rows", *context_.interrupted);
   save();
 }
 
@@ -471,7 +471,7 @@ RunEnd RunCampaign::execute() {
   finish();
 
   const Tally t = tally(rows_);
-  progress_.say(fmt::format("{}; {}; {}", tally_text(t, "cells"), clock_text(elapsed()),
+  progress_.say(fmt::format("{}; {}; {}", tally_text(t, "rows"), clock_text(elapsed()),
                             (fs::path(wish_.out) / kResultName).string()));
   RunEnd end{.code = end_code(t, *context_.interrupted, vm_failures_ != 0)};
   end.context = std::move(shared_.json);
