@@ -24,12 +24,6 @@ def text(inputs, verdicts):
     lines += _wrap(table.summary(data)) + _wrap(f"unit {data['unit']} ({data['time_domain']}): {data['note']}")
     for note in data["notes"]:
         lines += _wrap(f"note: {note}")
-    lines += _claims(inputs.result, verdicts)
-    todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
-    if todo:
-        lines += ["", "To decide the rest, measure:"]
-        for command in todo:
-            lines += _wrap(command, "  ", " \\")
     rows = crash.guarantees(inputs.crashes, inputs.result)
     if rows:
         lines += ["", "GUARANTEE AND PRICE (pages, size, mtime after power cuts)", ""]
@@ -45,6 +39,12 @@ def text(inputs, verdicts):
     for group in data["not_measured"]:
         lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({len(group['cells'])} cells, the first "
                              f"{group['cells'][0]})")]
+    lines += _claims(inputs.result, verdicts)
+    todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
+    if todo:
+        lines += ["", "To decide the rest, measure:"]
+        for command in todo:
+            lines += _wrap(command, "  ", " \\")
     return "\n".join(lines) + "\n"
 
 
@@ -64,27 +64,26 @@ def _answer(inputs, data):
 
 def _claims(result, verdicts):
     lines = ["", "CLAIMS of a thread of June 2017, by cases"] if verdicts else []
+    nothing_of = []
     for claim in claims.CLAIMS:
         mine = [one for one in verdicts if one["id"] == claim.id]
-        if mine:
-            lines += ["", *_wrap(f"{claim.id}  \"{claim.text}\""), *_wrap(f"{claim.source}. {claim.said}", "    "),
-                      *_wrap(f"Rule: {claim.rule}", "    "),
-                      *_wrap(f"As a whole: {claims.overall(claim, mine)['word']}.", "    ")]
-        bare = {}
-        for one in mine:
-            if _is_bare(one):
-                bare.setdefault(one["case"], []).append(one)
-        for one in mine:
-            if _is_bare(one):
-                if one is bare[one["case"]][0]:
-                    lines += _bare(bare[one["case"]])
-                continue
+        told = [one for one in mine if not _is_bare(one)]
+        if not told:
+            nothing_of += [claim.id] * bool(mine)
+            continue
+        lines += ["", *_wrap(f"{claim.id}  \"{claim.text}\""), *_wrap(f"{claim.source}. {claim.said}", "    "),
+                  *_wrap(f"Rule: {claim.rule}", "    "),
+                  *_wrap(f"As a whole: {claims.overall(claim, mine)['word']}.", "    ")]
+        for one in told:
             lines += _wrap(f"{_upper(one)}: {_place(one)}", "    ")
             for text in [one["note"]] * bool(one["note"]) + _beside(one) + [
                     f"{figure['name']}: {claims.figure_words(figure)}" for figure in one["figures"]] + one["reasons"] + \
                     _missing(one):
                 lines += _wrap(text, "      ")
-    if verdicts:
+        lines += _bare([one for one in mine if _is_bare(one)])
+    if nothing_of:
+        lines += ["", *_wrap(f"{', '.join(nothing_of)}: {claims.NOT_DECIDED.upper()}, nothing that they ask for was measured")]
+    if any(one["band"] is not None for one in verdicts):
         lines += ["", "VERDICTS BY THRESHOLD (+ holds here, - does not hold here, . not", "decided, * depends)", ""]
         lines += _sensitivity(verdicts)
     for workload, names in claims.unread(result, verdicts):
@@ -98,9 +97,13 @@ def _is_bare(one):
 
 
 def _bare(several):
-    where = ", ".join(f"{one['kernel']} {one['fs']}" for one in several)
-    return [*_wrap(f"{_upper(several[0])}: {several[0]['case']} ({where})", "    "),
-            *_wrap(_missing(several[0])[0] + (", and likewise" if len(several) > 1 else ""), "      ")]
+    """The cases of a claim of which nothing was measured, and where, if not the same everywhere."""
+    where = {}
+    for one in several:
+        where.setdefault(one["case"], []).append(f"{one['kernel']} {one['fs']}")
+    same = len({tuple(places) for places in where.values()}) == 1
+    cases = [case if same else f"{case} ({', '.join(places)})" for case, places in where.items()]
+    return _wrap(f"{claims.NOT_DECIDED.upper()}, not measured: {'; '.join(cases)}", "    ") if cases else []
 
 
 def _upper(one):

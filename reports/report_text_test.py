@@ -35,7 +35,7 @@ def test_a_mail_is_72_columns_wide_and_says_it_all(given):
                   "map_sync over fsync:64: 3.38 times", "DOES NOT HOLD HERE (one sample): 6.1, ext4, written, in order", "To decide the rest, measure:",
                   "faultline run --kernel 6.1 --fs ext4 --workload dos", "GUARANTEE AND PRICE", "kept 800", "(7/50)",
                   "map_sync hole 69479 3.89 +497 1.000", "ETXTBSY", "skipped: rrr",
-                  "not measured: 1 cell, such as 6.1/ext4/map_sync/paced/written/pte/t1"):
+                  "NOT DECIDED, not measured: hole, scattered, 4 KiB, 1 thread; hole, in order, 2 MiB, 1 thread;"):
         assert words in text or words in re.sub(r"\s+", " ", text), words
     commands = [line for line in lines if line.endswith(" \\")]
     assert commands and all(line.startswith("  ") for line in commands)
@@ -57,7 +57,7 @@ def test_markdown_says_first_what_changed(synthetic):
     given, verdicts = inputs.Inputs(after), claims.judge(after)
     text = report_text.markdown(given, verdicts, compare_report.build(before, after, verdicts))
     assert text.startswith("**What changed**\n\n2 figures of 1 cell compared: 2 regression.")
-    assert ("| 6.1/ext4/map\\_sync/first\\_touch/written/pte/t1 | per\\_page | 5230 | 10460 | +100.0 % | "
+    assert ("| 6.1/ext4/map\\_sync/first\\_touch/written/pte/t1 | per\\_page, per\\_fault | 5230 | 10460 | +100.0 % | "
             "\\[+100.0, +100.0\\] | regression |") in text
     assert "What changed" not in report_text.markdown(given, verdicts)
 
