@@ -41,6 +41,19 @@ def test_a_mail_is_72_columns_wide_and_says_it_all(given):
     assert commands and all(line.startswith("  ") for line in commands)
 
 
+def test_little_measured_is_little_said(synthetic):
+    rows = [synthetic.row(strategy, fs=fs, state=state) for fs, state in (("ext4", "hole"), ("xfs", "written"))
+            for strategy in ("volatile", "map_sync")]
+    result = synthetic.load(rows)
+    words = re.sub(r"\s+", " ", report_text.text(inputs.Inputs(result), claims.judge(result)))
+    assert words.count("NOT DECIDED, not measured:") == words.count(" Rule: ") == 2
+    # Of some cases one file system has something; of the others nobody has.
+    assert "NOT DECIDED, not measured: hole, in order, 4 KiB, 1 thread (6.1 xfs); hole, scattered, 4 KiB, 1 thread " \
+           "(6.1 ext4, 6.1 xfs);" in words
+    assert "C2, C3, C5, C6, C7, C8, C9: NOT DECIDED, nothing that they ask for was measured" in words
+    assert words.index("strategy state per_page") < words.index("CLAIMS of a thread") < words.index("To decide the rest")
+
+
 def test_markdown(given):
     text = report_text.markdown(given, claims.judge(given.result))
     for words in ("| claim | its words | as a whole |", "| case |  | 6.1 (6.1.0-synthetic), ext4 |",
