@@ -93,7 +93,7 @@ std::set<std::string> states_in(const fs::path& cache) {
 // contests one differed while any halt was left between its parties' beginning and its start; of 36
 // plain cells 24 did, by 2 to 150 instructions, while one halted between its restore and its
 // measurement. That shows in some rows only, the count of halts each time. Of other kernels than
-// the default one by FAULTLINE_TEST_KERNELS; 5.10 halts in its boot too (docs/repeatability.md).
+// the default one by FAULTLINE_TEST_KERNELS.
 TEST(RealRun, AQemuThatIsKeptBusyChangesNoFigure) {
   const std::size_t count = test_kernel_ids().size();
   const Scratch scratch;
