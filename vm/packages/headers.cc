@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <sstream>
@@ -26,6 +27,8 @@ void tell(const Progress& progress, const FetchedKernel& kernel, std::string_vie
 fs::path build_folder(const fs::path& root, const std::string& release) {
   return root / "usr" / "src" / ("linux-headers-" + release);
 }
+
+constexpr std::string_view kTools = "linux-kbuild-";
 
 KernelHeaders headers_in(const fs::path& build) {
   KernelHeaders headers = {.build = build};
@@ -80,6 +83,20 @@ KernelHeaders own_headers(const FetchedKernel& kernel) {
   return headers_in(build);
 }
 
+// The tools of the build are those of a newer kernel while that waits to be signed: Debian's
+// archive then has its packages but the image. A kernel's headers ask for tools of its own version
+// or newer.
+const AptPackage* tools_for(const std::vector<AptPackage>& offered, const std::string& name,
+                            const std::string& version) {
+  const AptPackage* same = find_package(offered, name, version);
+  if (same != nullptr) return same;
+  const auto newest = std::find_if(offered.begin(), offered.end(),
+                                   [&](const AptPackage& package) { return package.name == name; });
+  const bool newer =
+      newest != offered.end() && sorted_versions({version, newest->version}).back() != version;
+  return newer ? &*newest : nullptr;
+}
+
 // The packages to unpack: the headers of the release, those that all its flavours share, and the
 // tools of the build.
 std::vector<AptPackage> resolve(const FetchedKernel& kernel, const Apt& apt) {
@@ -92,13 +109,15 @@ std::vector<AptPackage> resolve(const FetchedKernel& kernel, const Apt& apt) {
     std::vector<AptPackage> packages = {*own};
     std::vector<std::string> names;
     for (const std::string& other : own->depends) {
-      if (other.starts_with("linux-headers-") || other.starts_with("linux-kbuild-")) {
+      if (other.starts_with("linux-headers-") || other.starts_with(kTools)) {
         names.push_back(other);
       }
     }
     const std::vector<AptPackage> others = apt_show(apt, names);
     for (const std::string& other : names) {
-      const AptPackage* package = find_package(others, other, kernel.version);
+      const AptPackage* package = other.starts_with(kTools)
+                                      ? tools_for(others, other, kernel.version)
+                                      : find_package(others, other, kernel.version);
       if (package == nullptr) {
         missing = other;
       } else {
@@ -147,7 +166,7 @@ nlohmann::json unpack_headers(const FetchedKernel& kernel, const std::vector<Apt
   std::vector<std::string> libs;
   for (const AptPackage& package : packages) {
     sums[package.name] = package.sha256;
-    if (!package.name.starts_with("linux-kbuild-")) continue;
+    if (!package.name.starts_with(kTools)) continue;
     for (const std::string& name : package.depends) {
       if (name.starts_with("lib") || name.starts_with("zlib")) libs.push_back(name);
     }

@@ -46,7 +46,9 @@ TEST(CompilerIn, IsTheKernels) {
 
 class FetchHeaders : public FakeMirror {
  protected:
-  void offer_headers(const std::string& version) {
+  // tools: the version of the build's tools, which headers ask for at least of their own.
+  void offer_headers(const std::string& version, std::string tools = "") {
+    if (tools.empty()) tools = version;
     const std::string own = fmt::format("usr/src/linux-headers-{}/", kRelease);
     const std::string common = fmt::format("usr/src/linux-headers-{}/", kCommon);
     offer(fmt::format("linux-headers-{}", kRelease), version,
@@ -64,7 +66,7 @@ class FetchHeaders : public FakeMirror {
            {common + "arch/x86/Makefile", ""},
            {common + "arch/arm/Makefile", "left out"},
            {common + "include/linux/fs.h", ""}});
-    offer("linux-kbuild-9.9", version,
+    offer("linux-kbuild-9.9", tools,
           {{"usr/lib/linux-kbuild-9.9/scripts/basic/fixdep", "", "", 0755},
            {"usr/lib/linux-kbuild-9.9/scripts/mod/modpost", "", "", 0755},
            {"usr/share/doc/linux-kbuild-9.9/copyright", "left out"}},
@@ -133,6 +135,19 @@ TEST_F(FetchHeaders, SkipsWhereTheMirrorHasNoneOfThisVersion) {
       << message;
   EXPECT_EQ(message.find('\n'), std::string::npos);
   EXPECT_FALSE(fs::exists(folder()));
+}
+
+TEST_F(FetchHeaders, TakesToolsOfAKernelThatIsNotSignedYet) {
+  offer_headers(kVersion, "9.9.1-2");
+  publish();
+  EXPECT_EQ(fetch().version, kVersion);
+}
+
+TEST_F(FetchHeaders, SkipsWhereTheToolsAreOlderThanTheKernel) {
+  offer_headers(kVersion, "9.9.0-9");
+  publish();
+  const std::string message = failure_of(ExitCode::kSkipped);
+  EXPECT_NE(message.find("offers no linux-kbuild-9.9 9.9.1-1"), std::string::npos) << message;
 }
 
 TEST_F(FetchHeaders, LeavesNothingOfADamagedPackage) {
