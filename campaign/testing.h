@@ -2,6 +2,8 @@
 // What the tests of the command share: they run build/faultline as a user would.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -10,10 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "cell/words.h"
+#include "campaign/machine.h"
 #include "vm/command.h"
 #include "vm/files.h"
-#include "vm/packages/kernel.h"
 
 namespace faultline {
 
@@ -32,11 +33,13 @@ inline std::string test_kernels() {
   const char* asked = kernels_asked();
   return asked != nullptr ? asked : kernel_table().front().id;
 }
+inline std::vector<FetchedKernel> obtain_test_kernels() {
+  return obtain_kernels(test_kernels(), "", cache_dir(),
+                        [](const std::string& line) { fmt::print("{}\n", line); });
+}
 inline std::vector<std::string> test_kernel_ids() {
   std::vector<std::string> ids;
-  for (const std::string& name : split_list(test_kernels())) {
-    for (const KernelRow& row : kernels_named(name, cache_dir())) ids.push_back(row.id);
-  }
+  for (const FetchedKernel& kernel : obtain_test_kernels()) ids.push_back(kernel.id);
   return ids;
 }
 

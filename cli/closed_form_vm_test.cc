@@ -113,11 +113,6 @@ class ObservedGuest {
   std::shared_ptr<const observe::Symbols> symbols_;
 };
 
-std::vector<FetchedKernel> kernels() {
-  return obtain_kernels(test_kernels(), "", cache_dir(),
-                        [](const std::string& line) { fmt::print("{}\n", line); });
-}
-
 // What a loop of observed_guest.cc comes to: `instructions` between the marks, the rest as fields
 // of a row's `vector`.
 struct Known {
@@ -260,7 +255,7 @@ void expect_known(const Known& known, const Seen& seen) {
 }
 
 TEST(ClosedForm, AVectorIsWhatTheLoopDoes) {
-  for (const FetchedKernel& kernel : kernels()) {
+  for (const FetchedKernel& kernel : obtain_test_kernels()) {
     ObservedGuest guest(kernel, "ext4");
     std::vector<std::string> loops = {"faults", "call:tlb0", "call:tlb1", "commit"};
     for (const Known& known : kKnown) loops.emplace_back(known.loop);
@@ -347,7 +342,7 @@ const Stacks kStacks = {{"fl_recurse", 5},
                         {"fl_leaf", 4}};
 
 TEST(ClosedForm, AProfilesTreeIsTheOneThatWasCalled) {
-  for (const FetchedKernel& kernel : kernels()) {
+  for (const FetchedKernel& kernel : obtain_test_kernels()) {
     SCOPED_TRACE(kernel.release);
     ObservedGuest guest(kernel, "ext4");
     const Seen seen = guest.run("call:tree");

@@ -95,7 +95,7 @@ TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
   context.parts.guest_binary = FAULTLINE_HOST_GUEST_TEST;
   const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
-  for (const FetchedKernel& kernel : obtain_kernels(test_kernels(), "", cache_dir(), say)) {
+  for (const FetchedKernel& kernel : obtain_test_kernels()) {
     const BuiltModule module =
         build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
     const GuestImage image =

@@ -98,7 +98,7 @@ std::map<std::string, double> changed(const json& exact) {
 }
 
 TEST(ObserverSum, APlantedFunctionIsFoundToTheInstruction) {
-  for (const std::string& kernel : split_list(test_kernels())) {
+  for (const std::string& kernel : test_kernel_ids()) {
     SCOPED_TRACE(kernel);
     const Scratch scratch;
     for (const char* planted : {"", "+300", "+301"}) {
