@@ -3,6 +3,7 @@
 // three workloads and tried by the same few helpers.
 #include "cell/plan.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -350,9 +350,9 @@ nlohmann::json or_null(nlohmann::json schema) {
   if (schema.contains("enum")) {
     schema["enum"].push_back(nullptr);
   } else if (schema.contains("type") && schema["type"].is_string()) {
-    schema["type"] = {schema["type"], "null"};
+    schema["type"] = nlohmann::json::array({schema["type"], "null"});
   } else {
-    schema = {{"oneOf", {schema, {{"type", "null"}}}}};
+    return {{"oneOf", {schema, {{"type", "null"}}}}};
   }
   return schema;
 }

@@ -11,6 +11,15 @@
 
 namespace faultline {
 
+// Whether AddressSanitizer is built in, as GCC and as clang say it.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kAddressSanitizer = true;
+#elif defined __has_feature
+inline constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
+#else
+inline constexpr bool kAddressSanitizer = false;
+#endif
+
 // The message of the Failure that `act` throws; a failed test when it throws none, or with another
 // exit code.
 inline std::string message_of(ExitCode code, const std::function<void()>& act) {

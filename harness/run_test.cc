@@ -64,11 +64,8 @@ class RunCellTest : public testing::Test {
 };
 
 // A sanitizer's shadow of the mapping takes faults of its own.
-#ifdef __SANITIZE_ADDRESS__
-#define NEEDS_EXACT_FAULTS() GTEST_SKIP() << "AddressSanitizer's shadow memory takes faults too"
-#else
-#define NEEDS_EXACT_FAULTS() static_cast<void>(0)
-#endif
+#define NEEDS_EXACT_FAULTS() \
+  if (kAddressSanitizer) GTEST_SKIP() << "AddressSanitizer's shadow memory takes faults too"
 
 TEST_F(RunCellTest, TwentyThreeTouchesTakeTwentyThreeFaults) {
   NEEDS_EXACT_FAULTS();
