@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import subprocess
+import tarfile
 
 import pytest
 
@@ -55,7 +56,7 @@ ROWS = {"bookworm/ext4/a/off": {"per_page": 72871.515625, "starved": {"n": 12, "
 @pytest.fixture
 def made_up(monkeypatch):
     """docs/example/result.json holds ROWS."""
-    monkeypatch.setattr(figures, "_rows", lambda name: ROWS)
+    monkeypatch.setattr(figures, "_results", lambda name: [ROWS])
 
 
 @pytest.mark.parametrize("text, source, expected", [
@@ -69,7 +70,7 @@ def test_a_figure_is_written_as_its_text_has_it(made_up, text, source, expected)
     problems = []
     marked = f"about {text}<!-- figure {source} --> times"
     assert figures.mended(marked, BUILD, problems, []) == f"about {expected}<!-- figure {source} --> times"
-    assert problems == [(1, f"says {text}, docs/example says {expected} ({source})", False)]
+    assert problems == [(1, f"says {text}, its source says {expected} ({source})", False)]
     problems.clear()
     figures.mended(f"{expected}<!-- figure {source} -->", BUILD, problems, [])
     assert not problems
@@ -92,6 +93,49 @@ def test_a_marker_that_nothing_answers(made_up, marked, words):
     assert figures.mended(marked, BUILD, problems, []) == marked
     (_, message, fatal), = problems
     assert words in message and fatal
+
+
+def parts_of_a_study(tmp_path, monkeypatch, *others):
+    """docs/study holds ROWS and these."""
+    monkeypatch.setattr(figures, "ROOT", str(tmp_path))
+    monkeypatch.setattr(figures, "_results", lambda name: [ROWS, *others])
+    (tmp_path / "docs/study").mkdir(parents=True)
+    (tmp_path / "docs/study/data.tar.xz").touch()
+
+
+def test_a_cell_of_two_parts_of_the_study_has_one_figure_or_none(tmp_path, monkeypatch):
+    parts_of_a_study(tmp_path, monkeypatch, {"bookworm/xfs/b/off": {"per_page": 1234.5}, "bookworm/ext4/b/off": {"per_page": 7}})
+    problems = []
+    marked = "1.0<!-- figure study bookworm/xfs/b/off per_page -->"
+    assert figures.mended(marked, BUILD, problems, []).startswith("1234.5<")
+    with pytest.raises(figures.Wrong, match="per_page of ext4/b/off in docs/study/data.tar.xz is 20587.38671875 and 7"):
+        figures.value_of("study ext4/b/off per_page")
+
+
+def test_a_cell_of_two_kernels_is_named_with_its_own(tmp_path, monkeypatch):
+    parts_of_a_study(tmp_path, monkeypatch, {"bullseye/xfs/b/off": {"per_page": 1}})
+    assert figures.value_of("study bullseye/xfs/b/off per_page") == 1
+    with pytest.raises(figures.Wrong, match="2 rows of docs/study/data.tar.xz are named .../xfs/b/off"):
+        figures.value_of("study xfs/b/off per_page")
+
+
+def test_rows_of_the_studys_parts_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "ROOT", str(tmp_path))
+    (tmp_path / "docs/study").mkdir(parents=True)
+    with tarfile.open(tmp_path / "docs/study/data.tar.xz", "w:xz") as data:
+        for name in ("bookworm/a.json", "bookworm/a/1of2.json"):
+            data.add(os.path.join(ROOT, "docs/example/paced.json"), name)
+    figures._results.cache_clear()
+    one, other = figures._results("study")
+    figures._results.cache_clear()
+    assert one == other and "bookworm/ext4/map_sync/paced/written/pte/t1/off" in one
+
+
+def test_a_file_of_the_study_is_an_output():
+    problems = []
+    marked = "<!-- output: docs/study/nowhere.md; section: x -->\n<!-- end -->"
+    figures.mended(marked, BUILD, problems, [])
+    assert "nor a file of docs/study" in problems[0][1]
 
 
 PRINTED = """about it

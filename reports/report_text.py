@@ -215,15 +215,9 @@ def markdown(inputs, verdicts, comparison=None):
         lines += [f"**{_cell(answer.title(one))}**", "", *(f"- {_cell(sentence)}" for sentence in one["sentences"]), ""]
     lines += [_cell(f"Of {answer.scope(rows)}." + f" {answer.NO_CUTS}" * answer.is_untried(rows)), ""] if rows else []
     lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
-    grid = claims.grid(verdicts)
-    if grid["places"]:
-        lines += _table(["claim", "its words", "as a whole"], [
-            [claim.id, f"\"{claim.text}\" ({claim.source})", claims.overall(
-                claim, [one for one in verdicts if one["id"] == claim.id])["word"]] for claim in claims.CLAIMS])
-        lines += ["", *_table(["case", "", *(f"{inputs.result.words.kernel_text(kernel)}, {fs}"
-                                             for kernel, fs in grid["places"])],
-                              [[claim, case, *(one["word"] if one else "" for one in across)]
-                               for claim, case, across in grid["rows"]])]
+    if verdicts:
+        lines += claims_table(verdicts)
+        lines += ["", *cases_table(verdicts, inputs.result.words.kernel_text)]
         lines += ["", "<details><summary>Figures that decide</summary>", ""]
         lines += _table(["claim", "where", "verdict", "beside it", "figures"], [
             [one["id"], _place(one), one["word"], " ".join(_beside(one)), "; ".join(
@@ -274,6 +268,20 @@ def _cell(text):
     """Text that is neither markup nor the end of a table's cell."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + c if c in "\\`*_[]|#~!" else c for c in text)
+
+
+def claims_table(verdicts):
+    """Markdown: a row a claim, and what is said of it as a whole."""
+    return _table(["claim", "its words", "as a whole"], [
+        [claim.id, f"\"{claim.text}\" ({claim.source})", claims.overall(
+            claim, [one for one in verdicts if one["id"] == claim.id])["word"]] for claim in claims.CLAIMS])
+
+
+def cases_table(verdicts, kernel_text):
+    """Markdown: a row a case, a column a kernel and file system. kernel_text: of a kernel's id."""
+    grid = claims.grid(verdicts)
+    return _table(["case", "", *(f"{kernel_text(kernel)}, {fs}" for kernel, fs in grid["places"])],
+                  [[claim, case, *(one["word"] if one else "" for one in across)] for claim, case, across in grid["rows"]])
 
 
 def _table(titles, rows):

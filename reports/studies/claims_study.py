@@ -364,8 +364,14 @@ def readme(planned, contexts, verdicts, revision, digest, whole):
         f"- `{DATA}`: the result file of each part" + ("" if whole else ", without histograms") +
         f"; `{PAGE}`: the report of them; `{CLAIMS}`: the verdicts, one a line", "",
         "`sha256sum -c hash` checks the data; of what it unpacks to, `faultline report` makes the page with its figures.", "",
-        "## Verdicts", ""]
-    text += _grid(verdicts) + ["", "## Parts", "", "| part | cells | measured in | decides |", "|---|---|---|---|"]
+        f"## The claims, on {' and '.join(FEWER_FILE_SYSTEMS)}", ""]
+    usual = [one for one in verdicts if one["fs"] in FEWER_FILE_SYSTEMS]
+    # Of the other file systems some cases alone are measured: what is decided there.
+    others = [one for one in verdicts if one["fs"] not in FEWER_FILE_SYSTEMS and one["verdict"] != claims.NOT_DECIDED]
+    text += report_text.claims_table(usual) + ["", "## By case", ""] + report_text.cases_table(usual, kernels.get)
+    if others:
+        text += ["", "## On other file systems", ""] + report_text.cases_table(others, kernels.get)
+    text += ["", "## Parts", "", "| part | cells | measured in | decides |", "|---|---|---|---|"]
     text += [f"| `{part.name}` | {size[0]} | {clock(contexts[part.name]['elapsed_s'])} | {cases_words(part.cases)} |"
              for part, size in done]
     if left:
@@ -373,15 +379,6 @@ def readme(planned, contexts, verdicts, revision, digest, whole):
                  "| part | takes about | decides |", "|---|---|---|"]
         text += [f"| `{part.name}` | {clock(takes)} | {cases_words(part.cases)} |" for part, takes in left]
     return "\n".join(text) + "\n"
-
-
-def _grid(verdicts):
-    grid = claims.grid(verdicts)
-    lines = [f"| case | | {' | '.join(f'{kernel}, {fs}' for kernel, fs in grid['places'])} |",
-             "|" + "---|" * (2 + len(grid["places"]))]
-    for claim, case, row in grid["rows"]:
-        lines.append(f"| {claim} | {case} | {' | '.join(one['word'].replace('|', '/') if one else '' for one in row)} |")
-    return lines
 
 
 def main(arguments=None):
