@@ -28,6 +28,7 @@ import files  # noqa: E402
 import inputs  # noqa: E402
 import load  # noqa: E402
 import report_text  # noqa: E402
+import study  # noqa: E402
 
 DATA, HASH, PAGE, CLAIMS, README = "data.tar.xz", "hash", "report.txt", "claims.json", "README.md"
 SAMPLES = claims.ENOUGH_SAMPLES
@@ -416,8 +417,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except load.ReportError as problem:
-        print(f"study: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+    study.as_program("study", main)

@@ -244,12 +244,12 @@ def main(arguments=None):
 
 
 def as_program(name, run):
-    """Ends in what run() returns; in 2 where it is refused, in words."""
+    """Ends in what run() returns; where it is refused, in words and with the refusal's exit code."""
     try:
         sys.exit(run())
     except load.ReportError as error:
         print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
