@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from .cost_rules import TAIL
 from .spec import ENOUGH_SAMPLES, NOBODY, STATES, STRATEGIES
 
-OF_THEIR_OWN = {"copy_beside": ["--touches", "16384"]}  # more than TAIL, and a power of two
-assert TAIL <= 16384
+COPIED = 16384  # touches: more than TAIL, and a power of two
+assert TAIL <= COPIED
+# 256 faults on written blocks, the command's own number, are over before a bystander has had its turn on one CPU.
+BYSTANDER_WRITTEN = 2048
 
 
 def spec_order(spec):
@@ -54,7 +56,9 @@ def groups(context, wanted):
     lists, members = {}, {}
     for kernel, fs, spec in wanted:
         same = {other for *place, other in wanted if place == [kernel, fs]}
-        states = tuple(state for state in STATES if replace(spec, state=state) in same) or (spec.state,)
+        own = _of_its_own(spec.workload, spec.state)
+        states = tuple(state for state in STATES if replace(spec, state=state) in same and
+                       _of_its_own(spec.workload, state) == own) or (spec.state,)
         what = (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting, spec.deadline,
                 "" if spec.attackers else NOBODY)
         asks = lists.setdefault((kernel, fs), {}).setdefault(what, {})
@@ -96,7 +100,13 @@ def _options(what, asks):
             words += [option, str(value)]
     for option, values in asks:
         words += [option, ",".join(values)]
-    return words + OF_THEIR_OWN.get(workload, [])
+    return words + _of_its_own(workload, states[0])
+
+
+def _of_its_own(workload, state):
+    """The options that cells of a workload and state need besides."""
+    touches = COPIED if workload == "copy_beside" else BYSTANDER_WRITTEN if (workload, state) == ("bystander", "written") else None
+    return [] if touches is None else ["--touches", str(touches)]
 
 
 def where(context, kernels, setting=""):

@@ -201,9 +201,9 @@ def chosen(parts, words):
     return [part for part in parts if not words or any(named(part, word) for word in words)]
 
 
-def cut(parts, size):
-    """[(Part, (cells, lives, boots, workers), seconds)]: parts that take long are cut into shards; those without cells are
-    left out. size: function(Part) -> what Faultline.size returns."""
+def cut(parts, size, whole=lambda part: False):
+    """[(Part, (cells, lives, boots, workers), seconds)]: parts that take long are cut into shards, unless they are there as a
+    whole; those without cells are left out. size: function(Part) -> what Faultline.size returns; whole: function(Part)."""
     found, booted = [], set()
     for part in parts:
         cells, lives, boots, workers = size(part)
@@ -214,7 +214,7 @@ def cut(parts, size):
             boots = 0  # their states are saved
         booted.add(guests)
         takes = seconds((cells, lives, boots, workers), part.workload)
-        count = min(math.ceil(takes / SHARD), cells)
+        count = 1 if whole(part) else min(math.ceil(takes / SHARD), cells)
         for index in range(1, count + 1):  # as the command cuts: every Nth cell
             share = len(range(index, cells + 1, count)) / cells
             its = (round(cells * share), round(lives * share), boots, workers)
@@ -222,15 +222,22 @@ def cut(parts, size):
     return found
 
 
-def result_of(folder, revision=None):
-    """The context of a part's result, if it is complete and of that build; else None."""
+def result_of(out, part, revision):
+    """The context of a part's result, if it is complete, of that build and of the part's options; else None."""
+    folder = os.path.join(out, part.name)
     try:
         with open(os.path.join(folder, load.RESULT_NAME), encoding="utf-8") as file:
             context = json.load(file)["context"]
     except (OSError, ValueError, KeyError):
         return None
-    same = revision is None or context.get("faultline", {}).get("git_revision") == revision
+    same = context.get("faultline", {}).get("git_revision") == revision and (
+        _figures(part.options) == _figures(context["command_line"][2:])[:len(_figures(part.options))])
     return context if context.get("complete") and same else None
+
+
+def _figures(options):
+    """Those that a figure depends on."""
+    return [word for word, before in zip(options, ("", *options)) if UNEXPLAINED[0] not in (word, before)]
 
 
 def clock(value):
@@ -256,7 +263,7 @@ def listing(planned, done):
 
 def measure_all(command, planned, out, minutes, say=print, now=time.monotonic):
     """Measures what is not done and fits into the minutes; returns (names of parts that failed, parts that are left)."""
-    done = {part.name for part, _, _ in planned if result_of(os.path.join(out, part.name), command.revision)}
+    done = {part.name for part, _, _ in planned if result_of(out, part, command.revision)}
     todo = [(part, size, takes) for part, size, takes in planned if part.name not in done]
     begin, failed, left, spent, thought = now(), [], [], 0.0, 0.0
     for index, (part, (cells, lives, _, _), takes) in enumerate(todo):
@@ -272,7 +279,7 @@ def measure_all(command, planned, out, minutes, say=print, now=time.monotonic):
         with open(os.path.join(folder, "log"), "w", encoding="utf-8") as log:
             code = command.measure(part, folder, log)
         spent, thought = spent + now() - start, thought + takes
-        if not result_of(folder, command.revision):
+        if not result_of(out, part, command.revision):
             if code == 2:  # interrupted: the user wants to stop, and not the next part
                 raise load.ReportError(f"{part.name}: interrupted; the same command goes on from here")
             failed.append(part.name)
@@ -327,7 +334,7 @@ def publish(planned, out, folder, revision, limit=LIMIT):
     texts, contexts, results = {}, {}, {}
     for part, _, _ in planned:
         where = os.path.join(out, part.name)
-        context = result_of(where, revision)
+        context = result_of(out, part, revision)
         if context is None:
             continue
         with open(os.path.join(where, load.RESULT_NAME), "rb") as file:
@@ -400,8 +407,8 @@ def main(arguments=None):
     usual = command.default("fs")
     others = [row["id"] for row in command.lists["fs"] if row["id"] not in usual]
     every = parts_of(command.kernels(), default, usual, others, options.full)
-    planned = cut(chosen(every, words), command.size)
-    done = {part.name for part, _, _ in planned if result_of(os.path.join(options.out, part.name), command.revision)}
+    planned = cut(chosen(every, words), command.size, lambda part: result_of(options.out, part, command.revision))
+    done = {part.name for part, _, _ in planned if result_of(options.out, part, command.revision)}
     if "list" in options.words:
         print("\n".join(listing(planned, done)))
         return 0

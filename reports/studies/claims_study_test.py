@@ -101,6 +101,7 @@ def test_a_part_that_takes_long_is_cut():
     assert [size[0] for _, size, _ in planned] == [21, 21, 20, 20, 20]
     assert option(planned[1][0], "--shard") == "2/5" and sum(takes for _, _, takes in planned) == pytest.approx(1262)
     assert claims_study.cut([part], lambda part: (0, 0, 0, 2)) == []
+    assert [one for one, _, _ in claims_study.cut([part], lambda part: (102, 500, 3, 2), lambda part: True)] == [part]
     # the second part of the same guests has their saved states
     assert [takes for _, _, takes in claims_study.cut([part, part], lambda part: (4, 20, 3, 2))] == [62, 50]
 
@@ -128,7 +129,7 @@ class Fake:
 def write(folder, part, **changes):
     os.makedirs(folder, exist_ok=True)
     strategy = f"s{sum(map(ord, part.name))}"
-    changes = {"elapsed_s": 60.0, **changes}
+    changes = {"elapsed_s": 60.0, "command_line": ["faultline", "run", *part.options, "--out", str(folder)], **changes}
     document = conftest.make_document([conftest.make_row(strategy, probes=probes) for probes in ("off", "on")], **changes)
     with open(os.path.join(folder, "result.json"), "w", encoding="utf-8") as file:
         json.dump(document, file)
@@ -150,11 +151,23 @@ def test_what_is_done_is_not_measured_again(planned, tmp_path):
     assert measure(first, planned, tmp_path)[0] == ([], []) and first.ran == [part.name for part, _, _ in planned]
     again = Fake()
     assert measure(again, planned, tmp_path)[0] == ([], []) and again.ran == []
-    for changes in ({"complete": False}, {"faultline": {"version": "0.1", "git_revision": "another"}}):
+    other = planned[1][0].options
+    for changes in ({"complete": False}, {"faultline": {"version": "0.1", "git_revision": "another"}},
+                    {"command_line": ["faultline", "run", *other[:-4], "--touches", "7", *other[-4:]]},
+                    {"command_line": ["faultline", "run", *other[2:]]}):
         write(tmp_path / planned[1][0].name, planned[1][0], **changes)
         again = Fake()
         measure(again, planned, tmp_path)
         assert again.ran == [planned[1][0].name]
+
+
+def test_whether_outliers_were_explained_makes_no_other_part(planned, tmp_path):
+    part = planned[0][0]
+    explained = part.options[:part.options.index("--outlier")]
+    write(tmp_path / part.name, part, command_line=["faultline", "run", *explained, "--out", "x"])
+    fake = Fake()
+    measure(fake, planned, tmp_path)
+    assert part.name not in fake.ran and len(fake.ran) == 2
 
 
 def test_progress_and_what_is_left(planned, tmp_path):
