@@ -70,8 +70,8 @@ def test_a_second_cpu_in_virtual_time_from_6_12_on(synthetic):
     (lambda s: c1(s, 4), "C1", HOLE, (None, 4), "holds here (one sample)"),
     (lambda s: c1(s, 2.5), "C1", HOLE, (None, 2.5), "holds here (one sample)"),
     (lambda s: c1(s, 2.4), "C1", HOLE, (None, 2.4), "holds here (one sample; only for thresholds up to 2.4)"),
-    (lambda s: c1(s, 1.4), "C1", HOLE, (1.4, 5), "not decided"),
-    (lambda s: c1(s, 1.8), "C1", HOLE, (1.8, 9), "not decided (only for thresholds from 1.8 to 9)"),
+    (lambda s: c1(s, 1.4), "C1", HOLE, (1.4, 5), "not decided (1.4 times, between the limits)"),
+    (lambda s: c1(s, 1.8), "C1", HOLE, (1.8, 9), "not decided (1.8 times, between the limits)"),
     (lambda s: c1(s, 1.08), "C1", HOLE, (1.8, None), "does not hold here (one sample; only for thresholds from 1.8 on)"),
     (lambda s: c1(s, 1), "C1", HOLE, (None, None), "does not hold here (one sample)"),
     (lambda s: c1(s, 0.5), "C1", HOLE, (None, None), "does not hold here (one sample)"),
@@ -85,6 +85,17 @@ def test_band(synthetic, make, claim, case, band, word):
     found = verdict_of(result_of(synthetic, make(synthetic)), claim, case)
     assert found["band"] == [None if edge is None else pytest.approx(edge) for edge in band]
     assert found["word"] == word
+
+
+def test_what_is_open_says_why(synthetic):
+    rows = [dict(row, seed=seed) for seed, factor in enumerate((1.9, 2.1, 2, 2, 2)) for row in c1(synthetic, factor)]
+    assert verdict_of(result_of(synthetic, rows), "C1", HOLE)["word"] == "not decided (samples on both sides of a limit)"
+    rows = c1(synthetic, 4)
+    assert verdict_of(result_of(synthetic, rows), "C1", "hole, in order, 2 MiB, 1 thread")["word"] == "not decided (not measured)"
+    # The rule's own reason stands beside it.
+    rows = [dict(row, seed=seed) for seed, starved in enumerate((True, False)) for row in c7(synthetic, starved, 99)]
+    found = verdict_of(result_of(synthetic, rows), "C7", PACED)
+    assert found["word"] == "not decided" and found["reasons"]
 
 
 @pytest.mark.parametrize("factor, words", [

@@ -8,7 +8,7 @@ from .claims_table import CLAIMS
 from .commands import cell_name, commands, spec_order
 from .spec import DEPENDS, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD
 from .view import View, places
-from .words import case_word
+from .words import case_word, open_words
 
 BETWEEN = "the figures lie between the limits of the rule"
 STRADDLE = "its samples lie on both sides of a limit"
@@ -61,7 +61,8 @@ def _verdict(claim, case, view):
     specs = [(view.kernel, view.fs, spec) for spec in wanted]
     return {"id": claim.id, "claim": claim.text, "source": claim.source, "said": claim.said, "rule": claim.rule,
             "kernel": view.kernel, "fs": view.fs, "case": case.name, "note": case.note, "verdict": verdict,
-            "word": case_word(verdict, samples, band, ruling.sides), "scope": view.scope(), "samples": samples, "band": band,
+            "word": case_word(verdict, samples, band, ruling.sides, open_words(ruling, wanted, view.reasons)),
+            "scope": view.scope(), "samples": samples, "band": band,
             "nearest": ruling.nearest(),
             "sensitivity": {title: ruling.word(threshold) or NOT_DECIDED for title, threshold in SENSITIVITY.items()},
             "figures": figures, "cells": list(dict.fromkeys(name for figure in figures for name in figure["cells"])),

@@ -52,12 +52,26 @@ def band_words(band):
     return f"for thresholds from {low:.3g}{' on' if high is None else f' to {high:.3g}'}"
 
 
-def case_word(verdict, samples, band, sides=""):
-    """The verdict with what weakens it: too few samples, a narrow band."""
+def open_words(ruling, missing, reasons):
+    """Why a case is not decided, in three words or four; "" where the rule gave reasons of its own."""
+    if missing:
+        return "not measured"
+    for one in ruling.deciding if not reasons else ():
+        if one.straddles:
+            return "samples on both sides of a limit"
+        if not one.much() and not one.little():
+            return f"{with_unit(one.figure.value, one.figure.unit)}, between the limits"
+    return ""
+
+
+def case_word(verdict, samples, band, sides="", why=""):
+    """The verdict with what weakens it: too few samples, a narrow band; of one that is open, why it is."""
     if verdict == DEPENDS:
         return f"{DEPENDS} {sides}"
+    if verdict == NOT_DECIDED:
+        return verdict + (f" ({why})" if why else "")
     weak = []
-    if verdict != NOT_DECIDED and samples < ENOUGH_SAMPLES:
+    if samples < ENOUGH_SAMPLES:
         weak.append(samples_words(samples))
     if band is not None and is_narrow(band):
         weak.append(f"only {band_words(band)}")

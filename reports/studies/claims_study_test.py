@@ -73,6 +73,22 @@ def test_a_tight_loop_is_in_virtual_time_where_the_emulator_can():
                                                             "--attackers") == "0"
 
 
+def test_what_pages_cost_on_a_medium_is_observed_and_probes_that_are_read_have_five_samples():
+    found = {part.name: part for part in parts()}
+    observed = {part.workload for part in found.values() if option(part, "--observe") == "vector"}
+    assert observed == {"first_touch", "paced", "many_files", "random_touch", "store_again"}
+    once = {name for name, part in found.items() if option(part, "--probe-seeds") == "1"}
+    assert "old/store_again-hole-w8" in once and "old/first_touch-hole-unwritten-written-pmd" in once
+    # C3's counts, C5's longest fault, C9's tail
+    assert not once & {"old/paced-written", "old/first_touch-hole-unwritten-written", "old/behind_commit-written",
+                       "old/unrelated-hole"}
+
+
+def test_a_bystander_beside_short_faults_has_its_turn():
+    assert option(the(parts(), "old/bystander-written-deterministic"), "--touches") == "2048"
+    assert option(the(parts(), "old/bystander-hole-deterministic"), "--touches") is None
+
+
 def test_deadlines_and_shared_blocks_are_measured_besides():
     found = parts()
     assert [option(the(found, f"old/dos-written-deterministic-f{ms}"), "--fault-deadline") for ms in (200, 1000)] == [
