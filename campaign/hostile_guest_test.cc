@@ -169,10 +169,13 @@ TEST_F(HostileGuest, NumbersThatContradict) {
   EXPECT_NE(refusal_with("reason", "it is not").find("gives a reason"), std::string::npos);
   EXPECT_NE(refusal_with("per_page", -1).find("a number from 0 on"), std::string::npos);
   EXPECT_NE(refusal_with("pages", 1e300).find("a count"), std::string::npos);
+  EXPECT_NE(refusal_with("cpu_time", 1).find("cpu_time not per_fault"), std::string::npos);
+  for (const char* kind : {"dropped", "missed", "recursion", "slots"}) {
+    nlohmann::json row = honest_row();
+    row["losses"][kind] = 1;
+    EXPECT_NE(refusal_of(row).find("has losses"), std::string::npos) << kind;
+  }
   nlohmann::json row = honest_row();
-  row["losses"]["dropped"] = 1;
-  EXPECT_NE(refusal_of(row).find("has losses"), std::string::npos);
-  row = honest_row();
   for (const char* quantile : {"p50", "p90", "p99", "p99_9", "max"}) row[quantile] = 10;
   row["p90"] = 11;
   EXPECT_NE(refusal_of(row).find("quantiles fall"), std::string::npos);

@@ -365,6 +365,7 @@ def readme(planned, contexts, verdicts, revision, digest, whole):
     kernels = {kernel: about["release"] for context in contexts.values() for kernel, about in context["kernels"].items()}
     done = [(part, size) for part, size, _ in planned if part.name in contexts]
     left = [(part, takes) for part, _, takes in planned if part.name not in contexts]
+    first = next(iter(kernels))
     text = [
         "# The study", "",
         "What `make study` wrote: the claims' cases over kernels, file systems and axes. Do not edit; run it again.", "",
@@ -375,13 +376,13 @@ def readme(planned, contexts, verdicts, revision, digest, whole):
         f"- `{DATA}`: the result file of each part" + ("" if whole else ", without histograms") +
         f"; `{PAGE}`: the report of them; `{CLAIMS}`: the verdicts, one a line", "",
         "`sha256sum -c hash` checks the data; of what it unpacks to, `faultline report` makes the page with its figures.", "",
-        f"## The claims, on {' and '.join(FEWER_FILE_SYSTEMS)}", ""]
-    usual = [one for one in verdicts if one["fs"] in FEWER_FILE_SYSTEMS]
-    # Of the other file systems some cases alone are measured: what is decided there.
-    others = [one for one in verdicts if one["fs"] not in FEWER_FILE_SYSTEMS and one["verdict"] != claims.NOT_DECIDED]
+        f"## The claims, on {first}, {' and '.join(FEWER_FILE_SYSTEMS)}", ""]
+    usual = [one for one in verdicts if one["kernel"] == first and one["fs"] in FEWER_FILE_SYSTEMS]
+    # Elsewhere some cases alone are measured: what is decided there.
+    others = [one for one in verdicts if one not in usual and one["verdict"] != claims.NOT_DECIDED]
     text += report_text.claims_table(usual) + ["", "## By case", ""] + report_text.cases_table(usual, kernels.get)
     if others:
-        text += ["", "## On other file systems", ""] + report_text.cases_table(others, kernels.get)
+        text += ["", "## On other file systems and kernels", ""] + report_text.cases_table(others, kernels.get)
     text += ["", "## Parts", "", "| part | cells | measured in | decides |", "|---|---|---|---|"]
     text += [f"| `{part.name}` | {size[0]} | {clock(contexts[part.name]['elapsed_s'])} | {cases_words(part.cases)} |"
              for part, size in done]

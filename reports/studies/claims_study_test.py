@@ -231,7 +231,7 @@ def test_what_is_published(planned, tmp_path):
     readme = (folder / "README.md").read_text()
     assert f"commit {REVISION}" in readme and "2 of 3 parts, 8 cells, 0:02:00" in readme and names[2][:-5] in readme.split(
         "Not measured yet")[1]
-    whole, by_case = readme.split("## The claims, on ext4 and xfs")[1].split("## By case")
+    whole, by_case = readme.split("## The claims, on 6.1, ext4 and xfs")[1].split("## By case")
     assert "| C1 |" in whole and "ext4 |" in by_case.split("\n")[2]
     before = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
     claims_study.publish(planned, str(tmp_path / "out"), str(folder), REVISION)
