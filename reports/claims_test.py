@@ -96,6 +96,15 @@ def test_what_is_open_says_why(synthetic):
     rows = [dict(row, seed=seed) for seed, starved in enumerate((True, False)) for row in c7(synthetic, starved, 99)]
     found = verdict_of(result_of(synthetic, rows), "C7", PACED)
     assert found["word"] == "not decided" and found["reasons"]
+    between = claims.Ruling([], [claims.Deciding(claims.Measured("a", "times", {0: 1.5}, []), claims.TIMES)])
+    assert claims.open_words(between, [], []) == "1.5 times, between the limits"
+    assert claims.open_words(between, [], ["a reason"]) == ""
+
+
+def test_the_commands_of_a_bystander_give_it_its_turn(synthetic):
+    found = verdict_of(result_of(synthetic, c1(synthetic, 4)), "C6", "mmap")["commands"]
+    assert [("--touches 2048" in line, "--state written" in line) for line in found] in (
+        [(True, True), (False, False)], [(False, False), (True, True)])
 
 
 @pytest.mark.parametrize("factor, words", [

@@ -10,15 +10,15 @@ from .commands import commands, groups, spec_order, where
 from .contest_rules import ATTACKS, BYSTANDER, OWN_EXTENT
 from .cost_rules import DIRTY, SWEEP, crossing
 from .judging import asked, grid, judge, overall, public, to_decide, unread
-from .spec import (DEPENDS, ENOUGH_SAMPLES, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD, VERDICTS, Deciding, Limit, Measured, Ruling,
-                   Spec, difference, ratio)
+from .spec import (DEPENDS, ENOUGH_SAMPLES, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD, TIMES, VERDICTS, Deciding, Limit, Measured,
+                   Ruling, Spec, difference, ratio)
 from .view import View, places
-from .words import band_words, case_word, figure_words, media_words, nearest_words, samples_words, scope_words
+from .words import band_words, case_word, figure_words, media_words, nearest_words, open_words, samples_words, scope_words
 
 UNRELATED = "unrelated"  # the workload
 
 __all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "ENOUGH_SAMPLES", "FAILS", "HOLDS",
-           "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD",
+           "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD", "TIMES",
            "UNRELATED", "VERDICTS", "View", "asked", "band_words", "case_word", "commands", "crossing", "difference",
-           "figure_words", "grid", "groups", "judge", "media_words", "nearest_words", "overall", "places", "public", "ratio", "samples_words",
+           "figure_words", "grid", "groups", "judge", "media_words", "nearest_words", "open_words", "overall", "places", "public", "ratio", "samples_words",
            "scope_words", "spec_order", "to_decide", "unread", "where"]

@@ -45,7 +45,7 @@ LIFE = {"behind_commit": 9.0, "dos": 5.0, "bystander": 5.0, "copy_beside": 4.0, 
 LIFE_ELSE, BOOT = 0.7, 8.0
 CONTESTS = ("dos", "bystander")
 TAILS = ("behind_commit", "copy_beside", "unrelated")  # go by the longest faults, and not by what pages cost on a medium
-PROBED = {"C3", "C5", "C9"}  # read cells with probes as well
+COUNTS = "C3"  # reads, of other workloads than those, cells with probes as well
 SHARD = 300  # seconds that a part may take: what an interruption loses
 UNEXPLAINED = ("--outlier", "1000")  # why a sample lies off is not what a study asks, and takes as long again
 
@@ -175,7 +175,7 @@ def _parts(context, kernel, pairs, of_contests, before):
         its = tuple(dict.fromkeys(case for place in group.members for case in cases[place]))
         samples = (group.samples[0], str(of_contests if contest else SAMPLES))
         if group.spec.workload not in (*CONTESTS, *TAILS):
-            samples += group.samples[2:] + (() if {claim for claim, _ in its} & PROBED else ("--probe-seeds", "1"))
+            samples += group.samples[2:] + (() if COUNTS in dict(its) else ("--probe-seeds", "1"))
         found.append(Part(name, group.options + alone + samples + UNEXPLAINED, its, group.spec.workload, kernel))
     return found
 

@@ -79,7 +79,7 @@ def test_what_pages_cost_on_a_medium_is_observed_and_probes_that_are_read_have_f
     assert observed == {"first_touch", "paced", "many_files", "random_touch", "store_again"}
     once = {name for name, part in found.items() if option(part, "--probe-seeds") == "1"}
     assert "old/store_again-hole-w8" in once and "old/first_touch-hole-unwritten-written-pmd" in once
-    # C3's counts, C5's longest fault, C9's tail
+    # C3's counts; C5's longest fault, C9's tail
     assert not once & {"old/paced-written", "old/first_touch-hole-unwritten-written", "old/behind_commit-written",
                        "old/unrelated-hole"}
 
