@@ -17,8 +17,8 @@ from .words import band_words, case_word, figure_words, media_words, nearest_wor
 
 UNRELATED = "unrelated"  # the workload
 
-__all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "ENOUGH_SAMPLES", "FAILS", "HOLDS",
-           "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD", "TIMES",
-           "UNRELATED", "VERDICTS", "View", "asked", "band_words", "case_word", "commands", "crossing", "difference",
-           "figure_words", "grid", "groups", "judge", "media_words", "nearest_words", "open_words", "overall", "places", "public", "ratio", "samples_words",
-           "scope_words", "spec_order", "to_decide", "unread", "where"]
+__all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "ENOUGH_SAMPLES", "FAILS",
+           "HOLDS", "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD",
+           "TIMES", "UNRELATED", "VERDICTS", "View", "asked", "band_words", "case_word", "commands", "crossing",
+           "difference", "figure_words", "grid", "groups", "judge", "media_words", "nearest_words", "open_words", "overall",
+           "places", "public", "ratio", "samples_words", "scope_words", "spec_order", "to_decide", "unread", "where"]
