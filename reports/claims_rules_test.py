@@ -70,8 +70,9 @@ def c5(synthetic, synced, floor=1.0, strategy="daxfile"):
             + cell(synthetic, strategy, 1000 * floor) + cell(synthetic, "volatile", 1000))
 
 
-def behind(synthetic, longest, alone=1000):
+def behind(synthetic, longest, alone=1000, plain=1000):
     return (cell(synthetic, "daxfile", None, workload="behind_commit", probed={"max": longest})
+            + cell(synthetic, "volatile", None, workload="behind_commit", probed={"max": plain})
             + cell(synthetic, "volatile", 900, probed={"max": alone}))
 
 
@@ -171,6 +172,9 @@ RULES = [
     ("C5", FREED, lambda s: c5(s, 0)[:2], NOT_DECIDED),
     ("C5", "daxfile_nocmtime (map frozen, mtime left alone)", lambda s: c5(s, 0, strategy="daxfile_nocmtime"), HOLDS),
     ("C5", STALL, lambda s: behind(s, 1100), HOLDS), ("C5", STALL, lambda s: behind(s, 2000), FAILS),
+    # What a fault without any guarantee waits for as well is no cost of the file's.
+    ("C5", STALL, lambda s: behind(s, 2000, plain=1100), FAILS), ("C5", STALL, lambda s: behind(s, 2000, plain=1101), NOT_DECIDED),
+    ("C5", STALL, lambda s: behind(s, 1100, plain=9000), HOLDS),
     ("C5", STALL, lambda s: behind(s, 1101), NOT_DECIDED), ("C5", STALL, lambda s: c5(s, 0), NOT_DECIDED),
     ("C5", "unwritten extents allowed", lambda s: cell(s, "volatile", 2000, state="unwritten") + cell(s, "volatile", 1000),
      FAILS),

@@ -172,7 +172,8 @@ CLAIMS = (
           "With a block map that cannot change, a fault has no metadata to care for.",
           "By file: at most 10 % of its faults sync, one per tick, and in a tight loop its page costs at most 1.1 times "
           "volatile's; that mtime moves is no part of the words. Beside another's commits: its longest fault at most 1.1 "
-          "times the longest of volatile alone. Does not hold: 90 % sync, or 2 times.",
+          "times the longest of volatile alone. Does not hold: 90 % sync, or 2 times, and beside another's commits volatile's "
+          "longest at most 1.1 times.",
           (*(Case(f"{name} ({what})", partial(costs.no_overhead, strategy=name)) for name, what in FILES.items()),
            *(Case(f"{name}, behind another's commits", partial(costs.behind_commit, strategy=name)) for name in FILES),
            Case("unwritten extents allowed", costs.conversion,

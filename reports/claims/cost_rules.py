@@ -172,15 +172,28 @@ def no_overhead(view, strategy):
 
 
 def behind_commit(view, strategy):
-    """C5: its longest fault beside another's commits, over the longest without any guarantee and with nobody beside."""
+    """C5: its longest fault beside another's commits, over the longest without any guarantee and with nobody beside. What a
+    fault without any guarantee takes as long for there, the other's turn on the CPU before all, is no cost of this file's."""
     def longest(spec):
         return view.figure(spec, lambda row: row["max"], "longest fault", view.unit, "on")
     mine, alone = longest(Spec(strategy, workload="behind_commit")), longest(Spec("volatile"))
+    beside = longest(Spec("volatile", workload="behind_commit"))
     others = {name: view.figure(Spec(name, workload="behind_commit"), lambda row: row["max"], "longest fault", view.unit, "on",
-                                needed=False) for name in ("volatile", "map_sync", "prealloc")}
+                                needed=False) for name in ("map_sync", "prealloc")}
     factor = ratio("longest fault beside another's commits over the longest of volatile alone", mine, alone)
-    figures = [figure for figure in (factor, mine, alone, *others.values()) if figure]
-    return undecided(figures) if factor is None else small(figures, [Deciding(factor, TIMES)])
+    control = ratio("control, without any guarantee: volatile's beside them over that", beside, alone)
+    figures = [figure for figure in (factor, control, mine, alone, beside, *others.values()) if figure]
+    if factor is None or control is None:
+        return undecided(figures)
+    slow, plain = Deciding(factor, TIMES), Deciding(control, TIMES)
+    if slow.much() and not plain.little():
+        view.reasons.append("a fault without any guarantee is as long there: the other's turn on the CPU is in both")
+
+    def word(threshold):
+        if slow.much(threshold):
+            return FAILS if plain.little(threshold) else None
+        return HOLDS if slow.little(threshold) else None
+    return Ruling(figures, [slow, plain], word)
 
 
 def conversion(view):
