@@ -322,12 +322,15 @@ def packed(results, limit=LIMIT):
 
 
 def joined(domains):
-    """The verdicts of results of several time domains: of each case that which is decided, those of the first domain first."""
+    """The verdicts of results of several time domains: of each case that which is decided, else one that is open though it
+    was measured; those of the first domain first."""
+    def rank(one):
+        return one["verdict"] != claims.NOT_DECIDED, not one["missing"]
     found = {}
     for verdicts in domains:
         for one in verdicts:
             key = one["id"], one["case"], one["kernel"], one["fs"]
-            if key not in found or (found[key]["verdict"] == claims.NOT_DECIDED != one["verdict"]):
+            if key not in found or rank(one) > rank(found[key]):
                 found[key] = one
     order = {claim.id: index for index, claim in enumerate(claims.CLAIMS)}
     return sorted(found.values(), key=lambda one: order[one["id"]])

@@ -255,8 +255,8 @@ def test_data_that_are_too_large_lose_their_histograms_and_then_are_refused():
         claims_study.packed({"a": text}, len(less) - 1)
 
 
-def verdict(domain, word, case="a", claim="C7"):
-    return {"id": claim, "case": case, "kernel": "k", "fs": "ext4", "verdict": word, "domain": domain}
+def verdict(domain, word, case="a", claim="C7", missing=()):
+    return {"id": claim, "case": case, "kernel": "k", "fs": "ext4", "verdict": word, "domain": domain, "missing": list(missing)}
 
 
 def test_a_case_is_decided_in_the_domain_that_decides_it():
@@ -265,3 +265,6 @@ def test_a_case_is_decided_in_the_domain_that_decides_it():
     wall = [verdict("wall", claims.FAILS), verdict("wall", claims.FAILS, "b"), verdict("wall", claims.NOT_DECIDED, "c")]
     assert [(one["id"], one["case"], one["domain"]) for one in claims_study.joined([virtual, wall])] == [
         ("C1", "a", "virtual"), ("C7", "a", "wall"), ("C7", "b", "virtual"), ("C7", "c", "wall")]
+    # Measured and open is more than not measured.
+    [one] = claims_study.joined([[verdict("virtual", claims.NOT_DECIDED, missing=["x"])], [verdict("wall", claims.NOT_DECIDED)]])
+    assert one["domain"] == "wall"
