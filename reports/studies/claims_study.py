@@ -37,14 +37,15 @@ KEPT = ("id", "kernel", "fs", "case", "verdict", "word", "scope", "samples", "ba
 LIMIT = 2_000_000  # bytes of data
 MINUTES = 180
 # So that all of it takes three hours: contests on these file systems alone; on kernels but the default one all else too, and
-# one sample of contests and of what goes by the longest fault (TAILS), whose lives take as long.
+# one sample of LONG, whose lives take seconds each.
 FEWER_SAMPLES, FEWER_FILE_SYSTEMS = 1, ("ext4", "xfs")
 # Seconds of one core for a guest's life, by workload, and a boot.
-LIFE = {"behind_commit": 9.0, "copy_beside": 8.0, "dos": 5.0, "bystander": 4.0, "random_touch": 5.0, "unrelated": 1.5,
+LIFE = {"behind_commit": 9.0, "copy_beside": 8.0, "dos": 5.0, "bystander": 4.0, "random_touch": 12.0, "unrelated": 1.5,
         "store_again": 1.5}
 LIFE_ELSE, BOOT = 0.9, 8.0
 CONTESTS = ("dos", "bystander")
 TAILS = ("behind_commit", "copy_beside", "unrelated")  # go by the longest faults, and not by what pages cost on a medium
+LONG = (*CONTESTS, *TAILS, "random_touch")
 COUNTS = "C3"  # reads, of other workloads than those, cells with probes as well
 SHARD = 300  # seconds that a part may take: what an interruption loses
 UNEXPLAINED = ("--outlier", "1000")  # why a sample lies off is not what a study asks, and takes as long again
@@ -169,11 +170,10 @@ def _parts(context, kernel, pairs, of_long_ones, before):
         if name in names:
             name += "-" + "+".join(dict.fromkeys(fs for _, fs, _ in group.members))
         names.add(name)
-        contest = group.spec.touch is not None
         # Else the victim alone would be measured with each attack.
         alone = ("--attackers", "1") if group.spec.workload == "dos" and group.spec.attackers else ()
         its = tuple(dict.fromkeys(case for place in group.members for case in cases[place]))
-        long = contest or group.spec.workload in TAILS
+        long = group.spec.workload in LONG
         samples = (group.samples[0], str(of_long_ones if long else SAMPLES))
         if group.spec.workload not in (*CONTESTS, *TAILS):
             samples += group.samples[2:] + (() if COUNTS in dict(its) else ("--probe-seeds", "1"))

@@ -53,7 +53,7 @@ def test_names_are_of_one_part_each_and_the_default_kernel_comes_first():
 
 def test_five_samples_but_of_what_takes_long_on_other_kernels():
     found = parts()
-    slow = ("dos", "bystander", "behind_commit", "copy_beside", "unrelated")
+    slow = ("dos", "bystander", "behind_commit", "copy_beside", "unrelated", "random_touch")
     assert {option(part, "--seeds") for part in found if part.workload not in slow} == {"5"}
     contests = [part for part in found if part.workload in slow and "-f" not in part.name]
     assert {(part.kernel, option(part, "--seeds") or option(part, "--repetitions")) for part in contests} == {
