@@ -325,7 +325,7 @@ def joined(domains):
     """The verdicts of results of several time domains: of each case that which is decided, else one that is open though it
     was measured; those of the first domain first."""
     def rank(one):
-        return one["verdict"] != claims.NOT_DECIDED, not one["missing"]
+        return one["verdict"] != claims.NOT_DECIDED, bool(one["figures"]) and not one["missing"]
     found = {}
     for verdicts in domains:
         for one in verdicts:

@@ -255,8 +255,9 @@ def test_data_that_are_too_large_lose_their_histograms_and_then_are_refused():
         claims_study.packed({"a": text}, len(less) - 1)
 
 
-def verdict(domain, word, case="a", claim="C7", missing=()):
-    return {"id": claim, "case": case, "kernel": "k", "fs": "ext4", "verdict": word, "domain": domain, "missing": list(missing)}
+def verdict(domain, word, case="a", claim="C7", missing=(), figures=("a figure",)):
+    return {"id": claim, "case": case, "kernel": "k", "fs": "ext4", "verdict": word, "domain": domain, "missing": list(missing),
+            "figures": list(figures)}
 
 
 def test_a_case_is_decided_in_the_domain_that_decides_it():
@@ -268,3 +269,7 @@ def test_a_case_is_decided_in_the_domain_that_decides_it():
     # Measured and open is more than not measured.
     [one] = claims_study.joined([[verdict("virtual", claims.NOT_DECIDED, missing=["x"])], [verdict("wall", claims.NOT_DECIDED)]])
     assert one["domain"] == "wall"
+    # Of a case that wall time cannot decide nothing is there, nor missing.
+    [one] = claims_study.joined([[verdict("virtual", claims.NOT_DECIDED, missing=["x"])],
+                                 [verdict("wall", claims.NOT_DECIDED, figures=())]])
+    assert one["domain"] == "virtual"
