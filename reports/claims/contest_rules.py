@@ -7,7 +7,7 @@ import cells
 import load
 import stats
 
-from .spec import (FAILS, HOLDS, NOBODY, RETRIES, TIMES, Deciding, Measured, Ruling, Spec, large, ratio, undecided)
+from .spec import (FAILS, HOLDS, NOBODY, RETRIES, TIMES, Deciding, Measured, Ruling, Spec, controlled, large, ratio, undecided)
 
 BYSTANDER = ("mmap", "anon", "read_fault", "other_file", "resize")  # freeze: takes longer than a run under any strategy
 ATTACKS = ("utimens", "append", "truncate", "fallocate")  # least kinds of touch before "nobody can" is said
@@ -41,12 +41,7 @@ def others_wait(view, touch, setting):
     mine, other = Deciding(factor, TIMES), Deciding(control, TIMES)
     if mine.much() and not other.little():
         view.reasons.append("the control, which never syncs, is waited for as well: that is not the sync")
-
-    def word(threshold):
-        if mine.much(threshold):
-            return HOLDS if other.little(threshold) else None
-        return FAILS if mine.little(threshold) else None
-    return Ruling(figures, [mine, other], word)
+    return controlled(figures, mine, other, HOLDS, FAILS)
 
 
 def _count(rows, function):

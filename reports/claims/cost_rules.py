@@ -6,7 +6,7 @@ from dataclasses import replace
 import medium
 import stats
 
-from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TIMES, Deciding, Measured, Ruling, Spec, difference,
+from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TIMES, Deciding, Measured, Ruling, Spec, controlled, difference,
                    large, ratio, small, undecided)
 
 WHEN_NECESSARY = 64  # K of an application that syncs when it must: the claim's own words give none
@@ -188,12 +188,7 @@ def behind_commit(view, strategy):
     slow, plain = Deciding(factor, TIMES), Deciding(control, TIMES)
     if slow.much() and not plain.little():
         view.reasons.append("a fault without any guarantee is as long there: the other's turn on the CPU is in both")
-
-    def word(threshold):
-        if slow.much(threshold):
-            return FAILS if plain.little(threshold) else None
-        return HOLDS if slow.little(threshold) else None
-    return Ruling(figures, [slow, plain], word)
+    return controlled(figures, slow, plain, FAILS, HOLDS)
 
 
 def conversion(view):
@@ -221,13 +216,7 @@ def pays_for_others(view):
     figures = [figure for figure in (growth, control, fsync) if figure]
     if growth is None or control is None:
         return undecided(figures)
-    mine, other = Deciding(growth, HUGE), Deciding(control, HUGE)
-
-    def word(threshold):
-        if mine.much(threshold) and other.little(threshold):
-            return HOLDS
-        return FAILS if mine.little(threshold) else None
-    return Ruling(figures, [mine, other], word)
+    return controlled(figures, Deciding(growth, HUGE), Deciding(control, HUGE), HOLDS, FAILS)
 
 
 def pays_more_than_fsync(view):
@@ -255,10 +244,4 @@ def unpredictable(view):
     shown = [figure for figure in figures.values() if figure]
     if figures.get("map_sync") is None or figures.get("prealloc") is None:
         return undecided(shown)
-    mine, other = Deciding(figures["map_sync"], HUGE), Deciding(figures["prealloc"], HUGE)
-
-    def word(threshold):
-        if mine.much(threshold) and other.little(threshold):
-            return HOLDS
-        return FAILS if mine.little(threshold) else None
-    return Ruling(shown, [mine, other], word)
+    return controlled(shown, Deciding(figures["map_sync"], HUGE), Deciding(figures["prealloc"], HUGE), HOLDS, FAILS)

@@ -224,6 +224,15 @@ def large(figures, deciding):
     return Ruling(figures, [deciding], word)
 
 
+def controlled(figures, mine, control, much, little):
+    """`much` and `little` are the words for this figure; that it is much counts only where its control is little."""
+    def word(threshold):
+        if mine.much(threshold):
+            return much if control.little(threshold) else None
+        return little if mine.little(threshold) else None
+    return Ruling(figures, [mine, control], word)
+
+
 def small(figures, deciding):
     """The claim is that all these figures are little; it does not hold where any is much."""
     def word(threshold):
