@@ -16,6 +16,7 @@ bool is_varied(const std::string& id) {
                      [&](const Named& accident) { return id == accident.id; });
 }
 
+// Spaced, since a help's lines are broken at spaces alone.
 std::string probe_set_ids() {
   std::string sets;
   std::string kinds;  // of bpf_cost, which share what stands before the colon
@@ -26,8 +27,8 @@ std::string probe_set_ids() {
     if (colon == std::string_view::npos) {
       sets += fmt::format("{}{}", sets.empty() ? "" : ", ", id);
     } else {
-      kinds +=
-          fmt::format("{}{}", kinds.empty() ? id.substr(0, colon + 1) : "|", id.substr(colon + 1));
+      kinds += fmt::format("{}{}", kinds.empty() ? id.substr(0, colon + 1) : " | ",
+                           id.substr(colon + 1));
     }
   }
   return sets + ", " + kinds;

@@ -19,6 +19,12 @@ namespace {
 // A touch of order pmd stands for 512 pages.
 constexpr std::uint64_t kTouchesPmd = 32;
 
+std::uint64_t usual_touches(const Workload& workload, const Cell& cell) {
+  if (cell.order == Order::kPmd) return std::min(kTouchesPmd, workload.touches);
+  const bool written = cell.state == State::kWritten && workload.touches_written != 0;
+  return written ? workload.touches_written : workload.touches;
+}
+
 bool matches(const std::string& pattern, const std::string& name) {
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
@@ -134,8 +140,7 @@ std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& s
   std::vector<PlannedCell> plan;
   const Met met = walk(selection, sources, [&](Cell cell) {
     const Workload& workload = *sources.workload(cell.workload);
-    const std::uint64_t touches = selection.touches.value_or(
-        cell.order == Order::kPmd ? std::min(kTouchesPmd, workload.touches) : workload.touches);
+    const std::uint64_t touches = selection.touches.value_or(usual_touches(workload, cell));
     // Every thread has the same share.
     cell.touches = std::max<std::uint64_t>(touches / cell.threads, 1) * cell.threads;
     cell.virtual_time = !selection.wall;

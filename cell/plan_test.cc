@@ -395,6 +395,27 @@ TEST(Plan, UnrelatedInodesAreAnAxisOfTheirWorkload) {
                    "/ext4/map_sync/unrelated/hole/pte/t1/d1000/off"}));
 }
 
+TEST(Plan, WrittenBlocksMayHaveMoreTouches) {
+  constexpr Workload kShort[] = {
+      {.id = "short", .summary = "", .touches = 24, .touches_written = 96, .by_default = true}};
+  const auto touches = [&](const char* state, const char* order,
+                           std::optional<std::uint64_t> asked) {
+    const auto plan = plan_cells({.patterns = {{"fs", {"xfs"}},
+                                               {"strategy", {"volatile"}},
+                                               {"state", {state}},
+                                               {"order", {order}}},
+                                  .touches = asked},
+                                 {.workloads = kShort});
+    EXPECT_EQ(plan.size(), 1U);
+    return plan.at(0).cell.touches;
+  };
+  EXPECT_EQ(touches("hole", "pte", {}), 24U);
+  EXPECT_EQ(touches("unwritten", "pte", {}), 24U);
+  EXPECT_EQ(touches("written", "pte", {}), 96U);
+  EXPECT_EQ(touches("written", "pmd", {}), 24U);
+  EXPECT_EQ(touches("written", "pte", 8), 8U);
+}
+
 TEST(Plan, ThreadsShareTheTouchesEqually) {
   const auto touches = [](std::optional<std::uint64_t> asked, const char* threads,
                           const char* order) {
@@ -529,8 +550,8 @@ TEST(ProbeSets, BeginWithTheTwin) {
   EXPECT_EQ(probe_sets_named("ballast"), (Sets{Probes::k_off, Probes::k_ballast}));
   EXPECT_EQ(message_of(ExitCode::kUsage, [] { probe_sets_named("on,maybe"); }),
             "cell: no such probes: 'maybe'; there is: off, on, phases, locks, interruptions, "
-            "bpf_cost:empty|array|hash|inode_storage|chain1|chain2|chain3|chain4|chain5|chain6|"
-            "chain7|chain8|ringbuf");
+            "bpf_cost:empty | array | hash | inode_storage | chain1 | chain2 | chain3 | chain4 | "
+            "chain5 | chain6 | chain7 | chain8 | ringbuf");
   EXPECT_EQ(probe_sets_named("bpf_cost:chain[12],bpf_cost:e*"),
             (Sets{Probes::k_off, Probes::k_bpf_cost_chain1, Probes::k_bpf_cost_chain2,
                   Probes::k_bpf_cost_empty}));

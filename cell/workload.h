@@ -27,10 +27,11 @@ constexpr std::span<const Named> table_of(Contest /*unused*/) { return kContestT
 struct Workload {
   const char* id;
   const char* summary;
-  std::uint64_t touches;    // by default, order pte
-  bool by_default = false;  // in the default matrix
-  bool selftest = false;    // misbehaves on purpose; chosen by its full name alone
-  bool vm_only = false;     // takes the kernel down with it
+  std::uint64_t touches;              // by default, order pte
+  std::uint64_t touches_written = 0;  // the same on written blocks; 0: as many as elsewhere
+  bool by_default = false;            // in the default matrix
+  bool selftest = false;              // misbehaves on purpose; chosen by its full name alone
+  bool vm_only = false;               // takes the kernel down with it
   bool rewrite = false;     // every page stored to and fsynced beforehand: mapped, write-protected
   bool paced = false;       // one touch per clock tick; only the touch is timed
   bool scattered = false;   // touches do not rise: a sync covers all of them each time

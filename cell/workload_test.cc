@@ -70,6 +70,8 @@ TEST(Workloads, AreWhatTheirNamesSay) {
     if (workload.scattered) flags.insert("scattered");
     if (workload.unrelated) flags.insert("unrelated");
     EXPECT_EQ(flags, rows[i].flags) << workload.id;
+    const bool of_others = workload.contest == Contest::kBystander;
+    EXPECT_EQ(workload.touches_written, of_others ? 2048U : 0U) << workload.id;
   }
 }
 

@@ -37,12 +37,13 @@ struct Seen {
 class ObservedGuest {
  public:
   ObservedGuest(const FetchedKernel& kernel, const char* file_system)
-      : states_(FAULTLINE_OBSERVED_CACHE, say) {
+      : states_(FAULTLINE_OBSERVED_CACHE, print_line) {
     CommandContext context;
     context.parts.guest_binary = FAULTLINE_OBSERVED_GUEST;
-    const BuiltModule call_tree =
-        build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/harness/call_tree", cache_dir(), say);
-    const GuestImage image = make_guest_image(context, kernel, cache_dir(), say, call_tree.path);
+    const BuiltModule call_tree = build_strategy_module(
+        kernel, FAULTLINE_SOURCE_DIR "/harness/call_tree", cache_dir(), print_line);
+    const GuestImage image =
+        make_guest_image(context, kernel, cache_dir(), print_line, call_tree.path);
     spec_ = guest_spec(kernel, image.path, file_system, Accel::kTcgIcount);
     std::string packed;
     run_cell("symbols", {}, [&](const wire::Frame& frame) {
@@ -97,8 +98,6 @@ class ObservedGuest {
   }
 
  private:
-  static void say(const std::string& line) { fmt::print("{}\n", line); }
-
   void run_cell(const std::string& loop, const LifeExtras& extras, const FrameCallback& on_frame) {
     const std::atomic<bool> cancel = false;
     const GuestOutcome outcome = states_.run_cell(spec_, nlohmann::json{{"loop", loop}}.dump(), {},

@@ -93,13 +93,12 @@ void expect_result(const nlohmann::json& said, const std::string& file_system) {
 TEST(HostInAGuest, MeasuresWithProbesAndLeavesTheMountAsItWas) {
   CommandContext context;
   context.parts.guest_binary = FAULTLINE_HOST_GUEST_TEST;
-  const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
   for (const FetchedKernel& kernel : obtain_test_kernels()) {
     const BuiltModule module =
-        build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
+        build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), print_line);
     const GuestImage image =
-        make_guest_image(context, kernel, cache_dir(), say, module.path,
+        make_guest_image(context, kernel, cache_dir(), print_line, module.path,
                          {.executables = {{"/usr/bin/faultline", FAULTLINE_COMMAND, true},
                                           {"/usr/bin/faultline-guest", FAULTLINE_GUEST, true}}});
     std::vector<std::string> file_systems = {"ext4", "xfs"};

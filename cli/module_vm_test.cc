@@ -16,12 +16,12 @@ namespace {
 TEST(ModuleInAGuest, DoesWhatItSays) {
   CommandContext context;
   context.parts.guest_binary = FAULTLINE_MODULE_GUEST_TEST;
-  const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
   const std::atomic<bool> cancel = false;
   for (const FetchedKernel& kernel : obtain_test_kernels()) {
     const BuiltModule module =
-        build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), say);
-    const GuestImage image = make_guest_image(context, kernel, cache_dir(), say, module.path);
+        build_strategy_module(kernel, FAULTLINE_SOURCE_DIR "/kmod", cache_dir(), print_line);
+    const GuestImage image =
+        make_guest_image(context, kernel, cache_dir(), print_line, module.path);
     for (const char* file_system : {"ext4", "ext4-fc", "xfs"}) {
       SCOPED_TRACE(fmt::format("{} {}", kernel.release, file_system));
       GuestJob job;

@@ -8,8 +8,6 @@
 
 #include "campaign/progress.h"
 #include "cell/cell.h"
-#include "cell/file_system.h"
-#include "cell/words.h"
 #include "cli/fs_row.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
@@ -40,11 +38,6 @@ ExitCode on_this_machine(const OrderOptions& options, const CommandContext& cont
 }
 
 ExitCode in_a_guest(OrderOptions options, const CommandContext& context) {
-  if (find_file_system(options.fs) == nullptr) {
-    std::vector<std::string> known;
-    for (const FileSystem& row : file_systems()) known.emplace_back(row.id);
-    throw Failure(ExitCode::kUsage, unknown_name("--fs", options.fs, known));
-  }
   options.wishes.fs = {options.fs};
   const auto cache = cache_dir();
   make_dirs(cache);
@@ -54,9 +47,7 @@ ExitCode in_a_guest(OrderOptions options, const CommandContext& context) {
   spec.command = {"faultline-cell", "order", "/mnt/" + options.fs, "--make", options.state};
   if (options.unaligned) spec.command.emplace_back("--unaligned");
   if (options.json) spec.command.emplace_back("--json");
-  const SessionEnd end = run_session(spec, *context.interrupted);
-  if (end.code && end.guest.ok()) return static_cast<ExitCode>(*end.code);
-  throw Failure(end.guest.ok() ? ExitCode::kVmFailed : end.guest.exit_code, end.guest.message);
+  return exit_code_of(run_session(spec, *context.interrupted));
 }
 
 }  // namespace

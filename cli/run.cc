@@ -86,23 +86,6 @@ void settle_observation(RunOptions& options, const CommandContext& context) {
   }
 }
 
-namespace {
-
-// A help's lines are broken at spaces alone.
-std::string offered_sets() {
-  std::string sets;
-  for (const char letter : probe_set_ids()) {
-    if (letter == '|') {
-      sets += " | ";
-    } else {
-      sets += letter;
-    }
-  }
-  return sets;
-}
-
-}  // namespace
-
 RunVerb declare_run_options(CLI::App* run_verb) {
   RunVerb declared{.verb = run_verb};
   const std::shared_ptr<RunOptions>& options = declared.options;
@@ -132,7 +115,7 @@ RunVerb declare_run_options(CLI::App* run_verb) {
   run_verb->add_option("--preset", options->wish.preset, "a selection by name; " + known);
   run_verb
       ->add_option("--probes", options->wish.probes,
-                   offered_sets() + "; globs; a probed cell always has its twin")
+                   probe_set_ids() + "; globs; a probed cell always has its twin")
       ->capture_default_str();
   of_a_vm.push_back(run_verb->add_option(
       "--observe", options->observe,

@@ -24,6 +24,7 @@
 #include "cell/failure.h"
 #include "cell/file_system.h"
 #include "cell/json_text.h"
+#include "cell/words.h"
 #include "cli/terminal.h"
 #include "harness/wire.h"
 #include "vm/files.h"
@@ -298,9 +299,7 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
     std::vector<std::string> known;
     for (const FileSystem& row : file_systems()) known.emplace_back(row.id);
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("--fs: no file system is called {}; there are: {}", name,
-                                fmt::join(known, ", ")));
+      throw Failure(ExitCode::kUsage, unknown_name("--fs", name, known));
     }
     if (std::count(wishes.fs.begin(), wishes.fs.end(), name) > 1) {
       throw Failure(ExitCode::kUsage, fmt::format("--fs: {} is named twice", name));
@@ -333,6 +332,16 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
   }
   spec.vm.initrd = image.path;
   return spec;
+}
+
+ExitCode exit_code_of(const SessionEnd& end) {
+  if (end.code && end.guest.ok()) return static_cast<ExitCode>(*end.code);
+  for (const std::string& line : end.guest.console_tail) fmt::print(stderr, "  {}\n", line);
+  fmt::print(
+      stderr, "faultline: {}\n",
+      end.guest.ok() ? "the guest powered off and said nothing of its command" : end.guest.message);
+  return end.guest.ok() || end.guest.verdict == Verdict::kCancelled ? ExitCode::kVmFailed
+                                                                    : end.guest.exit_code;
 }
 
 SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& interrupted) {

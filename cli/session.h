@@ -53,5 +53,7 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
 // are one, which is then raw until the end and as it was after it. Setting `cancel` ends the guest.
 // Failure(kUsage) for files that cannot be read or written.
 SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& cancel);
+// The command's own; of a guest that ended before it kVmFailed or the guest's, and why on stderr.
+ExitCode exit_code_of(const SessionEnd& end);
 
 }  // namespace faultline

@@ -43,14 +43,7 @@ ExitCode shell(Options& options, const CommandContext& context) {
   spec.out = options.out;
   spec.boot_s = options.boot_s;
   if (person) progress.say("booting; Ctrl-D ends the session");
-  const SessionEnd end = run_session(spec, *context.interrupted);
-  if (end.code && end.guest.ok()) return static_cast<ExitCode>(*end.code);
-  for (const std::string& line : end.guest.console_tail) fmt::print(stderr, "  {}\n", line);
-  fmt::print(
-      stderr, "faultline: {}\n",
-      end.guest.ok() ? "the guest powered off and said nothing of its command" : end.guest.message);
-  return end.guest.ok() || end.guest.verdict == Verdict::kCancelled ? ExitCode::kVmFailed
-                                                                    : end.guest.exit_code;
+  return exit_code_of(run_session(spec, *context.interrupted));
 }
 
 }  // namespace

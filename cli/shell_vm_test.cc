@@ -36,10 +36,9 @@ constexpr int kBootS = 90;
 class FetchedBefore : public testing::Environment {
  public:
   void SetUp() override {
-    const Say say = [](const std::string& line) { fmt::print("{}\n", line); };
     make_dirs(cache_dir());
-    for (const FetchedKernel& kernel : obtain_kernels("bookworm", "", cache_dir(), say)) {
-      fetch_tools_image(tools_suite(kernel), cache_dir(), say);
+    for (const FetchedKernel& kernel : obtain_kernels("bookworm", "", cache_dir(), print_line)) {
+      fetch_tools_image(tools_suite(kernel), cache_dir(), print_line);
     }
   }
 };
@@ -260,7 +259,7 @@ TEST(Shell, OneCommandIsAsOneOfTheHost) {
 TEST(Shell, WhatCannotBeIsSaid) {
   CommandOutput output = faultline_command({"shell", "--fs", "ext5", "--", "true"});
   EXPECT_EQ(output.status, 2);
-  EXPECT_NE(output.error.find("no file system is called ext5"), std::string::npos);
+  EXPECT_NE(output.error.find("--fs: nothing is called 'ext5'"), std::string::npos);
   output = faultline_command({"shell", "--kernel", "bookworm,7.3", "--fs", "a,a", "--", "true"});
   EXPECT_EQ(output.status, 2);
 }

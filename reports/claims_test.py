@@ -101,12 +101,6 @@ def test_what_is_open_says_why(synthetic):
     assert claims.open_words(between, [], ["a reason"]) == ""
 
 
-def test_the_commands_of_a_bystander_give_it_its_turn(synthetic):
-    found = verdict_of(result_of(synthetic, c1(synthetic, 4)), "C6", "mmap")["commands"]
-    assert [("--touches 2048" in line, "--state written" in line) for line in found] in (
-        [(True, True), (False, False)], [(False, False), (True, True)])
-
-
 @pytest.mark.parametrize("factor, words", [
     (2.2, [HOLDS] * 3 + [NOT_DECIDED] * 3), (1.2, [NOT_DECIDED] * 4 + [FAILS] * 2), (1, [FAILS] * 6), (9, [HOLDS] * 6)])
 def test_sensitivity(synthetic, factor, words):

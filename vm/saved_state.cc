@@ -39,6 +39,10 @@ std::string stamp_of(int fd) {
                      info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
 }
 
+std::string stamp_of(const Fd& devices, const Fd& memory) {
+  return stamp_of(devices.get()) + " " + stamp_of(memory.get());
+}
+
 void touch(const fs::path& file) { ::utimensat(AT_FDCWD, file.c_str(), nullptr, 0); }
 
 // What the folder's files take of the disk.
@@ -174,7 +178,7 @@ std::optional<SavedState> StateCache::open(const std::string& key) {
     if (!*devices || !*memory) {
       why = "a file of it is gone";
     } else {
-      const std::string stamp = stamp_of(devices->get()) + " " + stamp_of(memory->get());
+      const std::string stamp = stamp_of(*devices, *memory);
       bool known = false;
       {
         const std::scoped_lock held(mutex_);
@@ -223,14 +227,19 @@ StateOutcome StateCache::make(const VmSpec& spec, const std::string& key,
   if (!made.outcome.ok()) return made;
 
   about["size_bytes"] = bytes_in(unfinished);
-  about["sha256"] =
-      hashes_of(job.state.devices, Fd(::open(job.state.memory.c_str(), O_RDONLY | O_CLOEXEC)));
+  const Fd devices(::open(job.state.devices.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd memory(::open(job.state.memory.c_str(), O_RDONLY | O_CLOEXEC));
+  about["sha256"] = hashes_of(job.state.devices, memory);
   about["arguments"] = portable_arguments(spec);
   write_file(unfinished / kAboutFile, about.dump(2) + "\n");
   std::error_code error;
   fs::rename(unfinished, folder(key), error);
   if (error) throw_io_failure("cannot write", folder(key), error.value());
   guard.keep();
+  {
+    const std::scoped_lock held(mutex_);
+    verified_[key] = stamp_of(devices, memory);
+  }
   made.state = open(key);
   if (made.state) made.state->made_now = true;
   return made;

@@ -9,8 +9,6 @@ from .spec import ENOUGH_SAMPLES, NOBODY, STATES, STRATEGIES
 
 COPIED = 16384  # touches: more than TAIL, and a power of two
 assert TAIL <= COPIED
-# 256 faults on written blocks, the command's own number, are over before a bystander has had its turn on one CPU.
-BYSTANDER_WRITTEN = 2048
 
 
 def spec_order(spec):
@@ -56,9 +54,7 @@ def groups(context, wanted):
     lists, members = {}, {}
     for kernel, fs, spec in wanted:
         same = {other for *place, other in wanted if place == [kernel, fs]}
-        own = _of_its_own(spec.workload, spec.state)
-        states = tuple(state for state in STATES if replace(spec, state=state) in same and
-                       _of_its_own(spec.workload, state) == own) or (spec.state,)
+        states = tuple(state for state in STATES if replace(spec, state=state) in same) or (spec.state,)
         what = (spec.workload, states, spec.order, spec.threads, spec.stores, spec.setting, spec.deadline,
                 "" if spec.attackers else NOBODY)
         asks = lists.setdefault((kernel, fs), {}).setdefault(what, {})
@@ -100,13 +96,7 @@ def _options(what, asks):
             words += [option, str(value)]
     for option, values in asks:
         words += [option, ",".join(values)]
-    return words + _of_its_own(workload, states[0])
-
-
-def _of_its_own(workload, state):
-    """The options that cells of a workload and state need besides."""
-    touches = COPIED if workload == "copy_beside" else BYSTANDER_WRITTEN if (workload, state) == ("bystander", "written") else None
-    return [] if touches is None else ["--touches", str(touches)]
+    return [*words, "--touches", str(COPIED)] if workload == "copy_beside" else words
 
 
 def where(context, kernels, setting=""):

@@ -85,11 +85,6 @@ def test_what_pages_cost_on_a_medium_is_observed_and_probes_that_are_read_have_f
                        "old/unrelated-hole"}
 
 
-def test_a_bystander_beside_short_faults_has_its_turn():
-    assert option(the(parts(), "old/bystander-written-deterministic"), "--touches") == "2048"
-    assert option(the(parts(), "old/bystander-hole-deterministic"), "--touches") is None
-
-
 def test_deadlines_and_shared_blocks_are_measured_besides():
     found = parts()
     assert [option(the(found, f"old/dos-written-deterministic-f{ms}"), "--fault-deadline") for ms in (200, 1000)] == [
