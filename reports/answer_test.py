@@ -37,6 +37,13 @@ def test_what_is_cheapest_by_when_it_is_durable(synthetic):
     json.dumps(row, allow_nan=False)
 
 
+def test_the_farthest_that_samples_lie_apart_is_in_percent(synthetic):
+    rows = synthetic.samples(rows_of(synthetic, {"map_sync": 5000}), [1, 1.04, 1.01])
+    rows += synthetic.samples(rows_of(synthetic, {("fsync", 64): 1800}), [1, 1, 1])
+    [row] = answer.build(synthetic.load(rows))
+    assert (row["samples"], row["spread"]) == (3, pytest.approx(100 * 0.04 / 1.01))
+
+
 def test_in_words(synthetic):
     assert said(synthetic, rows_of(synthetic, HOLE)) == [
         "fsync:64 costs least: 1800 instr a page; data, size and mtime are durable when the call has returned.",
