@@ -124,16 +124,7 @@ void CrashCampaign::choose_model(const QemuProgram& qemu) {
     }
     model_ = trial.status == 0 ? CrashModel::kPx86 : CrashModel::kOrder;
   }
-  if (model_ == CrashModel::kOrder && is_plant_of_lines(options_.plant)) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("--plant {}: --model order takes every store for durable, and cannot "
-                              "find it; use --model px86",
-                              options_.plant));
-  }
-  if (model_ == CrashModel::kOrder && !options_.mutate.empty()) {
-    throw Failure(ExitCode::kUsage,
-                  "--mutate flushes: --model order knows no write-backs; use --model px86");
-  }
+  if (model_ == CrashModel::kOrder) check_model_order(options_);
 }
 
 void CrashCampaign::prepare() {
@@ -147,7 +138,14 @@ void CrashCampaign::prepare() {
   for (const std::string& writer : crash_writer_ids(options_)) {
     plan_cells(crash_selection(options_, writer));
   }
-  const QemuProgram& qemu = the_qemu(say);
+  shared_.json =
+      result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
+  machines_->prepare(
+      {.kernel = options_.kernel,
+       .modules = options_.modules,
+       .more = options_.run.empty() ? ImageExtras() : program_in_image(options_.run)},
+      shared_.json, cancel_);
+  const QemuProgram& qemu = the_qemu();
   const std::string plugin = plugin_file(kPmemLogPlugin, qemu.version);
   if (plugin.empty()) {
     throw Failure(ExitCode::kUsage, fmt::format("{} has no plugin interface for the crash test: "
@@ -163,13 +161,6 @@ void CrashCampaign::prepare() {
                               plugin_.string()));
   }
   choose_model(qemu);
-  shared_.json =
-      result_context(context_.command_line, false, time_base(accel_info(Accel::kTcgIcount)));
-  machines_->prepare(
-      {.kernel = options_.kernel,
-       .modules = options_.modules,
-       .more = options_.run.empty() ? ImageExtras() : program_in_image(options_.run)},
-      shared_.json, cancel_);
   checks_ = std::make_unique<ImageCheck>(machines_->guest_root());
   for (std::size_t i = 0; i < machines_->count(); ++i) {
     for (const std::string& writer : crash_writer_ids(options_)) plan(i, writer);

@@ -37,6 +37,20 @@ void check_crash_wish(const CrashWish& wish) {
     refuse(
         fmt::format("--plant {}: with --run your program decides what it leaves out", wish.plant));
   }
+  if (wish.model == kModelOrder) check_model_order(wish);
+}
+
+void check_model_order(const CrashWish& wish) {
+  if (is_plant_of_lines(wish.plant)) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("--plant {}: --model order takes every store for durable, and cannot "
+                              "find it; use --model px86",
+                              wish.plant));
+  }
+  if (!wish.mutate.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  "--mutate flushes: --model order knows no write-backs; use --model px86");
+  }
 }
 
 std::vector<std::string> crash_writer_ids(const CrashWish& wish) {

@@ -38,6 +38,8 @@ bool is_plant_of_lines(const std::string& plant);
 
 // Failure(kUsage) when what is asked for does not go together, whatever the kernel.
 void check_crash_wish(const CrashWish& wish);
+// Failure(kUsage) for a wish that a model without lines cannot fulfil.
+void check_model_order(const CrashWish& wish);
 // The ids of what is written, a test each.
 std::vector<std::string> crash_writer_ids(const CrashWish& wish);
 Selection crash_selection(const CrashWish& wish, const std::string& writer);

@@ -15,9 +15,9 @@ void Machines::prepare(const MachineWish& wish, nlohmann::json& result,
                        const std::atomic<bool>& cancel) {
   // Names first: a typing error should not cost a download.
   if (wish.accel != "auto") accel_named(wish.accel);
-  the_qemu(say_);
   const std::vector<FetchedKernel> fetched =
       obtain_kernels(wish.kernel, wish.modules, cache_, say_, wish.planted);
+  the_qemu(say_);
   accel_ = settle_accel(wish.accel, fetched.front(), cache_, cancel, say_);
   result["qemu"] = qemu_context();
   for (const FetchedKernel& kernel : fetched) {

@@ -114,7 +114,7 @@ TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
   EXPECT_TRUE(third.map_sync);
   EXPECT_STREQ(other.id, "btrfs-nodax") << "still there";
   // As a row's schema has it, and for mount(2) as the kernel has it.
-  const FileSystem& nova = host_file_system("NOVA", true, false);
+  const FileSystem& nova = made_up("NOVA", true, false);
   EXPECT_STREQ(nova.id, "nova");
   EXPECT_STREQ(nova.type, "NOVA");
   EXPECT_STREQ(host_file_system("fuse.My fs", false, false).id, "fuse.my-fs-nodax");

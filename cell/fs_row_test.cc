@@ -136,7 +136,8 @@ TEST_F(FsRow, TheGuestReadsWhatTheHostTellsIt) {
 TEST_F(FsRow, OnceAddedItIsInTablesAndPlans) {
   const std::size_t before = file_systems().size();
   EXPECT_EQ(find_file_system("nova"), nullptr);
-  const FileSystem& fs = add_file_system(parse_fs_row(kNova, "rows/my.json"));
+  const FileSystemRow row = parse_fs_row(kNova, "rows/my.json");
+  const FileSystem& fs = add_file_system(row);
   EXPECT_EQ(file_systems().size(), before + 1);
   EXPECT_EQ(find_file_system("nova"), &fs);
   EXPECT_EQ(&file_systems().back(), &fs);

@@ -434,7 +434,7 @@ TEST(RealModule, IsTheSameInAnotherCache) {
   EXPECT_EQ(there["made_now"], true);
   EXPECT_EQ(here["sha256"], there["sha256"]);
   EXPECT_NE(here["path"], there["path"]);
-  EXPECT_EQ(sha256_of_file(there["path"].get<std::string>()), here["sha256"]);
+  EXPECT_EQ(sha256_of_file(there["path"].get<std::string>()), here["sha256"].get<std::string>());
 }
 
 TEST(RealModule, ChangesNoFigureOfTheOtherCells) {

@@ -306,10 +306,10 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
     }
   }
   if (wishes.fs.empty()) throw Failure(ExitCode::kUsage, "--fs names no file system");
-  the_qemu(say);
   const std::vector<FetchedKernel> kernels =
       obtain_kernels(wishes.kernel, wishes.modules, cache, say);
   if (kernels.size() != 1) throw Failure(ExitCode::kUsage, "--kernel: a session takes one kernel");
+  the_qemu(say);
   const FetchedKernel& kernel = kernels.front();
   SessionSpec spec;
   spec.kernel = kernel.id;
