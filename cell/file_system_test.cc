@@ -89,13 +89,8 @@ TEST(HostFileSystem, IsTheRowThatFits) {
   EXPECT_STREQ(host_file_system("xfs", false, false).id, "xfs-nodax");
 }
 
-// No std::string that GCC 14 could take the result to refer to.
-const FileSystem& made_up(const char* type, bool dax, bool fast_commit) {
-  return host_file_system(type, dax, fast_commit);
-}
-
 TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
-  const FileSystem& fast = made_up("ext4", false, true);
+  const FileSystem& fast = host_file_system("ext4", false, true);
   EXPECT_STREQ(fast.id, "ext4-fc-nodax");
   EXPECT_STREQ(fast.fault.front().function, "ext4_page_mkwrite") << "as without fast_commit";
   EXPECT_TRUE(fast.fast_commit);
@@ -104,17 +99,17 @@ TEST(HostFileSystem, IsMadeUpWhereThereIsNoRow) {
   EXPECT_FALSE(fast.map_sync);
   EXPECT_STREQ(fast.summary, "found on this machine");
   EXPECT_STREQ(fast.type, "ext4");
-  const FileSystem& other = made_up("btrfs", false, false);
+  const FileSystem& other = host_file_system("btrfs", false, false);
   EXPECT_STREQ(other.id, "btrfs-nodax");
   EXPECT_EQ(other.fault.front().function, nullptr) << "no probe is known";
   EXPECT_EQ(other.journal, Journal::kNone);
-  const FileSystem& third = made_up("erofs", true, false);
+  const FileSystem& third = host_file_system("erofs", true, false);
   EXPECT_STREQ(third.id, "erofs");
   EXPECT_TRUE(third.dax);
   EXPECT_TRUE(third.map_sync);
   EXPECT_STREQ(other.id, "btrfs-nodax") << "still there";
   // As a row's schema has it, and for mount(2) as the kernel has it.
-  const FileSystem& nova = made_up("NOVA", true, false);
+  const FileSystem& nova = host_file_system("NOVA", true, false);
   EXPECT_STREQ(nova.id, "nova");
   EXPECT_STREQ(nova.type, "NOVA");
   EXPECT_STREQ(host_file_system("fuse.My fs", false, false).id, "fuse.my-fs-nodax");

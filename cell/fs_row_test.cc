@@ -136,8 +136,7 @@ TEST_F(FsRow, TheGuestReadsWhatTheHostTellsIt) {
 TEST_F(FsRow, OnceAddedItIsInTablesAndPlans) {
   const std::size_t before = file_systems().size();
   EXPECT_EQ(find_file_system("nova"), nullptr);
-  const FileSystemRow row = parse_fs_row(kNova, "rows/my.json");
-  const FileSystem& fs = add_file_system(row);
+  const FileSystem& fs = add_file_system(parse_fs_row(kNova, "rows/my.json"));
   EXPECT_EQ(file_systems().size(), before + 1);
   EXPECT_EQ(find_file_system("nova"), &fs);
   EXPECT_EQ(&file_systems().back(), &fs);
