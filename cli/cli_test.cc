@@ -410,6 +410,13 @@ TEST(Kernels, CheckNamesWhatIsMissing) {
   EXPECT_NE(text.out.find("\nCONFIG_X86_IOPL_IOPERM=y\n"), std::string::npos) << text.out;
   // A configuration that nothing was built with yet, and a kernel without any.
   EXPECT_EQ(faultline_command({"kernels", "check", scratch / "config-6.9.0"}).status, 2);
+  fs::create_directory(scratch / "linux");
+  fs::copy_file(scratch / "config-6.9.0", scratch / "linux/.config");
+  const CommandOutput tree = faultline_command({"kernels", "check", scratch / "linux"});
+  EXPECT_EQ(tree.status, 2) << tree.error;
+  EXPECT_NE(tree.out.find("its configuration: " + (scratch / "linux/.config") + "\n"),
+            std::string::npos)
+      << tree.out;
   fs::remove(scratch / "config-6.9.0");
   expect_refused(faultline_command({"kernels", "check", kernel}), 77, "no configuration is found");
 }

@@ -69,7 +69,17 @@ bool is_config(const std::filesystem::path& file) {
 }
 
 // Of a kernel, or of a .config that none was built with yet.
-ExitCode check_kernel(const std::string& path, const std::string& modules, bool json) {
+
+// What to check: of a tree in which nothing was built yet its .config.
+std::string checked_path(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const bool tree = std::filesystem::is_regular_file(path / ".config", ignored) &&
+                    !std::filesystem::exists(path / "arch" / "x86" / "boot" / "bzImage", ignored);
+  return tree ? path / ".config" : path;
+}
+
+ExitCode check_kernel(const std::string& given, const std::string& modules, bool json) {
+  const std::string path = checked_path(given);
   FoundConfig config;
   std::string release;
   bool has_modules = true;
