@@ -156,6 +156,21 @@ TEST_F(OnTheHost, ACrashIsOneCellsFailure) {
   }
 }
 
+TEST_F(OnTheHost, WhatFailsForOneReasonIsToldOnceAndCounted) {
+  const CommandOutput output =
+      run({"--strategy", "volatile", "--state", "hole,written", "--touches", "16", "--probes",
+           "off", "--workload", "selftest_crash"});
+  EXPECT_EQ(output.status, 1) << output.error;
+  const std::string reason = "the cell's process died of signal 11 (Segmentation fault)";
+  std::size_t told = 0;
+  for (std::size_t at = output.error.find("t1/off: " + reason); at != std::string::npos;
+       at = output.error.find("t1/off: " + reason, at + 1)) {
+    ++told;
+  }
+  EXPECT_EQ(told, 1U) << output.error;
+  EXPECT_NE(output.error.find("2 rows failed so: " + reason), std::string::npos) << output.error;
+}
+
 TEST_F(OnTheHost, AHangEndsAtItsDeadline) {
   const CommandOutput output = run({"--strategy", "volatile", "--state", "hole", "--probes", "off",
                                     "--workload", "selftest_hang", "--cell-deadline", "2"});

@@ -73,6 +73,9 @@ class RunCampaign {
   void interleave();
   void run_cells();
   void take(const CellJob& job, const SentWords& words, const GuestOutcome& outcome);
+  void tell_failure(const CellJob& job, const Row& row,
+                    const std::vector<std::string>& console_tail);
+  void count_failures();
   void explain_outliers();
   void save();
   void finish();
@@ -95,7 +98,7 @@ class RunCampaign {
   double elapsed_before_ = 0;       // seconds, in that
   std::unique_ptr<SampleWriter> samples_;
   std::size_t vm_failures_ = 0;
-  std::vector<std::string> last_tail_;  // console lines that were shown last
+  std::map<std::string, std::size_t> failures_;  // rows by the reason
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point saved_;
 };
@@ -310,14 +313,23 @@ void RunCampaign::take(const CellJob& job, const SentWords& words, const GuestOu
   runner_->note_life(outcome, row);
   if (!outcome.ok() && outcome.verdict != Verdict::kCancelled) {
     if (outcome.exit_code == ExitCode::kVmFailed) ++vm_failures_;
-    progress_.say(fmt::format("{}: {}", job.what, row.reason));
-    // A guest that cannot be made ready fails every cell of its file system alike.
-    if (last_tail_ != outcome.console_tail) {
-      for (const std::string& line : outcome.console_tail) progress_.say("  | " + line);
-    }
-    last_tail_ = outcome.console_tail;
+    tell_failure(job, row, outcome.console_tail);
   } else if (row.status == kStatusFailed) {
-    progress_.say(fmt::format("{}: {}", job.what, row.reason));
+    tell_failure(job, row, {});
+  }
+}
+
+// A guest that cannot be made ready fails every cell of its file system alike: once in full.
+void RunCampaign::tell_failure(const CellJob& job, const Row& row,
+                               const std::vector<std::string>& console_tail) {
+  if (failures_[row.reason]++ != 0) return;
+  progress_.say(fmt::format("{}: {}", job.what, row.reason));
+  for (const std::string& line : console_tail) progress_.say("  | " + line);
+}
+
+void RunCampaign::count_failures() {
+  for (const auto& [reason, rows] : failures_) {
+    if (rows > 1) progress_.say(fmt::format("{} rows failed so: {}", rows, reason));
   }
 }
 
@@ -344,6 +356,7 @@ void RunCampaign::run_cells() {
         }
       },
       cancel_);
+  count_failures();
 }
 
 // Runs each outlier and its cell's middle sample again: with each accident alone, and with probes

@@ -54,6 +54,9 @@ constexpr ConfigRow kTable[] = {
     {.option = "DEVTMPFS", .value = "y", .why = "names /dev/pmem0"},
     // Also the device of fw_cfg is found by it (QEMU0002).
     {.option = "ACPI", .value = "y", .why = "the guest powers off at its end"},
+    // The memory map's regions of pmem become resources with PCI's (arch/x86/kernel/e820.c,
+    // do_mark_busy(); arch/x86/pci/i386.c, pcibios_resource_survey()); tables of ACPI need it, too.
+    {.option = "PCI", .value = "y", .why = "the region of memmap= is a resource by it"},
     {.option = "FW_CFG_SYSFS", .value = "y", .why = "the cell to run comes through it"},
     {.option = "X86_IOPL_IOPERM",
      .value = "y",
