@@ -22,8 +22,9 @@ namespace faultline {
 
 // Runs as process 1 whatever the guest is for: `serve` is called in a child, so that a crash of it
 // is seen and told, with the file system named on the kernel's command line, its modules loaded,
-// its device there. Then the guest powers off.
-[[noreturn]] void run_guest(const std::function<int(const FileSystem& fs)>& serve);
+// its device there. What fails it tells itself; if it exits, that is told. Then the guest powers
+// off.
+[[noreturn]] void run_guest(const std::function<void(const FileSystem& fs)>& serve);
 
 // The parts of process 1 that a session (harness/session.h) needs too.
 // Mounts what the kernel offers, seeds its random numbers, opens the ports. Powers off if it

@@ -59,7 +59,7 @@ nlohmann::json run_tool_with(const std::vector<std::string>& more) {
           {"result", nlohmann::json::parse(in, nullptr, false)}};
 }
 
-int serve(const FileSystem& fs) {
+void serve(const FileSystem& fs) {
   try {
     const Mounted mounted = make_and_mount(fs, kPmemDevice, kMountPoint);
     std::ofstream(std::string(kMountPoint) + "/precious") << "do not touch";
@@ -76,10 +76,8 @@ int serve(const FileSystem& fs) {
                                {"without_module", without},
                                {"module_loaded", loaded},
                                {"with_module", with}});
-    return 0;
   } catch (const std::exception& e) {
-    send_frame(wire::kFail, {{"stage", "ready"}, {"message", e.what()}, {"exit_code", 1}});
-    return 1;
+    send_failure("ready", Failure(ExitCode::kRegression, e.what()));
   }
 }
 

@@ -284,8 +284,8 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
                   fmt::format("the process beside {} ended by itself", cell.workload));
   }
   probes.read(loop.probes);
-  // jbd2 wakes those it served before it counts the commit (fs/jbd2/commit.c, j_stats.ts_tid, 5.10 to
-  // 7.3), and a preemptible kernel lets them run first.
+  // jbd2 wakes those it served before it counts the commit (fs/jbd2/commit.c, j_stats.ts_tid, 5.10
+  // to 7.3), and a preemptible kernel lets them run first.
   if (context.fs.journal == Journal::kJbd2) wait_past_tick();
   loop.journal = read_journal_counters(context.fs, device).since(journal_before);
   if (totals.sum.error != 0) {

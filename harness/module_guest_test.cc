@@ -643,7 +643,7 @@ class Listener : public testing::EmptyTestEventListener {
   std::vector<std::string> failures_;
 };
 
-int serve(const FileSystem& fs) {
+void serve(const FileSystem& fs) {
   g_fs = &fs;
   try {
     const Mounted mounted = make_and_mount(fs, kPmemDevice, kMountPoint);
@@ -656,17 +656,13 @@ int serve(const FileSystem& fs) {
     delete listeners.Release(listeners.default_result_printer());
     auto* listener = new Listener;
     listeners.Append(listener);
-    const int failed = RUN_ALL_TESTS();
+    [[maybe_unused]] const int failed = RUN_ALL_TESTS();
     const testing::UnitTest& all = *testing::UnitTest::GetInstance();
     send_frame(wire::kResult, {{"tests", all.successful_test_count() + all.failed_test_count()},
                                {"failed", all.failed_test_count()},
                                {"failures", listener->failures()}});
-    return failed;
   } catch (const Failure& failure) {
-    send_frame(wire::kFail, {{"stage", "ready"},
-                             {"message", failure.what()},
-                             {"exit_code", static_cast<int>(failure.code())}});
-    return 1;
+    send_failure("ready", failure);
   }
 }
 

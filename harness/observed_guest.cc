@@ -183,7 +183,7 @@ char* memory_of(uint64_t bytes) {
   return static_cast<char*>(at);
 }
 
-int serve(const FileSystem& fs) {
+void serve(const FileSystem& fs) {
   try {
     load_call_tree();
     make_and_mount(fs, kPmemDevice, kMountPoint);
@@ -198,7 +198,9 @@ int serve(const FileSystem& fs) {
     std::memset(ground.dram, 0, kPageSize);
     send_frame(wire::kReady, nlohmann::json::object());
     // The pages of the program, and none of `fresh`.
-    if (mlockall(MCL_CURRENT | MCL_ONFAULT) != 0) return 1;
+    if (mlockall(MCL_CURRENT | MCL_ONFAULT) != 0) {
+      throw Failure(ExitCode::kVmFailed, fmt::format("mlockall: {}", std::strerror(errno)));
+    }
     if (kernel_parameter(wire::kParamPark) == "1") park();
     const std::string name = take_request().at("loop");
     if (name == "symbols") {
@@ -211,7 +213,6 @@ int serve(const FileSystem& fs) {
   } catch (const Failure& failure) {
     send_failure("cell", failure);
   }
-  return 1;
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ constexpr ConfigRow kTable[] = {
      .why = "warnings and crashes are read from ttyS0",
      .with = "TTY SERIAL_8250"},
     {.option = "PROC_FS", .value = "y", .why = "the guest reads /proc/cmdline"},
+    {.option = "POSIX_TIMERS", .value = "y", .why = "the cell reads its CPU time"},
     {.option = "SYSFS", .value = "y", .why = "the cell to run comes through it"},
     {.option = "DEVTMPFS", .value = "y", .why = "names /dev/pmem0"},
     // Also the device of fw_cfg is found by it (QEMU0002).
@@ -83,6 +84,9 @@ constexpr ConfigRow kTable[] = {
      .why = "cells of order pmd (2 MiB)"},
     {.option = "MODULES", .need = kWanted, .value = "y", .why = "strategies of the module"},
     {.option = "BPF_SYSCALL", .need = kWanted, .value = "y", .why = "probes", .with = "BPF"},
+    // libbpf tries what a kernel can do by socket filters (tools/lib/bpf/libbpf.c,
+    // probe_kern_global_data()).
+    {.option = "NET", .need = kWanted, .value = "y", .why = "probes"},
     {.option = "BPF_JIT", .need = kWanted, .value = "y", .why = "probes by fentry"},
     {.option = "DEBUG_INFO_BTF",
      .need = kWanted,
