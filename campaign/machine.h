@@ -50,6 +50,7 @@ void check_own_config(FetchedKernel& kernel, const Say& say);
 // The modules of file systems that the kernel does not have: cells on them are skipped.
 std::set<std::string> lacking_file_systems(const FetchedKernel& kernel);
 
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
 struct GuestImage {
   std::filesystem::path path;
   std::string sha256;

@@ -115,12 +115,12 @@ nlohmann::json enum_rows(const char* axis) {
 }
 
 constexpr Named kEvents[] = {
-#define PROBE(id_, what) {.id = #id_, .summary = what},
+#define PROBE(id_, what) {.id = #id_, .summary = (what)},
 #include "bpf/probes.def"
 #undef PROBE
 };
 constexpr Named kPhases[] = {
-#define PHASE(id_, what) {.id = #id_, .summary = what},
+#define PHASE(id_, what) {.id = #id_, .summary = (what)},
 #include "bpf/phases.def"
 #undef PHASE
 };

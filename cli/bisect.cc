@@ -59,14 +59,15 @@ struct BisectOptions {
 };
 
 // What became of one kernel.
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
 struct Tried {
   std::optional<double> figure = std::nullopt;  // median over the rows of the cell
   std::size_t rows = 0;
-  std::string reason = "";  // why there is none
+  std::string reason;  // why there is none
   bool remembered = false;
   nlohmann::json release = nullptr;
   nlohmann::json package = nullptr;
-  std::string unit = "";
+  std::string unit;
 };
 
 // The rows of a cell, on this kernel; of no kernel: whatever it is called, if it is one. One

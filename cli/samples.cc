@@ -65,7 +65,7 @@ void note(const nlohmann::json& json, const std::string& path,
     for (const auto& [key, value] : json.items()) {
       // The tables say what names stand for, and nothing of this run.
       if (path.empty() && key == "tables") continue;
-      note(value, path.empty() ? key : path + '.' + key, context);
+      note(value, path.empty() ? key : fmt::format("{}.{}", path, key), context);
     }
   } else if (json.is_array()) {
     for (const nlohmann::json& item : json) note(item, path, context);

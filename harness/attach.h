@@ -19,6 +19,7 @@ struct ProbeChoice {
   bool module = false;       // the fault ends where the strategy module's handler returns
   bool sampling = false;     // a record per event
   bool one_process = false;  // faults of other processes do not count
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of a comparison for a pointer.
   auto operator<=>(const ProbeChoice&) const = default;
 };
 

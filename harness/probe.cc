@@ -370,7 +370,7 @@ void ProbeSet::reset(pid_t process, dev_t device) {
                   fmt::format("cannot reset the probes' counters: {}", std::strerror(errno)));
   }
   // What was open belongs to the time before.
-  const std::array<fl_open, FL_CPUS * FL_INTERRUPTIONS> none{};
+  const std::array<fl_open, std::size_t{FL_CPUS} * FL_INTERRUPTIONS> none{};
   if (bpf_map_update_elem(loaded_->map(".data.opened"), &key, none.data(), 0) != 0) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("cannot reset the probes' interruptions: {}", std::strerror(errno)));

@@ -158,6 +158,7 @@ struct Command {
     words = {"bash"};
   }
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   execvp(argv.front(), argv.data());
@@ -379,6 +380,11 @@ void serve_session() {
   for (const int signal : {SIGCHLD, SIGUSR1}) sigaddset(&caught, signal);
   sigprocmask(SIG_BLOCK, &caught, nullptr);
   const int signals = signalfd(-1, &caught, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (signals < 0) {
+    throw Failure(ExitCode::kVmFailed, fmt::format("signalfd: {}: the end of a command would not "
+                                                   "be seen; the kernel needs CONFIG_SIGNALFD",
+                                                   std::strerror(errno)));
+  }
   std::signal(SIGPIPE, SIG_IGN);
   const int port = open_port();
   send_frame(wire::kReady, {{"ticks", read_ticks()}});

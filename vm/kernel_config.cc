@@ -27,6 +27,8 @@ using enum ConfigNeed;
 
 constexpr std::size_t kColumns = 80;
 
+// The disk of their tools (vm/packages/tools_image.cc, disk_modules()).
+constexpr const char* kSessions = "sessions: shell, perf, order --fs";
 // 26 November 2026, 6.1.192 built with the option and without.
 constexpr const char* kChecksums =
     "checksums go without the CPU's crc32: MAP_SYNC on a hole costs 2.4 times as much on ext4, 2.8 "
@@ -111,6 +113,19 @@ constexpr ConfigRow kTable[] = {
      .why = "probes by fentry",
      .with = "FTRACE"},
     {.option = "DYNAMIC_FTRACE", .need = kWanted, .value = "y", .why = "probes by fentry"},
+    {.option = "SIGNALFD", .need = kWanted, .value = "y", .why = kSessions},
+    {.option = "BINFMT_SCRIPT", .need = kWanted, .value = "y", .why = kSessions},
+    {.option = "VIRTIO_PCI",
+     .need = kWanted,
+     .value = "y",
+     .why = kSessions,
+     .with = "VIRTIO_MENU"},
+    {.option = "VIRTIO_BLK", .need = kWanted, .value = "y", .why = kSessions},
+    {.option = "SQUASHFS",
+     .need = kWanted,
+     .value = "y",
+     .why = kSessions,
+     .with = "MISC_FILESYSTEMS"},
 
     // The CRC of 6.14 is the library's own (lib/Kconfig, later lib/crc/Kconfig).
     {.option = "CRYPTO_CRC32C_INTEL",

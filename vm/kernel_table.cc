@@ -81,7 +81,7 @@ const std::vector<KernelRow>& kernel_table() {
 }
 
 std::vector<KernelRow> find_kernels(const std::string& glob) {
-  const std::vector<KernelRow> rows = rows_matching(glob, kernel_table());
+  std::vector<KernelRow> rows = rows_matching(glob, kernel_table());
   if (rows.empty()) throw_unknown(glob);
   return rows;
 }

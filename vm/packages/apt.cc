@@ -219,7 +219,7 @@ Stanza options_of(const fs::path& file, std::size_t number) {
 
 std::vector<AptSource> system_sources(const fs::path& etc_apt) {
   const TempDir scratch(temp_dir());
-  const fs::path empty = scratch.path();
+  const fs::path& empty = scratch.path();
   make_dirs(empty / "state" / "lists" / "partial");
   write_file(empty / "apt.conf", kConfiguration);
   const CommandOutput output = run_command(
@@ -398,6 +398,7 @@ std::vector<AptPackage> apt_closure(const Apt& apt, const std::vector<std::strin
   }
   const auto chosen = parse_simulation(output.out);
   std::vector<std::string> wanted;
+  wanted.reserve(chosen.size());
   for (const auto& [name, version] : chosen) wanted.push_back(name);
   const std::vector<AptPackage> offered = apt_show(apt, wanted);
   std::vector<AptPackage> closure;

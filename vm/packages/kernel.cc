@@ -218,6 +218,7 @@ std::vector<KernelRow> point_releases(const fs::path& cache, const Progress& pro
     }
   }
   std::vector<KernelRow> all;
+  all.reserve(versions.size());
   for (const std::string& version : versions) all.push_back(std::move(release_of.at(version)));
   return all;
 }
