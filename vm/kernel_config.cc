@@ -29,6 +29,7 @@ constexpr std::size_t kColumns = 80;
 
 // The disk of their tools (vm/packages/tools_image.cc, disk_modules()).
 constexpr const char* kSessions = "sessions: shell, perf, order --fs";
+constexpr const char* kScripts = "bpftrace in a session";
 // 26 November 2026, 6.1.192 built with the option and without.
 constexpr const char* kChecksums =
     "checksums go without the CPU's crc32: MAP_SYNC on a hole costs 2.4 times as much on ext4, 2.8 "
@@ -115,6 +116,8 @@ constexpr ConfigRow kTable[] = {
     {.option = "DYNAMIC_FTRACE", .need = kWanted, .value = "y", .why = "probes by fentry"},
     {.option = "SIGNALFD", .need = kWanted, .value = "y", .why = kSessions},
     {.option = "BINFMT_SCRIPT", .need = kWanted, .value = "y", .why = kSessions},
+    {.option = "EPOLL", .need = kWanted, .value = "y", .why = kScripts},
+    {.option = "EVENTFD", .need = kWanted, .value = "y", .why = kScripts},
     {.option = "VIRTIO_PCI",
      .need = kWanted,
      .value = "y",
