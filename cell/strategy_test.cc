@@ -93,7 +93,11 @@ TEST(Strategies, HaveTheirFamiliesAndRules) {
                       {"sync_retry_strict", "sync_retry", ModuleRule::kSyncRetryStrict, 0},
                       {"daxfile", "frozen", ModuleRule::kDaxfile, 0},
                       {"daxfile_nocmtime", "frozen", ModuleRule::kDaxfile, kModuleNoCmtime}};
-  ASSERT_EQ(strategies().size(), std::size(rows));
+  std::vector<std::string> ids;
+  std::vector<std::string> known;
+  for (const Strategy& strategy : strategies()) ids.emplace_back(strategy.id);
+  for (const Row& row : rows) known.emplace_back(row.id);
+  ASSERT_EQ(ids, known);
   for (std::size_t i = 0; i < std::size(rows); ++i) {
     const Strategy& strategy = strategies()[i];
     EXPECT_STREQ(strategy.id, rows[i].id);

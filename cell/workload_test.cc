@@ -53,7 +53,11 @@ TEST(Workloads, AreWhatTheirNamesSay) {
                       {"selftest_hang", 64, "loop", {}},
                       {"selftest_crash", 64, "loop", {}},
                       {"selftest_oom", 64, "loop", {"vm_only"}}};
-  ASSERT_EQ(workloads().size(), std::size(rows));
+  Names ids;
+  Names known;
+  for (const Workload& workload : workloads()) ids.emplace_back(workload.id);
+  for (const Row& row : rows) known.emplace_back(row.id);
+  ASSERT_EQ(ids, known);
   for (std::size_t i = 0; i < std::size(rows); ++i) {
     const Workload& workload = workloads()[i];
     EXPECT_STREQ(workload.id, rows[i].id);

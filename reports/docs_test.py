@@ -5,6 +5,7 @@ commands are commands. The tools that look are in tools/."""
 import glob
 import importlib.machinery
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -357,3 +358,14 @@ def test_a_long_file_of_python_says_so_in_its_docstring(tmp_path):
     done = subprocess.run([os.path.join(ROOT, "tools/long-files"), "good.py", "bad.py"], cwd=tmp_path,
                           capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("bad.py: 603 lines") and "good.py" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists(os.path.join(BUILD, "faultline")), reason="not built")
+def test_what_each_strategy_promises_is_told():
+    listed = json.loads(subprocess.run([os.path.join(BUILD, "faultline"), "list", "--json"], check=True, capture_output=True,
+                                       text=True).stdout)
+    with open(os.path.join(ROOT, "docs", "crashtest.md"), encoding="utf-8") as file:
+        section = file.read().split("## What each strategy promises")[1].split("\n## ")[0]
+    told = {re.sub(":K$", "", name) for row in section.splitlines() if row.startswith("| `")
+            for name in re.findall("`([^`]*)`", row.split("|")[1])}
+    assert told == {row["id"] for row in listed["strategy"]}
