@@ -19,7 +19,7 @@ namespace faultline {
 class FakeMirror : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* tool : {"/usr/bin/apt-get", "/usr/bin/gpg"}) {
+    for (const char* tool : {"/usr/bin/apt-get", "/usr/bin/gpg", "/usr/bin/gpg-agent"}) {
       if (!std::filesystem::exists(tool)) GTEST_SKIP() << "no " << tool << " on this machine";
     }
     make_dirs(dir_.path() / "gpg");
