@@ -417,6 +417,11 @@ TEST(Kernels, CheckNamesWhatIsMissing) {
   EXPECT_NE(tree.out.find("its configuration: " + (scratch / "linux/.config") + "\n"),
             std::string::npos)
       << tree.out;
+  // With a kernel in it the kernel is checked, by that configuration.
+  fs::rename(kernel, scratch / "linux/vmlinuz");
+  const CommandOutput built = faultline_command({"kernels", "check", scratch / "linux", "--json"});
+  EXPECT_EQ(nlohmann::json::parse(built.out).at("release"), "6.9.0") << built.error;
+  fs::rename(scratch / "linux/vmlinuz", kernel);
   fs::remove(scratch / "config-6.9.0");
   expect_refused(faultline_command({"kernels", "check", kernel}), 77, "no configuration is found");
 }

@@ -70,12 +70,12 @@ bool is_config(const std::filesystem::path& file) {
 
 // Of a kernel, or of a .config that none was built with yet.
 
-// What to check: of a tree in which nothing was built yet its .config.
+// What to check: of a folder without a kernel yet its .config.
 std::string checked_path(const std::filesystem::path& path) {
   std::error_code ignored;
-  const bool tree = std::filesystem::is_regular_file(path / ".config", ignored) &&
-                    !std::filesystem::exists(path / "arch" / "x86" / "boot" / "bzImage", ignored);
-  return tree ? path / ".config" : path;
+  const bool unbuilt =
+      std::filesystem::is_regular_file(path / ".config", ignored) && !holds_kernel(path);
+  return unbuilt ? path / ".config" : path;
 }
 
 ExitCode check_kernel(const std::string& given, const std::string& modules, bool json) {

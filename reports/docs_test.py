@@ -15,6 +15,8 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("FAULTLINE_BUILD", "build"))
+COMMAND = os.path.join(BUILD, "faultline")
+needs_command = pytest.mark.skipif(not os.access(COMMAND, os.X_OK), reason="no built command")
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(glob.glob("docs/*.md", root_dir=ROOT))]
 MAILS = sorted(glob.glob("docs/reports/*.txt", root_dir=ROOT))
 
@@ -282,7 +284,7 @@ def test_a_command_is_run_or_its_block_says_why_not(block, complaint, monkeypatc
     assert parsed and [complaint in said for _, said in wrong] == ([True] if complaint else [])
 
 
-@pytest.mark.skipif(not os.access(os.path.join(BUILD, "faultline"), os.X_OK), reason="no built command")
+@needs_command
 def test_the_documented_commands_are_right():
     done = subprocess.run([os.path.join(ROOT, "tools", "doc-commands"), "--build", BUILD], capture_output=True, text=True,
                           check=False)
@@ -360,10 +362,9 @@ def test_a_long_file_of_python_says_so_in_its_docstring(tmp_path):
     assert done.returncode == 1 and done.stderr.startswith("bad.py: 603 lines") and "good.py" not in done.stderr
 
 
-@pytest.mark.skipif(not os.path.exists(os.path.join(BUILD, "faultline")), reason="not built")
+@needs_command
 def test_what_each_strategy_promises_is_told():
-    listed = json.loads(subprocess.run([os.path.join(BUILD, "faultline"), "list", "--json"], check=True, capture_output=True,
-                                       text=True).stdout)
+    listed = json.loads(subprocess.run([COMMAND, "list", "--json"], check=True, capture_output=True, text=True).stdout)
     with open(os.path.join(ROOT, "docs", "crashtest.md"), encoding="utf-8") as file:
         section = file.read().split("## What each strategy promises")[1].split("\n## ")[0]
     told = {re.sub(":K$", "", name) for row in section.splitlines() if row.startswith("| `")

@@ -48,6 +48,8 @@ std::vector<fs::path> images_in(const fs::path& folder) {
   return found;
 }
 
+fs::path bzimage_of(const fs::path& tree) { return tree / "arch" / "x86" / "boot" / "bzImage"; }
+
 // The modules of a kernel in `folder` that nothing else was said of; empty for none.
 fs::path modules_in(const fs::path& folder, const std::string& release) {
   std::error_code error;
@@ -87,9 +89,14 @@ FetchedKernel kernel_from_folder(const fs::path& folder, const fs::path& modules
 
 }  // namespace
 
+bool holds_kernel(const fs::path& folder) {
+  std::error_code error;
+  return fs::is_regular_file(bzimage_of(folder), error) || !images_in(folder).empty();
+}
+
 FetchedKernel kernel_from_tree(const fs::path& tree, const fs::path& into,
                                const std::string& name) {
-  const fs::path bzimage = tree / "arch" / "x86" / "boot" / "bzImage";
+  const fs::path bzimage = bzimage_of(tree);
   std::error_code error;
   if (!fs::is_regular_file(bzimage, error)) {
     throw Failure(ExitCode::kUsage, fmt::format("no {}; build the kernel first, `make bzImage "

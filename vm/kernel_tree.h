@@ -9,6 +9,9 @@
 
 namespace faultline {
 
+// Whether a tree that was built, or a package, is in the folder.
+bool holds_kernel(const std::filesystem::path& folder);
+
 // The bzImage of `tree`, and in `into` its modules where `make modules_install
 // INSTALL_MOD_PATH=into` would put them, as links. A tree without modules will do: what is built in
 // need not be loaded. Failure(kUsage) naming what is missing; the kernel itself is not tried.
