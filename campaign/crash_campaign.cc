@@ -52,6 +52,10 @@ struct ImageStream {
   std::function<void(const CrashImage&, const Recovered&)> judge;
 };
 
+CrashVerdict judge_image(const CrashImage& image, const Recovered& recovered) {
+  return judge_crash(image.state, found_in(image.bytes, recovered, image.state.pages.size()));
+}
+
 class CrashCampaign {
  public:
   CrashCampaign(const CrashWish& options, const CommandContext& context)
@@ -229,7 +233,7 @@ std::vector<std::string> CrashCampaign::wrong_with(const CrashTest& test,
 }
 
 void CrashCampaign::judge(CrashTest& test, const CrashImage& image, const Recovered& recovered) {
-  const CrashVerdict verdict = judge_crash(image.state, recovered.found);
+  const CrashVerdict verdict = judge_image(image, recovered);
   const std::vector<std::string> wrong = wrong_with(test, verdict, recovered);
   const std::lock_guard lock(shared_.mutex);
   nlohmann::json& recovery = test.row.at("recovery");
@@ -425,8 +429,7 @@ GuestOutcome CrashCampaign::mutate(CrashTest& test, const fs::path& folder, cons
                                {.next = [&] { return stream.next(); },
                                 .judge =
                                     [&](const CrashImage& image, const Recovered& recovered) {
-                                      const CrashVerdict verdict =
-                                          judge_crash(image.state, recovered.found);
+                                      const CrashVerdict verdict = judge_image(image, recovered);
                                       stream.judge(!wrong_with(test, verdict, recovered).empty());
                                     }},
                                classes);

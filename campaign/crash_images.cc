@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "campaign/crash_images.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <span>
 #include <utility>
+
+#include "cell/cell.h"
+#include "cell/crash_page.h"
+#include "cell/failure.h"
 
 namespace faultline {
 
@@ -56,6 +64,94 @@ std::optional<CrashImage> CrashImages::next() {
     }
     return image;
   }
+}
+
+namespace {
+
+constexpr std::uint64_t kMostPmem = std::uint64_t{1}
+                                    << 32;  // QEMU's machine has no more below 4 GiB
+
+// FileExtent of harness/extents.h, as harness/crash.cc sends it.
+struct Extent {
+  std::uint64_t logical = 0;
+  std::uint64_t physical = 0;
+  std::uint64_t bytes = 0;
+  bool unwritten = false;
+};
+
+std::vector<Extent> extents_in(const Recovered& recovered) try {
+  std::vector<Extent> extents;
+  if (!recovered.found.is_object() || !recovered.found.contains("extents")) return extents;
+  for (const nlohmann::json& one : recovered.found["extents"]) {
+    const Extent extent{.logical = one.at(0).get<std::uint64_t>(),
+                        .physical = one.at(1).get<std::uint64_t>(),
+                        .bytes = one.at(2).get<std::uint64_t>(),
+                        .unwritten = one.at(3).get<bool>()};
+    if (extent.bytes > kMostPmem || extent.logical > kMostPmem - extent.bytes ||
+        extent.physical > kMostPmem - extent.bytes) {
+      throw Failure(ExitCode::kVmFailed,
+                    fmt::format("the guest tells of an extent of {} bytes at {}, which is in no "
+                                "pmem",
+                                extent.bytes, extent.physical));
+    }
+    extents.push_back(extent);
+  }
+  return extents;
+} catch (const nlohmann::json::exception& e) {
+  throw Failure(
+      ExitCode::kVmFailed,
+      fmt::format("the extents that the guest tells are not as they should be: {}", e.what()));
+}
+
+// What the pmem holds after recovery, from `at` on.
+void copy_recovered(const PmemImage& image, const Recovered& recovered, std::uint64_t at,
+                    std::span<unsigned char> into) {
+  while (!into.empty()) {
+    const std::uint64_t page = at / kPmemPage;
+    const std::size_t from = at % kPmemPage;
+    const std::uint64_t lines = recovered.rewritten.of_page(page);
+    const bool rewritten = (lines >> (from / kPmemLine) & 1U) != 0;
+    const std::size_t unit = lines == 0 ? kPmemPage : kPmemLine;
+    const std::size_t bytes = std::min(into.size(), unit - from % unit);
+    const PmemImage::Bytes& source =
+        rewritten ? recovered.rewritten_pages.at(page) : image.page(page);
+    std::memcpy(into.data(), source.data() + from, bytes);
+    into = into.subspan(bytes);
+    at += bytes;
+  }
+}
+
+}  // namespace
+
+std::vector<std::pair<std::uint64_t, std::uint64_t>> file_blocks(const Recovered& recovered) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> blocks;
+  for (const Extent& extent : extents_in(recovered)) {
+    if (!extent.unwritten) blocks.emplace_back(extent.physical, extent.bytes);
+  }
+  return blocks;
+}
+
+nlohmann::json found_in(const PmemImage& image, const Recovered& recovered, std::size_t count) {
+  nlohmann::json found = recovered.found;
+  if (!found.is_object() || !found.contains("extents")) return found;
+  const std::vector<Extent> extents = extents_in(recovered);
+  const auto size = found.value("size", std::uint64_t{0});
+  nlohmann::json& pages = found["pages"] = nlohmann::json::array();
+  for (std::uint64_t i = 0; i < count && i * kPageSize < size; ++i) {
+    std::array<std::uint64_t, kCrashWordsPerPage> words{};
+    const std::uint64_t begin = i * kPageSize;
+    const std::uint64_t end = std::min(begin + kPageSize, size);
+    auto* const bytes = reinterpret_cast<unsigned char*>(words.data());
+    for (const Extent& extent : extents) {
+      const std::uint64_t from = std::max(begin, extent.logical);
+      const std::uint64_t to = std::min(end, extent.logical + extent.bytes);
+      if (extent.unwritten || from >= to) continue;
+      copy_recovered(image, recovered, extent.physical + (from - extent.logical),
+                     {bytes + (from - begin), to - from});
+    }
+    pages.push_back(crash_versions_in(words, static_cast<std::uint16_t>(i)));
+  }
+  return found;
 }
 
 bool RecoveryClasses::Class::holds(const PmemImage& other) {

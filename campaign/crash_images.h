@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "campaign/persistency.h"
@@ -66,11 +68,26 @@ struct Recovered {
   bool checked = false;       // by the file system's check
   int status = 0;             // of that, and its words
   std::string words = {};
+  // What recovery has stored into the blocks of the writer's file: the lines, and the pages of the
+  // pmem that hold them, as they are since.
+  LineSet rewritten = {};
+  std::map<std::uint64_t, PmemImage::Bytes> rewritten_pages = {};
 };
+
+// The parts of the pmem that hold the writer's file, as the guest has told them in `extents`: where
+// each begins, and how many bytes it has. None where it has read the file itself.
+std::vector<std::pair<std::uint64_t, std::uint64_t>> file_blocks(const Recovered& recovered);
+
+// What is found in the image: `recovered.found`, and where the guest has told `extents`, in `pages`
+// what the first `count` pages of the file hold, as if the guest had read them. A recovery that is
+// another image's of the same class tells of this one too: it stores the same, and leaves the rest.
+// Failure(kVmFailed) for extents that are none.
+nlohmann::json found_in(const PmemImage& image, const Recovered& recovered, std::size_t count);
 
 // Images that recovery cannot tell apart. A recovery that begins alike and reads the same does the
 // same: so an image with the same bytes in all lines that some recovery has read, the file system's
-// check included, comes to the same.
+// check included, comes to the same. What the writer's pages hold is not among them where the host
+// looks for it itself (found_in()), so that images which differ in them alone are one.
 class RecoveryClasses {
  public:
   // nullptr: of no class that is known. Looks at the latest kKept.

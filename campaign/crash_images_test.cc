@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "campaign/pmem_testing.h"
+#include "cell/crash_page.h"
+#include "cell/testing.h"
 
 namespace faultline {
 namespace {
@@ -95,6 +97,66 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   EXPECT_EQ(classes.find(image_of({store(0, 1), store(64, 1)})), nullptr);
   EXPECT_EQ(classes.find(image_of({store(0, 1), store(8192, 1), store(8192 + 128, 1)})), nullptr);
   EXPECT_NE(classes.find(first), nullptr) << "what differed before is looked at first, not alone";
+}
+
+// The image of a file's page: its version at `at` of the pmem.
+void put_page(PmemImage& image, std::uint64_t at, std::uint16_t page, std::uint16_t version) {
+  for (std::size_t i = 0; i < kCrashWordsPerPage; ++i) {
+    image.apply(store(static_cast<std::uint32_t>(at + 8 * i), crash_page_word(page, version, i)));
+  }
+}
+
+TEST(FoundIn, PagesAreWhereTheExtentsAre) {
+  PmemImage image;
+  put_page(image, 40960, 0, 1);
+  put_page(image, 49152, 1, 2);
+  put_page(image, 81920, 3, 1);
+  put_page(image, 86016, 4, 1);
+  Recovered recovered{.found = {{"size", 4 * 4096 + 64}, {"mounted", true}}};
+  recovered.found["extents"] = {
+      {0, 40960, 4096, false}, {4096, 49152, 4096, false}, {12288, 81920, 16384, false}};
+  const auto pages = [&](std::size_t count) { return found_in(image, recovered, count)["pages"]; };
+  // Page 2 is a hole; of page 4 the file has one line.
+  EXPECT_EQ(pages(9), nlohmann::json::parse("[[1], [2], [0], [1], [0, 1]]"));
+  EXPECT_EQ(pages(2), nlohmann::json::parse("[[1], [2]]")) << "the judge asks for no more";
+  EXPECT_EQ(found_in(image, recovered, 9)["mounted"], true);
+  // At another place, or not written yet, it is another's, or nothing.
+  recovered.found["extents"] = {{0, 49152, 4096, false}, {4096, 40960, 4096, true}};
+  EXPECT_EQ(pages(2), nlohmann::json::parse("[[-1], [0]]"));
+  EXPECT_EQ(file_blocks(recovered),
+            (std::vector<std::pair<std::uint64_t, std::uint64_t>>{{49152, 4096}}));
+  // What the guest has read itself stands.
+  recovered.found = {{"size", 4096}, {"pages", {{7}}}};
+  EXPECT_EQ(pages(9), nlohmann::json::parse("[[7]]"));
+  EXPECT_TRUE(file_blocks(recovered).empty());
+}
+
+TEST(FoundIn, WhatRecoveryHasStoredIsThere) {
+  PmemImage image;
+  put_page(image, 40960, 0, 1);
+  Recovered recovered{.found = {{"size", 4096}, {"extents", {{0, 40960, 4096, false}}}}};
+  PmemImage::Bytes zeroes{};
+  recovered.rewritten_pages[10] = zeroes;
+  EXPECT_EQ(found_in(image, recovered, 1)["pages"], nlohmann::json::parse("[[1]]"));
+  recovered.rewritten.add(40960 + 64, 40960 + 65);
+  EXPECT_EQ(found_in(image, recovered, 1)["pages"], nlohmann::json::parse("[[0, 1]]"));
+  recovered.rewritten.add(40960, 40960 + 4096);
+  EXPECT_EQ(found_in(image, recovered, 1)["pages"], nlohmann::json::parse("[[0]]"));
+}
+
+TEST(FoundIn, ExtentsThatAreNoneAreRefused) {
+  const auto message = [](const nlohmann::json& extents) {
+    return message_of(ExitCode::kVmFailed, [&] {
+      found_in({}, {.found = {{"size", 4096}, {"extents", extents}}}, 1);
+    });
+  };
+  EXPECT_EQ(message({{0, UINT64_MAX, 4096, false}}),
+            "the guest tells of an extent of 4096 bytes at 18446744073709551615, which is in no "
+            "pmem");
+  EXPECT_NE(message({{0, 0, UINT64_MAX, false}}), "");
+  EXPECT_NE(message({{UINT64_MAX, 0, 4096, false}}), "");
+  EXPECT_NE(message({{0, 0, 4096}}).find("not as they should be"), std::string::npos);
+  EXPECT_NE(message({7}).find("not as they should be"), std::string::npos);
 }
 
 TEST(LineSet, AreAllThatHoldSomeOfTheBytes) {

@@ -157,6 +157,8 @@ std::string crash_request(const CrashWish& wish, const CrashTest& test, const ch
                     {"pages", wish.pages},
                     {"rounds", wish.rounds},
                     {"plant", wish.plant}});
+  } else {
+    request["reads"] = wish.brute;
   }
   return nlohmann::json({{"crash", request}}).dump();
 }

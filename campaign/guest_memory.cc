@@ -33,20 +33,29 @@ std::string GuestMemory::path() const { return path_of(file_); }
 
 std::string GuestMemory::marks_path() const { return path_of(marks_file_); }
 
+template <typename Visit>
+void GuestMemory::visit_marked(unsigned char mark, Visit visit) const {
+  // Nearly all are clear.
+  std::uint64_t eight = 0;
+  for (std::uint64_t at = 0; at < bytes_ / kPmemLine; at += sizeof eight) {
+    std::memcpy(&eight, marks_ + at, sizeof eight);
+    if (eight == 0) continue;
+    for (std::uint64_t line = at; line < at + sizeof eight; ++line) {
+      if ((marks_[line] & mark) != 0) visit(line);
+    }
+  }
+}
+
 void GuestMemory::load(const PmemImage& image, bool anew) {
-  constexpr std::uint64_t kLines = kPmemPage / kPmemLine;
   if (!loaded_ || anew) {
     image.write(file_.get(), start_, bytes_);
     saved_.clear();
   } else {
     std::vector<std::uint64_t> pages = image.differences(*loaded_);
-    for (std::uint64_t page = 0; page < bytes_ / kPmemPage; ++page) {
-      const unsigned char* marks = marks_ + page * kLines;
-      if (std::any_of(marks, marks + kLines,
-                      [](unsigned char mark) { return (mark & kLineWritten) != 0; })) {
-        pages.push_back(page);
-      }
-    }
+    visit_marked(kLineWritten, [&](std::uint64_t line) {
+      const std::uint64_t page = line * kPmemLine / kPmemPage;
+      if (pages.empty() || pages.back() != page) pages.push_back(page);
+    });
     for (const std::uint64_t page : pages) {
       if (::pwrite(file_.get(), image.page(page).data(), kPmemPage,
                    static_cast<off_t>(start_ + page * kPmemPage)) !=
@@ -62,33 +71,40 @@ void GuestMemory::load(const PmemImage& image, bool anew) {
 
 LineSet GuestMemory::lines_read() const {
   LineSet lines;
-  for (std::uint64_t line = 0; line < bytes_ / kPmemLine; ++line) {
-    if ((marks_[line] & kLineRead) != 0) lines.add(line * kPmemLine, (line + 1) * kPmemLine);
-  }
+  visit_marked(kLineRead,
+               [&](std::uint64_t line) { lines.add(line * kPmemLine, (line + 1) * kPmemLine); });
   return lines;
 }
 
-void GuestMemory::copy_page(const Fd& out, std::uint64_t index) const {
+bool GuestMemory::is_written(std::uint64_t at) const {
+  return at < bytes_ && (marks_[at / kPmemLine] & kLineWritten) != 0;
+}
+
+PmemImage::Bytes GuestMemory::page(std::uint64_t index) const {
   PmemImage::Bytes page{};
-  const auto at = static_cast<off_t>(index * kPmemPage);
-  if (::pread(file_.get(), page.data(), page.size(), at + static_cast<off_t>(start_)) !=
-          static_cast<ssize_t>(page.size()) ||
-      ::pwrite(out.get(), page.data(), page.size(), at) != static_cast<ssize_t>(page.size())) {
-    throw_io_failure("cannot write", "the guest's pmem to a file", errno);
+  if (::pread(file_.get(), page.data(), page.size(),
+              static_cast<off_t>(start_ + index * kPmemPage)) !=
+      static_cast<ssize_t>(page.size())) {
+    throw_io_failure("cannot read", "the guest's pmem", errno);
   }
+  return page;
 }
 
 void GuestMemory::save(const std::filesystem::path& to) {
   if (to == saved_) {
-    constexpr std::uint64_t kLines = kPmemPage / kPmemLine;
-    for (std::uint64_t line = 0; line < bytes_ / kPmemLine; ++line) {
-      if ((marks_[line] & kLineWritten) != 0) stale_.push_back(line / kLines);
-    }
+    visit_marked(kLineWritten,
+                 [&](std::uint64_t line) { stale_.push_back(line * kPmemLine / kPmemPage); });
     std::sort(stale_.begin(), stale_.end());
     stale_.erase(std::unique(stale_.begin(), stale_.end()), stale_.end());
     const Fd out(::open(to.c_str(), O_WRONLY | O_CLOEXEC));
     if (!out) throw_io_failure("cannot write", to, errno);
-    for (const std::uint64_t page : stale_) copy_page(out, page);
+    for (const std::uint64_t index : stale_) {
+      const PmemImage::Bytes bytes = page(index);
+      if (::pwrite(out.get(), bytes.data(), bytes.size(), static_cast<off_t>(index * kPmemPage)) !=
+          static_cast<ssize_t>(bytes.size())) {
+        throw_io_failure("cannot write", to, errno);
+      }
+    }
     stale_.clear();
     return;
   }

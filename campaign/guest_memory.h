@@ -32,11 +32,17 @@ class GuestMemory {
   void load(const PmemImage& image, bool anew = false);
   // Lines that the guest has read since the image was loaded.
   [[nodiscard]] LineSet lines_read() const;
+  // Whether it has stored to the line that holds the byte.
+  [[nodiscard]] bool is_written(std::uint64_t at) const;
+  // A page of the pmem as it is now, by its index.
+  [[nodiscard]] PmemImage::Bytes page(std::uint64_t index) const;
   // The pmem as a file of its own. The same file again takes only what has changed since.
   void save(const std::filesystem::path& to);
 
  private:
-  void copy_page(const Fd& out, std::uint64_t index) const;
+  // Calls `visit` with the index of each line that has the mark, rising.
+  template <typename Visit>
+  void visit_marked(unsigned char mark, Visit visit) const;
 
   std::uint64_t start_;  // of the pmem, bytes
   std::uint64_t bytes_;  // of the pmem

@@ -31,6 +31,15 @@ Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, G
                               const std::filesystem::path& file, LineSet& lines_read) const {
   Recovered recovered{.found = found};
   lines_read = memory.lines_read();
+  for (const auto& [from, bytes] : file_blocks(recovered)) {
+    for (std::uint64_t at = from; at < from + bytes; at += kPmemLine) {
+      if (!memory.is_written(at)) continue;
+      recovered.rewritten.add(at, at + 1);
+      recovered.rewritten_pages.try_emplace(at / kPmemPage, memory.page(at / kPmemPage));
+      // Of a line that is stored to in part, the rest must be the same too.
+      lines_read.add(at, at + 1);
+    }
+  }
   if (!found.value("mounted", false) || !commands_.contains(spec.fs)) return recovered;
   memory.save(file);
   std::vector<std::string> command = commands_.at(spec.fs);

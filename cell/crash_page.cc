@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cell/crash_page.h"
 
+#include <optional>
 #include <set>
 
 namespace faultline {
@@ -29,15 +30,17 @@ void fill_crash_page(std::span<uint64_t> words, uint16_t page, uint16_t sequence
 
 std::vector<int> crash_versions_in(std::span<const uint64_t> words, uint16_t page) {
   std::set<int> found;
+  std::optional<int> last;  // neighbours are of one version, nearly always
   for (size_t i = 0; i < words.size(); ++i) {
     const auto sequence = static_cast<uint16_t>(words[i] >> 48);
+    int version = kCrashForeign;
     if (words[i] == 0) {
-      found.insert(kCrashZeroes);
+      version = kCrashZeroes;
     } else if (sequence != 0 && words[i] == crash_page_word(page, sequence, i)) {
-      found.insert(sequence);
-    } else {
-      found.insert(kCrashForeign);
+      version = sequence;
     }
+    if (version != last) found.insert(version);
+    last = version;
   }
   return {found.begin(), found.end()};
 }

@@ -31,6 +31,7 @@
 #include "cell/strategy.h"
 #include "harness/crash_events.h"
 #include "harness/crash_items.h"
+#include "harness/extents.h"
 #include "harness/guest.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
@@ -271,8 +272,10 @@ void drop_cached(const char* device) {
   if (file.fd() < 0 || ioctl(file.fd(), BLKFLSBUF, 0) != 0) fail_crash(device);
 }
 
-// What of the file was recovered: size, mtime, and of each page the versions that it holds.
-void read_back(const std::string& path, nlohmann::json& row) {
+// What of the file was recovered: size, mtime, and where its blocks are, whose content the host has
+// itself; where the file system does not tell, or `reads` asks for it, the versions that each page
+// holds.
+void read_back(const std::string& path, bool reads, nlohmann::json& row) {
   const Descriptor file(path, O_RDONLY);
   struct stat info {};
   if (file.fd() < 0 || fstat(file.fd(), &info) != 0) {
@@ -281,6 +284,14 @@ void read_back(const std::string& path, nlohmann::json& row) {
   }
   row["size"] = info.st_size;
   row["mtime"] = mtime_since_epoch(info);
+  if (const auto extents = extents_of(file.fd()); extents && !reads) {
+    row["extents"] = nlohmann::json::array();
+    for (const FileExtent& one : *extents) {
+      row["extents"].push_back({one.logical, one.physical, one.bytes, one.unwritten});
+    }
+    return;
+  }
+  row["pages"] = nlohmann::json::array();
   for (off_t at = 0; at < info.st_size; at += kPageSize) {
     const auto page = static_cast<uint16_t>(at / static_cast<off_t>(kPageSize));
     row["pages"].push_back(versions_of_page(file.fd(), page));
@@ -342,8 +353,8 @@ nlohmann::json check_image(const nlohmann::json& request, const FileSystem& fs,
   if (mount(kPmemDevice, directory.c_str(), fs.type, 0, fs.options_of_later_mounts()) == 0) {
     row["mounted"] = true;
     if (writer == kPagesWriter) {
-      row.update({{"size", nullptr}, {"mtime", nullptr}, {"pages", nlohmann::json::array()}});
-      read_back(directory + "/" + wire::kCrashFile, row);
+      row.update({{"size", nullptr}, {"mtime", nullptr}});
+      read_back(directory + "/" + wire::kCrashFile, request.value("reads", false), row);
     } else {
       const CrashFindings findings = writer == kProgramWriter
                                          ? ask_program(request.at("arguments"), directory)

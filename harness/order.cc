@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -63,37 +62,6 @@ constexpr OrderReason kReasons[] = {
      "trace fs_dax:dax_pmd_fault_done (faultline shell)"}};
 
 bool begins_huge(uint64_t bytes) { return bytes % kHugeSize == 0; }
-
-std::vector<FileExtent> extents_of(int fd) {
-  constexpr unsigned kAtATime = 256;
-  std::vector<FileExtent> found;
-  std::vector<char> room(sizeof(fiemap) + kAtATime * sizeof(fiemap_extent));
-  for (uint64_t from = 0;;) {
-    std::memset(room.data(), 0, room.size());
-    auto* map = reinterpret_cast<fiemap*>(room.data());
-    map->fm_start = from;
-    map->fm_length = FIEMAP_MAX_OFFSET - from;
-    map->fm_extent_count = kAtATime;
-    if (ioctl(fd, FS_IOC_FIEMAP, map) != 0 || map->fm_mapped_extents == 0) return found;
-    for (unsigned i = 0; i < map->fm_mapped_extents; ++i) {
-      const fiemap_extent& one = map->fm_extents[i];
-      FileExtent extent{.logical = one.fe_logical,
-                        .physical = one.fe_physical,
-                        .bytes = one.fe_length,
-                        .unwritten = (one.fe_flags & FIEMAP_EXTENT_UNWRITTEN) != 0};
-      // The format splits long extents; a huge entry does not mind.
-      if (!found.empty() && found.back().logical + found.back().bytes == extent.logical &&
-          found.back().physical + found.back().bytes == extent.physical &&
-          found.back().unwritten == extent.unwritten) {
-        found.back().bytes += extent.bytes;
-      } else {
-        found.push_back(extent);
-      }
-      from = one.fe_logical + one.fe_length;
-      if ((one.fe_flags & FIEMAP_EXTENT_LAST) != 0) return found;
-    }
-  }
-}
 
 uint64_t number_in(const std::string& path) {
   return std::strtoull(read_file(path).c_str(), nullptr, 0);
@@ -169,7 +137,7 @@ OrderAnswer answer_of(const std::string& path, int fd, bool store) {
       .path = path, .fs = type_of(fd), .around = surroundings_of(fd, is_dax(fd)), .windows = {}};
   answer.windows = windows_of(fd, answer.around, store);
   if (store && fsync(fd) != 0) throw Failure(ExitCode::kUsage, path + ": fsync fails");
-  const std::vector<FileExtent> extents = extents_of(fd);
+  const std::vector<FileExtent> extents = extents_of(fd).value_or(std::vector<FileExtent>());
   if (answer.windows.empty()) answer.windows.emplace_back();
   for (OrderWindow& window : answer.windows) {
     const std::string reason = why_not_huge(answer.around, extents, window.at, store);

@@ -8,16 +8,9 @@
 #include <vector>
 
 #include "cell/cell.h"
+#include "harness/extents.h"
 
 namespace faultline {
-
-// A run of blocks, as FIEMAP tells it. Offsets in bytes: in the file, and on the block device.
-struct FileExtent {
-  uint64_t logical = 0;
-  uint64_t physical = 0;
-  uint64_t bytes = 0;
-  bool unwritten = false;
-};
 
 // What a huge entry hangs on beside the extents.
 struct OrderSurroundings {

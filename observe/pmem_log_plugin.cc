@@ -369,10 +369,27 @@ void on_fence(unsigned /*vcpu*/, void* data) {
   put({.site = site.address, .stack = note_stack(site.address), .kind = site.kind});
 }
 
+// Where in all memory an access of a guest whose accesses are marked goes. QEMU is not asked of the
+// kernel's direct map, once the pmem was seen where it should be there: that is where most go, and
+// asking costs more than the access.
+std::uint64_t touched_at(qemu_plugin_meminfo_t info, std::uint64_t address) {
+  static enum class Map { kNotSeen, kAsExpected, kElsewhere } map = Map::kNotSeen;
+  const bool direct = address >= kDirectMap && address < kDirectMapEnd;
+  if (direct && map == Map::kAsExpected) {
+    const std::uint64_t at = address - kDirectMap;
+    return at < kPmemAt ? UINT64_MAX : at - kPmemAt + g.low;
+  }
+  const std::uint64_t at = offset_of(info, address);
+  if (direct && map == Map::kNotSeen && at >= g.low && at < g.low + g.pmem) {
+    map = address - kDirectMap == kPmemAt + (at - g.low) ? Map::kAsExpected : Map::kElsewhere;
+  }
+  return at;
+}
+
 // Called for each access of a guest whose accesses are marked.
 void on_touch(unsigned /*vcpu*/, qemu_plugin_meminfo_t info, std::uint64_t address,
               void* /*data*/) {
-  const std::uint64_t at = offset_of(info, address);
+  const std::uint64_t at = touched_at(info, address);
   if (at < g.low || at >= g.low + g.pmem) return;
   const std::uint64_t first = at - g.low;
   const std::uint64_t last = first + (std::uint64_t{1} << qemu_plugin_mem_size_shift(info)) - 1;
