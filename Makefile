@@ -85,7 +85,7 @@ fuzz: deps       ## bytes that nobody would write, for every parser; FUZZ_SECOND
 	@tools/fuzz
 
 mutants: deps    ## bugs put in on purpose, which the tests must notice
-	@tools/mutants-reports >$(BUILD)/mutants-reports.log 2>&1 & reports=$$!; status=0; \
+	@mkdir -p $(BUILD); tools/mutants-reports >$(BUILD)/mutants-reports.log 2>&1 & reports=$$!; status=0; \
 	  tools/mutants || status=1; wait $$reports || status=1; cat $(BUILD)/mutants-reports.log; exit $$status
 
 format:          ## clang-format everything

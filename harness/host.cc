@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -24,13 +25,11 @@
 #include "harness/probe.h"
 #include "harness/row.h"
 #include "harness/run.h"
+#include "harness/superblock.h"
 #include "harness/wire.h"
 
 namespace faultline {
 namespace {
-
-constexpr off_t kSuperblockAt = 1024;
-constexpr size_t kSuperblockSize = 1024;
 
 // mountinfo writes blanks and backslashes as \OOO (fs/proc_namespace.c, mangle()).
 std::string unescaped(const std::string& word) {
@@ -46,12 +45,6 @@ std::string unescaped(const std::string& word) {
   return text;
 }
 
-uint64_t little_endian(const std::string& bytes, size_t at, size_t size) {
-  uint64_t value = 0;
-  for (size_t i = size; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes.at(at + i));
-  return value;
-}
-
 // The fast_commit feature of a mounted ext4. What mountinfo shows does not tell.
 bool fast_commit_of(const MountEntry& mount, std::string& remark) {
   std::string name;
@@ -59,18 +52,13 @@ bool fast_commit_of(const MountEntry& mount, std::string& remark) {
   for (std::string line; std::getline(event, line);) {
     if (line.starts_with("DEVNAME=")) name = line.substr(8);
   }
-  std::string superblock(kSuperblockSize, '\0');
-  const int fd = open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC);
-  const ssize_t n = fd < 0 ? -1 : pread(fd, superblock.data(), superblock.size(), kSuperblockAt);
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  const std::optional<bool> has =
-      n == static_cast<ssize_t>(kSuperblockSize) ? has_fast_commit(superblock) : std::nullopt;
-  if (!has) {
-    remark = fmt::format("taken for ext4 without fast_commit: cannot read the superblock of {}: {}",
-                         mount.source, n < 0 ? std::strerror(error) : "not ext4's");
+  const std::set<std::string> features = features_on("/dev/" + name, mount.type);
+  if (features.empty()) {
+    remark = fmt::format(
+        "taken for ext4 without fast_commit: no superblock of ext4 can be read from {}{}",
+        mount.source, geteuid() == 0 ? "" : " (root can)");
   }
-  return has.value_or(false);
+  return features.contains("fast_commit");
 }
 
 class FrameWriter {
@@ -154,18 +142,6 @@ std::optional<MountEntry> find_mount(const std::string& mountinfo, uint64_t id) 
     return entry;
   }
   return std::nullopt;
-}
-
-std::optional<bool> has_fast_commit(const std::string& superblock) {
-  // fs/ext4/ext4.h: s_magic, s_feature_compat, EXT4_FEATURE_COMPAT_FAST_COMMIT.
-  constexpr size_t kMagicAt = 0x38;
-  constexpr size_t kCompatAt = 0x5c;
-  constexpr uint64_t kMagic = 0xef53;
-  constexpr uint64_t kFastCommit = 0x400;
-  if (superblock.size() < kCompatAt + 4 || little_endian(superblock, kMagicAt, 2) != kMagic) {
-    return std::nullopt;
-  }
-  return (little_endian(superblock, kCompatAt, 4) & kFastCommit) != 0;
 }
 
 Place inspect(const std::string& directory) {

@@ -22,10 +22,6 @@ struct MountEntry {
 };
 std::optional<MountEntry> find_mount(const std::string& mountinfo, uint64_t id);
 
-// Whether an ext4 superblock (the 1024 bytes at offset 1024 of its device) has the feature;
-// nullopt when it is none.
-std::optional<bool> has_fast_commit(const std::string& superblock);
-
 // What a folder offers, found out by a file that is made in it and removed.
 struct Place {
   std::string directory;

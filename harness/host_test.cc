@@ -35,20 +35,6 @@ TEST(Mountinfo, IsFoundByItsId) {
   EXPECT_FALSE(find_mount(kMountinfo, 0));
 }
 
-TEST(Superblock, HasFastCommitOrNotOrIsNone) {
-  std::string block(1024, '\0');
-  EXPECT_FALSE(has_fast_commit(block).has_value());
-  EXPECT_FALSE(has_fast_commit("").has_value());
-  block[0x38] = '\x53';
-  block[0x39] = '\xef';
-  EXPECT_EQ(has_fast_commit(block), false);
-  block[0x5c] = '\x3c';  // what mke2fs sets by default
-  block[0x5d] = '\x02';
-  EXPECT_EQ(has_fast_commit(block), false);
-  block[0x5d] = '\x06';
-  EXPECT_EQ(has_fast_commit(block), true);
-}
-
 Place place_on(bool dax, const char* map_sync) {
   Place place;
   place.mount = *find_mount(kMountinfo, 27);
