@@ -72,7 +72,7 @@ self-baseline: build ## measure .ci/baseline anew
 kmod:            ## the strategy module for the kernel that runs here, or KDIR=
 	@tools/kmod $(BUILD)
 
-lint: deps       ## formats, SPDX lines, shellcheck, the edges between folders
+lint: build      ## formats, SPDX lines, shellcheck, the edges between folders
 	@tools/lint $(BUILD)
 
 tidy: build      ## lint and clang-tidy over everything

@@ -502,7 +502,7 @@ CrashEnd CrashCampaign::execute() {
   save();
 
   const Tally t = tally();
-  progress_.say(fmt::format("{}; {}", tally_text(t, "tests"),
+  progress_.say(fmt::format("{}; {}", tally_text(t, "test"),
                             clock_text(shared_.json["elapsed_s"].get<double>())));
   if (options_.report && !reported_ && !*context_.interrupted) {
     progress_.say(

@@ -12,6 +12,7 @@
 #include "campaign/context.h"
 #include "cell/crash_writer.h"
 #include "cell/failure.h"
+#include "vm/kernel_table.h"
 
 namespace faultline {
 
@@ -25,7 +26,7 @@ inline constexpr char kModelOrder[] = "order";  // at once
 inline constexpr char kMutateFlushes[] = "flushes";
 
 struct CrashWish {
-  std::string kernel = "bookworm";
+  std::string kernel = kernel_table().front().id;
   std::string modules = {};  // of a kernel that is a path
   std::string strategy =
       "volatile,fsync:8,msync:8,map_sync,prealloc,pwrite,sync_fault,sync_retry,sync_retry_extent,"

@@ -90,7 +90,7 @@ std::string why_no_plant(const CrashWish& wish, const Strategy& rule) {
 
 std::string promise_of(const std::string& writer, const Strategy& rule) {
   if (writer == kPagesWriter) {
-    return table_of(rule.promise)[static_cast<std::size_t>(rule.promise)].summary;
+    return promise_text(rule.promise);
   }
   const CrashWriter* row = find_crash_writer(writer);
   return row == nullptr ? "what the program says" : row->promise;

@@ -11,6 +11,7 @@
 
 #include "campaign/crash_campaign.h"
 #include "cell/crash_page.h"
+#include "cell/words.h"
 #include "harness/wire.h"
 #include "vm/files.h"
 
@@ -23,45 +24,21 @@ namespace {
 constexpr std::size_t kColumns = 72;
 constexpr std::size_t kMostLines = 8;  // of a list
 
-// Words in lines of kColumns, the later ones indented. One that is longer is broken behind commas,
-// or stands alone.
-std::string wrapped(const std::string& text, std::size_t first, std::size_t rest) {
-  std::istringstream in(text);
-  std::string out;
-  std::string line(first, ' ');
-  bool empty = true;
-  for (std::string word; in >> word;) {
-    for (std::size_t room = kColumns - rest; word.size() > room;) {
-      const std::size_t comma = word.rfind(',', room - 1);
-      if (comma == std::string::npos) break;
-      out +=
-          (empty ? line : line + "\n" + std::string(rest, ' ')) + word.substr(0, comma + 1) + "\n";
-      line.assign(rest, ' ');
-      empty = true;
-      word.erase(0, comma + 1);
-    }
-    if (!empty && line.size() + 1 + word.size() > kColumns) {
-      out += line + "\n";
-      line.assign(rest, ' ');
-      empty = true;
-    }
-    if (!empty) line += ' ';
-    line += word;
-    empty = false;
-  }
-  return out + line + "\n";
+std::string paragraph(const std::string& text, std::size_t first, std::size_t rest) {
+  return wrapped(text, kColumns, first, rest) + "\n";
 }
 
 // NAME, and words beside it.
 std::string field(const std::string& name, const std::string& text) {
   constexpr std::size_t kName = 13;
-  std::string lines = wrapped(text, kName, kName);
+  std::string lines = paragraph(text, kName, kName);
   return lines.replace(0, name.size(), name);
 }
 
 std::string list(const std::vector<std::string>& items) {
   std::string text;
-  for (std::size_t i = 0; i < items.size() && i < kMostLines; ++i) text += wrapped(items[i], 2, 4);
+  for (std::size_t i = 0; i < items.size() && i < kMostLines; ++i)
+    text += paragraph(items[i], 2, 4);
   if (items.size() > kMostLines) text += fmt::format("  and {} more\n", items.size() - kMostLines);
   return text;
 }
@@ -73,7 +50,7 @@ std::string mount_line(const CrashReport& report, const std::string& at) {
 }  // namespace
 
 std::string crash_report_text(const CrashReport& report) {
-  std::string text = wrapped(
+  std::string text = paragraph(
       fmt::format("Subject: {}: after a power cut: {}", report.type, report.wrong.front()), 0, 2);
   text += "\n";
   text += field("Kernel", report.kernel);
@@ -90,7 +67,7 @@ std::string crash_report_text(const CrashReport& report) {
   if (!report.says.empty()) text += "\nThe kernel says:\n" + list(report.says);
   text += fmt::format("\nThe image, as the power left it, is {}.gz ({} MiB unpacked).\n",
                       report.image, report.image_bytes >> 20U);
-  text += wrapped(
+  text += paragraph(
       "It needs no persistent memory to show this; as root, or by the script beside it:", 0, 0);
   text +=
       fmt::format("\n  gunzip -k {}.gz; mkdir m\n  {}\n", report.image, mount_line(report, "m"));
@@ -101,7 +78,7 @@ std::string crash_report_text(const CrashReport& report) {
   text += "  umount m\n";
   if (!report.check.empty()) text += fmt::format("  {} {}\n", report.check, report.image);
   text += "\nMade by faultline:\n\n";
-  std::string command = wrapped(report.command, 2, 4);
+  std::string command = paragraph(report.command, 2, 4);
   for (std::size_t end = command.find('\n'); end + 1 < command.size();
        end = command.find('\n', end + 3)) {
     command.insert(end, " \\");

@@ -69,8 +69,6 @@ class MutantStream {
   std::optional<CrashImage> next();
   // Of the image that was had last: whether something is wrong with it.
   void judge(bool lost);
-  // Of each site that has been begun.
-  [[nodiscard]] const std::vector<Outcome>& outcomes() const { return outcomes_; }
   // As in crashtest.json: {sites, killed, redundant, survived, score, survivors, redundancies}.
   [[nodiscard]] nlohmann::json json() const;
 

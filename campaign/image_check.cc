@@ -2,20 +2,18 @@
 #include "campaign/image_check.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "campaign/checked_reads.h"
 #include "cell/file_system.h"
 #include "cell/fs_row.h"
+#include "cell/words.h"
 #include "vm/files.h"
 
 namespace faultline {
 
 ImageCheck::ImageCheck(const GuestRoot& guest) {
   for (const FileSystem& row : file_systems()) {
-    std::vector<std::string> words;
-    std::istringstream line(row.check);
-    for (std::string word; line >> word;) words.push_back(word);
+    const std::vector<std::string> words = split_words(row.check);
     if (words.empty()) continue;
     if (is_path(words.front())) {
       commands_[row.id] = words;

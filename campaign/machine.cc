@@ -12,6 +12,7 @@
 #include "cell/failure.h"
 #include "cell/file_system.h"
 #include "cell/fs_row.h"
+#include "cell/planted.h"
 #include "cell/words.h"
 #include "harness/wire.h"
 #include "vm/accel.h"
@@ -93,6 +94,7 @@ std::vector<FetchedKernel> obtain_kernels(const std::string& names, const std::s
                                                   "plant a delay",
                                                   kernel.id, delay));
     }
+    check_delay(delay, kernel.release);
     kernel.delay = delay;
     kernel.id += fmt::format("+{}", delay);
     return kernel;

@@ -22,6 +22,11 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
+void tell(const std::string& line) {
+  std::fputs((line + "\n").c_str(), stderr);
+  std::fflush(stderr);
+}
+
 ProgressLine::ProgressLine(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine() {
@@ -30,7 +35,7 @@ ProgressLine::~ProgressLine() {
 }
 
 void ProgressLine::clear_line() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) std::fputs("\r\033[K", stderr);
   drawn_ = false;
   std::fflush(stderr);
 }
@@ -39,8 +44,7 @@ void ProgressLine::say(const std::string& line) {
   if (quiet_) return;
   const std::lock_guard lock(mutex_);
   clear_line();
-  fmt::print(stderr, "{}\n", line);
-  std::fflush(stderr);
+  tell(line);
 }
 
 void ProgressLine::start(size_t total) {
@@ -66,10 +70,10 @@ void ProgressLine::draw(const std::string& what) {
                                  clock_text(elapsed), clock_text(left));
   line += what.substr(0, kColumns > line.size() ? kColumns - line.size() : 0);
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}", line);
+    std::fputs(("\r\033[K" + line).c_str(), stderr);
     drawn_ = true;
   } else if (now - last_line_ >= kPlainInterval || done_ == total_) {
-    fmt::print(stderr, "{}\n", line);
+    tell(line);
     last_line_ = now;
   }
   std::fflush(stderr);

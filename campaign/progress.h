@@ -13,6 +13,9 @@ namespace faultline {
 // "1:02:03" or "2:03" for seconds.
 std::string clock_text(double seconds);
 
+// A line on standard error. That nobody reads it any more is no failure: what is measured goes on.
+void tell(const std::string& line);
+
 // Thread-safe.
 class ProgressLine {
  public:

@@ -139,8 +139,9 @@ Tally tally(const std::vector<Row>& rows) {
 }
 
 std::string tally_text(const Tally& tally, const std::string& what) {
-  return fmt::format("{} {}: {} ok, {} skipped, {} failed, {} incomplete", tally.total(), what,
-                     tally.ok, tally.skipped, tally.failed, tally.incomplete);
+  return fmt::format("{} {}{}: {} ok, {} skipped, {} failed, {} incomplete", tally.total(), what,
+                     tally.total() == 1 ? "" : "s", tally.ok, tally.skipped, tally.failed,
+                     tally.incomplete);
 }
 
 ExitCode end_code(const Tally& tally, bool interrupted, bool vm_failed) {
@@ -254,8 +255,12 @@ void claim_output(const fs::path& dir, const char* name, bool replace) {
   std::error_code error;
   if (fs::exists(dir / name, error) && !replace) {
     throw Failure(ExitCode::kUsage,
-                  fmt::format("{} holds another {}; give another --out, or --force to replace it",
-                              dir.string(), name));
+                  fmt::format("{} holds another {}; give another --out, or --force to replace it{}",
+                              dir.string(), name,
+                              name == std::string_view(kResultName)
+                                  ? fmt::format("; --resume {} goes on with what was interrupted",
+                                                dir.string())
+                                  : ""));
   }
   make_dirs(dir);
   if (access(dir.c_str(), W_OK) != 0) {

@@ -80,7 +80,8 @@ TEST(Tally, CountsRowsByStatus) {
              row("c", Probes::k_off, "skipped", 1, 1), row("d", Probes::k_off, "failed", 1, 1),
              row("e", Probes::k_off, "incomplete", 1, 1)});
   EXPECT_EQ(t.total(), 5U);
-  EXPECT_EQ(tally_text(t, "cells"), "5 cells: 2 ok, 1 skipped, 1 failed, 1 incomplete");
+  EXPECT_EQ(tally_text(t, "cell"), "5 cells: 2 ok, 1 skipped, 1 failed, 1 incomplete");
+  EXPECT_EQ(tally_text({.ok = 1}, "row"), "1 row: 1 ok, 0 skipped, 0 failed, 0 incomplete");
 }
 
 TEST(EndCode, IsOfTheWorstThatHappened) {

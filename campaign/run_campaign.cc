@@ -484,7 +484,7 @@ RunEnd RunCampaign::execute() {
   finish();
 
   const Tally t = tally(rows_);
-  progress_.say(fmt::format("{}; {}; {}", tally_text(t, "rows"), clock_text(elapsed()),
+  progress_.say(fmt::format("{}; {}; {}", tally_text(t, "row"), clock_text(elapsed()),
                             (fs::path(wish_.out) / kResultName).string()));
   RunEnd end{.code = end_code(t, *context_.interrupted, vm_failures_ != 0)};
   end.context = std::move(shared_.json);

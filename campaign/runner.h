@@ -23,6 +23,7 @@
 #include "observe/geometry.h"
 #include "observe/profile.h"
 #include "vm/guest.h"
+#include "vm/kernel_table.h"
 
 namespace faultline {
 
@@ -96,7 +97,7 @@ ObserveWish observe_named(const std::string& list);
 observe::Geometry geometry_named(const std::string& name, const std::filesystem::path& folder);
 
 struct VmWish {
-  std::string kernel = "bookworm";
+  std::string kernel = kernel_table().front().id;
   std::string modules = {};  // of a kernel that is a path
   std::string accel = "tcg-icount";
   unsigned pmem_mib = kPmemMib;

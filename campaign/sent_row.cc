@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <string>
+#include <vector>
 
+#include "cell/axes.h"
 #include "cell/json_text.h"
 #include "cell/sample_file.h"
 
@@ -13,32 +15,15 @@ namespace {
 
 // What a row and the cell that was asked for have in common: every field by which one sample is
 // told from another, and by which rows are compared.
-constexpr const char* kOfTheCell[] = {"name",
-                                      "run_name",
-                                      "cell",
-                                      "kernel",
-                                      "fs",
-                                      "strategy",
-                                      "writes_per_sync",
-                                      "workload",
-                                      "state",
-                                      "order",
-                                      "probes",
-                                      "seed",
-                                      "vary",
-                                      "repetition_index",
-                                      "threads",
-                                      "unit",
-                                      "time_unit",
-                                      "touch",
-                                      "attackers",
-                                      "setting",
-                                      "dirty_inodes",
-                                      "stores_per_page",
-                                      "time_domain",
-                                      "fault_deadline_ms"};
+std::vector<std::string> fields_of_the_cell() {
+  std::vector<std::string> fields = {
+      "name", "run_name",         "cell", "kernel",    "probes",     "writes_per_sync", "seed",
+      "vary", "repetition_index", "unit", "time_unit", "time_domain"};
+  for (const Axis& axis : axes()) fields.emplace_back(axis.field);
+  return fields;
+}
 
-std::string shown(const nlohmann::json& json, const char* field) {
+std::string shown(const nlohmann::json& json, const std::string& field) {
   return json.contains(field) ? json[field].dump() : "nothing";
 }
 
@@ -98,7 +83,7 @@ std::optional<Row> sent_row(const SentWords& words, const Row& planned, std::str
           fmt::format("the guest sent a row of {}", static_cast<const std::string&>(sent.name)));
     }
     const nlohmann::json of_plan = json_of(planned);
-    for (const char* field : kOfTheCell) {
+    for (const std::string& field : fields_of_the_cell()) {
       if (json.contains(field) == of_plan.contains(field) &&
           (!json.contains(field) || json[field] == of_plan[field])) {
         continue;

@@ -120,9 +120,7 @@ std::string VmRunner::assign(std::size_t kernel, CellJob& job, Row& row) {
   job.cell.delay = on.delay;
   size_guest(job.spec, job.cell, wish_.pmem_mib);
   row.vcpus = job.spec.vcpus;
-  VmSpec parked = job.spec;
-  parked.park = true;
-  shared_->json["qemu"]["arguments"][on.id] = portable_arguments(parked);
+  shared_->json["qemu"]["arguments"][on.id] = common_arguments(job.spec);
   return "";
 }
 

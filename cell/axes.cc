@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cell/axes.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "cell/name.h"
@@ -60,11 +64,23 @@ Values workload_values(const Sources& sources, const Cell& /*cell*/) {
   return values;
 }
 
-Names strategy_names(const Sources& /*sources*/) {
+// Rising; whether the matrix holds it.
+std::map<std::uint64_t, bool> ks_of(const Strategy& strategy, const Sources& sources) {
+  std::map<std::uint64_t, bool> ks;
+  for (const auto& [id, k] : sources.more_k) {
+    if (id == strategy.id) ks[k] = false;
+  }
+  for (const std::uint64_t k : strategy.writes_per_sync) ks[k] = true;
+  if (ks.empty()) ks[kNoK] = true;
+  return ks;
+}
+
+Names strategy_names(const Sources& sources) {
   Names names;
   for (const Strategy& strategy : strategies()) {
     names.emplace_back(strategy.id);
-    for (const std::uint64_t k : strategy.writes_per_sync) {
+    if (strategy.writes_per_sync.empty()) continue;
+    for (const auto& [k, held] : ks_of(strategy, sources)) {
       names.push_back(strategy_name(strategy.id, k));
     }
   }
@@ -73,7 +89,6 @@ Names strategy_names(const Sources& /*sources*/) {
 
 Values strategy_values(const Sources& sources, const Cell& cell) {
   const Workload& workload = *sources.workload(cell.workload);
-  static constexpr std::uint64_t kNone[] = {kNoK};
   Values values;
   for (const Strategy& strategy : strategies()) {
     const bool by_default =
@@ -81,12 +96,12 @@ Values strategy_values(const Sources& sources, const Cell& cell) {
             ? strategy.by_default
             : std::any_of(workload.strategies.begin(), workload.strategies.end(),
                           [&](const char* id) { return strategy.id == std::string(id); });
-    for (const std::uint64_t k : strategy.writes_per_sync.empty() ? std::span<const uint64_t>(kNone)
-                                                                  : strategy.writes_per_sync) {
+    for (const auto& [k, held] : ks_of(strategy, sources)) {
       values.push_back({.name = strategy_name(strategy.id, k),
                         .group = strategy.id,
-                        .by_default = by_default,
-                        .put = [id = strategy.id, k](Cell& filled) {
+                        .by_default = by_default && held,
+                        .only_by_name = !held,
+                        .put = [id = strategy.id, k = k](Cell& filled) {
                           filled.strategy = id;
                           filled.writes_per_sync = k;
                         }});
@@ -240,7 +255,7 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return cell.fs; }},
     {.id = "strategy",
      .field = "strategy",
-     .help = "strategies, NAME or NAME:K (fsync:8)",
+     .help = "strategies, NAME or NAME:K (fsync:8); any K",
      .letter = "",
      .rank = 4,
      .known = strategy_names,
@@ -248,7 +263,7 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return strategy_name(cell.strategy, cell.writes_per_sync); }},
     {.id = "workload",
      .field = "workload",
-     .help = "workloads (default: first_touch)",
+     .help = "workloads",
      .letter = "",
      .rank = 1,
      .known = workload_names,
@@ -256,7 +271,8 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return cell.workload; }},
     {.id = "state",
      .field = "state",
-     .help = "what the touched block is beforehand: hole, unwritten, written; shared",
+     .help = "what the touched block is beforehand",
+     .listed = true,
      .letter = "",
      .rank = 5,
      .known = enum_names<State>,
@@ -264,7 +280,8 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return std::string(id_of(cell.state)); }},
     {.id = "order",
      .field = "order",
-     .help = "entry size: pte (default), pmd",
+     .help = "entry size",
+     .listed = true,
      .letter = "",
      .rank = 2,
      .known = enum_names<Order>,
@@ -272,7 +289,8 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return std::string(id_of(cell.order)); }},
     {.id = "threads",
      .field = "threads",
-     .help = "1 (default), 2, 4",
+     .help = "threads that store, each to its share",
+     .listed = true,
      .letter = "t",
      .rank = 3,
      .known = thread_names,
@@ -280,7 +298,8 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return std::to_string(cell.threads); }},
     {.id = "dirty-inodes",
      .field = "dirty_inodes",
-     .help = "of other files, before each touch: 0, 100, 1000, 10000, 50000 (workload unrelated)",
+     .help = "of other files, before each touch (workload unrelated)",
+     .listed = true,
      .letter = "d",
      .rank = 6,
      .known = inode_names,
@@ -291,7 +310,8 @@ constexpr Axis kAxes[] = {
          }},
     {.id = "stores-per-page",
      .field = "stores_per_page",
-     .help = "durable stores that each page gets: 1, 8, 64 (workload store_again)",
+     .help = "durable stores that each page gets (workload store_again)",
+     .listed = true,
      .letter = "w",
      .rank = 7,
      .known = store_names,
@@ -310,7 +330,8 @@ constexpr Axis kAxes[] = {
      .value = [](const Cell& cell) { return cell.touch; }},
     {.id = "attackers",
      .field = "attackers",
-     .help = "0, 1 (default), 2, 4 (workload dos)",
+     .help = "processes that touch the victim's file (workload dos)",
+     .listed = true,
      .letter = "a",
      .rank = 9,
      .known = attacker_names,
@@ -332,7 +353,8 @@ constexpr Axis kAxes[] = {
          }},
     {.id = "fault-deadline",
      .field = "fault_deadline_ms",
-     .help = "ms after which a victim has starved: 20 (default), 200, 1000 (workload dos)",
+     .help = "ms after which a victim has starved (workload dos)",
+     .listed = true,
      .letter = "f",
      .rank = 11,
      .known = deadline_names,
@@ -355,6 +377,36 @@ const Workload* Sources::workload(const std::string& id) const {
 }
 
 std::span<const Axis> axes() { return kAxes; }
+
+std::optional<std::string> usual_value(const Axis& axis) {
+  const Sources sources;
+  for (const Workload& workload : sources.workloads) {
+    Cell cell;
+    cell.workload = workload.id;
+    Names usual;
+    bool has_axis = false;
+    for (const AxisValue& value : axis.offers(sources, cell)) {
+      if (value.name.empty() || value.always) continue;
+      has_axis = true;
+      if (value.by_default) usual.push_back(value.name);
+    }
+    if (!has_axis) continue;
+    return usual.size() == 1 ? std::optional(usual.front()) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string axis_help(const Axis& axis) {
+  const std::optional<std::string> usual = usual_value(axis);
+  if (!axis.listed) {
+    return usual ? fmt::format("{} (default: {})", axis.help, *usual) : std::string(axis.help);
+  }
+  Names values;
+  for (const std::string& value : axis.known(Sources{})) {
+    values.push_back(value == usual ? value + " (default)" : value);
+  }
+  return fmt::format("{}: {}", axis.help, fmt::join(values, ", "));
+}
 
 const Axis* find_axis(const std::string& id) {
   for (const Axis& axis : kAxes) {

@@ -3,9 +3,12 @@
 // grammar of names follow from it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cell/cell.h"
@@ -30,15 +33,18 @@ struct Sources {
   std::span<const FileSystem> file_systems = faultline::file_systems();
   std::span<const Workload> workloads = faultline::workloads();
   std::span<const TouchRow> touches = faultline::touches();
+  // Values of K that the matrix does not hold, and a user has named: the strategy, and K.
+  std::vector<std::pair<std::string, std::uint64_t>> more_k = {};
   [[nodiscard]] const Workload* workload(const std::string& id) const;
 };
 
 struct Axis {
-  const char* id;      // the option without its dashes
-  const char* field;   // of a row
-  const char* help;    // of the option
-  const char* letter;  // before the value in a name
-  unsigned rank;       // of the loops of a plan, outermost first
+  const char* id;       // the option without its dashes
+  const char* field;    // of a row
+  const char* help;     // of the option, without its values
+  bool listed = false;  // the option's help lists the values
+  const char* letter;   // before the value in a name
+  unsigned rank;        // of the loops of a plan, outermost first
   // All names that a selection may use, for messages.
   std::vector<std::string> (*known)(const Sources& sources);
   // The values for a cell that the axes of lower rank have filled; one without a name: the axis is
@@ -47,6 +53,12 @@ struct Axis {
   // The cell's value as a name has it; empty: a name leaves it out.
   std::string (*value)(const Cell& cell);
 };
+
+// The value that a cell gets where none is named, if it has but one; of an axis that few workloads
+// have, with one of these. nullopt: several, or none.
+std::optional<std::string> usual_value(const Axis& axis);
+// The option's help: what it is, and which values it takes, or which it has where none is named.
+std::string axis_help(const Axis& axis);
 
 // In the order of a name, which is that of the options.
 std::span<const Axis> axes();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "cell/row.h"
@@ -181,6 +182,26 @@ TEST(Axes, ValuesArePutWhereTheyAreRead) {
       }
     }
   }
+}
+
+TEST(Axes, TheUsualValueIsTheOnlyOne) {
+  std::map<std::string, std::string> usual;
+  for (const Axis& axis : axes()) usual[axis.id] = usual_value(axis).value_or("-");
+  const std::map<std::string, std::string> expected = {
+      {"fs", "-"},           {"strategy", "-"},        {"workload", "first_touch"},
+      {"state", "-"},        {"order", "pte"},         {"threads", "1"},
+      {"dirty-inodes", "-"}, {"stores-per-page", "-"}, {"touch", "-"},
+      {"attackers", "1"},    {"setting", "-"},         {"fault-deadline", "20"}};
+  EXPECT_EQ(usual, expected);
+}
+
+TEST(Axes, HelpHasTheValues) {
+  const auto help = [](const char* id) { return axis_help(*find_axis(id)); };
+  EXPECT_EQ(help("order"), "entry size: pte (default), pmd");
+  EXPECT_EQ(help("workload"), "workloads (default: first_touch)");
+  EXPECT_EQ(help("fs"), "file systems");
+  EXPECT_EQ(help("fault-deadline"),
+            "ms after which a victim has starved (workload dos): 20 (default), 200, 1000");
 }
 
 TEST(Axes, MostTouches) { EXPECT_EQ(kMaxTouches, 1'048'576U); }

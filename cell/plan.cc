@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 
@@ -60,6 +62,20 @@ void check(const Axis& axis, const std::vector<std::string>& patterns, const Sou
     if (axis.id == std::string("workload") && sources.workload(pattern) != nullptr) continue;
     throw Failure(ExitCode::kUsage, unknown_name(fmt::format("--{}", axis.id), pattern, known));
   }
+}
+
+// The strategy and its K of a name such as "fsync:7", where the strategy takes any.
+std::optional<std::pair<std::string, std::uint64_t>> k_named(const std::string& name) {
+  const std::size_t colon = name.find(':');
+  const Strategy* strategy = find_strategy(name.substr(0, colon));
+  if (colon == std::string::npos || strategy == nullptr || strategy->writes_per_sync.size() < 2) {
+    return std::nullopt;
+  }
+  std::uint64_t k = 0;
+  const char* const end = name.data() + name.size();
+  const auto [at, error] = std::from_chars(name.data() + colon + 1, end, k);
+  if (error != std::errc() || at != end || k == 0 || k > kMaxTouches) return std::nullopt;
+  return std::pair(std::string(strategy->id), k);
 }
 
 // All axes, outermost loop first.
@@ -126,10 +142,14 @@ void check_all_met(const Selection& selection, const Sources& sources, const Met
 
 }  // namespace
 
-std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& sources,
+std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& tables,
                                     const Surroundings& around) {
   for (const auto& [id, patterns] : selection.patterns) {
     if (find_axis(id) == nullptr) throw Failure(ExitCode::kUsage, "there is no axis " + id);
+  }
+  Sources sources = tables;
+  for (const std::string& pattern : patterns_of(selection, *find_axis("strategy"))) {
+    if (const auto named = k_named(pattern)) sources.more_k.push_back(*named);
   }
   for (const Axis& axis : axes()) check(axis, patterns_of(selection, axis), sources);
   if (selection.touches && (*selection.touches == 0 || *selection.touches > kMaxTouches)) {

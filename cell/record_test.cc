@@ -379,8 +379,9 @@ TEST(Schema, OfEachKind) {
   EXPECT_EQ(schema["properties"].size(), 23U);
 }
 
-using Named = std::pair<std::string, Count>;
-#define FAULTLINE_OF_PAIRS(FIELD) FIELD(std::vector<Named>, named, "count", "by name, in order")
+using NamedCount = std::pair<std::string, Count>;
+#define FAULTLINE_OF_PAIRS(FIELD) \
+  FIELD(std::vector<NamedCount>, named, "count", "by name, in order")
 FAULTLINE_RECORD(OfPairs, FAULTLINE_OF_PAIRS)
 
 TEST(Record, APairIsAnArrayOfTwo) {

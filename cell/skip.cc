@@ -156,8 +156,7 @@ constexpr Rule kRules[] = {
     // The guest's kernel's.
     [](const Case& of) -> std::string {
       if (!of.around.lacks.contains(of.fs.module)) return "";
-      return fmt::format("{} has no {}, neither built in nor as a module", of.around.release,
-                         of.fs.module);
+      return without_module(of.around.release, of.fs.module);
     },
     [](const Case& of) -> std::string {
       if (of.around.release.empty() || !of.fs.dax || !of.fs.has_feature("reflink") ||
@@ -181,6 +180,10 @@ constexpr Rule kRules[] = {
 };
 
 }  // namespace
+
+std::string without_module(const std::string& release, const std::string& module) {
+  return fmt::format("{} has no {}, neither built in nor as a module", release, module);
+}
 
 std::string why_not(const Cell& cell, const Sources& sources, const Surroundings& around) {
   const Case of{.cell = cell,

@@ -26,6 +26,9 @@ struct Surroundings {
   std::optional<HostPlace> place = {};  // on the host
 };
 
+// That a kernel of this release does not have a file system's module, in words.
+std::string without_module(const std::string& release, const std::string& module);
+
 // The first reason why such a cell cannot be measured; empty when it can. The cell's names must be
 // of the tables.
 std::string why_not(const Cell& cell, const Sources& sources, const Surroundings& around);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cell/strategy.h"
 
+#include <fmt/format.h>
+
 namespace faultline {
 namespace {
 
@@ -122,6 +124,11 @@ constexpr Strategy kStrategies[] = {
 }  // namespace
 
 std::span<const Strategy> strategies() { return kStrategies; }
+
+std::string promise_text(Promise promise) {
+  const PromiseRow& row = row_of(promise);
+  return row.when[0] == '\0' ? row.durable : fmt::format("{}, after {}", row.durable, row.when);
+}
 
 const Strategy* find_strategy(const std::string& id) {
   for (const Strategy& strategy : kStrategies) {

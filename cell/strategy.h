@@ -29,13 +29,22 @@ enum class Promise {
   kAtStore,       // data, blocks and the size up to the page's end, once the store has returned
   kAtStoreMtime,  // and mtime
 };
-inline constexpr Named kPromiseTable[] = {
-    {.id = "nothing", .summary = "nothing"},
-    {.id = "at_call", .summary = "data and size, after the call"},
-    {.id = "at_call_mtime", .summary = "data, size and mtime, after the call"},
-    {.id = "at_store", .summary = "data and size, after the store"},
-    {.id = "at_store_mtime", .summary = "data, size and mtime, after the store"}};
-constexpr std::span<const Named> table_of(Promise /*unused*/) { return kPromiseTable; }
+struct PromiseRow {
+  Promise promise;
+  const char* durable;  // what is
+  const char* when;     // after what; empty: never
+};
+inline constexpr PromiseRow kPromiseTable[] = {
+    {.promise = Promise::kNothing, .durable = "nothing", .when = ""},
+    {.promise = Promise::kAtCall, .durable = "data and size", .when = "the call"},
+    {.promise = Promise::kAtCallMtime, .durable = "data, size and mtime", .when = "the call"},
+    {.promise = Promise::kAtStore, .durable = "data and size", .when = "the store"},
+    {.promise = Promise::kAtStoreMtime, .durable = "data, size and mtime", .when = "the store"}};
+constexpr const PromiseRow& row_of(Promise promise) {
+  return kPromiseTable[static_cast<std::size_t>(promise)];
+}
+// In words: "data and size, after the store".
+std::string promise_text(Promise promise);
 
 // Strategies that are drawn alike.
 enum class Family { kFloor, kCall, kMapSync, kSyncFault, kSyncRetry, kFrozen };

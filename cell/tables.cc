@@ -7,10 +7,21 @@
 namespace faultline {
 namespace {
 
+bool numbers_alone(const std::string& text) {
+  return text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 nlohmann::json axis_rows() {
   nlohmann::json rows = nlohmann::json::array();
   for (const Axis& axis : axes()) {
-    rows.push_back({{"id", axis.id}, {"field", axis.field}, {"summary", axis.help}});
+    nlohmann::json usual = nullptr;
+    if (const std::optional<std::string> value = usual_value(axis)) {
+      usual = numbers_alone(*value) ? nlohmann::json(std::stoull(*value)) : nlohmann::json(*value);
+    }
+    rows.push_back({{"id", axis.id},
+                    {"field", axis.field},
+                    {"summary", axis.help},
+                    {"default", std::move(usual)}});
   }
   return rows;
 }
@@ -40,16 +51,17 @@ nlohmann::json strategy_rows() {
   for (const Strategy& strategy : strategies()) {
     nlohmann::json ks = nlohmann::json::array();
     for (const std::uint64_t k : strategy.writes_per_sync) ks.push_back(writes_per_sync_json(k));
-    rows.push_back(
-        {{"id", strategy.id},
-         {"summary", strategy.summary},
-         {"default", strategy.by_default},
-         {"family", id_of(strategy.family)},
-         {"mapped", strategy.mapped},
-         {"only_written", strategy.only_written},
-         {"module", strategy.needs_module()},
-         {"promises", table_of(strategy.promise)[static_cast<int>(strategy.promise)].summary},
-         {"writes_per_sync", ks}});
+    rows.push_back({{"id", strategy.id},
+                    {"summary", strategy.summary},
+                    {"default", strategy.by_default},
+                    {"family", id_of(strategy.family)},
+                    {"mapped", strategy.mapped},
+                    {"only_written", strategy.only_written},
+                    {"module", strategy.needs_module()},
+                    {"promises", promise_text(strategy.promise)},
+                    {"durable", row_of(strategy.promise).durable},
+                    {"when", row_of(strategy.promise).when},
+                    {"writes_per_sync", ks}});
   }
   return rows;
 }

@@ -103,11 +103,11 @@ TEST(Tables, Strategies) {
   EXPECT_EQ(row_called(tables["strategy"], "fsync"), json::parse(R"({
     "id": "fsync", "summary": "MAP_SHARED; fsync every K writes", "default": true,
     "family": "call", "mapped": true, "only_written": false, "module": false,
-    "promises": "data, size and mtime, after the call", "writes_per_sync": [1, 8, 64, 512, "all"]})"));
+    "promises": "data, size and mtime, after the call", "durable": "data, size and mtime", "when": "the call", "writes_per_sync": [1, 8, 64, 512, "all"]})"));
   EXPECT_EQ(row_called(tables["strategy"], "daxfile"), json::parse(R"({
     "id": "daxfile", "summary": "blocks allocated beforehand, and a flag: the block map is frozen",
     "default": false, "family": "frozen", "mapped": true, "only_written": false, "module": true,
-    "promises": "data and size, after the store", "writes_per_sync": []})"));
+    "promises": "data and size, after the store", "durable": "data and size", "when": "the store", "writes_per_sync": []})"));
   EXPECT_EQ(row_called(tables["strategy"], "pwrite")["mapped"], false);
   EXPECT_EQ(row_called(tables["strategy"], "volatile")["promises"], "nothing");
   EXPECT_EQ(row_called(tables["strategy"], "sync_fault")["promises"],

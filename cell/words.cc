@@ -38,6 +38,42 @@ std::vector<std::string> split_list(const std::string& list) {
   return parts;
 }
 
+std::vector<std::string> split_words(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream in(text);
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string wrapped(const std::string& text, std::size_t columns, std::size_t first,
+                    std::size_t rest) {
+  std::string out;
+  std::string line(first, ' ');
+  bool empty = true;
+  const auto end_line = [&] {
+    out += line + "\n";
+    line.assign(rest, ' ');
+    empty = true;
+  };
+  for (std::string word : split_words(text)) {
+    for (std::size_t room = columns - rest; word.size() > room;) {
+      const std::size_t comma = word.rfind(',', room - 1);
+      if (comma == std::string::npos) break;
+      if (!empty) end_line();
+      line += word.substr(0, comma + 1);
+      end_line();
+      word.erase(0, comma + 1);
+    }
+    if (!empty && line.size() + 1 + word.size() > columns) end_line();
+    if (!empty) line += ' ';
+    line += word;
+    empty = false;
+  }
+  return out + line;
+}
+
 std::string as_file_name(const std::string& text) {
   std::string name = text;
   for (char& c : name) {

@@ -11,6 +11,18 @@ namespace faultline {
 // "a,b,c" to its parts; empty parts are left out.
 std::vector<std::string> split_list(const std::string& list);
 
+// The words between blanks and ends of lines.
+std::vector<std::string> split_words(const std::string& text);
+
+// Without the end of its line.
+std::string first_line(const std::string& text);
+
+// The text's words in lines of at most `columns`, with no end after the last: the first begins with
+// `first` blanks, the others with `rest`. A word that is longer is broken behind commas, or stands
+// alone.
+std::string wrapped(const std::string& text, std::size_t columns, std::size_t first = 0,
+                    std::size_t rest = 0);
+
 // The text as a file's name that every file system and archive takes: letters, digits and "._-+"
 // stay, anything else becomes '_'.
 std::string as_file_name(const std::string& text);

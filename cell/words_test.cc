@@ -17,6 +17,23 @@ TEST(Words, SplitsLists) {
   EXPECT_EQ(split_list(""), Names{});
 }
 
+TEST(Words, SplitsAtBlanks) {
+  EXPECT_EQ(split_words("  a bc\n d\t"), (Names{"a", "bc", "d"}));
+  EXPECT_EQ(split_words(" "), Names{});
+  EXPECT_EQ(first_line("one two\nthree"), "one two");
+  EXPECT_EQ(first_line("\n"), "");
+  EXPECT_EQ(first_line("one"), "one");
+}
+
+TEST(Words, Wraps) {
+  EXPECT_EQ(wrapped("one two three", 7), "one two\nthree");
+  EXPECT_EQ(wrapped("one two three", 9, 2, 4), "  one two\n    three");
+  EXPECT_EQ(wrapped("a  b\nc", 80), "a b c");
+  EXPECT_EQ(wrapped("longer than", 4), "longer\nthan");
+  EXPECT_EQ(wrapped("see a=1,b=2,c=3 it", 8, 0, 2), "see\n  a=1,\n  b=2,\n  c=3 it");
+  EXPECT_EQ(wrapped("", 8, 3), "   ");
+}
+
 TEST(Words, NearNames) {
   const Names known = {"bookworm", "bullseye", "trixie"};
   EXPECT_EQ(near_names("bookwrm", known), Names{"bookworm"});

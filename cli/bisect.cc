@@ -141,7 +141,9 @@ class Bisection {
         progress_(options.quiet),
         cell_(cell_named(options.cell)) {
     const bool twin = options.metric == "per_page" || options.metric == "per_fault";
-    probes_ = !cell_.probes.empty() ? cell_.probes : twin ? "off" : "on";
+    probes_ = !cell_.probes.empty() ? cell_.probes
+              : twin                ? id_of(Probes::k_off)
+                                    : id_of(Probes::k_on);
     ending_ = cell_.cell + "/" + probes_;
     refuse_the_others();
   }

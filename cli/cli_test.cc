@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(BadName{"--fs", "ext5", "did you mean ext4"},
                     BadName{"--fs", "btrfs", "there is: ext4, ext4-fc, xfs"},
                     BadName{"--strategy", "mapsync", "did you mean map_sync"},
-                    BadName{"--strategy", "fsync:9", "did you mean fsync:"},
+                    BadName{"--strategy", "fsync:0", "did you mean fsync:"},
                     BadName{"--workload", "first", "did you mean first_touch"},
                     BadName{"--workload", "selftest_*", "nothing is called"},
                     BadName{"--state", "writen", "did you mean written"},

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cell/schema.h"
+#include "cell/words.h"
 #include "cli/fs_row.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
@@ -30,17 +31,9 @@ void print_rows(const std::string& title, const nlohmann::json& rows) {
       }
       text += fmt::format("; K: {}", fmt::join(ks, " "));
     }
-    std::string line = fmt::format("  {} {:<{}}", row.value("default", false) ? '*' : ' ',
-                                   row.at("id").get<std::string>(), kIdWidth - 2);
-    std::istringstream words(text);
-    for (std::string word; words >> word;) {
-      if (line.size() + 1 + word.size() > kWidth) {
-        fmt::print("{}\n", line);
-        line.assign(kIdWidth + 2, ' ');
-      }
-      line += ' ' + word;
-    }
-    fmt::print("{}\n", line);
+    const std::string id = fmt::format("  {} {:<{}} ", row.value("default", false) ? '*' : ' ',
+                                       row.at("id").get<std::string>(), kIdWidth - 2);
+    fmt::print("{}{}\n", id, wrapped(text, kWidth, id.size(), id.size()).substr(id.size()));
   }
 }
 

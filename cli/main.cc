@@ -8,8 +8,10 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "campaign/progress.h"
 #include "cell/words.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
@@ -43,23 +45,6 @@ class NarrowHelp : public CLI::Formatter {
  private:
   static constexpr size_t kColumns = 80;
   [[nodiscard]] size_t beside_names() const { return kColumns - get_column_width() - 1; }
-
-  static std::string wrapped(const std::string& text, size_t width) {
-    std::string out;
-    size_t used = 0;
-    std::istringstream words(text);
-    for (std::string word; words >> word; used += word.size()) {
-      if (used + 1 + word.size() > width && used > 0) {
-        out += '\n';
-        used = 0;
-      } else if (used > 0) {
-        out += ' ';
-        ++used;
-      }
-      out += word;
-    }
-    return out;
-  }
 
   // Lines that are indented are commands, and stay as they are.
   static std::string prose(const std::string& text) {
@@ -181,10 +166,14 @@ int main_code(int argc, char** argv) {
   try {
     return command(argc, argv);
   } catch (const Failure& failure) {
-    fmt::print(stderr, "faultline: {}\n", failure.what());
+    tell(fmt::format("faultline: {}", failure.what()));
     return static_cast<int>(failure.code());
+  } catch (const std::system_error& e) {
+    // Whoever reads our output has enough of it, as `head` has.
+    if (e.code() != std::errc::broken_pipe) tell(fmt::format("faultline: {}", e.what()));
+    return static_cast<int>(ExitCode::kUsage);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "faultline: {}\n", e.what());
+    tell(fmt::format("faultline: {}", e.what()));
     return static_cast<int>(ExitCode::kUsage);
   }
 }

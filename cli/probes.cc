@@ -8,17 +8,19 @@
 #include "campaign/progress.h"
 #include "cell/json_text.h"
 #include "cell/plan.h"
+#include "cell/skip.h"
 #include "cell/words.h"
 #include "cli/fs_row.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
+#include "vm/kernel_table.h"
 #include "vm/saved_state.h"
 
 namespace faultline {
 namespace {
 
 struct ProbesOptions {
-  std::string kernel = "bookworm";
+  std::string kernel = kernel_table().front().id;
   std::string modules;
   std::string fs = "ext4,ext4-fc,xfs";
   bool json = false;
@@ -92,7 +94,8 @@ ExitCode show_probes(const ProbesOptions& options, const CommandContext& context
     const GuestImage image = make_guest_image(context, kernel, cache, say);
     for (const std::string& fs : file_systems) {
       if (const char* module = find_file_system(fs)->module; image.lacks.contains(module)) {
-        progress.say(fmt::format("{}, {}: skipped: the kernel has no {}", kernel.id, fs, module));
+        progress.say(fmt::format("{}, {}: skipped: {}", kernel.id, fs,
+                                 without_module(kernel.release, module)));
         all[kernel.id][fs] = nullptr;
         continue;
       }

@@ -54,7 +54,7 @@ Profiled measure(const std::string& text, const ProfileOptions& options,
   }
   std::optional<Profiled> profiled;
   const TempDir work(temp_dir(), "faultline-profile-");
-  RunWish wish{.probes = "off",
+  RunWish wish{.probes = id_of(Probes::k_off),
                .touches = options.touches,
                .seeds = fmt::format("{0}..{0}", options.seed),
                .vm = options.vm,

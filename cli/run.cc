@@ -100,8 +100,8 @@ RunVerb declare_run_options(CLI::App* run_verb) {
       run_verb->add_option("--modules", options->wish.vm.modules,
                            "modules folder that belongs to --kernel PATH")};
   for (const Axis& axis : axes()) {
-    CLI::Option* list =
-        run_verb->add_option(std::string("--") + axis.id, options->wish.lists[axis.id], axis.help);
+    CLI::Option* list = run_verb->add_option(std::string("--") + axis.id,
+                                             options->wish.lists[axis.id], axis_help(axis));
     if (axis.id == std::string("fs")) of_a_vm.insert(of_a_vm.end(), {list, fs_row_of(run_verb)});
   }
   run_verb->add_option("--on", options->on, "vm; host: the running kernel, in --dir")

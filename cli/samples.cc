@@ -19,15 +19,54 @@ namespace faultline {
 namespace fs = std::filesystem;
 
 const std::vector<KindRow>& known_kinds() {
-  static const std::vector<KindRow> table = {
-      {"fault", Home::kThread, true, true, true, "result", "order", "link"},
-      {kKindSync, Home::kThread, true, true, false, "result", "order", "waits_for_transaction"},
-      {"commit", Home::kJournal, false, false, false, "asked_by_thread", "served_faults",
-       "transaction"},
-      {"fast_commit", Home::kJournal, false, false, false, "asked_by_thread", "served_faults",
-       "transaction"},
-      {"lock_wait", Home::kLocks, false, false, true, "lock", "order", "link"},
-      {"lock_hold", Home::kLocks, false, false, true, "lock", "order", "link"}};
+  static const std::vector<KindRow> table = {{.name = "fault",
+                                              .home = Home::kThread,
+                                              .exclusive = true,
+                                              .of_fault = true,
+                                              .show_zero = true,
+                                              .result_name = "result",
+                                              .order_name = "order",
+                                              .link_name = "link"},
+                                             {.name = kKindSync,
+                                              .home = Home::kThread,
+                                              .exclusive = true,
+                                              .of_fault = true,
+                                              .show_zero = false,
+                                              .result_name = "result",
+                                              .order_name = "order",
+                                              .link_name = "waits_for_transaction"},
+                                             {.name = "commit",
+                                              .home = Home::kJournal,
+                                              .exclusive = false,
+                                              .of_fault = false,
+                                              .show_zero = false,
+                                              .result_name = "asked_by_thread",
+                                              .order_name = "served_faults",
+                                              .link_name = "transaction"},
+                                             {.name = "fast_commit",
+                                              .home = Home::kJournal,
+                                              .exclusive = false,
+                                              .of_fault = false,
+                                              .show_zero = false,
+                                              .result_name = "asked_by_thread",
+                                              .order_name = "served_faults",
+                                              .link_name = "transaction"},
+                                             {.name = "lock_wait",
+                                              .home = Home::kLocks,
+                                              .exclusive = false,
+                                              .of_fault = false,
+                                              .show_zero = true,
+                                              .result_name = "lock",
+                                              .order_name = "order",
+                                              .link_name = "link"},
+                                             {.name = "lock_hold",
+                                              .home = Home::kLocks,
+                                              .exclusive = false,
+                                              .of_fault = false,
+                                              .show_zero = true,
+                                              .result_name = "lock",
+                                              .order_name = "order",
+                                              .link_name = "link"}};
   return table;
 }
 
@@ -35,7 +74,11 @@ KindRow kind_named(const std::string& name) {
   for (const KindRow& row : known_kinds()) {
     if (name == row.name) return row;
   }
-  return {"", Home::kThread, false, false, false, "result", "order", "link"};
+  return {.name = "",
+          .home = Home::kThread,
+          .result_name = "result",
+          .order_name = "order",
+          .link_name = "link"};
 }
 
 namespace {

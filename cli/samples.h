@@ -25,11 +25,11 @@ struct KindRow {
   const char* name;
   Home home;
   // A thread is in one of them at a time, or in one inside the other.
-  bool exclusive;
+  bool exclusive = false;
   // `result` is VM_FAULT_* bits and `order` the fault's.
-  bool of_fault;
+  bool of_fault = false;
   // 0 is a result (and of a fault, an order); elsewhere 0 is not shown.
-  bool show_zero;
+  bool show_zero = false;
   const char* result_name;
   const char* order_name;
   const char* link_name;

@@ -24,6 +24,7 @@
 #include "cell/failure.h"
 #include "cell/file_system.h"
 #include "cell/json_text.h"
+#include "cell/skip.h"
 #include "cell/words.h"
 #include "cli/terminal.h"
 #include "harness/wire.h"
@@ -324,10 +325,8 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
                        session_files(context, kernel, wishes, accel_info(spec.vm.accel)));
   for (const std::string& name : wishes.fs) {
     if (const char* module = find_file_system(name)->module; image.lacks.contains(module)) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("--fs {}: {} has no {}, neither built in nor as a module; name "
-                                "others with --fs",
-                                name, kernel.release, module));
+      throw Failure(ExitCode::kUsage, fmt::format("--fs {}: {}; name others with --fs", name,
+                                                  without_module(kernel.release, module)));
     }
   }
   spec.vm.initrd = image.path;

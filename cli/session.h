@@ -12,6 +12,7 @@
 #include "campaign/context.h"
 #include "campaign/machine.h"
 #include "vm/guest.h"
+#include "vm/kernel_table.h"
 #include "vm/qemu.h"
 
 namespace faultline {
@@ -37,7 +38,7 @@ struct SessionEnd {
 
 // What a session is made of, by the names that a user gives.
 struct SessionWishes {
-  std::string kernel = "bookworm";
+  std::string kernel = kernel_table().front().id;
   std::string modules = {};  // of a kernel given by its path
   std::vector<std::string> fs = {"ext4", "ext4-fc", "xfs"};
   std::string accel = "tcg-icount";

@@ -13,10 +13,10 @@
 namespace faultline {
 namespace {
 
-// More at once on one track's lanes is no kernel's doing.
-constexpr size_t kMostLanes = 64;
+// More at once on one track's levels is no kernel's doing.
+constexpr size_t kMostLevels = 64;
 
-struct Lane {
+struct Level {
   uint32_t track = 0;
   std::vector<uint32_t> open = {};  // indices into Timeline::placed
 };
@@ -76,25 +76,25 @@ class Arranging {
     const KindRow& kind = kinds_[sample.kind];
     if (kind.exclusive) check_exclusive(index);
     const uint32_t tid = kind.home == Home::kJournal ? 0 : sample.tid;
-    std::vector<Lane>& lanes = lanes_[{kind.home, tid}];
-    size_t lane = 0;
-    for (; lane < lanes.size(); ++lane) {
-      std::vector<uint32_t>& open = lanes[lane].open;
+    std::vector<Level>& levels = levels_[{kind.home, tid}];
+    size_t level = 0;
+    for (; level < levels.size(); ++level) {
+      std::vector<uint32_t>& open = levels[level].open;
       while (!open.empty() && at(open.back()).end() <= sample.start) open.pop_back();
       if (open.empty() || sample.end() <= at(open.back()).end()) break;
     }
-    if (lane == lanes.size()) {
-      if (lane == kMostLanes) {
+    if (level == levels.size()) {
+      if (level == kMostLevels) {
         throw Failure(ExitCode::kUsage,
                       fmt::format("{}: {}: more than {} samples overlap there; the result is "
                                   "damaged, run the measurement again",
-                                  row_.name, named(index), kMostLanes));
+                                  row_.name, named(index), kMostLevels));
       }
-      lanes.push_back({static_cast<uint32_t>(made_.tracks.size())});
-      made_.tracks.push_back({kind.home, tid, static_cast<uint32_t>(lane)});
+      levels.push_back({static_cast<uint32_t>(made_.tracks.size())});
+      made_.tracks.push_back({kind.home, tid, static_cast<uint32_t>(level)});
     }
-    std::vector<uint32_t>& open = lanes[lane].open;
-    Placed placed{index, lanes[lane].track, open.empty() ? Placed::kNone : open.back(),
+    std::vector<uint32_t>& open = levels[level].open;
+    Placed placed{index, levels[level].track, open.empty() ? Placed::kNone : open.back(),
                   sample.duration};
     if (!open.empty()) made_.placed[open.back()].self -= sample.duration;
     open.push_back(static_cast<uint32_t>(made_.placed.size()));
@@ -150,7 +150,7 @@ class Arranging {
   const SampleRow& row_;
   std::vector<KindRow> kinds_;
   Timeline made_;
-  std::map<std::pair<Home, uint32_t>, std::vector<Lane>> lanes_;
+  std::map<std::pair<Home, uint32_t>, std::vector<Level>> levels_;
   std::map<uint32_t, std::vector<uint32_t>> exclusive_;
 };
 

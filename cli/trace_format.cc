@@ -161,12 +161,18 @@ const char* order_name(uint32_t order) { return order == 0 ? "pte" : "pmd"; }
 
 const std::vector<TraceFormat>& trace_formats() {
   static const std::vector<TraceFormat> table = {
-      {"perfetto", "a trace for ui.perfetto.dev and trace_processor", make_perfetto},
-      {"csv", "one line per sample", make<Csv>},
-      {"perf-script", "text as `perf script` prints it, for flame graphs", make<PerfScript>},
-      {"kcidb", "a submission to KCIDB, schema 5.3: a test per cell", nullptr},
-      {"lava", "LAVA's test case signals, a line per cell", nullptr},
-      {"junit", "JUnit XML, a test case per cell", nullptr}};
+      {.id = "perfetto",
+       .summary = "a trace for ui.perfetto.dev and trace_processor",
+       .make = make_perfetto},
+      {.id = "csv", .summary = "one line per sample", .make = make<Csv>},
+      {.id = "perf-script",
+       .summary = "text as `perf script` prints it, for flame graphs",
+       .make = make<PerfScript>},
+      {.id = "kcidb",
+       .summary = "a submission to KCIDB, schema 5.3: a test per cell",
+       .make = nullptr},
+      {.id = "lava", .summary = "LAVA's test case signals, a line per cell", .make = nullptr},
+      {.id = "junit", .summary = "JUnit XML, a test case per cell", .make = nullptr}};
   return table;
 }
 

@@ -13,7 +13,7 @@ struct FaultBit {
   uint32_t bit;
 };
 constexpr FaultBit kFaultBits[] = {
-#define VM_FAULT(id, bit) {"VM_FAULT_" #id, bit},
+#define VM_FAULT(id, bit_) {.name = "VM_FAULT_" #id, .bit = (bit_)},
 #include "bpf/vm_fault.def"
 #undef VM_FAULT
 };

@@ -18,9 +18,18 @@ constexpr uint64_t kDtlbLoadMisses = PERF_COUNT_HW_CACHE_DTLB | (PERF_COUNT_HW_C
                                      (PERF_COUNT_HW_CACHE_RESULT_MISS << 16);
 
 constexpr CounterRow kKernelCounters[] = {
-    {"instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, true},
-    {"cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, true},
-    {"dtlb_load_misses", PERF_TYPE_HW_CACHE, kDtlbLoadMisses, true},
+    {.id = "instructions",
+     .type = PERF_TYPE_HARDWARE,
+     .config = PERF_COUNT_HW_INSTRUCTIONS,
+     .kernel_only = true},
+    {.id = "cycles",
+     .type = PERF_TYPE_HARDWARE,
+     .config = PERF_COUNT_HW_CPU_CYCLES,
+     .kernel_only = true},
+    {.id = "dtlb_load_misses",
+     .type = PERF_TYPE_HW_CACHE,
+     .config = kDtlbLoadMisses,
+     .kernel_only = true},
 };
 
 std::string paranoid() {

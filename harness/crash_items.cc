@@ -100,19 +100,19 @@ class MadeFile : public Descriptor {
   }
 };
 
-enum class Mode { kPlain, kMapSync, kHuge };
+enum class MapAs { kPlain, kMapSync, kHuge };
 
 // The first pages of a file; of kMapSync and kHuge with MAP_SYNC, unless that is left out.
 class MappedFile {
  public:
-  MappedFile(const Stage& stage, int fd, uint16_t pages, Mode mode) : space_(pages * kPageSize) {
+  MappedFile(const Stage& stage, int fd, uint16_t pages, MapAs as) : space_(pages * kPageSize) {
     const uint64_t bytes = pages * kPageSize;
-    const bool map_sync = mode != Mode::kPlain && !stage.skips_syncs();
+    const bool map_sync = as != MapAs::kPlain && !stage.skips_syncs();
     const int flags = (map_sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_FIXED;
     if (mmap(space_.base(), bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED) {
       throw mmap_failure(map_sync, errno, true);
     }
-    if (mode != Mode::kHuge && !forbid_huge_pages(space_.base(), bytes)) fail_crash("madvise");
+    if (as != MapAs::kHuge && !forbid_huge_pages(space_.base(), bytes)) fail_crash("madvise");
   }
   [[nodiscard]] char* page(uint16_t index) const { return space_.base() + index * kPageSize; }
 
@@ -176,7 +176,7 @@ constexpr uint16_t kThreadsPages = 2 * kSteps;
 
 void write_threads(Stage& stage) {
   const MadeFile file(stage.path("file"), kThreadsPages, 0);
-  const MappedFile mapped(stage, file.fd(), kThreadsPages, Mode::kMapSync);
+  const MappedFile mapped(stage, file.fd(), kThreadsPages, MapAs::kMapSync);
   std::array<std::vector<uint16_t>, 2> orders;
   for (uint16_t page = 0; page < kThreadsPages; ++page) orders.at(page % 2).push_back(page);
   for (auto& order : orders) std::shuffle(order.begin(), order.end(), stage.random());
@@ -235,7 +235,7 @@ constexpr uint64_t kGrown = 1000;
 
 void write_truncate(Stage& stage) {
   const MadeFile file(stage.path("file"), kTruncatePages, kOld);
-  const MappedFile mapped(stage, file.fd(), kTruncatePages, Mode::kMapSync);
+  const MappedFile mapped(stage, file.fd(), kTruncatePages, MapAs::kMapSync);
   stage.begin();
   for (uint16_t i = 0; i < kSteps; ++i) {
     stage.begun(first_of(i));
@@ -281,7 +281,7 @@ void find_truncate(const std::string& directory, CrashFindings& findings) {
 
 void write_punch(Stage& stage) {
   const MadeFile file(stage.path("file"), 2 * kSteps, kOld);
-  const MappedFile mapped(stage, file.fd(), 2 * kSteps, Mode::kMapSync);
+  const MappedFile mapped(stage, file.fd(), 2 * kSteps, MapAs::kMapSync);
   stage.begin();
   for (uint16_t page = 0; page < 2 * kSteps; page += 2) {
     stage.begun(page);
@@ -316,7 +316,7 @@ constexpr uint16_t stored_of(uint16_t step) { return step * kAllocated + step % 
 
 void write_fallocate(Stage& stage) {
   const MadeFile file(stage.path("file"), 0, 0);
-  const MappedFile mapped(stage, file.fd(), kSteps * kAllocated, Mode::kMapSync);
+  const MappedFile mapped(stage, file.fd(), kSteps * kAllocated, MapAs::kMapSync);
   stage.begin();
   for (uint16_t i = 0; i < kSteps; ++i) {
     stage.begun(i);
@@ -354,7 +354,7 @@ void write_rename(Stage& stage) {
       const Descriptor fresh(stage.path("fresh"), O_RDWR | O_CREAT | O_TRUNC);
       if (fresh.fd() < 0) fail_crash("fresh");
       cut_to(fresh.fd(), 1);
-      const MappedFile mapped(stage, fresh.fd(), 1, Mode::kMapSync);
+      const MappedFile mapped(stage, fresh.fd(), 1, MapAs::kMapSync);
       stage.store_page(mapped.page(0), 0, static_cast<uint16_t>(i + kNew));
     }
     if (rename(stage.path("fresh").c_str(), stage.path("file").c_str()) != 0) fail_crash("rename");
@@ -382,7 +382,7 @@ std::string clone_name(unsigned step) { return fmt::format("clone-{}", step); }
 
 void write_reflink(Stage& stage) {
   const MadeFile file(stage.path("file"), kSteps, kOld);
-  const MappedFile mapped(stage, file.fd(), kSteps, Mode::kMapSync);
+  const MappedFile mapped(stage, file.fd(), kSteps, MapAs::kMapSync);
   stage.begin();
   for (uint16_t i = 0; i < kSteps; ++i) {
     stage.begun(first_of(i));
@@ -444,7 +444,7 @@ constexpr uint16_t kRangePages = 3 * kSteps;
 
 void write_msync_range(Stage& stage) {
   const MadeFile file(stage.path("file"), kRangePages, 0);
-  const MappedFile mapped(stage, file.fd(), kRangePages, Mode::kPlain);
+  const MappedFile mapped(stage, file.fd(), kRangePages, MapAs::kPlain);
   stage.begin();
   for (uint16_t first = 0; first < kRangePages; first += 3) {
     std::array<uint64_t, kCrashWordsPerPage> words{};
@@ -470,7 +470,7 @@ void write_pmd(Stage& stage) {
   const TestFile made(stage.path("made"), kHugePages * kPageSize, State::kUnwritten, true);
   // The other goes with its object; this name of it stays.
   if (link(stage.path("made").c_str(), stage.path("file").c_str()) != 0) fail_crash("link");
-  const MappedFile mapped(stage, made.fd(), kHugePages, Mode::kHuge);
+  const MappedFile mapped(stage, made.fd(), kHugePages, MapAs::kHuge);
   std::vector<uint16_t> order(kHugePages);
   std::iota(order.begin(), order.end(), uint16_t{0});
   std::shuffle(order.begin(), order.end(), stage.random());

@@ -8,46 +8,16 @@
 #include <sys/utsname.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <utility>
 
 #include "cell/failure.h"
+#include "cell/planted.h"
 
 namespace faultline {
-namespace {
-
-struct OverheadRow {
-  unsigned major;
-  unsigned minor;
-  uint64_t instructions;
-};
-constexpr OverheadRow kOverheads[] = {
-    {5, 10, 77}, {6, 1, 101}, {6, 12, 118}, {7, 2, 149}, {7, 3, 149}};
-
-}  // namespace
-
-uint64_t delay_overhead(const std::string& release) {
-  unsigned major = 0;
-  unsigned minor = 0;
-  std::sscanf(release.c_str(), "%u.%u", &major, &minor);
-  uint64_t overhead = kOverheads[0].instructions;
-  for (const OverheadRow& row : kOverheads) {
-    if (std::pair(row.major, row.minor) <= std::pair(major, minor)) overhead = row.instructions;
-  }
-  return overhead;
-}
 
 fl_delay delay_of(uint64_t instructions, const std::string& release) {
-  const uint64_t least = delay_overhead(release);
-  const uint64_t most = least + uint64_t{FL_DELAY_ROUND} * FL_DELAY_ROUNDS;
-  if (instructions < least || instructions >= most) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("a delay of {} instructions cannot be planted: on {} it can be {} to "
-                              "{}; a smaller change is one between two delays (+200, +205)",
-                              instructions, release, least, most - 1));
-  }
-  const uint64_t left = instructions - least;
+  check_delay(instructions, release);
+  const uint64_t left = instructions - delay_overhead(release);
   return {.rounds = static_cast<unsigned>(left / FL_DELAY_ROUND),
           .rest = static_cast<unsigned>(left % FL_DELAY_ROUND)};
 }

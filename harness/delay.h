@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A planted regression: a kernel called `NAME+N` takes N instructions more in each DAX fault, with
-// or without probes, so that what finds regressions can be tried on one of a known size.
+// The program that spends what is planted in each DAX fault (cell/planted.h).
 #pragma once
 
 #include <cstdint>
@@ -12,11 +11,6 @@ struct bpf_object;
 struct bpf_link;
 
 namespace faultline {
-
-// What being there costs a fault on a kernel of this release, before the first instruction of the
-// filler: the tracepoint's call, the program's entry and exit. Measured (docs/bisect.md); of a
-// release that is no row, the last one before it.
-uint64_t delay_overhead(const std::string& release);
 
 // How the program is to spend `instructions`, all told. Failure(kUsage) for fewer than it spends
 // anyway and for more than it can.

@@ -172,9 +172,11 @@ void load_modules(std::span<const FileSystem* const> wanted) {
 void wait_for_device(const std::string& device) {
   for (int i = 0; i < 500 && access(device.c_str(), F_OK) != 0; ++i) usleep(10'000);
   if (access(device.c_str(), F_OK) != 0) {
-    throw Failure(ExitCode::kVmFailed, fmt::format("{} did not appear: the kernel found no pmem in "
-                                                   "the memmap= region",
-                                                   device));
+    throw Failure(ExitCode::kVmFailed,
+                  fmt::format("{} did not appear: the kernel found no pmem in the memmap= region; "
+                              "where nd_e820 and nd_pmem are modules of it, --modules names their "
+                              "folder",
+                              device));
   }
 }
 

@@ -37,7 +37,7 @@ struct ByHand {
   uint64_t touches = 512;
   unsigned threads = 1;
   std::optional<uint64_t> warmup;
-  std::string probes = "off";
+  std::string probes = id_of(Probes::k_off);
   bool json = false;
 };
 

@@ -123,31 +123,32 @@ void wait_for_quiet() {
 }
 
 using Loop = uint64_t (*)(char* pmem, char* dram, uint64_t count);
-struct Named {
+struct NamedLoop {
   const char* name;
   Loop loop;
   uint64_t count;
 };
-constexpr Named kLoops[] = {{"nothing", nothing, 0},
-                            {"stride", stride, 1024},
-                            {"in_order", in_order, 1024},
-                            {"widths", widths, 32},
-                            {"across", across, 63},
-                            {"by_string", by_string, 512},
-                            {"non_temporal", non_temporal, 512},
-                            {"non_temporal_wide", non_temporal_wide, 64},
-                            {"clwb_dirty", clwb_dirty, 64},
-                            {"clwb_clean", clwb_clean, 64},
-                            {"clwb_twice", clwb_twice, 64},
-                            {"evictions", evictions, 16},
-                            {"fences", fences, 10},
-                            {"chase", chase, 512},
-                            {"chase_fenced", chase_fenced, 256},
-                            {"modify", modify, 64},
-                            {"locked", locked, 100},
-                            {"locked_pmem", locked_pmem, 64},
-                            {"memory", memory, 100},
-                            {"nova", nova, 8}};
+constexpr NamedLoop kLoops[] = {
+    {.name = "nothing", .loop = nothing, .count = 0},
+    {.name = "stride", .loop = stride, .count = 1024},
+    {.name = "in_order", .loop = in_order, .count = 1024},
+    {.name = "widths", .loop = widths, .count = 32},
+    {.name = "across", .loop = across, .count = 63},
+    {.name = "by_string", .loop = by_string, .count = 512},
+    {.name = "non_temporal", .loop = non_temporal, .count = 512},
+    {.name = "non_temporal_wide", .loop = non_temporal_wide, .count = 64},
+    {.name = "clwb_dirty", .loop = clwb_dirty, .count = 64},
+    {.name = "clwb_clean", .loop = clwb_clean, .count = 64},
+    {.name = "clwb_twice", .loop = clwb_twice, .count = 64},
+    {.name = "evictions", .loop = evictions, .count = 16},
+    {.name = "fences", .loop = fences, .count = 10},
+    {.name = "chase", .loop = chase, .count = 512},
+    {.name = "chase_fenced", .loop = chase_fenced, .count = 256},
+    {.name = "modify", .loop = modify, .count = 64},
+    {.name = "locked", .loop = locked, .count = 100},
+    {.name = "locked_pmem", .loop = locked_pmem, .count = 64},
+    {.name = "memory", .loop = memory, .count = 100},
+    {.name = "nova", .loop = nova, .count = 8}};
 constexpr uint64_t kChain = 256;
 
 uint64_t run(const std::string& name, const Ground& ground) {
@@ -161,7 +162,7 @@ uint64_t run(const std::string& name, const Ground& ground) {
     return call(ground.call_tree,
                 fmt::format("{} {}", name.substr(5), reinterpret_cast<uintptr_t>(ground.fresh)));
   }
-  for (const Named& one : kLoops) {
+  for (const NamedLoop& one : kLoops) {
     if (name == one.name) return one.loop(ground.pmem, ground.dram, one.count);
   }
   throw Failure(ExitCode::kUsage, "no loop is called " + name);

@@ -68,7 +68,8 @@ std::vector<PhaseFigures> phases_of(const ProbesSeen& probes, uint64_t touches,
     size_t begins;
   };
   constexpr MarkRow kMarks[] = {
-#define MARK(id, ends, begins, point) {FL_MARK_##id, FL_PHASE_##ends, FL_PHASE_##begins},
+#define MARK(id, ends_, begins_, point) \
+  {.mark = FL_MARK_##id, .ends = FL_PHASE_##ends_, .begins = FL_PHASE_##begins_},
 #include "bpf/marks.def"
 #undef MARK
   };

@@ -15,7 +15,4 @@ struct CommandResult {
 // Looks the program up in PATH. Throws Failure(kVmFailed) when it cannot be started.
 CommandResult run_command(const std::vector<std::string>& arguments);
 
-std::vector<std::string> split_words(const std::string& line);
-std::string first_line(const std::string& text);
-
 }  // namespace faultline

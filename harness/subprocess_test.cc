@@ -39,18 +39,5 @@ TEST(Subprocess, NamesAProgramThatIsNotThere) {
             "cannot start mkfs.nothing: No such file or directory");
 }
 
-TEST(Subprocess, Words) {
-  EXPECT_EQ(split_words("mkfs.ext4 -q  -b\t4096\n"), (Words{"mkfs.ext4", "-q", "-b", "4096"}));
-  EXPECT_EQ(split_words(""), Words{});
-  EXPECT_EQ(split_words("  "), Words{});
-}
-
-TEST(Subprocess, FirstLines) {
-  EXPECT_EQ(first_line("one\ntwo\n"), "one");
-  EXPECT_EQ(first_line("one"), "one");
-  EXPECT_EQ(first_line("\ntwo"), "");
-  EXPECT_EQ(first_line(""), "");
-}
-
 }  // namespace
 }  // namespace faultline

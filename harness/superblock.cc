@@ -16,38 +16,45 @@ struct Bit {
 };
 
 // fs/ext4/ext4.h, EXT4_FEATURE_*; names are those of e2fsprogs (lib/e2p/feature.c).
-constexpr Bit kExt4Compat[] = {{0x1, "dir_prealloc"},    {0x2, "imagic_inodes"},
-                               {0x4, "has_journal"},     {0x8, "ext_attr"},
-                               {0x10, "resize_inode"},   {0x20, "dir_index"},
-                               {0x200, "sparse_super2"}, {0x400, "fast_commit"},
-                               {0x800, "stable_inodes"}, {0x1000, "orphan_file"}};
-constexpr Bit kExt4Incompat[] = {{0x2, "filetype"},
-                                 {0x4, "needs_recovery"},
-                                 {0x8, "journal_dev"},
-                                 {0x10, "meta_bg"},
-                                 {0x40, "extent"},
-                                 {0x80, "64bit"},
-                                 {0x100, "mmp"},
-                                 {0x200, "flex_bg"},
-                                 {0x400, "ea_inode"},
-                                 {0x1000, "dirdata"},
-                                 {0x2000, "metadata_csum_seed"},
-                                 {0x4000, "large_dir"},
-                                 {0x8000, "inline_data"},
-                                 {0x10000, "encrypt"},
-                                 {0x20000, "casefold"}};
+constexpr Bit kExt4Compat[] = {
+    {.mask = 0x1, .name = "dir_prealloc"},    {.mask = 0x2, .name = "imagic_inodes"},
+    {.mask = 0x4, .name = "has_journal"},     {.mask = 0x8, .name = "ext_attr"},
+    {.mask = 0x10, .name = "resize_inode"},   {.mask = 0x20, .name = "dir_index"},
+    {.mask = 0x200, .name = "sparse_super2"}, {.mask = 0x400, .name = "fast_commit"},
+    {.mask = 0x800, .name = "stable_inodes"}, {.mask = 0x1000, .name = "orphan_file"}};
+constexpr Bit kExt4Incompat[] = {{.mask = 0x2, .name = "filetype"},
+                                 {.mask = 0x4, .name = "needs_recovery"},
+                                 {.mask = 0x8, .name = "journal_dev"},
+                                 {.mask = 0x10, .name = "meta_bg"},
+                                 {.mask = 0x40, .name = "extent"},
+                                 {.mask = 0x80, .name = "64bit"},
+                                 {.mask = 0x100, .name = "mmp"},
+                                 {.mask = 0x200, .name = "flex_bg"},
+                                 {.mask = 0x400, .name = "ea_inode"},
+                                 {.mask = 0x1000, .name = "dirdata"},
+                                 {.mask = 0x2000, .name = "metadata_csum_seed"},
+                                 {.mask = 0x4000, .name = "large_dir"},
+                                 {.mask = 0x8000, .name = "inline_data"},
+                                 {.mask = 0x10000, .name = "encrypt"},
+                                 {.mask = 0x20000, .name = "casefold"}};
 constexpr Bit kExt4RoCompat[] = {
-    {0x1, "sparse_super"}, {0x2, "large_file"}, {0x8, "huge_file"},
-    {0x10, "uninit_bg"},   {0x20, "dir_nlink"}, {0x40, "extra_isize"},
-    {0x100, "quota"},      {0x200, "bigalloc"}, {0x400, "metadata_csum"},
-    {0x2000, "project"},   {0x8000, "verity"},  {0x10000, "orphan_present"}};
+    {.mask = 0x1, .name = "sparse_super"},    {.mask = 0x2, .name = "large_file"},
+    {.mask = 0x8, .name = "huge_file"},       {.mask = 0x10, .name = "uninit_bg"},
+    {.mask = 0x20, .name = "dir_nlink"},      {.mask = 0x40, .name = "extra_isize"},
+    {.mask = 0x100, .name = "quota"},         {.mask = 0x200, .name = "bigalloc"},
+    {.mask = 0x400, .name = "metadata_csum"}, {.mask = 0x2000, .name = "project"},
+    {.mask = 0x8000, .name = "verity"},       {.mask = 0x10000, .name = "orphan_present"}};
 // fs/xfs/libxfs/xfs_format.h, XFS_SB_FEAT_*; names are those of xfs_info.
-constexpr Bit kXfsRoCompat[] = {
-    {0x1, "finobt"}, {0x2, "rmapbt"}, {0x4, "reflink"}, {0x8, "inobtcount"}};
-constexpr Bit kXfsIncompat[] = {{0x1, "ftype"},     {0x2, "sparse"},       {0x4, "meta_uuid"},
-                                {0x8, "bigtime"},   {0x10, "needsrepair"}, {0x20, "nrext64"},
-                                {0x40, "exchange"}, {0x80, "parent"},      {0x100, "metadir"},
-                                {0x200, "zoned"}};
+constexpr Bit kXfsRoCompat[] = {{.mask = 0x1, .name = "finobt"},
+                                {.mask = 0x2, .name = "rmapbt"},
+                                {.mask = 0x4, .name = "reflink"},
+                                {.mask = 0x8, .name = "inobtcount"}};
+constexpr Bit kXfsIncompat[] = {
+    {.mask = 0x1, .name = "ftype"},        {.mask = 0x2, .name = "sparse"},
+    {.mask = 0x4, .name = "meta_uuid"},    {.mask = 0x8, .name = "bigtime"},
+    {.mask = 0x10, .name = "needsrepair"}, {.mask = 0x20, .name = "nrext64"},
+    {.mask = 0x40, .name = "exchange"},    {.mask = 0x80, .name = "parent"},
+    {.mask = 0x100, .name = "metadir"},    {.mask = 0x200, .name = "zoned"}};
 
 void name_bits(std::uint32_t word, std::span<const Bit> bits, const char* kind,
                std::set<std::string>& names) {

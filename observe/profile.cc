@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kNames[kParties] = {"touch",        "user", "jbd2", "kworker",
                                           "interruption", "idle", "other"};
 constexpr EventName kEventNames[] = {
-#define FAULTLINE_NAME(event, id, means) {id, means},
+#define FAULTLINE_NAME(event, id_, means_) {.id = (id_), .means = (means_)},
     FAULTLINE_EVENTS(FAULTLINE_NAME)
 #undef FAULTLINE_NAME
 };

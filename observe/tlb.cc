@@ -11,11 +11,11 @@ struct Range {
   std::uint64_t last;
 };
 constexpr Range kLargePages[] = {
-    {0xff11000000000000, 0xff90ffffffffffff},  // all memory, five levels of tables
-    {0xffd4000000000000, 0xffd5ffffffffffff},  // struct page, the same
-    {0xffff888000000000, 0xffffc87fffffffff},  // all memory, four levels
-    {0xffffea0000000000, 0xffffeaffffffffff},  // struct page, the same
-    {0xffffffff80000000, 0xffffffff9fffffff},  // the kernel's image
+    {.first = 0xff11000000000000, .last = 0xff90ffffffffffff},  // all memory, five levels of tables
+    {.first = 0xffd4000000000000, .last = 0xffd5ffffffffffff},  // struct page, the same
+    {.first = 0xffff888000000000, .last = 0xffffc87fffffffff},  // all memory, four levels
+    {.first = 0xffffea0000000000, .last = 0xffffeaffffffffff},  // struct page, the same
+    {.first = 0xffffffff80000000, .last = 0xffffffff9fffffff},  // the kernel's image
 };
 
 }  // namespace

@@ -19,23 +19,26 @@ struct Mistaken {
   const char* is;
 };
 constexpr Mistaken kMistaken[] = {
-    {"\x7f"
-     "ELF",
-     "an ELF file (a vmlinux?); give --kernel the bzImage, which the build leaves in "
-     "arch/x86/boot, or the tree itself"},
-    {"!<arch>",
-     "a Debian package; unpack it, `dpkg-deb -x FILE DIR`, and give --kernel the folder"},
-    {"\xed\xab\xee\xdb",
-     "an RPM package; unpack it, `rpm2cpio FILE | cpio -id`, and give --kernel the folder"},
-    {"\x1f\x8b", "a compressed file; give --kernel a bzImage, which unpacks itself"},
-    {"\xfd"
-     "7zXZ",
-     "a compressed file; give --kernel a bzImage, which unpacks itself"},
-    {"\x28\xb5\x2f\xfd", "a compressed file; give --kernel a bzImage, which unpacks itself"},
-    {"0707", "an initramfs; give --kernel the bzImage beside it"},
-    {"MZ", "no x86 kernel but another EFI program; give --kernel a bzImage"},
-    {"#\n# Automatically generated file",
-     "a configuration; give --kernel a bzImage (`faultline kernels check` takes a configuration)"}};
+    {.begins = "\x7f"
+               "ELF",
+     .is = "an ELF file (a vmlinux?); give --kernel the bzImage, which the build leaves in "
+           "arch/x86/boot, or the tree itself"},
+    {.begins = "!<arch>",
+     .is = "a Debian package; unpack it, `dpkg-deb -x FILE DIR`, and give --kernel the folder"},
+    {.begins = "\xed\xab\xee\xdb",
+     .is = "an RPM package; unpack it, `rpm2cpio FILE | cpio -id`, and give --kernel the folder"},
+    {.begins = "\x1f\x8b",
+     .is = "a compressed file; give --kernel a bzImage, which unpacks itself"},
+    {.begins = "\xfd"
+               "7zXZ",
+     .is = "a compressed file; give --kernel a bzImage, which unpacks itself"},
+    {.begins = "\x28\xb5\x2f\xfd",
+     .is = "a compressed file; give --kernel a bzImage, which unpacks itself"},
+    {.begins = "0707", .is = "an initramfs; give --kernel the bzImage beside it"},
+    {.begins = "MZ", .is = "no x86 kernel but another EFI program; give --kernel a bzImage"},
+    {.begins = "#\n# Automatically generated file",
+     .is = "a configuration; give --kernel a bzImage (`faultline kernels check` takes a "
+           "configuration)"}};
 
 const char* not_a_kernel(std::string_view bytes) {
   for (const Mistaken& mistaken : kMistaken) {

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "cell/failure.h"
+#include "vm/process.h"
 
 namespace faultline {
 namespace fs = std::filesystem;
@@ -32,20 +33,6 @@ fs::path path_from_environment(const char* name) {
   return value;
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 int open_retrying(const fs::path& path, int flags, unsigned mode = 0) {
   int fd = -1;
   do {
@@ -57,7 +44,7 @@ int open_retrying(const fs::path& path, int flags, unsigned mode = 0) {
 // Calls `take` with each piece of the file.
 template <typename Take>
 void for_each_piece(const fs::path& path, Take take) {
-  const Descriptor file(open_retrying(path, O_RDONLY));
+  const Fd file(open_retrying(path, O_RDONLY));
   if (file.get() < 0) throw_io_failure("cannot read", path, errno);
   std::array<char, 1 << 16> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   while (true) {
@@ -136,7 +123,7 @@ void make_dirs(const fs::path& dir) {
 }
 
 void sync_file_system(const fs::path& path) {
-  const Descriptor file(open_retrying(path, O_RDONLY));
+  const Fd file(open_retrying(path, O_RDONLY));
   if (file.get() < 0 || ::syncfs(file.get()) != 0) throw_io_failure("cannot sync", path, errno);
 }
 
@@ -236,7 +223,7 @@ void AtomicFile::commit(bool sync) {
   if (!sync) return;
   // Best effort: the name is durable too, where the file system lets a folder be synced.
   const fs::path parent = target_.parent_path();
-  const Descriptor folder(open_retrying(parent.empty() ? fs::path(".") : parent, O_RDONLY));
+  const Fd folder(open_retrying(parent.empty() ? fs::path(".") : parent, O_RDONLY));
   if (folder.get() >= 0) ::fsync(folder.get());
 }
 

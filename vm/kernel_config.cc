@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "cell/failure.h"
+#include "cell/words.h"
 #include "vm/archive_handles.h"
 #include "vm/bzimage.h"
 #include "vm/files.h"
@@ -200,13 +201,6 @@ bool less(ConfigVersion a, ConfigVersion b) {
   return std::pair(a.major, a.minor) < std::pair(b.major, b.minor);
 }
 
-std::vector<std::string> words_of(const char* list) {
-  std::istringstream words(list);
-  std::vector<std::string> all;
-  for (std::string word; words >> word;) all.push_back(word);
-  return all;
-}
-
 std::string value_of(const KernelConfig& config, const std::string& option) {
   const auto found = config.find(option);
   return found == config.end() ? "n" : found->second;
@@ -218,7 +212,7 @@ std::string amiss(const ConfigRow& row, const KernelConfig& config, bool modules
   std::string found = value_of(config, row.option);
   // A number that a configuration does not hold is not known.
   if (want != "y") return found == want || found == "n" ? "" : found;
-  for (const std::string& other : words_of(row.instead)) {
+  for (const std::string& other : split_words(row.instead)) {
     if (found == "n") found = value_of(config, other);
   }
   if (found == "n") return "not set";
@@ -228,7 +222,7 @@ std::string amiss(const ConfigRow& row, const KernelConfig& config, bool modules
 std::vector<std::string> lines_for(const ConfigRow& row, const KernelConfig& config) {
   if (std::string_view(row.value) != "y" || row.need == kPath) return {};
   std::vector<std::string> lines;
-  for (const std::string& other : words_of(row.with)) {
+  for (const std::string& other : split_words(row.with)) {
     if (value_of(config, other) == "n") lines.push_back(fmt::format("CONFIG_{}=y", other));
   }
   lines.push_back(fmt::format("CONFIG_{}=y", row.option));

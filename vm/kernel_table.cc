@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "cell/failure.h"
+#include "cell/words.h"
 
 namespace faultline {
 namespace {
@@ -25,21 +26,6 @@ namespace {
                 near.empty() ? fmt::format("no kernel {}; there are {}", name, fmt::join(ids, ", "))
                              : fmt::format("no kernel {}; did you mean {}? There are {}", name,
                                            fmt::join(near, " or "), fmt::join(ids, ", ")));
-}
-
-std::size_t edit_distance(std::string_view left, std::string_view right) {
-  std::vector<std::size_t> row(right.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < right.size(); ++j) {
-      const std::size_t changed = diagonal + (left[i] == right[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -112,24 +98,6 @@ std::vector<KernelRow> releases_of(const KernelRow& row, const std::vector<std::
     releases.push_back(std::move(release));
   }
   return releases;
-}
-
-std::vector<std::string> near_names(std::string_view word,
-                                    const std::vector<std::string>& candidates) {
-  // Up to a third of the letters may be wrong.
-  const std::size_t limit = std::max<std::size_t>(1, word.size() / 3);
-  std::vector<std::pair<std::size_t, std::string>> near;
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance <= limit) near.emplace_back(distance, candidate);
-  }
-  std::stable_sort(near.begin(), near.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::string> names;
-  for (const auto& [distance, name] : near) {
-    if (names.size() < 3) names.push_back(name);
-  }
-  return names;
 }
 
 // Not std::regex: GCC 12 warns of the library's own code under the sanitizers.

@@ -30,10 +30,6 @@ const std::vector<KernelRow>& kernel_table();
 // none, with the near names.
 std::vector<KernelRow> find_kernels(const std::string& glob);
 
-// The `candidates` that one may have meant by `word`, nearest first, at most three. Pure.
-std::vector<std::string> near_names(std::string_view word,
-                                    const std::vector<std::string>& candidates);
-
 // The release that `pattern` (KernelRow::package) finds in a package's name; empty if it does not
 // match. Failure(kUsage) if the pattern is malformed. Pure.
 std::string release_in(const std::string& package, const std::string& pattern);

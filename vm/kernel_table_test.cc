@@ -94,13 +94,5 @@ TEST(ReleasesOf, AreCalledByTheKernelsVersion) {
   EXPECT_EQ(versions, (Words{"6.12.9-3", "6.12.90-1~bpo12+1", "6.12.90-2~bpo12+1", "6.12.100-1"}));
 }
 
-TEST(NearNames, NearestFirstAndAtMostThree) {
-  EXPECT_EQ(near_names("kernel", {"kernels", "kernel2x", "kernel", "colonel", "kermel"}),
-            (Words{"kernel", "kernels", "kermel"}));
-  EXPECT_EQ(near_names("7.4", {"7.2", "7.3", "6.12"}), (Words{"7.2", "7.3"}));
-  EXPECT_EQ(near_names("x", {"yyy", "longer"}), Words{});
-  EXPECT_EQ(near_names("", {"a", "bc"}), Words{"a"});
-}
-
 }  // namespace
 }  // namespace faultline

@@ -214,6 +214,14 @@ std::vector<std::string> portable_arguments(const VmSpec& spec) {
   return qemu_arguments(portable, Channels{});
 }
 
+std::vector<std::string> common_arguments(const VmSpec& spec) {
+  VmSpec common = spec;
+  common.park = true;
+  common.fs.clear();
+  common.vcpus = 1;
+  return portable_arguments(common);
+}
+
 QemuRelease qemu_release(std::string_view qemu_version) {
   constexpr std::string_view kBefore = "version ";
   QemuRelease release;

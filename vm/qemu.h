@@ -91,6 +91,9 @@ std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& chan
 // The same with a word in place of every path and descriptor of this host, so that they can be
 // written into a result and be part of a saved state's key.
 std::vector<std::string> portable_arguments(const VmSpec& spec);
+// Those of the saved state of a guest with one vCPU and no file system: what all guests of a run
+// that have the kernel share, whichever cells are measured.
+std::vector<std::string> common_arguments(const VmSpec& spec);
 
 // Bytes of RAM and pmem together.
 std::uint64_t memory_bytes(const VmSpec& spec);

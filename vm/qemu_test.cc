@@ -67,6 +67,18 @@ TEST(Qemu, PortableArgumentsNameNoPath) {
   EXPECT_FALSE(has(text, "/opt/"));
 }
 
+// Of two runs that hold other cells of one kernel the machine is the same.
+TEST(Qemu, CommonArgumentsAreOfNoCell) {
+  VmSpec spec = a_spec();
+  spec.fs = "ext4";
+  const auto machine = common_arguments(spec);
+  spec.fs = "xfs";
+  spec.vcpus = 4;
+  EXPECT_EQ(common_arguments(spec), machine);
+  spec.pmem_mib += 2;
+  EXPECT_NE(common_arguments(spec), machine);
+}
+
 TEST(Qemu, AcceleratorsDifferAsTheirTimeDoes) {
   VmSpec spec = a_spec();
   spec.vcpus = 2;

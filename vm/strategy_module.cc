@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "cell/failure.h"
+#include "cell/words.h"
 #include "vm/cache/entry.h"
 #include "vm/command.h"
 #include "vm/files.h"
@@ -73,8 +74,6 @@ bool runs_here(const fs::path& program) {
     return false;
   }
 }
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 int major_version(const fs::path& compiler) {
   return std::atoi(run_command({compiler.string(), "-dumpversion"}).out.c_str());

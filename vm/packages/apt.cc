@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "cell/failure.h"
+#include "cell/words.h"
 #include "vm/command.h"
 #include "vm/files.h"
 
@@ -44,13 +45,6 @@ std::optional<Role> role_of(std::string_view suite) {
     return Role::kArchive;
   }
   return std::nullopt;
-}
-
-std::vector<std::string> words_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
 }
 
 std::string lower(std::string text) {
@@ -207,7 +201,7 @@ Stanza options_of(const fs::path& file, std::size_t number) {
   const std::size_t close = line.find(']');
   Stanza options;
   if (open == std::string::npos || close == std::string::npos || close < open) return options;
-  for (const std::string& option : words_of(line.substr(open + 1, close - open - 1))) {
+  for (const std::string& option : split_words(line.substr(open + 1, close - open - 1))) {
     const std::size_t equals = option.find('=');
     if (equals == std::string::npos) continue;
     options[lower(option.substr(0, equals))] = option.substr(equals + 1);
@@ -359,7 +353,7 @@ void apt_update(const Apt& apt) {
 std::vector<std::string> apt_names(const Apt& apt, const std::string& prefix) {
   const CommandOutput output = run_apt(apt, "apt-cache", {"pkgnames", prefix});
   if (output.status != 0) throw_apt_failure("listing packages", output);
-  return words_of(output.out);
+  return split_words(output.out);
 }
 
 std::vector<AptPackage> apt_show(const Apt& apt, const std::vector<std::string>& names) {
@@ -382,7 +376,7 @@ std::vector<std::pair<std::string, std::string>> parse_simulation(const std::str
   std::vector<std::pair<std::string, std::string>> chosen;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    const std::vector<std::string> words = words_of(line);
+    const std::vector<std::string> words = split_words(line);
     if (words.size() < 3 || words[0] != "Inst" || !words[2].starts_with('(')) continue;
     chosen.emplace_back(words[1], words[2].substr(1));
   }

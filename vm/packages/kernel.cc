@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cell/failure.h"
+#include "cell/words.h"
 #include "vm/bzimage.h"
 #include "vm/cache/entry.h"
 #include "vm/files.h"
