@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <sstream>
 
 #include "cell/failure.h"
@@ -112,11 +113,14 @@ TEST(CrashTestInAGuest, AFlushOrAFenceThatIsLeftOutIsFound) {
   EXPECT_NE(refused.output.error.find("cannot find it"), std::string::npos) << refused.output.error;
 }
 
-// Images that recovery cannot tell apart come to what each would have come to alone.
+// Images that recovery cannot tell apart come to what each would have come to alone, whose file the
+// guest has read through the file system. FAULTLINE_TEST_POINTS: of more points than usual.
 TEST(CrashTestInAGuest, ClassesAndBruteForceGiveTheSameVerdict) {
   const Scratch scratch;
-  const std::vector<std::string> what = {"--strategy", "map_sync", "--fs",     "ext4,xfs",
-                                         "--points",   "8",        "--images", "6"};
+  const char* const points = std::getenv("FAULTLINE_TEST_POINTS");
+  const std::vector<std::string> what = {"--strategy", "map_sync", "--fs",
+                                         "ext4,xfs",   "--points", points != nullptr ? points : "8",
+                                         "--images",   "6"};
   const Ran classes = crashtest(what, scratch / "a");
   std::vector<std::string> every = what;
   every.emplace_back("--brute");
