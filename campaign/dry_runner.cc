@@ -45,7 +45,7 @@ FetchedKernel known_of(const KernelRow& row, const fs::path& cache) {
 class DryRunner : public Runner {
  public:
   DryRunner(VmWish wish, Say say) : wish_(std::move(wish)), say_(std::move(say)) {
-    if (wish_.accel != "auto") accel_ = accel_named(wish_.accel).accel;
+    if (wish_.accel != kAccelAuto) accel_ = accel_named(wish_.accel).accel;
   }
 
   [[nodiscard]] TimeBase time() const override { return time_base(accel_info(accel_)); }

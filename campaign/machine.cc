@@ -306,7 +306,7 @@ VmSpec guest_spec(const FetchedKernel& kernel, const fs::path& image, const std:
 
 Accel settle_accel(const std::string& wanted, const FetchedKernel& kernel, const fs::path& cache,
                    const std::atomic<bool>& cancel, const Say& say) {
-  if (wanted == "auto") {
+  if (wanted == kAccelAuto) {
     const AccelProbe kvm =
         probe_accel(Accel::kKvm, kernel.vmlinuz, cache, cancel, 0, the_qemu().program);
     if (kvm.works) {

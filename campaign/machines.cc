@@ -14,7 +14,7 @@ Machines::Machines(const CommandContext& context, Say say)
 void Machines::prepare(const MachineWish& wish, nlohmann::json& result,
                        const std::atomic<bool>& cancel) {
   // Names first: a typing error should not cost a download.
-  if (wish.accel != "auto") accel_named(wish.accel);
+  if (wish.accel != kAccelAuto) accel_named(wish.accel);
   const std::vector<FetchedKernel> fetched =
       obtain_kernels(wish.kernel, wish.modules, cache_, say_, wish.planted);
   the_qemu(say_);

@@ -182,7 +182,10 @@ void RunCampaign::check_wish() {
   static_cast<void>(shard_named(wish_.shard));
   // What a preset says of file systems is for the VM.
   if (wish_.host) wish_.lists.erase("fs");
-  virtual_time_ = !wish_.host && wish_.repetitions == 0;
+  // Which accelerator `auto` will be is not known yet.
+  virtual_time_ = !wish_.host && (wish_.vm.accel == kAccelAuto
+                                      ? wish_.repetitions == 0
+                                      : accel_named(wish_.vm.accel).time_domain == kTimeDomains[0]);
   plan_cells(selection());
   static_cast<void>(sampling());
 }

@@ -39,7 +39,7 @@ Probes probes_named(const std::string& id) {
     if (id == kProbeSets[i].id) return static_cast<Probes>(i);
   }
   throw Failure(ExitCode::kUsage,
-                fmt::format("cell: no such probes: '{}'; there is: {}", id, probe_set_ids()));
+                fmt::format("no set of probes is called '{}'; there is: {}", id, probe_set_ids()));
 }
 
 nlohmann::json writes_per_sync_json(std::uint64_t k) {

@@ -570,15 +570,15 @@ TEST(ProbeSets, BeginWithTheTwin) {
   // By its name alone.
   EXPECT_EQ(probe_sets_named("ballast"), (Sets{Probes::k_off, Probes::k_ballast}));
   EXPECT_EQ(message_of(ExitCode::kUsage, [] { probe_sets_named("on,maybe"); }),
-            "cell: no such probes: 'maybe'; there is: off, on, phases, locks, interruptions, "
+            "no set of probes is called 'maybe'; there is: off, on, phases, locks, interruptions, "
             "bpf_cost:empty | array | hash | inode_storage | chain1 | chain2 | chain3 | chain4 | "
             "chain5 | chain6 | chain7 | chain8 | ringbuf");
   EXPECT_EQ(probe_sets_named("bpf_cost:chain[12],bpf_cost:e*"),
             (Sets{Probes::k_off, Probes::k_bpf_cost_chain1, Probes::k_bpf_cost_chain2,
                   Probes::k_bpf_cost_empty}));
   EXPECT_EQ(probe_sets_named("o*"), (Sets{Probes::k_off, Probes::k_on}));
-  EXPECT_EQ(message_of(ExitCode::kUsage, [] { probe_sets_named("bpf_cost:z*"); }).substr(0, 38),
-            "cell: no such probes: 'bpf_cost:z*'; t");
+  EXPECT_EQ(message_of(ExitCode::kUsage, [] { probe_sets_named("bpf_cost:z*"); }).substr(0, 40),
+            "no set of probes is called 'bpf_cost:z*'");
 }
 
 TEST(Vary, IsAllOrOneAccidentOrNone) {

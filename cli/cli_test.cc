@@ -30,6 +30,8 @@ struct BadName {
   const char* said;
 };
 
+void PrintTo(const BadName& bad, std::ostream* out) { *out << bad.option << ' ' << bad.value; }
+
 class BadNames : public testing::TestWithParam<BadName> {};
 
 TEST_P(BadNames, AreRefusedWithTheNearOnes) {
@@ -462,6 +464,14 @@ TEST(Run, ModulesGoWithAPath) {
   const Scratch scratch;
   expect_refused(faultline_command({"run", "--modules", "/tmp", "--out", scratch / "out"}), 2,
                  "--modules goes with --kernel PATH");
+}
+
+TEST(Usage, IsSaidInOneLineWithTheVerbsHelp) {
+  expect_refused(faultline_command({"bisect"}), 2,
+                 "faultline: --cell is required; `faultline bisect --help` says more");
+  const Scratch scratch;
+  expect_refused(faultline_command({"run", "--repetitions", "3", "--out", scratch / "out"}), 2,
+                 "in virtual time each would be identical to the first");
 }
 
 TEST(Run, ASelectionOfImpossibleCellsIsSkippedWithReasons) {

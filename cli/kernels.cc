@@ -241,12 +241,13 @@ Verb add_kernels(CLI::App& app) {
               fmt::print("{}\n", rows.dump(1));
               return ExitCode::kPass;
             }
+            fmt::print("  {:<19} {:<27} {}\n", "name", "release", "also");
             for (const nlohmann::json& row : rows) {
               const auto id = row.at("id").get<std::string>();
-              fmt::print("{} {:<19} {:<8} {}\n", row.value("default", false) ? '*' : ' ', id,
-                         fmt::join(row.at("aliases").get<std::vector<std::string>>(), ","),
+              fmt::print("{} {:<19} {:<27} {}\n", row.value("default", false) ? '*' : ' ', id,
                          row.at("fetched").get<bool>() ? row.at("release").get<std::string>()
-                                                       : "not fetched");
+                                                       : "not fetched",
+                         fmt::join(row.at("aliases").get<std::vector<std::string>>(), " "));
             }
             return ExitCode::kPass;
           }};

@@ -143,7 +143,10 @@ int command(int argc, char** argv) {
     if (!unknown.empty()) throw Failure(ExitCode::kUsage, unknown);
     return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    if (e.get_exit_code() == 0) return app.exit(e);
+    const std::string verb = verb_named(app, words.front()) != nullptr ? words.front() + " " : "";
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{}; `faultline {}--help` says more", e.what(), verb));
   }
   const CommandContext context = make_context(argc, argv, interrupted);
   for (const Verb& verb : verbs) {

@@ -93,8 +93,10 @@ const AccelInfo& accel_named(std::string_view name) {
     if (info.name == name) return info;
     known.push_back(info.name);
   }
-  throw Failure(ExitCode::kUsage, fmt::format("no accelerator is called {}; there are: {}", name,
-                                              fmt::join(known, ", ")));
+  throw Failure(
+      ExitCode::kUsage,
+      fmt::format("no accelerator is called {}; there are: {}, or {}, the best that works", name,
+                  fmt::join(known, ", "), kAccelAuto));
 }
 
 // A model whose features are listed, so that a newer QEMU adds none; `enforce` refuses one that

@@ -30,6 +30,8 @@ struct AccelInfo {
 };
 
 std::span<const AccelInfo> accels();
+// In place of one: the best that works (campaign/machine.h, settle_accel()).
+inline constexpr char kAccelAuto[] = "auto";
 const AccelInfo& accel_info(Accel accel);
 // Failure(kUsage) naming those that exist.
 const AccelInfo& accel_named(std::string_view name);

@@ -106,7 +106,9 @@ TEST(Qemu, AcceleratorTable) {
     FAIL();
   } catch (const Failure& failure) {
     EXPECT_EQ(failure.code(), ExitCode::kUsage);
-    EXPECT_STREQ(failure.what(), "no accelerator is called hvf; there are: tcg-icount, tcg, kvm");
+    EXPECT_STREQ(failure.what(),
+                 "no accelerator is called hvf; there are: tcg-icount, tcg, kvm, or auto, the best "
+                 "that works");
   }
 }
 
