@@ -83,8 +83,8 @@ def c6(synthetic, mine, without=1.0, control=1.0, touch="mmap", worst=9.0, **cha
                                             ("prealloc", "written", control), ("volatile", "written", 1.0))]
 
 
-def dos(synthetic, strategy, touch="utimens", starved=False, retries=0, **changes):
-    return [synthetic.contest(strategy, touch, runs=[synthetic.run(3, starved), synthetic.run(2)], retries_max=retries,
+def dos(synthetic, strategy, touch="utimens", starved=False, retries=0, period=10, **changes):
+    return [synthetic.contest(strategy, touch, runs=[synthetic.run(3, starved, period), synthetic.run(2)], retries_max=retries,
                               **changes)]
 
 
@@ -145,6 +145,7 @@ RULES = [
     ("C2", "fsync's rule, written, in order, 4 KiB, 2 threads", lambda s: c2(s, 6, threads=2), HOLDS),
     ("C3", PROPOSED, lambda s: c3(s, 90), HOLDS), ("C3", PROPOSED, lambda s: c3(s, 10), FAILS),
     ("C3", PROPOSED, lambda s: c3(s, 89), NOT_DECIDED), ("C3", PROPOSED, lambda s: c3(s, 11), NOT_DECIDED),
+    ("C3", PROPOSED, lambda s: c3(s, 63, faults=63), NOT_DECIDED), ("C3", PROPOSED, lambda s: c3(s, 64, faults=64), HOLDS),
     ("C3", MERGED, lambda s: c3(s, 100) + c3(s, 0, "map_sync"), FAILS),
     ("C3", MERGED, lambda s: c3(s, 100), NOT_DECIDED),
     ("C3", MERGED, lambda s: c3(s, 20, "map_sync", fast=20, kernel=1), DEPENDS),

@@ -5,7 +5,7 @@ import pytest
 
 import claims
 from claims import DEPENDS, FAILS, HOLDS, NOT_DECIDED, Spec
-from claims_rules_test import HOLE, PACED, asked, c1, c3, c4, c5, c7, cell, dos, result_of, verdict_of
+from claims_rules_test import HOLE, PACED, asked, c1, c3, c4, c5, c6, c7, cell, dos, own, result_of, verdict_of
 
 
 def test_a_claim_is_quoted_in_at_most_15_words_and_its_cases_have_names_of_their_own():
@@ -92,13 +92,28 @@ def test_what_is_open_says_why(synthetic):
     assert verdict_of(result_of(synthetic, rows), "C1", HOLE)["word"] == "not decided (samples on both sides of a limit)"
     rows = c1(synthetic, 4)
     assert verdict_of(result_of(synthetic, rows), "C1", "hole, in order, 2 MiB, 1 thread")["word"] == "not decided (not measured)"
-    # The rule's own reason stands beside it.
-    rows = [dict(row, seed=seed) for seed, starved in enumerate((True, False)) for row in c7(synthetic, starved, 99)]
-    found = verdict_of(result_of(synthetic, rows), "C7", PACED)
-    assert found["word"] == "not decided" and found["reasons"]
+    rows = c4(synthetic, 4000, (9000, 2000, 1800), ks=(1, 8, 64))
+    assert verdict_of(result_of(synthetic, rows), "C4", HOLE)["word"] == "not decided (not measured: fsync:512)"
     between = claims.Ruling([], [claims.Deciding(claims.Measured("a", "times", {0: 1.5}, []), claims.TIMES)])
     assert claims.open_words(between, [], []) == "1.5 times, between the limits"
-    assert claims.open_words(between, [], ["a reason"]) == ""
+    assert claims.open_words(between, [], ["a reason"]) == "a reason"
+
+
+def test_where_a_control_alone_is_missing_the_word_has_what_was_measured(synthetic):
+    found = verdict_of(result_of(synthetic, c6(synthetic, 2.48)[:2]), "C6", "mmap")
+    assert found["word"] == "not decided (2.48 times, control not measured: prealloc, volatile)"
+    found = verdict_of(result_of(synthetic, c6(synthetic, 1.05)[:2]), "C6", "mmap")
+    assert found["verdict"] == FAILS  # what is little needs no control
+
+
+def test_what_was_measured_and_failed_is_not_called_not_measured(synthetic):
+    warned = ("the kernel warned: [    8.389662] WARNING: CPU: 0 PID: 106 at fs/dax.c:380 dax_insert_entry+0x227/0x320",
+              "the kernel warned: [    8.393666] WARNING: CPU: 0 PID: 114 at fs/dax.c:380 dax_insert_entry+0x227/0x320")
+    rows = [synthetic.skip({**row, "seed": seed}, reason, "failed") for seed, reason in enumerate(warned)
+            for row in own(synthetic, "dedupe", 200, 3)]
+    found = verdict_of(result_of(synthetic, rows), "C8", "touch of its own extent: dedupe")
+    assert found["word"] == "not decided (measured, failed: the kernel warned: WARNING: at fs/dax.c:380 dax_insert_entry)"
+    assert found["reasons"] == list(warned)
 
 
 @pytest.mark.parametrize("factor, words", [
@@ -139,8 +154,16 @@ def test_scope(synthetic):
                                          "2048 touches")
     assert (scope["accel"], scope["features"], scope["mount"]) == (
         "tcg-icount", None, "mount -o dax=always /dev/pmem0 /mnt")
-    scope = verdict_of(result_of(synthetic, c7(synthetic, True, 99)), "C7", PACED)["scope"]
-    assert "dos, deterministic, written" in claims.scope_words(scope)
+    # Of a contest: its touches, how often, and after which time a fault has starved; what is counted are the victim's stores.
+    scope = verdict_of(result_of(synthetic, dos(synthetic, "sync_retry", period=20) + dos(synthetic, "map_sync")), "C7",
+                       PACED)["scope"]
+    assert claims.scope_words(scope).endswith(
+        "dos, utimens, deterministic, a touch every 10 and 20 us, deadline 20 ms, written, 128 stores")
+    scope = verdict_of(result_of(synthetic, c7(synthetic, True, 99, setting="concurrent")), "C7", "tight loop, second CPU")
+    assert scope["scope"]["deadline_ms"] == [640]
+    # Of samples that differ.
+    rows = [{**row, "seed": seed, "touches": 2048 + seed} for seed in range(3) for row in c1(synthetic, 4)]
+    assert claims.scope_words(verdict_of(result_of(synthetic, rows), "C1", HOLE)["scope"]).endswith("2048 to 2050 touches")
     # Of a case of which nothing is there: what was asked for.
     scope = verdict_of(result_of(synthetic, c1(synthetic, 4)), "C1", "hole, in order, 2 MiB, 1 thread")["scope"]
     assert claims.scope_words(scope) == "6.1.0-synthetic, ext4, 2 MiB entries, 1 thread, first_touch (in order), hole"
@@ -248,23 +271,33 @@ def test_commands_merge_what_can_be_merged(synthetic):
         "--out more-2"]
 
 
-CLAIM = claims.Claim("C0", "words", "someone, 2017", "said", "rule", (), needs=("deciding",))
+CLAIM = claims.Claim("C0", "words", "someone, 2017", "said", "rule", (), needs=("deciding", "other"))
 
 
 @pytest.mark.parametrize("verdicts, verdict, word", [
     ([("a", HOLDS), ("b", HOLDS)], HOLDS, "holds here"), ([("a", FAILS)], FAILS, "does not hold here"),
     ([("a", HOLDS), ("b", FAILS)], DEPENDS, "depends on the case. Holds here: a. Does not hold here: b"),
     ([("a", HOLDS), ("b", FAILS), ("c", NOT_DECIDED)], DEPENDS,
-     "depends on the case. Holds here: a. Does not hold here: b"),
-    ([("a", HOLDS), ("b", NOT_DECIDED)], NOT_DECIDED, "not decided in all cases. Holds here: a"),
-    ([("a", HOLDS), ("deciding", NOT_DECIDED)], NOT_DECIDED, "not decided: that needs deciding"),
+     "depends on the case. Holds here: a. Does not hold here: b. Open: c"),
+    ([("a", HOLDS), ("b", NOT_DECIDED)], NOT_DECIDED, "not decided in all cases. Holds here: a. Open: b"),
+    ([("a", HOLDS), ("deciding", NOT_DECIDED), ("other", NOT_DECIDED)], NOT_DECIDED,
+     "not decided: that needs deciding; other"),
+    ([("a", NOT_DECIDED), ("b", NOT_DECIDED)], NOT_DECIDED, "not decided: a (too few); b (too few)"),
     ([("a", FAILS), ("deciding", HOLDS)], DEPENDS, "depends on the case. Holds here: deciding. Does not hold here: a"),
     ([(name, HOLDS) for name in "abcde"] + [("f", FAILS)], DEPENDS,
      "depends on the case. Holds here: a; b; c; and 2 more. Does not hold here: f"),
-    ([("a", DEPENDS)], DEPENDS, "depends on the case. A, ext4: depends on x"), ([], NOT_DECIDED, "not decided")])
+    ([("a", DEPENDS)], DEPENDS, "depends on the case. A: depends on x"), ([], NOT_DECIDED, "not decided")])
 def test_overall(verdicts, verdict, word):
-    found = [{"case": case, "verdict": one, "word": f"{one} x", "kernel": "6.1", "fs": "ext4"} for case, one in verdicts]
+    found = [{"case": case, "verdict": one, "word": f"{one} x", "kernel": "6.1", "fs": "ext4", "read": ["a row"],
+              "why": "too few"} for case, one in verdicts]
     assert claims.overall(CLAIM, found) == {"verdict": verdict, "word": word}
+
+
+def test_each_place_that_depends_is_named():
+    found = [{"case": "a", "verdict": DEPENDS, "word": f"depends on {side}", "kernel": "6.1", "fs": fs}
+             for fs, side in (("ext4", "x"), ("xfs", "y"), ("ext2", "x"))]
+    assert claims.overall(CLAIM, found)["word"] == (
+        "depends on the case. A (ext4, ext2): depends on x. A (xfs): depends on y")
 
 
 def test_overall_says_where_a_case_differs():

@@ -36,12 +36,12 @@ def others_wait(view, touch, setting):
         of(name, "slowdown", "slowdown in the worst run", "times") for name in ("map_sync", "volatile")))
     longest = [of(name, "progress_max", "longest touch", view.unit) for name in ("volatile", "map_sync", "sync_retry")]
     figures = [figure for figure in (factor, control, worst, *longest) if figure]
-    if factor is None or control is None:
+    if factor is None:
         return undecided(figures)
-    mine, other = Deciding(factor, TIMES), Deciding(control, TIMES)
-    if mine.much() and not other.little():
+    mine = Deciding(factor, TIMES)
+    if mine.much() and control and not Deciding(control, TIMES).little():
         view.reasons.append("the control, which never syncs, is waited for as well: that is not the sync")
-    return controlled(figures, mine, other, HOLDS, FAILS)
+    return controlled(figures, mine, control, HOLDS, FAILS)
 
 
 def _count(rows, function):

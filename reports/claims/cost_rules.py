@@ -183,12 +183,12 @@ def behind_commit(view, strategy):
     factor = ratio("longest fault beside another's commits over the longest of volatile alone", mine, alone)
     control = ratio("control, without any guarantee: volatile's beside them over that", beside, alone)
     figures = [figure for figure in (factor, control, mine, alone, beside, *others.values()) if figure]
-    if factor is None or control is None:
+    if factor is None:
         return undecided(figures)
-    slow, plain = Deciding(factor, TIMES), Deciding(control, TIMES)
-    if slow.much() and not plain.little():
+    slow = Deciding(factor, TIMES)
+    if slow.much() and control and not Deciding(control, TIMES).little():
         view.reasons.append("a fault without any guarantee is as long there: the other's turn on the CPU is in both")
-    return controlled(figures, slow, plain, FAILS, HOLDS)
+    return controlled(figures, slow, control, FAILS, HOLDS)
 
 
 def conversion(view):
@@ -214,9 +214,9 @@ def pays_for_others(view):
     fsync, _ = _growth(view, "fsync", "hole", 1, needed=False)
     control, _ = _growth(view, "prealloc", "written")
     figures = [figure for figure in (growth, control, fsync) if figure]
-    if growth is None or control is None:
+    if growth is None:
         return undecided(figures)
-    return controlled(figures, Deciding(growth, HUGE), Deciding(control, HUGE), HOLDS, FAILS)
+    return controlled(figures, Deciding(growth, HUGE), control, HOLDS, FAILS)
 
 
 def pays_more_than_fsync(view):
@@ -244,4 +244,4 @@ def unpredictable(view):
     shown = [figure for figure in figures.values() if figure]
     if figures.get("map_sync") is None or figures.get("prealloc") is None:
         return undecided(shown)
-    return controlled(shown, Deciding(figures["map_sync"], HUGE), Deciding(figures["prealloc"], HUGE), HOLDS, FAILS)
+    return controlled(shown, Deciding(figures["map_sync"], HUGE), figures["prealloc"], HOLDS, FAILS)

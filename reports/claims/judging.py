@@ -49,7 +49,10 @@ def _verdict(claim, case, view):
     word = ruling.word(THRESHOLD)
     verdict = word or NOT_DECIDED
     wanted = list(view.missing) if word is None else []
+    failures = list(dict.fromkeys(view.failures)) if word is None else []
     reasons = list(dict.fromkeys(view.reasons)) if word is None else []
+    why = open_words(ruling, wanted, reasons, failures)
+    reasons = failures + reasons
     if word is None and not wanted and not reasons:
         straddling = [one.figure.name for one in ruling.deciding if one.straddles]
         reasons.append(f"{straddling[0]}: {STRADDLE}" if straddling else BETWEEN)
@@ -61,13 +64,13 @@ def _verdict(claim, case, view):
     specs = [(view.kernel, view.fs, spec) for spec in wanted]
     return {"id": claim.id, "claim": claim.text, "source": claim.source, "said": claim.said, "rule": claim.rule,
             "kernel": view.kernel, "fs": view.fs, "case": case.name, "note": case.note, "verdict": verdict,
-            "word": case_word(verdict, samples, band, ruling.sides, open_words(ruling, wanted, view.reasons)),
+            "word": case_word(verdict, samples, band, ruling.sides, why),
             "scope": view.scope(), "samples": samples, "band": band,
             "nearest": ruling.nearest(),
             "sensitivity": {title: ruling.word(threshold) or NOT_DECIDED for title, threshold in SENSITIVITY.items()},
             "figures": figures, "cells": list(dict.fromkeys(name for figure in figures for name in figure["cells"])),
             "missing": [cell_name(view, spec) for spec in wanted], "reasons": reasons,
-            "commands": commands(view.result.context, specs, f"more/{claim.id}"), "specs": specs, "read": used,
+            "commands": commands(view.result.context, specs, f"more/{claim.id}"), "specs": specs, "read": used, "why": why,
             "media": _by_price(case, view) if word is not None else None}
 
 
@@ -91,7 +94,7 @@ def _by_price(case, view):
 
 def public(verdicts):
     """The verdicts as JSON holds them."""
-    return [{key: value for key, value in one.items() if key not in ("specs", "read")} for one in verdicts]
+    return [{key: value for key, value in one.items() if key not in ("specs", "read", "why")} for one in verdicts]
 
 
 def grid(verdicts):
@@ -124,22 +127,37 @@ def to_decide(context, verdicts, out):
 
 def overall(claim, verdicts):
     """{verdict, word}: what is said of a claim as a whole. A word only where all its cases agree; both sides where decided
-    cases differ; nothing where a case is open, or one that the claim needs."""
+    cases differ, and what is open beside them; nothing where one that the claim needs is open."""
     by_word = {}
     for one in verdicts:
         by_word.setdefault(one["verdict"], []).append(one)
     lacking = [name for name in claim.needs if any(one["case"] == name and one["verdict"] == NOT_DECIDED for one in verdicts)]
     if lacking:
-        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}: that needs {lacking[0]}"}
+        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}: that needs {'; '.join(lacking)}"}
     if not verdicts or set(by_word) == {NOT_DECIDED}:
-        return {"verdict": NOT_DECIDED, "word": NOT_DECIDED}
+        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}{_open_everywhere(verdicts)}"}
     if len(by_word) == 1 and DEPENDS not in by_word:
         return {"verdict": verdicts[0]["verdict"], "word": verdicts[0]["verdict"]}
     sides = [f"{word[0].upper()}{word[1:]}: {_names(by_word[word], verdicts)}" for word in (HOLDS, FAILS) if word in by_word]
-    if len(sides) == 2 or DEPENDS in by_word:
-        sides += [f"{one['case'][0].upper()}{one['case'][1:]}, {one['fs']}: {one['word']}" for one in by_word.get(DEPENDS, [])[:1]]
+    both = len(sides) == 2 or DEPENDS in by_word
+    for words in dict.fromkeys(one["word"] for one in by_word.get(DEPENDS, [])):
+        alike = [one for one in by_word[DEPENDS] if one["word"] == words]
+        names = _names(alike, verdicts)
+        sides.append(f"{names[0].upper()}{names[1:]}: {words}")
+    if NOT_DECIDED in by_word:
+        sides.append(f"Open: {_names(by_word[NOT_DECIDED], verdicts)}")
+    if both:
         return {"verdict": DEPENDS, "word": f"{DEPENDS} the case. {'. '.join(sides)}"}
-    return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED} in all cases. {sides[0]}"}
+    return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED} in all cases. {'. '.join(sides)}"}
+
+
+def _open_everywhere(verdicts):
+    """Why no case is decided: of those that were measured."""
+    measured = [one for one in verdicts if one["read"]]
+    if not measured:
+        return ": not measured" if verdicts else ""
+    named = [_names([one], verdicts) + f" ({one['why']})" * bool(one["why"]) for one in measured]
+    return f": {'; '.join(named[:NAMED])}" + (f"; and {len(named) - NAMED} more" if len(named) > NAMED else "")
 
 
 def _names(mine, every):

@@ -20,10 +20,11 @@ ENOUGH_SAMPLES = 5
 
 # What the mails speak of, in the order of a reader; others come after.
 STRATEGIES = ("volatile", "fsync", "map_sync", "prealloc", "sync_fault", "sync_fault_data", "sync_retry",
-              "sync_retry_strict", "sync_retry_once", "sync_retry_extent", "daxfile", "daxfile_nocmtime")
+              "sync_retry_strict", "sync_retry_once", "sync_retry_extent", "daxfile", "daxfile_nocmtime", "map_sync_wrapped")
 STATES = ("hole", "unwritten", "written")
 NOBODY = "none"  # the touch of a contest without attackers
 DEADLINE_MS = 20  # of a fault in a contest, where nothing else is asked for; a row of it does not say so
+CONCURRENT_DEADLINE_MS = 640  # in wall time no run has less
 
 
 @dataclass(frozen=True)
@@ -64,27 +65,29 @@ class Spec:
 
 @dataclass
 class Measured:
-    """A figure. values: {sample_key: number}; cells: the rows it is read from."""
+    """A figure. values: {sample_key: number}; cells: the rows it is read from; span: (least, greatest), where it is not known
+    but between: then no value is the middle one."""
 
     name: str
     unit: str
     values: dict
     cells: list
+    span: tuple = ()
 
     @property
     def value(self):
-        """The median of the samples."""
-        return infer.median(list(self.values.values()))
+        """The median of the samples; None of a span."""
+        return None if self.span else infer.median(list(self.values.values()))
 
     @property
     def low(self):
         """The least sample."""
-        return min(self.values.values())
+        return min(self.span or self.values.values())
 
     @property
     def high(self):
         """The greatest sample."""
-        return max(self.values.values())
+        return max(self.span or self.values.values())
 
     def data(self):
         """As JSON holds it."""
@@ -169,12 +172,13 @@ class Deciding:
 @dataclass
 class Ruling:
     """What a rule says of a case. figures: what is shown; deciding: what decides; word: function(threshold) -> HOLDS, FAILS,
-    DEPENDS or None; sides: of DEPENDS, on what, with both sides."""
+    DEPENDS or None; sides: of DEPENDS, on what, with both sides; alone: a figure that decides has no control beside it."""
 
     figures: list
     deciding: list = field(default_factory=list)
     word: object = lambda threshold: None
     sides: str = ""
+    alone: bool = False
 
     def band(self):
         """(least, greatest) threshold for which the word stays as it is at THRESHOLD; None: no end."""
@@ -200,12 +204,15 @@ class Ruling:
         for one in self.deciding:
             for edge, limit in zip(one.edges, (one.limit.much, one.limit.little)):
                 reached = 1 < edge < math.inf  # others no threshold brings to the limit: they stand behind, by value
-                away = abs(math.log(edge / THRESHOLD)) if reached else abs(one.figure.value - limit(THRESHOLD))
-                found.append((not reached, away, one.figure, limit(THRESHOLD), edge if reached else None))
+                # Of a span the end that has to pass the limit.
+                end = one.figure.low if limit == one.limit.much else one.figure.high
+                value = end if one.figure.span else one.figure.value
+                away = abs(math.log(edge / THRESHOLD)) if reached else abs(value - limit(THRESHOLD))
+                found.append((not reached, away, one.figure, value, limit(THRESHOLD), edge if reached else None))
         if not found:
             return None
-        _, _, figure, limit, edge = min(found, key=lambda item: item[:2])
-        return {"name": figure.name, "value": figure.value, "unit": figure.unit, "limit": limit, "threshold": edge}
+        _, _, figure, value, limit, edge = min(found, key=lambda item: item[:2])
+        return {"name": figure.name, "value": value, "unit": figure.unit, "limit": limit, "threshold": edge}
 
     def samples(self):
         """How many samples the figure with the fewest that decides has; 0 where nothing decides."""
@@ -225,12 +232,15 @@ def large(figures, deciding):
 
 
 def controlled(figures, mine, control, much, little):
-    """`much` and `little` are the words for this figure; that it is much counts only where its control is little."""
+    """`much` and `little` are the words for this figure; that it is much counts only where its control is little. control: a
+    Measured of the same limit, None where it was not measured."""
+    control = None if control is None else Deciding(control, mine.limit)
+
     def word(threshold):
         if mine.much(threshold):
-            return much if control.little(threshold) else None
+            return much if control and control.little(threshold) else None
         return little if mine.little(threshold) else None
-    return Ruling(figures, [mine, control], word)
+    return Ruling(figures, [mine, *([control] if control else [])], word, alone=control is None)
 
 
 def small(figures, deciding):

@@ -7,16 +7,17 @@ import load
 import medium
 import stats
 
-from .spec import DEADLINE_MS, Measured, Spec
+from .spec import CONCURRENT_DEADLINE_MS, DEADLINE_MS, Measured, Spec
 
 PATTERNS = {"first_touch": "in order", "random_touch": "scattered"}
+LEAST_FAULTS = 64  # that a share of them is of
 
 
 @dataclass
 class View:
-    """missing: Specs asked for in vain; wished: these, and those that would only be shown beside; reasons: why, where the
-    cell is there but is not ok; used: rows that were read; costs: of these, what a cost was read of; price: of a written
-    line, in instructions, which each cost then has in it."""
+    """missing: Specs asked for in vain; wished: these, and those that would only be shown beside; failures: why, where the
+    cell is there but is not ok; reasons: what else a rule has against a word; used: rows that were read; costs: of these, what
+    a cost was read of; price: of a written line, in instructions, which each cost then has in it."""
 
     result: object
     kernel: str
@@ -24,6 +25,7 @@ class View:
     rows: dict  # {(Spec, probes): [[row]]}: the samples of each cell that the Spec names
     missing: list = field(default_factory=list)
     wished: list = field(default_factory=list)
+    failures: list = field(default_factory=list)
     reasons: list = field(default_factory=list)
     used: list = field(default_factory=list)
     costs: list = field(default_factory=list)
@@ -46,35 +48,45 @@ class View:
 
     def fresh(self):
         """Forget what an earlier case asked for."""
-        self.missing, self.wished, self.reasons, self.used, self.costs = [], [], [], [], []
+        self.missing, self.wished, self.failures, self.reasons, self.used, self.costs = [], [], [], [], [], []
 
     def find(self, spec, probes="off", needed=True):
         """[[row, ...]]: the samples of each cell that the Spec names, if all are ok; [] if there is none."""
         found = self.rows.get((spec, probes), [])
         good = [rows for rows in found if all(row["status"] == "ok" for row in rows)]
-        self.used += [rows[0] for rows in found]
+        self.used += [row for rows in found for row in rows]
         if not good:
             self.wish(spec)
-        if not good and needed and spec not in self.missing:
-            self.missing.append(spec)
-            self.reasons += [row["reason"] for rows in found for row in rows
-                             if row["status"] != "ok" and row["reason"] not in self.reasons]
+        if not good and needed:
+            self.lack(spec)
+            self.failures += [row["reason"] for rows in found for row in rows if row["status"] != "ok"]
         return good
+
+    def lack(self, spec, reason=""):
+        """That a cell is missing, or one that can be read."""
+        if spec not in self.missing:
+            self.missing.append(spec)
+        self.reasons += [reason] * bool(reason)
 
     def wish(self, spec):
         """What would be read if it were there."""
         if spec not in self.wished:
             self.wished.append(spec)
 
-    def figure(self, spec, function, what, unit, probes="off", needed=True):
-        """function(row) of the Spec's cell as a Measured; None when it is missing, or the function says None."""
+    def figure(self, spec, function, what, unit, probes="off", needed=True, least=0):
+        """function(row) of the Spec's cell as a Measured; None when it is missing, the function says None, or it has fewer
+        faults than the least."""
         found = self.find(spec, probes, needed)
         if not found:
             return None
+        if least and any(row["faults"] < least for row in found[0]):
+            if needed:
+                self.lack(spec, f"{spec.label}: fewer than {least} faults")
+            return None
         values = {load.sample_key(row): function(row) for row in found[0]}
         if any(value is None for value in values.values()):
-            if needed and spec not in self.missing:
-                self.missing.append(spec)
+            if needed:
+                self.lack(spec)
             return None
         return Measured(f"{spec.label}: {what}", unit, values, [found[0][0]["name"]])
 
@@ -94,25 +106,44 @@ class View:
 
     def share(self, spec, count, what, needed=True):
         """count(row) of the probed row over its faults."""
-        return self.figure(spec, lambda row: stats.ratio(count(row), row["faults"]), what, "of faults", "on", needed)
+        return self.figure(spec, lambda row: stats.ratio(count(row), row["faults"]), what, "of faults", "on", needed,
+                           LEAST_FAULTS)
 
     def scope(self):
         """Of what the verdict speaks: what was read, else what was asked for in vain, and on what."""
-        def of(key, spec_key=None):
-            values = [row.get(key) for row in self.used]
+        def of(read, spec_key=None):
+            values = [read(row) for row in self.used]
             if not values and spec_key:
                 values = [getattr(spec, spec_key) for spec in self.missing]
             return list(dict.fromkeys(value for value in values if value not in (None, "")))
+
+        def key(name):
+            return of(lambda row: row.get(name), name if name in Spec.__dataclass_fields__ else None)
         about = self.result.context["file_systems"].get(self.fs, {})
-        return {"kernel": self.release, "cpus": of("vcpus"), "order": of("order", "order"),
-                "threads": of("threads", "threads"), "workload": of("workload", "workload"), "state": of("state", "state"),
-                "setting": of("setting", "setting"), "touches": of("touches"), "fs": self.fs,
-                "features": about.get("features"), "mount": about.get("mount"), "accel": self.result.context["accel"]}
+        periods = [run["period_us"] for row in self.used for run in row.get("scan") or () if run["period_us"]]
+        return {"kernel": self.release, "cpus": key("vcpus"), "order": key("order"), "threads": key("threads"),
+                "workload": key("workload"), "state": key("state"), "setting": key("setting"), "touch": key("touch"),
+                "touches": sorted(of(lambda row: None if _is_victim(row) else row["touches"])),
+                "stores": sorted(of(lambda row: row["touches"] if _is_victim(row) else None)),
+                "periods_us": sorted(set(periods)), "deadline_ms": of(lambda row: _deadline_ms(row) if _is_victim(row) else None),
+                "fs": self.fs, "features": about.get("features"), "mount": about.get("mount"),
+                "accel": self.result.context["accel"]}
+
+
+def _is_victim(row):
+    """Whether what a contest's row counts are the stores of a victim, and not its attackers' touches."""
+    return row["workload"] == "dos"
 
 
 def _deadline(row):
     found = row.get("fault_deadline_ms") or 0
     return 0 if found == DEADLINE_MS else found
+
+
+def _deadline_ms(row):
+    """After which a victim of the row has starved."""
+    least = CONCURRENT_DEADLINE_MS if row["setting"] == "concurrent" else 0
+    return max(_deadline(row) or DEADLINE_MS, least)
 
 
 def places(result):

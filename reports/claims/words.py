@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Figures, scope, samples and bands in words."""
 
+import re
+
 import table
 
 from .spec import DEPENDS, ENOUGH_SAMPLES, NOT_DECIDED, STURDY
@@ -24,6 +26,8 @@ def with_unit(value, unit):
 
 def figure_words(figure):
     """A figure (as in a verdict) with its unit."""
+    if figure["value"] is None:
+        return f"{_one(figure['low'], figure['unit'])} to {with_unit(figure['high'], figure['unit'])}"
     text = with_unit(figure["value"], figure["unit"])
     if figure["low"] != figure["high"]:
         text += (f" ({_one(figure['low'], figure['unit'])} to {_one(figure['high'], figure['unit'])} in {figure['samples']} "
@@ -52,11 +56,24 @@ def band_words(band):
     return f"for thresholds from {low:.3g}{' on' if high is None else f' to {high:.3g}'}"
 
 
-def open_words(ruling, missing, reasons):
-    """Why a case is not decided, in three words or four; "" where the rule gave reasons of its own."""
+def failure_words(reason):
+    """Why a row failed, without what no two rows have alike: the kernel's clock, its CPU and process, the code's offset."""
+    return re.sub(r"\[ *\d+\.\d+\] |CPU: \d+ PID: \d+ |\+0x\w+/0x\w+", "", reason)
+
+
+def open_words(ruling, missing, reasons, failures=()):
+    """Why a case is not decided, in a line. missing: the Specs of cells that are not there; failures: why some are not ok."""
+    if failures:
+        return f"measured, failed: {failure_words(failures[0])}"
+    if reasons:
+        return reasons[0]
     if missing:
-        return "not measured"
-    for one in ruling.deciding if not reasons else ():
+        lacking = ", ".join(dict.fromkeys(spec.asked for spec in missing))
+        if ruling.alone:
+            figure = ruling.deciding[0].figure
+            return f"{with_unit(figure.value, figure.unit)}, control not measured: {lacking}"
+        return f"not measured: {lacking}" if ruling.figures else "not measured"
+    for one in ruling.deciding:
         if one.straddles:
             return "samples on both sides of a limit"
         if not one.much() and not one.little():
@@ -101,6 +118,11 @@ def media_words(media):
             ".")
 
 
+def _range(numbers):
+    """Sorted numbers; more than two as from where to where."""
+    return " and ".join(map(str, numbers)) if len(numbers) < 3 else f"{numbers[0]} to {numbers[-1]}"
+
+
 def scope_words(scope):
     """Of what a verdict speaks, on a line."""
     def join(values, form=str):
@@ -114,10 +136,15 @@ def scope_words(scope):
         parts.append(f"{join(scope['threads'])} thread{'s' * (scope['threads'] != [1])}")
     if scope["workload"]:
         parts.append(join(scope["workload"], lambda name: f"{name} ({PATTERNS[name]})" if name in PATTERNS else name))
+    if scope["touch"]:
+        parts.append(join(scope["touch"]))
     if scope["setting"]:
         parts.append(join(scope["setting"]))
+    if scope["periods_us"]:
+        parts.append(f"a touch every {_range(scope['periods_us'])} us")
+    if scope["deadline_ms"]:
+        parts.append(f"deadline {join(scope['deadline_ms'])} ms")
     if scope["state"]:
         parts.append(join(scope["state"]))
-    if scope["touches"]:
-        parts.append(f"{join(scope['touches'])} touches")
+    parts += [f"{_range(scope[what])} {what}" for what in ("touches", "stores") if scope[what]]
     return ", ".join(parts)
