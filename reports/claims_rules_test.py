@@ -100,9 +100,9 @@ def c7(synthetic, starved, retries, steady=False, strategy="sync_retry", **chang
             + dos(synthetic, "map_sync", "utimens", steady, **changes))
 
 
-def own(synthetic, touch, plain, extent, starved=False, steady=False):
+def own(synthetic, touch, plain, extent, starved=False, steady=False, plain_starved=False):
     state = claims.OWN_EXTENT.get(touch, "written")
-    return (dos(synthetic, "sync_retry", touch, retries=plain, state=state)
+    return (dos(synthetic, "sync_retry", touch, plain_starved, plain, state=state)
             + dos(synthetic, "sync_retry_extent", touch, starved, extent, state=state)
             + dos(synthetic, "map_sync", touch, steady, state=state))
 
@@ -125,7 +125,7 @@ def tail(synthetic, strategy, spread, state, faults=10000):
 PAYS, MORE, JUMPS = "pays for the dirt of others", "pays more than an fsync would", "unpredictable, beside a process that copies"
 FREED, STALL = "daxfile (map frozen)", "daxfile, behind another's commits"
 PUNCH, ELSEWHERE = "touch of its own extent: punch_same", "touches elsewhere in the file"
-NOBODY = "all dirty metadata, nobody touches"
+NOBODY, TAKEN = "all dirty metadata, nobody touches", "its own block taken: punch_same, paced, one CPU"
 
 RULES = [
     ("C1", HOLE, lambda s: c1(s, 2.0), HOLDS), ("C1", HOLE, lambda s: c1(s, 1.1), FAILS),
@@ -189,13 +189,24 @@ RULES = [
     ("C7", PACED, lambda s: c7(s, True, 200), HOLDS), ("C7", PACED, lambda s: c7(s, False, 3), FAILS),
     ("C7", PACED, lambda s: c7(s, False, 4), NOT_DECIDED),  # it was held up, not stopped
     ("C7", PACED, lambda s: c7(s, True, 200, steady=True), NOT_DECIDED),  # mainline starves as well
-    ("C7", PACED, lambda s: dos(s, "sync_retry", starved=True) + dos(s, "map_sync"), HOLDS),
+    ("C7", PACED, lambda s: dos(s, "sync_retry", starved=True, retries=10) + dos(s, "map_sync"), HOLDS),
+    ("C7", PACED, lambda s: dos(s, "sync_retry", starved=True, retries=9) + dos(s, "map_sync"), NOT_DECIDED),  # not by retries
+    ("C7", PACED, lambda s: c7(s, False, 3) + dos(s, "sync_retry", "chmod", True, 200) + dos(s, "map_sync", "chmod"), HOLDS),
+    # A touch that takes the block away is more than a touch of the file.
+    ("C7", PACED, lambda s: c7(s, False, 3) + own(s, "punch_same", 200, 3, plain_starved=True), FAILS),
+    ("C7", PACED, lambda s: c7(s, False, 3) + own(s, "reflink", 200, 3, plain_starved=True), FAILS),
+    ("C7", TAKEN, lambda s: c7(s, False, 3) + own(s, "punch_same", 200, 3, plain_starved=True), HOLDS),
+    ("C7", TAKEN, lambda s: c7(s, True, 200) + own(s, "punch_same", 3, 3), FAILS),
+    ("C7", TAKEN, lambda s: own(s, "punch_same", 200, 3, steady=True, plain_starved=True), NOT_DECIDED),
+    ("C7", "its own block taken: dedupe, paced, one CPU", lambda s: own(s, "dedupe", 200, 3, plain_starved=True), HOLDS),
     ("C7", PACED, lambda s: dos(s, "sync_retry", starved=True), NOT_DECIDED),
     ("C7", PACED, lambda s: dos(s, "sync_retry", starved=True, attackers=2) + dos(s, "map_sync"), NOT_DECIDED),
     ("C7", PACED, lambda s: dos(s, "sync_retry") + dos(s, "map_sync"), NOT_DECIDED),
     ("C7", PACED, lambda s: c7(s, True, 200, setting="concurrent"), NOT_DECIDED),
     ("C7", TIGHT, lambda s: c7(s, True, 200, setting="concurrent"), HOLDS),
-    ("C7", TIGHT, lambda s: c7(s, False, 3, setting="deterministic2"), FAILS),
+    ("C7", TIGHT, lambda s: c7(s, False, 3, setting="concurrent"), FAILS),
+    ("C7", TIGHT, lambda s: c7(s, True, 200, setting="deterministic2"), NOT_DECIDED),  # it is paced
+    ("C7", "paced attacker, second CPU", lambda s: c7(s, True, 200, setting="deterministic2"), NOT_DECIDED),  # not on a 6.1
     ("C7", TIGHT, lambda s: c7(s, True, 200), NOT_DECIDED),  # a timer is no tight loop
     ("C7", "bounded: the second attempt syncs under the lock", lambda s: c7(s, False, 1, strategy="sync_retry_once"), FAILS),
     ("C7", PACED, lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), FAILS),  # a deadline is another cell
@@ -214,7 +225,10 @@ RULES = [
     ("C8", PUNCH, lambda s: own(s, "punch_same", 9, 3), NOT_DECIDED),  # no attack
     ("C8", PUNCH, lambda s: own(s, "punch_same", 10, 2), HOLDS),
     ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 2, starved=True), FAILS),
-    ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 2, starved=True, steady=True), HOLDS),
+    # What a fault that is not retried suffers as well is no fault of the rule.
+    ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 2, starved=True, steady=True), NOT_DECIDED),
+    ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 180, steady=True), NOT_DECIDED),
+    ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 3, steady=True), HOLDS),
     ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 2, starved=True)[:2], NOT_DECIDED),
     ("C8", PUNCH, lambda s: elsewhere(s, 1), NOT_DECIDED),
     ("C8", PUNCH, lambda s: own(s, "punch_same", 200, 3) + own(s, "extend", 200, 50), HOLDS),

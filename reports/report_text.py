@@ -68,7 +68,7 @@ def _claims(result, verdicts):
     for claim in claims.CLAIMS:
         mine = [one for one in verdicts if one["id"] == claim.id]
         told = [one for one in mine if not _is_bare(one)]
-        if not told:
+        if len(told) < len(mine) and not any(one["read"] for one in told) or not mine:
             nothing_of += [claim.id] * bool(mine)
             continue
         lines += ["", *_wrap(f"{claim.id}  \"{claim.text}\""), *_wrap(f"{claim.source}. {claim.said}", "    "),

@@ -84,7 +84,7 @@ FILES = {"daxfile": "map frozen", "daxfile_nocmtime": "map frozen, mtime left al
 _MODEL = "Modelled: 0.5 to 2 cycles an instruction at 3 GHz, and the bandwidth of the cited media, written in whole blocks."
 _NO_MTIME = "MAP_SYNC's rule leaves time stamps out, and mtime is then not durable: what was said does not arise"
 _TOLD = "of the rule that was merged in November 2017, after these words"
-TIGHT, PACED = "tight loop, second CPU", "paced attacker, one CPU"
+TIGHT, PACED, PACED_BESIDE = "tight loop, second CPU", "paced attacker, one CPU", "paced attacker, second CPU"
 STRICT, BOUNDED = "all dirty metadata, paced attacker, one CPU", "bounded: the second attempt syncs under the lock"
 UNPREDICTABLE = "unpredictable, beside a process that copies"
 
@@ -109,30 +109,42 @@ def _more_settings(view):
             for setting, touch in there if setting != "deterministic" or touch not in contests.BYSTANDER]
 
 
-STARVED = {PACED: ("sync_retry", contests.ONE_CPU), TIGHT: ("sync_retry", contests.SECOND_CPU),
+STARVED = {PACED: ("sync_retry", contests.ONE_CPU), TIGHT: ("sync_retry", contests.AT_ONCE),
            STRICT: ("sync_retry_strict", contests.ONE_CPU),
            BOUNDED: ("sync_retry_once", contests.ONE_CPU)}
+# Touches that leave the victim's block where it is.
+_ELSEWHERE = {"needed": dict.fromkeys(contests.ATTACKS, "written"), "but": tuple(contests.OWN_BLOCK)}
+_ONCE = ("A limit: in 2017 a fault could be retried once (until 4064b982706, \"mm: allow VM_FAULT_RETRY for multiple times\"), "
+         "and could not be denied service this way.")
 
 
 def _starved(name, note="", deadline=0):
     strategy, settings = STARVED[name]
     return Case(name + (f"; {deadline} ms" if deadline else ""),
-                partial(contests.can_be_starved, strategy=strategy, settings=settings, deadline=deadline), note)
+                partial(contests.can_be_starved, strategy=strategy, settings=settings, deadline=deadline, **_ELSEWHERE), note)
+
+
+def _deprived(touch):
+    return Case(f"its own block taken: {touch}, paced, one CPU",
+                partial(contests.can_be_starved, strategy="sync_retry", settings=contests.ONE_CPU,
+                        needed={touch: contests.OWN_BLOCK[touch]}), "More than a touch of the file: the block itself is gone.")
 
 
 def _own(touch):
     return Case(f"touch of its own extent: {touch}", partial(contests.extent_is_safe, touch=touch))
 
 
-def _more_own(view):
-    """Touches of the victim's own extent that not each file system has."""
-    there = {spec.touch for spec, _ in view.rows}
-    return [_own(touch) for touch in contests.SHARED if touch in there]
+def _shared(case):
+    """Cases of touches that not each file system has, where they were measured."""
+    def found(view):
+        there = {spec.touch for spec, _ in view.rows}
+        return [case(touch) for touch in contests.SHARED if touch in there]
+    return found
 
 
-def _more_deadlines(view):
-    """Attacks with another deadline than the one that is asked for."""
-    return [_starved(name, deadline=deadline) for name, (strategy, settings) in STARVED.items()
+def _more_attacks(view):
+    """Attacks with another deadline than the one that is asked for, and by touches that not each file system has."""
+    return _shared(_deprived)(view) + [_starved(name, deadline=deadline) for name, (strategy, settings) in STARVED.items()
             for deadline in sorted({spec.deadline for spec, _ in view.rows if spec.deadline and spec.attackers and
                                     spec.strategy == strategy and spec.setting in settings})]
 
@@ -188,22 +200,30 @@ CLAIMS = (
                 for touch in contests.BYSTANDER), _more_settings),
     Claim("C7", "trivial to DOS ... simply by touching the file in a tight loop", MAIL,
           "Another process can keep a fault that retries from ever ending, with no more than touches of the file.",
-          "A fault that retries, under attack. Holds: under some touch a fault was not done at its deadline, where none of "
-          "map_sync's was so. Does not: under each of utimens, append, truncate and fallocate none was so, and none was "
-          "retried more than 3 times. With nobody beside: 10 retries of one fault, or at most 3.",
-          (_starved(PACED, "The attacker's timer keeps step with the sync: not the tight loop of the words."), _starved(TIGHT),
+          "A fault that retries, under touches that leave its block alone. Holds: under some touch a fault was retried 10 times "
+          "or more and not done at its deadline, where none of map_sync's was late. Does not: under each of utimens, append, "
+          "truncate and fallocate none was late, and none was retried more than 3 times. With nobody beside: 10 retries of one "
+          "fault, or at most 3.",
+          (_starved(PACED, f"The attacker's timer keeps step with the sync: not the tight loop of the words. {_ONCE}"),
+           Case(PACED_BESIDE, partial(contests.by_turns, strategy="sync_retry", **_ELSEWHERE),
+                "By timer, in the emulator's turns between two CPUs: not the tight loop of the words either."),
+           _starved(TIGHT, f"In wall time; with `--accel tcg` both CPUs are emulated. {_ONCE}"),
+           _deprived("punch_same"),
            _starved(STRICT, "Syncs while any metadata is dirty, as the reply's pseudo code says."),
-           Case("all dirty metadata, nobody touches", contests.denied_by_nobody), _starved(BOUNDED)),
-          _more_deadlines, (TIGHT,)),
+           Case("all dirty metadata, nobody touches", contests.denied_by_nobody,
+                "A limit: a sync shorter than a tick. Its own mtime moves once a tick, so that it makes itself retry where a "
+                "sync outlasts one."),
+           _starved(BOUNDED)),
+          _more_attacks, (TIGHT,)),
     Claim("C8", "only cause a retry when the extent being touched is dirty, this problem wouldn't exist", REPLY,
           "A fault that syncs and retries only for the extent that it touches cannot be stopped by touches of the file.",
           "sync_retry_extent under the touches that make sync_retry retry one fault 10 times. Holds: no fault was retried more "
-          "than 3 times, none was late at its deadline. Does not: 10 retries, or late where map_sync was not. Under a touch "
-          "of the victim's own extent it holds only where something shows that the rule saw that touch.",
+          "than 3 times, none was late at its deadline. Does not: 10 retries, or late, where map_sync was not late. Under a "
+          "touch of the victim's own extent it holds only where something shows that the rule saw that touch.",
           (*map(_own, contests.OWN_EXTENT),
            Case("touches elsewhere in the file", contests.elsewhere_is_safe,
-                "The module's rule passes over all but the page itself, so that this follows from its code.")),
-          _more_own, tuple(f"touch of its own extent: {touch}" for touch in contests.OWN_EXTENT)),
+                "Holds by construction: the module's rule passes over all but the page itself.")),
+          _shared(_own), tuple(f"touch of its own extent: {touch}" for touch in contests.OWN_EXTENT)),
     Claim("C9", "huge, unpredictable page fault latencies ... every so often", NEXT_DAY,
           "Now and then a fault under MAP_SYNC must sync tens of thousands of objects that are none of its own.",
           "Pays: a page of map_sync on holes with 10 000 dirty inodes of others or more at least 10 times one with none, and one "

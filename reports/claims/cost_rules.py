@@ -6,7 +6,7 @@ from dataclasses import replace
 import medium
 import stats
 
-from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TIMES, Deciding, Measured, Ruling, Spec, controlled, difference,
+from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TICK, TIMES, Deciding, Measured, Ruling, Spec, controlled, difference,
                    large, ratio, small, undecided)
 
 WHEN_NECESSARY = 64  # K of an application that syncs when it must: the claim's own words give none
@@ -15,7 +15,6 @@ AGAIN = (8, 64)  # the same, where pages are stored to several times
 OFTEN = 8  # from this K on a sync is not one for each write
 DIRTY = 10000  # "tens of thousands"
 TAIL = 10000  # faults, for a p99.9 that ten of them lie above
-TICK = 4_000_000  # ns between ticks of a kernel of 250 Hz, as Debian's are; in virtual time instructions
 
 
 def sync_is_long(view, at):

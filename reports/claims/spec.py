@@ -25,6 +25,7 @@ STATES = ("hole", "unwritten", "written")
 NOBODY = "none"  # the touch of a contest without attackers
 DEADLINE_MS = 20  # of a fault in a contest, where nothing else is asked for; a row of it does not say so
 CONCURRENT_DEADLINE_MS = 640  # in wall time no run has less
+TICK = 4_000_000  # ns between ticks of a kernel of 250 Hz, as Debian's are; in virtual time instructions
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Spec:
     def asked(self):
         """The strategy as the command names it, with its K."""
         return self.strategy if self.k is None else f"{self.strategy}:{self.k}"
+
+    @property
+    def lacked(self):
+        """The same, with the touch of a victim's contest: what tells the cells of a case from each other."""
+        return self.asked + (f" under {self.touch}" if self.workload == "dos" and self.attackers else "")
 
     @property
     def label(self):

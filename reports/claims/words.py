@@ -68,7 +68,7 @@ def open_words(ruling, missing, reasons, failures=()):
     if reasons:
         return reasons[0]
     if missing:
-        lacking = ", ".join(dict.fromkeys(spec.asked for spec in missing))
+        lacking = ", ".join(dict.fromkeys(spec.lacked for spec in missing))
         if ruling.alone:
             figure = ruling.deciding[0].figure
             return f"{with_unit(figure.value, figure.unit)}, control not measured: {lacking}"
