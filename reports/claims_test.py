@@ -17,6 +17,14 @@ def test_a_claim_is_quoted_in_at_most_15_words_and_its_cases_have_names_of_their
         assert not {"supported", "contradicted"} & set(f"{claim.said} {claim.rule}".lower().split())
 
 
+def test_what_a_claim_needs():
+    assert {claim.id: claim.needs for claim in claims.CLAIMS if claim.needs} == {
+        "C5": ("daxfile, behind another's commits", "daxfile_nocmtime, behind another's commits"),
+        "C7": ("tight loop, second CPU",), "C8": tuple(f"touch of its own extent: {touch}" for touch in
+                                                       ("punch_same", "extend", "convert")),
+        "C9": ("unpredictable, beside a process that copies",)}
+
+
 def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
     found = claims.judge(result_of(synthetic, [synthetic.row("volatile", state="hole")]))
     assert [(one["id"], one["case"]) for one in found] == [

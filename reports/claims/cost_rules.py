@@ -157,14 +157,23 @@ def slower_than_fsync(view, at):
     return Ruling([figure for figure in figures if figure], every, word)
 
 
-def no_overhead(view, strategy):
-    """C5: a file whose map cannot change: no sync in its faults, and no longer a path than without any guarantee."""
-    spec = Spec(strategy, workload="paced")
-    synced = view.share(spec, lambda row: row["syncs"], "synced")
-    moved = view.share(spec, lambda row: row["mtime_changes"], "mtime moved; decides nothing", needed=False)
-    floor = ratio("written, tight loop: its page over that of volatile", view.cost(Spec(strategy)),
-                  view.cost(Spec("volatile")))
-    figures = [figure for figure in (synced, floor, moved) if figure]
+def no_overhead(view, strategy, state="written"):
+    """C5: a file whose map cannot change: no sync in its faults, and no longer a path than without any guarantee. Of a written
+    block a fault in each tick is asked whether it syncs, for that moves mtime."""
+    spec = Spec(strategy, state)
+    asked = replace(spec, workload="paced") if state == "written" else spec
+    synced = view.share(asked, lambda row: row["syncs"], "synced")
+    moved = view.share(replace(spec, workload="paced"), lambda row: row["mtime_changes"], "mtime moved; decides nothing",
+                       needed=False) if state == "written" else None
+    page, plain, wrapped = view.cost(spec), view.cost(Spec("volatile", state)), view.cost(Spec("map_sync_wrapped", state), False)
+    whole = ratio(f"{state}, tight loop: its page over that of volatile", page, plain)
+    # What the module itself costs is no cost of the file.
+    own = ratio(f"{state}, tight loop: its page over that of map_sync_wrapped, mainline's through the module", page,
+                wrapped) if state == "written" else None
+    over_written = ratio("its page over a written one of volatile; decides nothing", page, view.cost(
+        Spec("volatile"), False)) if state != "written" else None
+    floor = own or whole
+    figures = [figure for figure in (synced, own, whole, over_written, moved) if figure]
     if synced is None or floor is None:
         return undecided(figures)
     return small(figures, [Deciding(synced, SHARE), Deciding(floor, TIMES)])
@@ -188,13 +197,6 @@ def behind_commit(view, strategy):
     if slow.much() and control and not Deciding(control, TIMES).little():
         view.reasons.append("a fault without any guarantee is as long there: the other's turn on the CPU is in both")
     return controlled(figures, slow, control, FAILS, HOLDS)
-
-
-def conversion(view):
-    """C5: what a fault costs more where its block is allocated and not yet written."""
-    factor = ratio("volatile: unwritten over written", view.cost(Spec("volatile", "unwritten"), key="per_fault"),
-                   view.cost(Spec("volatile", "written"), key="per_fault"))
-    return undecided([]) if factor is None else small([factor], [Deciding(factor, TIMES)])
 
 
 def _growth(view, strategy, state, k=None, needed=True):
