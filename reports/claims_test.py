@@ -5,7 +5,7 @@ import pytest
 
 import claims
 from claims import DEPENDS, FAILS, HOLDS, NOT_DECIDED, Spec
-from claims_rules_test import HOLE, PACED, asked, c1, c3, c4, c5, c6, c7, cell, dos, own, result_of, verdict_of
+from claims_rules_test import HOLE, MERGED_HOLE, PACED, asked, c1, c3, c4, c5, c6, c7, cell, dos, own, result_of, verdict_of
 
 
 def test_a_claim_is_quoted_in_at_most_15_words_and_its_cases_have_names_of_their_own():
@@ -44,9 +44,12 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
     assert by_case["all dirty metadata, nobody touches"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload dos --state written --setting deterministic --attackers 0 --strategy "
         "sync_retry_strict --seeds 5 --out more/C7"]
-    assert by_case["hole, 8 stores a page, 4 KiB, 1 thread"] == [
+    assert by_case["as merged: MAP_SYNC; hole, 8 stores a page, 4 KiB, 1 thread"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload store_again --state hole --stores-per-page 8 --strategy "
         "map_sync,fsync:8,fsync:64 --seeds 5 --observe vector --out more/C4"]
+    assert by_case["as merged: MAP_SYNC; written, in order, 2 MiB, 1 thread"] == [
+        "faultline run --kernel 6.1 --fs ext4 --workload first_touch --state written --order pmd --strategy "
+        "map_sync,fsync:1,fsync:8,fsync:64,fsync:512 --touches 512 --pmem 2048 --seeds 5 --observe vector --out more/C4"]
     assert by_case["pays for the dirt of others"][0] == (
         "faultline run --kernel 6.1 --fs ext4 --workload unrelated --state hole --strategy map_sync --dirty-inodes 10000,0 "
         "--seeds 5 --observe vector --out more/C9-1")
@@ -136,7 +139,7 @@ def test_others_wait_is_compared_with_a_sync_that_drops_the_lock(synthetic):
     (lambda s: c7(s, False, 3), "C7", PACED, (2, None), "does not hold here (one sample; only for thresholds from 2 on)"),
     (lambda s: c7(s, True, 99), "C7", PACED, (None, 19.8), "holds here (one sample)"),
     (lambda s: c7(s, True, 12), "C7", PACED, (None, 2.4), "holds here (one sample; only for thresholds up to 2.4)"),
-    (lambda s: c4(s, 4400), "C4", HOLE, (None, 2.2), "holds here (one sample; only for thresholds up to 2.2)")])
+    (lambda s: c4(s, 4400), "C4", MERGED_HOLE, (None, 2.2), "holds here (one sample; only for thresholds up to 2.2)")])
 def test_band(synthetic, make, claim, case, band, word):
     found = verdict_of(result_of(synthetic, make(synthetic)), claim, case)
     assert found["band"] == [None if edge is None else pytest.approx(edge) for edge in band]
@@ -149,7 +152,7 @@ def test_what_is_open_says_why(synthetic):
     rows = c1(synthetic, 4)
     assert verdict_of(result_of(synthetic, rows), "C1", "hole, in order, 2 MiB, 1 thread")["word"] == "not decided (not measured)"
     rows = c4(synthetic, 4000, (9000, 2000, 1800), ks=(1, 8, 64))
-    assert verdict_of(result_of(synthetic, rows), "C4", HOLE)["word"] == "not decided (not measured: fsync:512)"
+    assert verdict_of(result_of(synthetic, rows), "C4", MERGED_HOLE)["word"] == "not decided (not measured: fsync:512)"
     between = claims.Ruling([], [claims.Deciding(claims.Measured("a", "times", {0: 1.5}, []), claims.TIMES)])
     assert claims.open_words(between, [], []) == "1.5 times, between the limits"
     assert claims.open_words(between, [], ["a reason"]) == "a reason"
@@ -180,7 +183,7 @@ def test_sensitivity(synthetic, factor, words):
 
 
 def test_nearest_figure(synthetic):
-    found = verdict_of(result_of(synthetic, c4(synthetic, 4400)), "C4", HOLE)["nearest"]
+    found = verdict_of(result_of(synthetic, c4(synthetic, 4400)), "C4", MERGED_HOLE)["nearest"]
     assert found == {"name": "map_sync over fsync:8", "value": 2.2, "unit": "times", "limit": 2, "threshold": 2.2}
     # No threshold brings a figure below 1 to a limit: the limit that it is nearer to is named.
     found = verdict_of(result_of(synthetic, c1(synthetic, 0.5)), "C1", HOLE)["nearest"]
@@ -234,7 +237,7 @@ def test_no_row_is_dropped_in_silence(synthetic):
 
 def test_the_figures_decide(synthetic):
     rows = c4(synthetic, 4000) + cell(synthetic, "fsync", 400, 64, "written", workload="rewrite")
-    found = verdict_of(result_of(synthetic, rows), "C4", HOLE)
+    found = verdict_of(result_of(synthetic, rows), "C4", MERGED_HOLE)
     values = {figure["name"]: figure["value"] for figure in found["figures"]}
     # between K=1 (9000) and K=8 (2000) by 1/K: 5/7 and 1 of the way from 1 to 1/8
     assert values == {
@@ -266,8 +269,8 @@ def test_a_slow_pace_stands_beside_and_decides_nothing(synthetic):
 
 
 def test_what_depends_names_both_sides(synthetic):
-    rows = cell(synthetic, "map_sync", None, workload="paced", faults=100,
-                probed={**asked(20, 1), "fast_commits": 20})
+    rows = cell(synthetic, "map_sync", None, workload="paced", faults=100, mtime_changes=100,
+                probed={**asked(20), "fast_commits": 19})
     found = verdict_of(result_of(synthetic, rows), "C3", "as merged: MAP_SYNC; one fault per tick")
     assert found["word"] == ("depends on whether the journal had a full commit since: faults before it sync, those after it "
                              "do not")
@@ -275,7 +278,7 @@ def test_what_depends_names_both_sides(synthetic):
 
 def test_samples_give_a_median_and_a_spread(synthetic):
     rows = synthetic.samples(c4(synthetic, 4000), [0.9, 1, 1.2])
-    figure = verdict_of(result_of(synthetic, rows), "C4", HOLE)["figures"][0]
+    figure = verdict_of(result_of(synthetic, rows), "C4", MERGED_HOLE)["figures"][0]
     assert (figure["value"], figure["low"], figure["high"], figure["samples"]) == (4000, 3600, 4800, 3)
     assert claims.figure_words(figure) == "4000 instr (3600 to 4800 in 3 samples)"
 
@@ -303,7 +306,7 @@ def test_a_refused_touch_is_no_attack(synthetic):
 def test_wall_time_says_nothing_of_instructions(synthetic):
     found = verdict_of(synthetic.wall_result(c1(synthetic, 3)), "C1", HOLE)
     assert found["verdict"] == NOT_DECIDED and "wall time" in found["reasons"][0]
-    found = verdict_of(synthetic.wall_result(c4(synthetic, 4000)[:-2]), "C4", HOLE)
+    found = verdict_of(synthetic.wall_result(c4(synthetic, 4000)[:-2]), "C4", MERGED_HOLE)
     assert found["commands"] == ["faultline run --kernel 6.1 --accel kvm --fs ext4 --workload first_touch --state hole "
                                  "--strategy fsync:512 --repetitions 5 --out more/C4"]
 

@@ -4,11 +4,12 @@
 import shlex
 from dataclasses import dataclass, replace
 
-from .cost_rules import TAIL
+from .cost_rules import SWEEP, TAIL
 from .spec import ENOUGH_SAMPLES, NOBODY, STATES, STRATEGIES
 
 COPIED = 16384  # touches: more than TAIL, and a power of two
 assert TAIL <= COPIED
+PMEM = 2048  # MiB, for as many touches of 2 MiB as the greatest K
 
 
 def spec_order(spec):
@@ -73,7 +74,8 @@ def groups(context, wanted):
         merged.setdefault((group, tuple(dict.fromkeys(file_systems))), []).append(kernel)
     found = []
     for ((what, asks), file_systems), kernels in merged.items():
-        options = [*where(context, kernels, what[5]), "--fs", ",".join(file_systems), *_options(what, asks)]
+        options = [*where(context, kernels, what[5]), "--fs", ",".join(file_systems), *_options(what, asks),
+                   *_room(context, what[2])]
         found.append(Group(tuple(options), _samples(context, what[5]), tuple(
             place for kernel in kernels for fs in file_systems for place in members[kernel, fs, what])))
     return found
@@ -97,6 +99,13 @@ def _options(what, asks):
     for option, values in asks:
         words += [option, ",".join(values)]
     return [*words, "--touches", str(COPIED)] if workload == "copy_beside" else words
+
+
+def _room(context, order):
+    """With entries of 2 MiB as many touches as the greatest K takes more memory than there is by default."""
+    if order != "pmd":
+        return []
+    return ["--touches", str(max(SWEEP)), *([] if context.get("on") == "host" else ["--pmem", str(PMEM)])]
 
 
 def where(context, kernels, setting=""):

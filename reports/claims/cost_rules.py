@@ -84,6 +84,13 @@ def _asked(row):
     return None if journal is None or journal.get("asked") is None else journal["asked"]["fault"]
 
 
+def _until_a_full_commit(row):
+    """Whether each fault moved mtime, and those that asked for a commit got fast ones until a full one, and then no more asked:
+    the share of them is where the journal's timer stood."""
+    asked = _asked(row)
+    return row["mtime_changes"] == row["faults"] > asked > (row["fast_commits"] or 0) > 0
+
+
 def always_dirty(view, strategy, at):
     """C3: whether each fault finds something to sync. What is counted are commits that a fault asked for: a call of the sync
     that finds nothing asks for none."""
@@ -96,10 +103,7 @@ def always_dirty(view, strategy, at):
     if found is None:
         return undecided(figures)
     ruling = large(figures, Deciding(found, SHARE))
-    rows = view.find(spec, "on")[0]
-    by_timer = all((row.get("fast_commits") or 0) > 0 and row["journal"]["asked"].get("kernel") for row in rows)
-    if ruling.word(THRESHOLD) is None and by_timer:
-        # Before a full commit each fault is a fast commit, and after it none: the share is where the timer stood.
+    if ruling.word(THRESHOLD) != HOLDS and all(map(_until_a_full_commit, view.find(spec, "on")[0])):
         return Ruling(figures, [], lambda threshold: DEPENDS,
                       "whether the journal had a full commit since: faults before it sync, those after it do not")
     return ruling
@@ -128,25 +132,38 @@ def _turn(name, level, curve, factor):
     return Measured(f"{name} from this K on", "K", {(0, 0): max(at, 1)}, used)
 
 
-def slower_than_fsync(view, at):
-    """C4: map_sync over fsync:K at every K of at least 8; the K and the stores a page at which it turns."""
-    asked = AGAIN if at.stores else SWEEP
+def _curve(view, at, asked):
+    """{K: cost} of fsync:K, those that are asked for in any case; None where one was not measured. With fewer touches than K
+    there is one sync at the end, whatever K says: such a K was not measured."""
     ks = sorted({*asked, *(spec.k for spec, probes in view.rows if probes == "off" and isinstance(spec.k, int) and
                            spec == replace(at, strategy="fsync", k=spec.k))})
-    level = view.cost(replace(at, strategy="map_sync"))
-    curve = {k: view.cost(replace(at, strategy="fsync", k=k), needed=k in asked) for k in ks}
-    curve = {k: one for k, one in curve.items() if one or k in asked}
-    factors = {k: ratio(f"map_sync over fsync:{k}", level, one) for k, one in curve.items()}
+    curve = {}
+    for k in ks:
+        spec = replace(at, strategy="fsync", k=k)
+        curve[k] = view.cost(spec, needed=k in asked)
+        if curve[k] and any(row["touches"] * max(at.stores, 1) < k for rows in view.find(spec) for row in rows):
+            curve[k] = None
+            if k in asked:
+                view.lack(spec)
+    return {k: one for k, one in curve.items() if one or k in asked}
+
+
+def slower_than_fsync(view, strategy, at):
+    """C4: the strategy over fsync:K at every K of at least 8; the K and the stores a page at which it turns."""
+    level = view.cost(replace(at, strategy=strategy))
+    curve = _curve(view, at, AGAIN if at.stores else SWEEP)
+    factors = {k: ratio(f"{strategy} over fsync:{k}", level, one) for k, one in curve.items()}
     if None in factors.values():
         return undecided([level, *factors.values()])
     figures = [level, *(factors[k] for k in curve if k >= OFTEN)]
     if not at.stores:
         figures += [_turn("fsync:K costs less", level, curve, 1),
                     _turn(f"fsync:K costs less than 1/{THRESHOLD:g}", level, curve, THRESHOLD)]
-    if at == replace(Spec("map_sync"), state=at.state):
+    if replace(at, strategy="") == Spec("", at.state):
         again = view.cost(Spec("fsync", "written", "rewrite", WHEN_NECESSARY), needed=False)
-        figures.append(ratio(f"later durable stores to a page after which map_sync costs no more than fsync:{WHEN_NECESSARY}, "
-                             "each of its own taken as free", difference("", level, curve[WHEN_NECESSARY]), again, "stores"))
+        figures.append(ratio(f"later durable stores to a page after which {strategy} costs no more than fsync:"
+                             f"{WHEN_NECESSARY}, each of its own taken as free", difference("", level, curve[WHEN_NECESSARY]),
+                             again, "stores"))
     often = [Deciding(factors[k], TIMES) for k in curve if k >= OFTEN]
     every = [Deciding(factors[k], TIMES) for k in curve]
 

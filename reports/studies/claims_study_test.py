@@ -31,10 +31,11 @@ def the(found, name):
 
 
 def test_each_case_that_data_can_decide_has_a_part_on_each_kernel():
-    for kernel in KERNELS:
+    # Before 6.12 no guest has two CPUs in virtual time.
+    for kernel, nowhere in (("old", {("C7", "paced attacker, second CPU")}), ("new", set())):
         covered = {case for part in parts() if part.kernel == kernel for case in part.cases}
         every = {(claim.id, case.name) for claim in claims.CLAIMS for case in claim.cases}
-        assert every <= covered
+        assert every - covered == nowhere
 
 
 def test_what_is_only_compared_with_is_measured_as_well():
