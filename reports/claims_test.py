@@ -175,6 +175,13 @@ def test_what_was_measured_and_failed_is_not_called_not_measured(synthetic):
     assert found["reasons"] == list(warned)
 
 
+def test_what_is_known_between_two_ends_alone_has_no_middle_and_no_samples_of_its_own():
+    span = claims.Measured("a", "times", {seed: 9.0 for seed in range(5)}, [], (7.35, 354))
+    assert claims.figure_words(span.data()) == "7.35 to 354 times" and span.data()["samples"] == 5
+    ruling = claims.Ruling([span], [claims.Deciding(span, claims.TIMES)], lambda threshold: None)
+    assert (ruling.samples(), ruling.nearest()["value"], ruling.nearest()["limit"]) == (5, 7.35, 2)
+
+
 @pytest.mark.parametrize("factor, words", [
     (2.2, [HOLDS] * 3 + [NOT_DECIDED] * 3), (1.2, [NOT_DECIDED] * 4 + [FAILS] * 2), (1, [FAILS] * 6), (9, [HOLDS] * 6)])
 def test_sensitivity(synthetic, factor, words):
@@ -209,8 +216,8 @@ def test_the_fewest_samples_count(synthetic):
 def test_scope(synthetic):
     found = verdict_of(synthetic.load(c1(synthetic, 4)), "C1", HOLE)
     scope = found["scope"]
-    assert claims.scope_words(scope) == ("6.1.0-synthetic, ext4, 1 CPU, 4 KiB entries, 1 thread, first_touch (in order), hole, "
-                                         "2048 touches")
+    assert claims.scope_words(scope) == ("6.1.0-synthetic, ext4, 1 CPU, 4 KiB entries, 1 thread, first_touch (in order), hole and "
+                                         "written, 2048 touches")
     assert (scope["accel"], scope["features"], scope["mount"]) == (
         "tcg-icount", None, "mount -o dax=always /dev/pmem0 /mnt")
     # Of a contest: its touches, how often, and after which time a fault has starved; what is counted are the victim's stores.
@@ -225,7 +232,7 @@ def test_scope(synthetic):
     assert claims.scope_words(verdict_of(result_of(synthetic, rows), "C1", HOLE)["scope"]).endswith("2048 to 2050 touches")
     # Of a case of which nothing is there: what was asked for.
     scope = verdict_of(result_of(synthetic, c1(synthetic, 4)), "C1", "hole, in order, 2 MiB, 1 thread")["scope"]
-    assert claims.scope_words(scope) == "6.1.0-synthetic, ext4, 2 MiB entries, 1 thread, first_touch (in order), hole"
+    assert claims.scope_words(scope) == "6.1.0-synthetic, ext4, 2 MiB entries, 1 thread, first_touch (in order), hole and written"
 
 
 def test_no_row_is_dropped_in_silence(synthetic):
@@ -374,6 +381,7 @@ def test_json_has_what_stands_beside_a_word(synthetic):
 
 def test_what_a_case_asks_for_is_what_it_reads_where_it_is_there(synthetic):
     wished = {(claim, case): specs for claim, case, specs in claims.asked(synthetic.context(), "bookworm", "ext4")}
-    assert {(spec.strategy, spec.state) for spec in wished["C1", HOLE]} == {("volatile", "hole"), ("map_sync", "hole")}
-    assert len(wished["C1", HOLE]) == 2
+    assert {(spec.strategy, spec.state) for spec in wished["C1", HOLE]} == {
+        ("volatile", "hole"), ("map_sync", "hole"), ("map_sync", "written")}
+    assert len(wished["C1", HOLE]) == 3
     assert "sync_retry" in {spec.strategy for spec in wished["C7", PACED]}

@@ -111,7 +111,8 @@ def test_each_k_that_was_measured_is_a_pair(synthetic):
 
 
 def test_a_rule_that_no_price_turns(synthetic):
-    rows = [observed(synthetic, 1000, 100, "map_sync"), observed(synthetic, 100, 10)]
+    rows = [observed(synthetic, 1000, 100, "map_sync"), observed(synthetic, 100, 10),
+            observed(synthetic, 100, 10, "map_sync", state="written")]
     verdict = next(one for one in claims.judge(synthetic.load(rows)) if one["id"] == "C1" and one["verdict"] == claims.HOLDS)
     assert claims.media_words(verdict["media"]) == "By medium: the same at every price of a written line."
     seen = [{**row, "vector": None} for row in rows]

@@ -7,7 +7,7 @@ import medium
 import stats
 
 from .spec import (DEPENDS, FAILS, HOLDS, HUGE, SHARE, THRESHOLD, TICK, TIMES, Deciding, Measured, Ruling, Spec, controlled, difference,
-                   large, ratio, small, undecided)
+                   large, ratio, small, total, undecided)
 
 WHEN_NECESSARY = 64  # K of an application that syncs when it must: the claim's own words give none
 SWEEP = (1, 8, 64, 512)  # the K that must be measured; others count as well
@@ -18,13 +18,20 @@ TAIL = 10000  # faults, for a p99.9 that ten of them lie above
 
 
 def sync_is_long(view, at):
-    """C1: the fault with its sync over the same fault without."""
+    """C1: the sync alone against a fault that has nothing to sync, of the same size and pattern: that fault with the sync added
+    over the same without. What the fault on the synced block itself takes, as clearing 2 MiB, is no part of a sync."""
     if not view.virtual:
         view.reasons.append("wall time does not tell a CPU that works from one that waits: measure in virtual time")
         return undecided([])
-    synced, plain = (view.cost(replace(at, strategy=strategy), key="per_fault") for strategy in ("map_sync", "volatile"))
-    factor = ratio("the fault with its sync over the same fault without", synced, plain)
-    figures = [difference("the sync alone", synced, plain), factor]
+
+    def fault(strategy, state=at.state):
+        return view.cost(replace(at, strategy=strategy, state=state), key="per_fault")
+    synced, plain, clean = fault("map_sync"), fault("volatile"), fault("map_sync", "written")
+    alone = difference("the sync alone", synced, plain)
+    factor = ratio("a fault with nothing to sync, written, with that sync added over the same without", total(
+        "", clean, alone), clean)
+    share = ratio("the fault with its sync over the same fault without; decides nothing", synced, plain)
+    figures = [figure for figure in (alone, factor, share) if figure]
     return undecided(figures) if factor is None else large(figures, Deciding(factor, TIMES))
 
 
@@ -49,8 +56,8 @@ def cpu_or_medium(view):
     shares = {}
     for name, price in prices.items():
         if price is not None:
-            values = {(seed, index): value / at for seed, value in even.values.items() for index, at in enumerate(price)}
-            shares[name] = Measured(f"{medium.DOMAIN}: CPU over medium, {name}", "times", values, even.cells)
+            shares[name] = Measured(f"{medium.DOMAIN}: CPU over medium, {name}", "times", even.values, even.cells,
+                                    (even.low / max(price), even.high / min(price)))
     deciding = [Deciding(figure, TIMES) for figure in shares.values()]
 
     def word(threshold):
@@ -216,21 +223,25 @@ def behind_commit(view, strategy):
     return controlled(figures, slow, control, FAILS, HOLDS)
 
 
-def _growth(view, strategy, state, k=None, needed=True):
-    spec = Spec(strategy, state, "unrelated", k)
-    most = max((found.unrelated for found, probes in view.rows if probes == "off" and
-                replace(found, unrelated=0) == spec and found.unrelated >= DIRTY), default=DIRTY)
-    dirty = view.cost(replace(spec, unrelated=most), needed)
-    none = view.cost(spec, needed)
-    return ratio(f"{strategy}{'' if k is None else f':{k}'}, {state}: a page with {most} dirty inodes of others over one "
-                 "with none", dirty, none), dirty
+DIRTIED = (("map_sync", "hole", None), ("fsync", "hole", 1), ("prealloc", "written", None))
+
+
+def _with_dirt(view, which, needed):
+    """[{strategy: cost of a page}] with the dirty inodes of others and with none, and how many there are: the most that each of
+    those needed was measured with, so that they are compared beside the same."""
+    specs = {strategy: Spec(strategy, state, "unrelated", k) for strategy, state, k in which}
+    counts = [{found.unrelated for found, probes in view.rows if probes == "off" and replace(found, unrelated=0) == specs[name]
+               and found.unrelated >= DIRTY} for name in needed]
+    count = max(set.intersection(*counts), default=DIRTY)
+    return [{name: view.cost(replace(spec, unrelated=many), name in needed) for name, spec in specs.items()}
+            for many in (count, 0)], count
 
 
 def pays_for_others(view):
     """C9: what others' dirt adds to a fault that syncs; a fault that does not is the control."""
-    growth, _ = _growth(view, "map_sync", "hole")
-    fsync, _ = _growth(view, "fsync", "hole", 1, needed=False)
-    control, _ = _growth(view, "prealloc", "written")
+    (beside, alone), count = _with_dirt(view, DIRTIED, ("map_sync", "prealloc"))
+    growth, fsync, control = (ratio(f"{name}{'' if k is None else f':{k}'}, {state}: a page with {count} dirty inodes of others "
+                                    "over one with none", beside[name], alone[name]) for name, state, k in DIRTIED)
     figures = [figure for figure in (growth, control, fsync) if figure]
     if growth is None:
         return undecided(figures)
@@ -239,27 +250,22 @@ def pays_for_others(view):
 
 def pays_more_than_fsync(view):
     """C9: the same page beside the same dirt, by MAP_SYNC and by an fsync after each write."""
-    _, mine = _growth(view, "map_sync", "hole")
-    _, fsync = _growth(view, "fsync", "hole", 1)
-    factor = ratio("map_sync over fsync:1, holes, beside the dirt of others", mine, fsync)
+    (beside, _), count = _with_dirt(view, DIRTIED[:2], ("map_sync", "fsync"))
+    factor = ratio(f"map_sync over fsync:1, holes, beside {count} dirty inodes of others", beside["map_sync"], beside["fsync"])
     return undecided([]) if factor is None else large([factor], Deciding(factor, TIMES))
 
 
 def unpredictable(view):
-    """C9: the tail over the median beside a process that creates and appends all the while."""
-    figures = {}
-    for strategy, state, k in (("map_sync", "hole", None), ("prealloc", "written", None), ("fsync", "hole", 1)):
-        spec = Spec(strategy, state, "copy_beside", k)
-        needed = strategy != "fsync"
-        rows = view.find(spec, "on", needed)
-        if rows and any(row["faults"] < TAIL for row in rows[0]):
-            if needed:
-                view.missing.append(spec)
-                view.reasons.append(f"{spec.label}: fewer than {TAIL} faults")
-            continue
-        figures[strategy] = view.figure(spec, lambda row: stats.ratio(row["p99_9"], row["p50"]),
-                                        "fault that one in 1000 outlasts, over the median", "times", "on", needed)
-    shown = [figure for figure in figures.values() if figure]
-    if figures.get("map_sync") is None or figures.get("prealloc") is None:
-        return undecided(shown)
-    return controlled(shown, Deciding(figures["map_sync"], HUGE), figures["prealloc"], HOLDS, FAILS)
+    """C9: the tail over the median beside a process that creates and appends all the while. That it is long says nothing of
+    MAP_SYNC unless an fsync's is not, whose call is not timed: a fault before it has no fsync in it."""
+    mine, control = (view.figure(Spec(strategy, state, "copy_beside"), lambda row: stats.ratio(row["p99_9"], row["p50"]),
+                                 "fault that one in 1000 outlasts, over the median", "times", "on", least=TAIL)
+                     for strategy, state in (("map_sync", "hole"), ("prealloc", "written")))
+    figures = [figure for figure in (mine, control) if figure]
+    if mine is None:
+        return undecided(figures)
+    longest = Deciding(mine, HUGE)
+    if not longest.little() and not view.missing:
+        view.reasons.append("how long an fsync takes there is not timed: a histogram of the call beside the same process would "
+                            "decide it")
+    return Ruling(figures, [longest], lambda threshold: FAILS if longest.little(threshold) else None)

@@ -101,13 +101,13 @@ class Measured:
                 "samples": len(self.values), "cells": self.cells}
 
 
-def _of_two(name, a, b, unit, function):
+def _of_two(name, a, b, unit, function, divides=False):
     if a is None or b is None:
         return None
-    common = [key for key in a.values if b.values.get(key)]
+    common = [key for key in a.values if key in b.values and (b.values[key] or not divides)]
     if common:
         values = {key: function(a.values[key], b.values[key]) for key in common}
-    elif b.value:
+    elif b.value or not divides:
         values = {(0, 0): function(a.value, b.value)}
     else:
         return None
@@ -117,12 +117,17 @@ def _of_two(name, a, b, unit, function):
 def ratio(name, a, b, unit="times"):
     """a over b as a Measured: sample by sample where they have samples in common, else of the medians. None when
     either is None or b is 0."""
-    return _of_two(name, a, b, unit, lambda x, y: x / y)
+    return _of_two(name, a, b, unit, lambda x, y: x / y, True)
 
 
 def difference(name, a, b):
     """a less b, likewise."""
     return _of_two(name, a, b, a.unit if a else "", lambda x, y: x - y)
+
+
+def total(name, a, b):
+    """a and b together, likewise."""
+    return _of_two(name, a, b, a.unit if a else "", lambda x, y: x + y)
 
 
 @dataclass(frozen=True)
