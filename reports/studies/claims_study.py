@@ -8,6 +8,7 @@ is not measured again.
 """
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from dataclasses import dataclass, replace
 
@@ -338,58 +340,93 @@ def joined(domains):
 
 def publish(planned, out, folder, revision, limit=LIMIT):
     """Writes what is complete to a folder; returns the paths."""
-    texts, contexts, results = {}, {}, {}
+    texts = {}
     for part, _, _ in planned:
-        where = os.path.join(out, part.name)
-        context = result_of(out, part, revision)
-        if context is None:
-            continue
-        with open(os.path.join(where, load.RESULT_NAME), "rb") as file:
-            texts[part.name] = file.read()
-        contexts[part.name] = context
-        results.setdefault(context["time_domain"], []).append(where)
+        if result_of(out, part, revision) is not None:
+            with open(os.path.join(out, part.name, load.RESULT_NAME), "rb") as file:
+                texts[part.name] = file.read()
     if not texts:
         raise load.ReportError(f"{out} has no complete part of this build: nothing to publish")
     data, whole = packed(texts, limit)
-    merged = [inputs.read(results[domain]) for domain in sorted(results)]  # virtual, wall
+    return files.write_files(folder, {DATA: data, **_outcome(planned, texts, data, whole)})
+
+
+def publish_again(planned, folder):
+    """Writes anew what follows from the data that a folder has, which stay as they are; returns the paths."""
+    with open(os.path.join(folder, DATA), "rb") as file:
+        data = file.read()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        found = {member.name.removesuffix(".json"): tar.extractfile(member).read() for member in tar.getmembers()}
+    order = {_shard(part.name)[0]: index for index, (part, _, _) in enumerate(planned)}
+    texts = {name: found[name] for name in sorted(found, key=lambda name: (order.get(_shard(name)[0], len(order)), name))}
+    return files.write_files(folder, _outcome(planned, texts, data, b'"histogram"' in b"".join(texts.values())))
+
+
+def _outcome(planned, texts, data, whole):
+    """{name: bytes} of what is published beside the data. texts: {part: its result}."""
+    with tempfile.TemporaryDirectory() as where, contextlib.chdir(where):
+        # By names that hang on no folder of this machine, for notes have them.
+        documents, domains = {}, {}
+        for name, text in texts.items():
+            documents[name] = json.loads(text)
+            domains.setdefault(documents[name]["context"]["time_domain"], []).append(f"{name}.json")
+            os.makedirs(os.path.dirname(name), exist_ok=True)
+            with open(f"{name}.json", "wb") as file:
+                file.write(text)
+        merged = [inputs.read(domains[domain]) for domain in sorted(domains)]  # virtual, wall
     judged = [claims.judge(one.result) for one in merged]
     verdicts = joined(judged)
     page = "\n".join(report_text.text(one, its) for one, its in zip(merged, judged))
     digest = hashlib.sha256(data).hexdigest()
     lines = ",\n".join(json.dumps({key: one[key] for key in KEPT}, allow_nan=False) for one in verdicts)
-    return files.write_files(folder, {
-        DATA: data, HASH: f"{digest}  {DATA}\n".encode(), PAGE: page.encode("utf-8"), CLAIMS: f"[\n{lines}\n]\n".encode(),
-        README: readme(planned, contexts, verdicts, revision, digest, whole).encode()})
+    return {HASH: f"{digest}  {DATA}\n".encode(), PAGE: page.encode("utf-8"), CLAIMS: f"[\n{lines}\n]\n".encode(),
+            README: readme(planned, documents, verdicts, digest, whole).encode()}
 
 
-def readme(planned, contexts, verdicts, revision, digest, whole):
-    """What was measured, from which commit, in which time."""
+def _shard(name):
+    """(the part that a shard is of, the count of its shards): of a part that is not cut ""."""
+    whole, count = re.fullmatch(r"(.*?)(?:/\d+of(\d+))?", name).groups()
+    return whole, count or ""
+
+
+def readme(planned, documents, verdicts, digest, whole):
+    """What was measured, from which commit, in which time. documents: {part: its result}."""
+    contexts = {name: document["context"] for name, document in documents.items()}
+    sizes = {name: len({load.cell_of(row) for row in document["benchmarks"]}) for name, document in documents.items()}
     took = sum(context["elapsed_s"] for context in contexts.values())
     dates = sorted(context["date"][:10] for context in contexts.values())
+    revisions = list(dict.fromkeys(context["faultline"]["git_revision"] for context in contexts.values()))
     kernels = {kernel: about["release"] for context in contexts.values() for kernel, about in context["kernels"].items()}
-    done = [(part, size) for part, size, _ in planned if part.name in contexts]
-    left = [(part, takes) for part, _, takes in planned if part.name not in contexts]
+    cases = {_shard(part.name)[0]: part.cases for part, _, _ in planned}
+    shards = set(map(_shard, contexts))
+    # A part that was cut otherwise when it was measured is there all the same.
+    left = [(part, takes) for part, _, takes in planned if part.name not in contexts and (
+        _shard(part.name) in shards or _shard(part.name)[0] not in {whole for whole, _ in shards})]
     first = next(iter(kernels))
     text = [
         "# The study", "",
         "What `make study` wrote: the claims' cases over kernels, file systems and axes. Do not edit; run it again.", "",
-        f"- commit {revision}; {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else ""),
-        f"- {len(done)} of {len(planned)} parts, {sum(size[0] for _, size in done)} cells, {clock(took)} of measuring on "
+        f"- commit {', '.join(revisions)}; {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else ""),
+        f"- {len(contexts)} of {len(contexts) + len(left)} parts, {sum(sizes.values())} cells, {clock(took)} of measuring on "
         f"{max(context['num_cpus'] for context in contexts.values())} cores; sha256 of `{DATA}`: `{digest}`",
         f"- kernels: {', '.join(f'{kernel} ({release})' for kernel, release in kernels.items())}",
         f"- `{DATA}`: the result file of each part" + ("" if whole else ", without histograms") +
         f"; `{PAGE}`: the report of them; `{CLAIMS}`: the verdicts, one a line", "",
-        "`sha256sum -c hash` checks the data; of what it unpacks to, `faultline report` makes the page with its figures.", "",
+        "`sha256sum -c hash` checks the data. The page with its figures, of virtual time, and of wall time, in which attackers run "
+        "at once:", "", "```", f"mkdir study && tar xJf {DATA} -C study",
+        "faultline report $(find study -name '*.json' ! -path '*concurrent*') --out page",
+        "faultline report $(find study -name '*.json' -path '*concurrent*') --out page-wall", "```", "",
         f"## The claims, on {first}, {' and '.join(FEWER_FILE_SYSTEMS)}", ""]
     usual = [one for one in verdicts if one["kernel"] == first and one["fs"] in FEWER_FILE_SYSTEMS]
-    # Elsewhere some cases alone are measured: what is decided there.
-    others = [one for one in verdicts if one not in usual and one["verdict"] != claims.NOT_DECIDED]
+    # Elsewhere some cases alone are measured: what was read for one.
+    others = [one for one in verdicts if one not in usual and one["read"]]
     text += report_text.claims_table(usual) + ["", "## By case", ""] + report_text.cases_table(usual, kernels.get)
     if others:
-        text += ["", "## On other file systems and kernels", ""] + report_text.cases_table(others, kernels.get)
+        text += ["", "## On other file systems and kernels", "", "Where nothing stands nothing was measured.", ""]
+        text += report_text.cases_table(others, kernels.get)
     text += ["", "## Parts", "", "| part | cells | measured in | decides |", "|---|---|---|---|"]
-    text += [f"| `{part.name}` | {size[0]} | {clock(contexts[part.name]['elapsed_s'])} | {cases_words(part.cases)} |"
-             for part, size in done]
+    text += [f"| `{name}` | {sizes[name]} | {clock(context['elapsed_s'])} | {cases_words(cases.get(_shard(name)[0], ()))} |"
+             for name, context in contexts.items()]
     if left:
         text += ["", "Not measured yet (`make study` goes on with them):", "",
                  "| part | takes about | decides |", "|---|---|---|"]
@@ -405,12 +442,13 @@ def main(arguments=None):
     parser.add_argument("--publish", metavar="DIR", help="where the outcome is written")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="what does not fit into them is left for the next time")
     parser.add_argument("words", nargs="*", help="claims (c7), kernels, workloads, or parts of a part's name; `list`: print "
-                                                 "the parts and measure nothing; `publish`: what there is already")
+                                                 "the parts and measure nothing; `publish`: what there is already; "
+                                                 "`again`: the pages, of the data that are published")
     parser.add_argument("--full", action="store_true", help="five seeds of contests and all file systems on every kernel: "
                                                             "six hours")
     options = parser.parse_intermixed_args(arguments)
     command = Faultline(options.faultline)
-    words = [word for word in options.words if word not in ("list", "publish")]
+    words = [word for word in options.words if word not in ("list", "publish", "again")]
     default = command.default("kernel")[0]
     usual = command.default("fs")
     others = [row["id"] for row in command.lists["fs"] if row["id"] not in usual]
@@ -419,6 +457,9 @@ def main(arguments=None):
     done = {part.name for part, _, _ in planned if result_of(options.out, part, command.revision)}
     if "list" in options.words:
         print("\n".join(listing(planned, done)))
+        return 0
+    if "again" in options.words:
+        print("\n".join(publish_again(planned, options.publish)))
         return 0
     failed, left = [], []
     if "publish" not in options.words:

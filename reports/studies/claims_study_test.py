@@ -226,7 +226,7 @@ def test_what_is_published(planned, tmp_path):
     verdicts = json.loads((folder / "claims.json").read_text())
     assert verdicts[0]["id"] == "C1" and "specs" not in verdicts[0] and "band" in verdicts[0]
     readme = (folder / "README.md").read_text()
-    assert f"commit {REVISION}" in readme and "2 of 3 parts, 8 cells, 0:02:00" in readme and names[2][:-5] in readme.split(
+    assert f"commit {REVISION}" in readme and "2 of 3 parts, 2 cells, 0:02:00" in readme and names[2][:-5] in readme.split(
         "Not measured yet")[1]
     whole, by_case = readme.split("## The claims, on 6.1, ext4 and xfs")[1].split("## By case")
     assert "| C1 |" in whole and "ext4 |" in by_case.split("\n")[2]
@@ -235,6 +235,35 @@ def test_what_is_published(planned, tmp_path):
     assert before == {name: (folder / name).read_bytes() for name in os.listdir(folder)}
     with pytest.raises(load.ReportError, match="nothing to publish"):
         claims_study.publish(planned, str(tmp_path / "out"), str(folder), "another")
+
+
+def test_pages_are_written_again_from_the_data_alone(planned, tmp_path):
+    measure(Fake(), planned[:2], tmp_path / "out")
+    folder = tmp_path / "study"
+    claims_study.publish(planned, str(tmp_path / "out"), str(folder), REVISION)
+    before = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
+    assert str(tmp_path) not in before["report.txt"].decode()
+    for name in set(before) - {"data.tar.xz"}:
+        (folder / name).unlink()
+    assert claims_study.publish_again(planned, str(folder)) and before == {
+        name: (folder / name).read_bytes() for name in os.listdir(folder)}
+
+
+def test_a_part_that_is_cut_otherwise_now_is_not_missed():
+    documents = {name: conftest.make_document([conftest.make_row()], elapsed_s=60.0) for name in ("old/a/1of3", "old/a/3of3", "old/b/1of2")}
+    planned = [(claims_study.Part(name, (), (("C1", "case"),), "first_touch", "old"), (1, 1, 1, 1), 60.0) for name in (
+        "old/a/1of3", "old/a/2of3", "old/a/3of3", "old/b/1of4", "old/c")]
+    done, left = claims_study.readme(planned, documents, [], "digest", True).split("Not measured yet")
+    assert "3 of 5 parts" in done and "old/b/1of2` | 1 | 0:01:00 | C1 case" in done
+    assert "old/a/2of3" in left and "old/c" in left and "old/b" not in left
+
+
+def test_what_was_measured_elsewhere_and_is_open_has_its_word():
+    rows = [{**row, "fs": "ext2", "status": "failed", "reason": "it hung"} for row in conftest.make_pair("map_sync", None, "hole")]
+    verdicts = claims.judge(load.make_result("made up", conftest.make_context(), {row["name"]: [row] for row in rows}, []))
+    text = claims_study.readme([], {"old/a": conftest.make_document(rows, elapsed_s=60.0)}, verdicts, "digest", True)
+    elsewhere = text.split("## On other file systems and kernels")[1]
+    assert "| C1 | hole, in order, 4 KiB, 1 thread | not decided (measured, failed: it hung) |" in elsewhere
 
 
 def test_data_that_are_too_large_lose_their_histograms_and_then_are_refused():
