@@ -71,5 +71,5 @@ struct transaction_run_stats_s {
 
 #pragma clang attribute pop
 
-/* include/linux/mm.h, the same 5.10 to 7.3. */
+/* A bit of vm_flags (include/linux/mm.h), which is the same from 5.10 to 7.3. */
 #define VM_SHARED 8UL

@@ -76,8 +76,8 @@ static __always_inline fl_u32 fallback_reason(const struct vm_fault* vmf, fl_u64
   return FL_FALLBACK_extent;
 }
 
-/* An attempt that is not the fault's end. Out of line: the way that each fault takes stays short.
- */
+/* Counts an attempt that did not end the fault. It is out of line, so that the way that each fault
+ * takes stays short. */
 static __noinline void attempt_failed(fl_u32 result, const struct vm_fault* vmf, fl_u64 max_pgoff) {
   if (result & VM_FAULT_FAILED) {
     __sync_fetch_and_add(&state.errors, 1);
@@ -120,8 +120,8 @@ static __always_inline void synced(const void* ctx, fl_u64 now, fl_u32 result, f
 }
 
 /*
- * Where there are no such tracepoints (the page cache), or the fault goes on after them (the
- * strategy module): the handler's return.
+ * The handler's return ends the fault where there are no such tracepoints (the page cache), or
+ * where the fault goes on after them (the strategy module).
  */
 static __always_inline void handled(const void* ctx, fl_u64 now, fl_u32 result, fl_u32 mode) {
   struct fl_thread* thread = faulting(ctx);
@@ -140,7 +140,8 @@ static __always_inline fl_u32 handler_result(const unsigned long long* ctx) {
   return 0;
 }
 
-/* Beside the handler's return: only the order, the reason of a fallback, and the sync. */
+/* The end of an attempt where the handler's return ends the fault: only the order, the reason of a
+ * fallback and the start of a sync are taken from it. */
 static __always_inline void attempt_ends(const void* ctx, fl_u64 now, fl_u32 result, fl_u32 order,
                                          const struct vm_fault* vmf, fl_u64 max_pgoff,
                                          fl_u32 mode) {

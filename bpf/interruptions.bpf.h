@@ -54,7 +54,8 @@ static __always_inline void interrupts(fl_u32 kind, fl_u64 what, const char* com
   open->since = bpf_ktime_get_ns();
 }
 
-/* Where a kind begins, and where it ends. `what` tells one from another of its kind. */
+/* The programs where a kind of interruption begins and ends. `what` tells one from another of its
+ * kind. */
 #define FL_INTERRUPTION_PAIR(id, what)                    \
   SEC("raw_tp") int id##_enter(unsigned long long* ctx) { \
     interrupts(FL_INTERRUPTION_##id, what, 0);            \

@@ -83,8 +83,9 @@ SEC("raw_tp") int mmap_lock_released(unsigned long long* ctx) {
 }
 
 /*
- * The same before v5.11, by the semaphore's own functions: down_read(), down_read_trylock(),
- * up_read(), down_write_killable(), downgrade_write(), up_write(), where it is the mm's.
+ * Before v5.11 there are no such tracepoints. The semaphore's own functions tell the same, where it
+ * is the mm's: down_read(), down_read_trylock(), up_read(), down_write_killable(),
+ * downgrade_write(), up_write().
  */
 static __always_inline struct fl_thread* sem_thread(const void* ctx, fl_u64 sem) {
   const struct task_struct* task = (const struct task_struct*)bpf_get_current_task();
@@ -150,7 +151,7 @@ SEC("kretprobe") int vma_had_kretprobe(struct pt_regs* ctx) {
   return 0;
 }
 
-/* handle_mm_fault()'s return. */
+/* handle_mm_fault() returns, and vma_end_read() follows at once: the VMA's lock is let go. */
 FL_LEAVE(vma_release, {
   const fl_u64 now = bpf_ktime_get_ns();
   struct fl_thread* thread = thread_of(key_of(ctx));

@@ -30,9 +30,9 @@ enum {
                     VM_FAULT_HWPOISON_LARGE
 };
 
-/* Sections of their own, so that user space finds them by name. */
+/* It has a section of its own, so that user space finds it by name. */
 struct fl_state state SEC(".data.state");
-/* The only thing in .bss: 2 MiB that the object does not carry. */
+/* They are the only thing in .bss, so that the object does not carry their 2 MiB. */
 struct fl_thread threads[FL_THREADS];
 
 struct {
@@ -49,16 +49,17 @@ enum fl_mode {
   FL_FILTER = 4, /* only the process state.tgid counts */
 };
 
-/* Set before load. */
-/* As FL_RECORD, for the programs that a fault which does not sync does not meet. */
+/* User space sets these three before it loads the object. */
+/* Not 0 if a record per event goes to the ring buffer, for the programs that have no fl_mode: those
+ * of the journal and of the locks. */
 const volatile fl_u32 sampling = 0;
 /* Number of arguments of a file system's handler: fexit finds the return value behind them. */
 const volatile fl_u32 handler_arguments = 1;
-/* Where the mmap_lock tracepoints have `write`. */
+/* The index of `write` among the arguments of the mmap_lock tracepoints. */
 const volatile fl_u32 lock_write_index = 2;
 
-/* In assembly: the compiler would fold loads into one at a computed offset, which the verifier
- * refuses for a context. */
+/* A word of a program's context. It is read in assembly, since the compiler would fold loads into
+ * one at a computed offset, which the verifier refuses for a context. */
 #define CONTEXT_WORD(ctx, index)                                                      \
   ({                                                                                  \
     fl_u64 word;                                                                      \

@@ -78,7 +78,8 @@ enum fl_asker {
   FL_ASKERS
 };
 
-/* Slots by the thread's kernel stack; two threads that meet in one are counted in `lost`. */
+/* The slots of threads. A thread's kernel stack says which is its own; two threads that meet in one
+ * are counted in `lost`. */
 #define FL_THREADS 64
 /* Durations that a thread's log holds: more than a default cell has faults. */
 #define FL_LOG 2048

@@ -47,22 +47,22 @@ struct Axis {
   unsigned rank;        // of the loops of a plan, outermost first
   // All names that a selection may use, for messages.
   std::vector<std::string> (*known)(const Sources& sources);
-  // The values for a cell that the axes of lower rank have filled; one without a name: the axis is
-  // none of this cell's.
+  // The values for a cell that the axes of lower rank have filled. A value without a name says that
+  // the cell does not have the axis.
   std::vector<AxisValue> (*offers)(const Sources& sources, const Cell& cell);
   // The cell's value as a name has it; empty: a name leaves it out.
   std::string (*value)(const Cell& cell);
 };
 
-// The value that a cell gets where none is named, if it has but one; of an axis that few workloads
-// have, with one of these. nullopt: several, or none.
+// The value that a cell gets where none is named, by the first workload that has the axis; nullopt
+// if there are several by default, or none.
 std::optional<std::string> usual_value(const Axis& axis);
 // The option's help: what it is, and which values it takes, or which it has where none is named.
 std::string axis_help(const Axis& axis);
 
-// In the order of a name, which is that of the options.
+// The axes, in the order in which a name has them, which is that of the options.
 std::span<const Axis> axes();
-// nullptr when there is none of that id.
+// Finds an axis by its id; nullptr when there is none.
 const Axis* find_axis(const std::string& id);
 
 // The most touches that a cell can have.

@@ -27,7 +27,7 @@ inline constexpr Named kStateTable[] = {
     {.id = "shared",
      .summary = "written, then shared with another file (FICLONE): a store copies"}};
 constexpr std::span<const Named> table_of(State /*unused*/) { return kStateTable; }
-// Its blocks hold what was written to them.
+// Tells whether the blocks of such a file hold what was written to them.
 constexpr bool is_written(State state) {
   return state == State::kWritten || state == State::kShared;
 }
@@ -102,13 +102,15 @@ constexpr const ProbeSetRow& row_of(Probes probes) {
 constexpr const char* id_of(Probes probes) { return row_of(probes).id; }
 constexpr bool sees(Probes probes, ProbeParts part) { return (row_of(probes).parts & part) != 0; }
 
-// Whether probes of ours count or time there: what is measured is then not the kernel's own path.
+// Tells whether probes of this set count or time: what is measured is then not the kernel's own
+// path.
 constexpr bool watches(Probes probes) { return (row_of(probes).parts & ~kRunsAProgram) != 0; }
 
 inline constexpr std::uint64_t kPageSize = 4096;
 inline constexpr std::uint64_t kHugeSize = 2 << 20;
 
-// Writes per sync: every K touches; kEveryAll: once, after the last; kNoK: the strategy has none.
+// Values of K that are no number of touches per sync: with kEveryAll there is one sync, after the
+// last touch; kNoK is for strategies that have no K.
 inline constexpr std::uint64_t kEveryAll = UINT64_MAX;
 inline constexpr std::uint64_t kNoK = 0;
 
@@ -122,7 +124,7 @@ inline constexpr const char* kVaryPages = kAccidentTable[1].id;
 inline constexpr const char* kVaryBlocks = kAccidentTable[2].id;
 inline constexpr const char* kVaryAll = "all";
 inline constexpr const char* kVaryNone = "none";  // on the host, whose accidents are its own
-// Whether it is the id of an accident, kVaryAll or kVaryNone.
+// Tells whether a text is the id of an accident, kVaryAll or kVaryNone.
 bool is_varied(const std::string& id);
 
 // Writes per sync: a number from 1 on, kEveryAll, or kNoK. In JSON a number, "all", or null.
@@ -135,7 +137,7 @@ struct WritesPerSync {
   constexpr operator std::uint64_t() const { return k; }
 };
 
-// After so long a victim's fault has starved it, where the cell says nothing else.
+// A victim whose fault lasts longer than so many ms has starved, where the cell says nothing else.
 inline constexpr std::uint64_t kFaultDeadlineMs = 20;
 
 // FIELD(type, name, value unless given, "meaning"). The JSON by which the host tells the guest of a
@@ -169,13 +171,13 @@ struct Cell {
   FAULTLINE_CELL(FAULTLINE_CELL_MEMBER)
 #undef FAULTLINE_CELL_MEMBER
 
-  // cell/name.h has the grammar.
+  // The cell's name, whose grammar is in cell/name.h.
   [[nodiscard]] std::string name() const;
-  // Size of what one touch stands for, in bytes.
+  // The size in bytes of what one touch stands for.
   [[nodiscard]] std::uint64_t stride() const {
     return order == Order::kPmd ? kHugeSize : kPageSize;
   }
-  // Measured stores to each page.
+  // The number of measured stores to each page.
   [[nodiscard]] std::uint64_t stores() const { return stores_per_page == 0 ? 1 : stores_per_page; }
   [[nodiscard]] bool is_contest() const { return !touch.empty(); }
 };
@@ -187,7 +189,7 @@ nlohmann::json cell_to_json(const Cell& cell);
 // K as it stands in results: a number, "all", or null.
 nlohmann::json writes_per_sync_json(std::uint64_t k);
 
-// Failure(kUsage) naming what there is.
+// Finds a set of probes by its id. Failure(kUsage) naming what there is.
 Probes probes_named(const std::string& id);
 // The sets that are offered, for a help or a message.
 std::string probe_set_ids();

@@ -19,8 +19,7 @@ inline constexpr size_t kCrashWordsPerPage = kPageSize / sizeof(uint64_t);
 uint64_t crash_page_word(uint16_t page, uint16_t sequence, size_t i);
 void fill_crash_page(std::span<uint64_t> words, uint16_t page, uint16_t sequence);
 
-// The versions of which a page holds words, each once, rising. Of a page that is whole there is
-// one.
+// The versions of which a page holds words, each once, rising. A page that is whole has one.
 inline constexpr int kCrashZeroes = 0;
 inline constexpr int kCrashForeign = -1;  // words that were never written to this place
 std::vector<int> crash_versions_in(std::span<const uint64_t> words, uint16_t page);

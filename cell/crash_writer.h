@@ -9,9 +9,9 @@
 
 namespace faultline {
 
-// The pages of one file, by any strategy.
+// The writer of the pages of one file, by any strategy.
 inline constexpr char kPagesWriter[] = "pages";
-// A program of the user's.
+// The writer that is a program of the user's.
 inline constexpr char kProgramWriter[] = "program";
 
 struct CrashWriter {
@@ -21,11 +21,12 @@ struct CrashWriter {
   const char* promise;   // what must be found after a power cut
   const char* source;    // who promises it
 };
-// All but kProgramWriter.
+// All writers but kProgramWriter.
 std::span<const CrashWriter> crash_writers();
-// nullptr when there is none of that id.
+// Finds a writer by its id; nullptr when there is none.
 const CrashWriter* find_crash_writer(const std::string& id);
-// Those that a list of ids names, each once; `all` names all. Failure(kUsage) of one that is none.
+// The writers that a list of ids names, each once; `all` names all. Failure(kUsage) for an id that
+// is none.
 std::vector<const CrashWriter*> crash_writers_named(const std::string& list);
 
 // What is done wrong on purpose, for the tests of the test.

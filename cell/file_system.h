@@ -18,11 +18,11 @@ struct Hook {
   unsigned arguments = 0;
 };
 
-// Of each list the first that the kernel has is used.
+// Names that a function has in different kernels: the first that the kernel has is used.
 using Hooks = std::array<Hook, 3>;
 
-// Whose commits and waits the probes look at. The rest that the harness knows of each is in
-// harness/journal.cc.
+// The kind of journal whose commits and waits the probes look at. The rest that the harness knows
+// of each is in harness/journal.cc.
 enum class Journal { kNone, kJbd2, kXfsLog };
 struct JournalRow {
   const char* id;
@@ -47,10 +47,11 @@ struct FileSystem {
   const char* summary = "";
   const char* type = "";  // for mount(2)
   const char* mkfs = "";  // command line; the device is appended. Empty: it needs none
-  // What it then has, by commas: the superblock's feature bits. Empty: not looked at.
+  // The superblock's feature bits that mkfs must have set, and no others, by commas. Empty: they
+  // are not looked at.
   const char* features = "";
   const char* options = "";  // mount options
-  // Of every mount but the first; nullptr: the same.
+  // Mount options of every mount but the first; nullptr: the same as of the first.
   const char* options_again = nullptr;
   bool dax = false;           // mounted so that a mapping is the medium itself
   bool map_sync = false;      // grants MAP_SYNC
@@ -59,16 +60,18 @@ struct FileSystem {
   const char* tool = "";      // the program that makes it
   Hooks fault = {};           // the handler that every write fault goes through once per attempt
   const char* map = nullptr;  // its iomap_ops->iomap_begin() for a write fault
-  // Where that ends too, on each of its ways, at less than a probe on its return; or none.
+  // Tracepoints at which `map` ends, one on each of its ways, which cost less than a probe on its
+  // return; or none.
   std::array<const char*, 2> map_tracepoints = {};
   Journal journal = Journal::kNone;
   bool fast_commit = false;  // jbd2 alone
-  // Looks for errors and changes nothing, on the host: exit 0, none. The image is appended.
+  // The command line of a check that looks for errors on the host and changes nothing, and exits
+  // with 0 if there are none; the image is appended.
   const char* check = "";
   const char* module_parameters = "";
   const FileSystemRow* given = nullptr;  // the row that a user gave; nullptr: one of the table
 
-  // Whether `features` names it.
+  // Tells whether `features` names that bit.
   [[nodiscard]] bool has_feature(const std::string& name) const {
     return ("," + std::string(features) + ",").find("," + name + ",") != std::string::npos;
   }
@@ -77,16 +80,16 @@ struct FileSystem {
   }
 };
 
-// The rows of the table, then those added. A span is as of the call.
+// The rows of the table, then those added until this call.
 std::span<const FileSystem> file_systems();
-// nullptr when there is none of that id.
+// Finds a file system by its id; nullptr when there is none.
 const FileSystem* find_file_system(const std::string& id);
 
-// Adds one, for as long as the process lives; before threads or guests start. Its id must be no
-// other's. Failure(kUsage) when there is no room for more.
+// Adds a file system, for as long as the process lives; before threads or guests start. Its id must
+// be no other's. Failure(kUsage) when there is no room for more.
 const FileSystem& add_file_system(const FileSystemRow& row);
 inline constexpr std::size_t kMostAdded = 8;
-// For tests, which share a process.
+// Removes all that were added, for tests, which share a process.
 void forget_added_file_systems();
 
 // The row of the table for what is mounted on a machine; one made up where there is none: `TYPE` in

@@ -9,7 +9,7 @@
 
 namespace faultline {
 
-// What a row's file says. Empty text: there is none.
+// What a row's file says. A text is empty where the file has no such field.
 struct FileSystemRow {
   std::string id;
   std::string summary;
@@ -31,7 +31,7 @@ struct FileSystemRow {
 // of another axis.
 FileSystemRow parse_fs_row(const std::string& text, const std::string& file);
 
-// What the guest is told, on whom paths of the host are lost.
+// The row as the guest is told it: without paths of the host, which lead nowhere there.
 nlohmann::json fs_row_for_guest(const FileSystemRow& row);
 
 // The first word of a command line, as it stands; and without its folder.
@@ -39,9 +39,9 @@ std::string first_word(const std::string& line);
 std::string program_of(const std::string& line);
 // mkfs as the guest runs it: its program is on the guest's PATH.
 std::string mkfs_of(const FileSystemRow& row);
-// "nova" of "nova", "build/nova.ko" and "my/nova.ko.xz".
+// The name of the row's module: "nova" of "nova", "build/nova.ko" and "my/nova.ko.xz".
 std::string module_of(const FileSystemRow& row);
-// Whether a word is a path on the host and not the name of something known: it holds a slash.
+// Tells whether a word is a path on the host and not the name of something known: it holds a slash.
 bool is_path(const std::string& word);
 
 }  // namespace faultline

@@ -34,7 +34,8 @@ inline int nesting_of(std::string_view text) {
   return deepest;
 }
 
-// Discarded if it is no JSON, or nests deeper than kMostNested.
+// Parses a text. The value is discarded (is_discarded()) if it is no JSON, or nests deeper than
+// kMostNested.
 inline nlohmann::json parse_json(std::string_view text) {
   if (nesting_of(text) > kMostNested) return nlohmann::json(nlohmann::json::value_t::discarded);
   return nlohmann::json::parse(text, nullptr, false);

@@ -15,10 +15,10 @@
 
 namespace faultline {
 
-// STRATEGY[:K]
+// The part STRATEGY[:K] of a name.
 std::string strategy_name(const std::string& id, std::uint64_t writes_per_sync);
 
-// The whole name; cell_part(): without PROBES, which a cell shares with its twin.
+// The whole name; cell_part() is that without PROBES, which a cell shares with its twin.
 std::string row_name(const Cell& cell);
 std::string cell_part(const Cell& cell);
 

@@ -10,7 +10,8 @@
 
 namespace faultline {
 
-// The option, which from now on takes whole numbers from `least` to `most` alone: Failure(kUsage).
+// Makes an option take whole numbers from `least` to `most` alone, and returns it; for anything
+// else the command line ends in Failure(kUsage).
 inline CLI::Option* whole_numbers(CLI::Option* option, std::int64_t least, std::int64_t most,
                                   const std::string& why_most = "") {
   return option->check(CLI::Validator(
@@ -23,7 +24,7 @@ inline CLI::Option* whole_numbers(CLI::Option* option, std::int64_t least, std::
       ""));
 }
 
-// The same of any decimal number.
+// Does the same for decimal numbers.
 inline CLI::Option* numbers(CLI::Option* option, double least, double most) {
   return option->check(CLI::Validator(
       [option, least, most](const std::string& text) -> std::string {

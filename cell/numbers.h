@@ -13,7 +13,7 @@ namespace faultline {
 std::string whole_number_complaint(const std::string& option, const std::string& text,
                                    std::int64_t least, std::int64_t most,
                                    const std::string& why_most = "");
-// The same of any decimal number.
+// Says the same of a decimal number.
 std::string number_complaint(const std::string& option, const std::string& text, double least,
                              double most);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// From a selection of names and globs to cells, and from cells to rows: sets of probes, seeds,
+// Makes cells of a selection of names and globs, and rows of cells, by sets of probes, seeds and
 // repetitions.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace faultline {
 
-// Patterns are names or globs (fnmatch), by axis id; none for an axis: its default values.
+// Patterns are names or globs (fnmatch), by axis id. An axis without any has its default values.
 struct Selection {
   std::map<std::string, std::vector<std::string>> patterns = {};
   bool wall = false;
@@ -27,8 +27,9 @@ struct PlannedCell {
   std::string skip;  // why it cannot be measured; empty when it can
 };
 
-// In a fixed order: that of the axes' ranks. Throws Failure(kUsage) for a name that nothing
-// matches, with the near ones, and for one that is of no workload that is selected.
+// Plans the cells of a selection in a fixed order, that of the axes' ranks. Throws Failure(kUsage)
+// for a name that nothing matches, with the near ones, and for one that is of no workload that is
+// selected.
 std::vector<PlannedCell> plan_cells(const Selection& selection, const Sources& sources = {},
                                     const Surroundings& around = {});
 
@@ -39,13 +40,13 @@ std::uint64_t pmem_needed_mib(const Cell& cell);
 // Failure(kUsage) that names the size, unless a device of `pmem_mib` holds it.
 void check_fits(const Cell& cell, std::uint64_t pmem_mib);
 
-// Seeds first to last.
+// The seeds from first to last, both included.
 struct SeedRange {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
 };
 constexpr std::uint64_t kMostSeeds = 1000;
-// `N`: 0 to N - 1; `FIRST..LAST`. Failure(kUsage).
+// Reads `N`, which is the seeds 0 to N - 1, or `FIRST..LAST`. Failure(kUsage).
 SeedRange seeds_named(const std::string& text);
 
 // The sets that a list names, `off` first: a probed cell without its twin would have no tax.
@@ -70,10 +71,11 @@ struct PlannedRow {
   std::string skip;
   unsigned repetitions = 1;  // of its cell
 };
-// Of a run, which keeps its rows in memory, 6.4 KB each (`run --dry-run --seeds 60` over every file
-// system, strategy and state: 93 360 rows, 596 MB).
+// The most rows of a run, which keeps them in memory, 6.4 KB each (`run --dry-run --seeds 60` over
+// every file system, strategy and state: 93 360 rows, 596 MB).
 constexpr std::size_t kMostRows = 1'000'000;
-// Failure(kUsage) for more rows than `room`.
+// Plans the rows of cells on a kernel, one for each sample and set of probes. Failure(kUsage) for
+// more rows than `room`.
 std::vector<PlannedRow> plan_rows(const std::string& kernel, const std::vector<PlannedCell>& cells,
                                   const Sampling& sampling, std::size_t room = kMostRows);
 

@@ -8,9 +8,9 @@
 
 namespace faultline {
 
-// What being there costs a fault on a kernel of this release, before the first instruction of the
-// filler: the tracepoint's call, the program's entry and exit. Measured (docs/bisect.md); of a
-// release that is no row, the last one before it.
+// The instructions that the program costs a fault on a kernel of this release by being there,
+// before the first of the filler: the tracepoint's call, the program's entry and exit. They were
+// measured (docs/bisect.md); a release that is no row has those of the last one before it.
 std::uint64_t delay_overhead(const std::string& release);
 
 // Failure(kUsage) for fewer instructions than the program spends anyway on a kernel of this

@@ -154,7 +154,7 @@ nlohmann::json write(const T& value);
 // `place` names the value in the Failure(kVmFailed) that says what is wrong with it.
 template <typename T>
 void read(const nlohmann::json& json, T& value, const std::string& place);
-// JSON Schema, draft 7.
+// The JSON Schema (draft 7) of a type's values.
 template <typename T>
 nlohmann::json schema();
 
@@ -174,7 +174,7 @@ class Refusal : public Failure {
 [[noreturn]] void refuse_missing(const std::string& place);
 [[noreturn]] void refuse_unknown(const std::string& place);
 
-// Whether a reader takes a record that lacks a field: the reader of results written earlier does.
+// What a reader does with a record that lacks a field: that of results written earlier takes it.
 enum class Missing { kRefuse, kTake };
 template <typename R>
 void read_record(const nlohmann::json& json, R& value, const std::string& place,

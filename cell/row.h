@@ -399,7 +399,7 @@ FAULTLINE_RECORD(CacheFigures, FAULTLINE_CACHES)
   FIELD(Maybe<std::optional<double>>, retry_time, "unit",                                          \
         "mean time of one retry: from an attempt that gave its lock up to the next that did, or "  \
         "that ended the fault; null without retries, absent for strategies of a stock kernel")     \
-  /* Of contests alone. */                                                                         \
+  /* Fields of contests alone. */                                                                  \
   FIELD(std::optional<Word>, touch, "",                                                            \
         "how others touch, none with 0 attackers; null makes the row no contest")                  \
   FIELD(std::optional<Count>, attackers, "count", "parties that touch; a bystander is one")        \
@@ -426,10 +426,11 @@ FAULTLINE_RECORD(Row, FAULTLINE_ROW)
 // A row without figures.
 Row empty_row(const Cell& cell, const std::string& status, const std::string& reason);
 
-// What every row with probes or without has, whichever build wrote it. Failure(kVmFailed) naming
-// the field for what is no row.
+// Reads a row as a guest of this build sends it: every field but a Maybe must be there, and no
+// other. Failure(kVmFailed) naming the field for what is no row.
 Row row_from_json(const nlohmann::json& json);
-// The same of a result that an earlier build may have written: fields may be missing.
+// Reads a row of a result that an earlier build may have written: fields may be missing, or
+// unknown.
 Row earlier_row_from_json(const nlohmann::json& json);
 
 inline bool is_ok(const Row& row) { return row.status == kStatusOk; }

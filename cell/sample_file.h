@@ -10,8 +10,8 @@ namespace faultline {
 
 inline constexpr char kSamplesName[] = "samples.bin";
 
-// As the eBPF programs write it (struct fl_sample of bpf/sample.h). Times in ns of the guest's
-// clock, which are instructions in virtual time.
+// One record, as the eBPF programs write it (struct fl_sample of bpf/sample.h). Times in ns of the
+// guest's clock, which are instructions in virtual time.
 struct SampleRecord {
   std::uint32_t kind = 0;  // an index into the row's sample_kinds
   std::uint32_t tid = 0;

@@ -26,7 +26,7 @@ struct Surroundings {
   std::optional<HostPlace> place = {};  // on the host
 };
 
-// That a kernel of this release does not have a file system's module, in words.
+// Says in words that a kernel of this release does not have a file system's module.
 std::string without_module(const std::string& release, const std::string& module);
 
 // The first reason why such a cell cannot be measured; empty when it can. The cell's names must be

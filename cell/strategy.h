@@ -43,7 +43,7 @@ inline constexpr PromiseRow kPromiseTable[] = {
 constexpr const PromiseRow& row_of(Promise promise) {
   return kPromiseTable[static_cast<std::size_t>(promise)];
 }
-// In words: "data and size, after the store".
+// The promise in words: "data and size, after the store".
 std::string promise_text(Promise promise);
 
 // Strategies that are drawn alike.
@@ -92,7 +92,7 @@ struct Strategy {
 };
 
 std::span<const Strategy> strategies();
-// nullptr when there is none of that id.
+// Finds a strategy by its id; nullptr when there is none.
 const Strategy* find_strategy(const std::string& id);
 
 }  // namespace faultline

@@ -8,13 +8,13 @@
 
 namespace faultline {
 
-// "a,b,c" to its parts; empty parts are left out.
+// Splits "a,b,c" into its parts; empty parts are left out.
 std::vector<std::string> split_list(const std::string& list);
 
 // The words between blanks and ends of lines.
 std::vector<std::string> split_words(const std::string& text);
 
-// Without the end of its line.
+// The first line of a text, without its end.
 std::string first_line(const std::string& text);
 
 // The text's words in lines of at most `columns`, with no end after the last: the first begins with

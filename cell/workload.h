@@ -60,7 +60,7 @@ inline constexpr char kNoTouch[] = "none";
 
 std::span<const Workload> workloads();
 std::span<const TouchRow> touches();
-// nullptr when there is none of that id.
+// They find a row by its id; nullptr when there is none.
 const Workload* find_workload(const std::string& id);
 const TouchRow* find_touch(const std::string& workload, const std::string& id);
 

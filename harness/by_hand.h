@@ -10,9 +10,10 @@
 
 namespace faultline {
 
-// Runs `cell` in a folder of its own below `mounted`, removed afterwards; the row of
-// docs/result-format.md. `warmup`: touches before the measured ones, of which the probes know
-// nothing, but whoever else traces does. Failure(kUsage) if nothing is mounted there.
+// Runs `cell` in a folder of its own below `mounted`, which is removed afterwards, and returns its
+// row (docs/result-format.md). `warmup` is how many touches come before the measured ones: the
+// probes do not count them, but whoever else traces sees them. Failure(kUsage) if nothing is
+// mounted there.
 Row run_by_hand(const Cell& cell, const std::string& mounted, std::optional<uint64_t> warmup);
 
 // The row in a few lines for people. Pure.

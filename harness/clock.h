@@ -14,8 +14,9 @@ namespace faultline {
 // Elsewhere it is ticks, which `TickScale` turns into ns.
 inline uint64_t read_ticks() { return __rdtsc(); }
 
-// The same, one instruction as before, with a prefix that no CPU heeds here: the observer knows by
-// it where the measured loop begins and ends (wire::kMarkBegin and those beside it).
+// Reads the time stamp counter by one instruction, as read_ticks() does, but with a prefix that no
+// CPU heeds here: the observer knows by it where the measured loop begins and ends
+// (wire::kMarkBegin and those beside it).
 template <uint8_t Mark>
 uint64_t read_ticks_marked() {
   uint64_t low = 0;
@@ -24,7 +25,8 @@ uint64_t read_ticks_marked() {
   return high << 32U | low;
 }
 
-// Its lower half, for spans below 2^32 ticks: one instruction less to assemble it, each time.
+// Reads the counter's lower half, for spans below 2^32 ticks: that saves the instruction that puts
+// the halves together.
 inline uint32_t read_short_ticks() {
   uint32_t low = 0;
   asm volatile("rdtsc" : "=a"(low) : : "edx");

@@ -35,7 +35,7 @@ struct CellCounts {
       {};  // that the strategy module saw; empty: it has no part
   std::optional<uint64_t> journal_commits =
       {};  // by the file system's own counter, where it has one
-  // By a set of probes that sees faults; empty: the cell has none.
+  // What a set of probes that sees faults has counted; empty where the cell has no such set.
   struct Probed {
     uint64_t faults = 0;      // samples
     std::string by = {};      // where the fault's end is seen: a kernel function or tracepoint
@@ -67,8 +67,8 @@ struct Standing {
   std::string status = {};
   std::string reason = {};
 };
-// Of a cell that was measured: `ok`, `failed` with the complaint, or `incomplete` with the losses
-// (one loss makes the cell incomplete: rule 4 of DESIGN.md).
+// How a cell that was measured stands: `ok`, `failed` with the complaint, or `incomplete` with the
+// losses (one loss makes the cell incomplete: rule 4 of DESIGN.md).
 Standing standing_of(const std::string& complaint, const Losses& losses);
 
 }  // namespace faultline

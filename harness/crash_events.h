@@ -11,7 +11,7 @@
 
 namespace faultline {
 
-// Failure(kVmFailed) of `what`, with errno.
+// Throws Failure(kVmFailed) that says `what` and errno.
 [[noreturn]] void fail_crash(const std::string& what);
 
 // A descriptor that is closed when it goes; -1, with errno, when the file does not open.
@@ -27,9 +27,10 @@ class Descriptor {
   int fd_;
 };
 
-// Planted by a test: a writer that promises and does not sync, write back, or fence.
+// What a test plants in a writer: it promises, but does not sync, write back, or fence.
 struct CrashPlants {
-  // An id of cell/crash_writer.h; of another, and of none, nothing is planted in the writer.
+  // `plant` is an id of cell/crash_writer.h. One that is not done in the writer, or an empty one,
+  // plants nothing here.
   explicit CrashPlants(const std::string& plant);
   bool skips_syncs = false;
   bool skips_flushes = false;
@@ -59,8 +60,8 @@ class EventChannel {
 // Writes back the lines of a whole page or more, and fences.
 void write_back_lines(char* at, uint64_t bytes, const CrashPlants& plants);
 
-// The versions that a page of a file holds (crash_versions_in()); none beyond its end; of one that
-// cannot be read kCrashForeign, with errno, which is 0 else.
+// The versions that a page of a file holds (crash_versions_in()); none beyond the file's end. For a
+// page that cannot be read it is kCrashForeign, with errno, which is 0 else.
 std::vector<int> versions_of_page(int fd, uint16_t page);
 
 }  // namespace faultline

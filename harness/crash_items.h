@@ -16,7 +16,7 @@ struct CrashFindings {
   std::string wrong = {};  // what can be by no order of events; empty: nothing
 };
 
-// Both throw Failure; of a writer that the file system cannot have kSkipped.
+// Both throw Failure, which is kSkipped where the file system cannot do what the writer does.
 void write_items(const std::string& writer, const CrashPlants& plants, uint64_t seed,
                  const std::string& directory);
 CrashFindings find_items(const std::string& writer, const std::string& directory);

@@ -16,8 +16,9 @@ struct FileExtent {
   bool unwritten = false;
 };
 
-// Rising, neighbours joined; no bytes are read for it. nullopt where the file system does not tell,
-// or keeps something of the file elsewhere than in blocks.
+// The runs of a file's blocks, rising, neighbours joined. None of the file's bytes are read for
+// that. nullopt where the file system does not tell, or keeps something of the file elsewhere than
+// in blocks.
 std::optional<std::vector<FileExtent>> extents_of(int fd);
 
 }  // namespace faultline

@@ -5,7 +5,7 @@
 
 namespace faultline {
 
-// All that a file holds, one of /proc or /sys too; empty when it cannot be read.
+// Reads all that a file holds, one of /proc or /sys too; empty when it cannot be read.
 std::string read_file(const std::string& path);
 
 }  // namespace faultline

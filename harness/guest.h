@@ -40,7 +40,7 @@ std::string explained_refusal(const std::string& kernel_line);
 // Loads the image's modules in their order, but for those of file systems not in `wanted`. Throws
 // Failure(kVmFailed) for a module that is required and does not load.
 void load_modules(std::span<const FileSystem* const> wanted);
-// Until the device is there, for up to 5 s. Throws Failure(kVmFailed).
+// Waits until the device is there, for up to 5 s. Throws Failure(kVmFailed).
 void wait_for_device(const std::string& device);
 [[noreturn]] void power_off();
 // The payload of the `hello` frame: {ticks, release, version, command_line, cpu_model, btf_crc32}.

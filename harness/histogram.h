@@ -31,8 +31,9 @@ struct Distribution {
 // within 1.6 % above. 0 when there are no events.
 uint64_t quantile(std::span<const uint64_t> buckets, double q, uint64_t max);
 
-// The same of events of which some are known exactly (`sorted`, rising) and those in `beyond` by
-// their bucket alone: exact when there are none of these. Of q = 1 it is the greatest, exactly.
+// The same quantile of events of which those in `sorted` (rising) are known exactly, and those in
+// `beyond` by their bucket alone. It is exact when `beyond` is empty, and for q = 1, which is the
+// greatest.
 uint64_t quantile_of(std::span<const uint64_t> sorted, const Distribution& beyond, double q);
 
 }  // namespace faultline

@@ -37,7 +37,7 @@ Place inspect(const std::string& directory);
 // Why there is nothing to measure in `place` unless through the page cache; empty: it is on DAX.
 std::string refusal(const Place& place);
 
-// What of it decides which cells can be measured (cell/skip.h).
+// What of a place decides which cells can be measured there (cell/skip.h).
 HostPlace host_place(const Place& place);
 
 // Sends hello and ready as a guest does; with `cell_file` (JSON; empty: none) runs that cell and

@@ -37,8 +37,8 @@ struct Interruption {
   uint64_t sum = 0;  // ns of the monotonic clock, other interruptions within it included
   uint64_t max = 0;
 };
-// As a row has them, the largest sum first. Names of functions from `symbols`, the
-// text of /proc/kallsyms; one that is not there stands as its address.
+// The interruptions as a row has them, the largest sum first. Functions get their names from
+// `symbols`, the text of /proc/kallsyms; one that is not there stands as its address.
 std::vector<InterruptionFigures> interruption_figures(const std::vector<Interruption>& seen,
                                                       const std::string& symbols);
 

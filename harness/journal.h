@@ -17,7 +17,8 @@
 
 namespace faultline {
 
-// Empty where the file system, or this kernel, does not say.
+// What the file system counts of its journal. A count is empty where the file system, or this
+// kernel, does not say.
 struct JournalCounters {
   std::optional<uint64_t> commits = {};    // jbd2: transactions that were committed
   std::optional<uint64_t> forces = {};     // XFS: log forces
@@ -27,8 +28,8 @@ struct JournalCounters {
   [[nodiscard]] JournalKernel figures() const;
 };
 
-// /proc/fs/jbd2/DEVICE-INODE/info (fs/jbd2/journal.c, jbd2_seq_info_show), /proc/fs/xfs/stat
-// (fs/xfs/xfs_stats.c). XFS's are of all its file systems together.
+// Reads /proc/fs/jbd2/DEVICE-INODE/info (fs/jbd2/journal.c, jbd2_seq_info_show), or
+// /proc/fs/xfs/stat (fs/xfs/xfs_stats.c). XFS's are of all its file systems together.
 JournalCounters read_journal_counters(const FileSystem& fs, dev_t device);
 
 // Where commits are asked for, waited for, begin and end. Pure.

@@ -13,14 +13,14 @@
 
 namespace faultline {
 
-// Minor and major faults so far, of RUSAGE_SELF or RUSAGE_THREAD.
+// How many minor and major faults there were so far; `who` is RUSAGE_SELF or RUSAGE_THREAD.
 uint64_t faults_of(int who);
 
 // An open file of `bytes` whose blocks are all in `state`, synced. Removed from the directory at
 // once when the object goes. Throws Failure(kVmFailed).
 class TestFile {
  public:
-  // `huge`: asks for extents that a 2 MiB entry can map.
+  // `huge` asks for extents that a 2 MiB entry can map.
   TestFile(const std::string& path, uint64_t bytes, State state, bool huge);
   ~TestFile();
   TestFile(const TestFile&) = delete;
@@ -41,27 +41,27 @@ class TestFile {
 // What a refused mmap() means. A file on DAX whose file system has no MAP_SYNC (ext2, others) is
 // none of the strategy's: kSkipped. Elsewhere the refusal is a failure. Pure.
 Failure mmap_failure(bool map_sync, int error, bool dax);
-// Of a file system that cannot allocate blocks beforehand: Failure(kSkipped).
+// The Failure(kSkipped) for a file system that cannot allocate blocks beforehand.
 Failure no_unwritten_state();
-// Clones all blocks of a file into a new one (ioctl_ficlone(2)), and syncs that. Of a file system
-// that cannot, Failure(kSkipped).
+// Clones all blocks of a file into a new one (ioctl_ficlone(2)), and syncs that. Failure(kSkipped)
+// where the file system cannot.
 void clone_file(int fd, const std::string& into);
 // Why a cell of order pmd has no figures; empty when it has. A kernel without transparent huge
 // pages maps none. Pure.
 std::string why_no_pmd(Order asked, const std::string& mapped, bool kernel_has_them);
 bool kernel_has_huge_pages();
-// No huge entry is tried in the range from now on. False, with errno; a kernel without huge pages
-// refuses, and needs not be told.
+// Has the kernel try no huge entry in the range from now on. Returns false, with errno, if it
+// refuses: a kernel without huge pages does, and need not be told.
 bool forbid_huge_pages(char* at, uint64_t bytes);
 
-// Whether the mapping that begins at `base` has `sf` among VmFlags in /proc/self/smaps
+// Tells whether the mapping that begins at `base` has `sf` among VmFlags in /proc/self/smaps
 // (fs/proc/task_mmu.c, since v4.15).
 bool is_map_sync_at(const char* base);
 
 // Many open files of one page each, all in `state`, synced; their pages mapped one after the other.
 class ManyFiles {
  public:
-  // mapped: not for a strategy that writes by calls. Throws as TestFile and Mapping do.
+  // `mapped` is false for a strategy that writes by calls. Throws as TestFile and Mapping do.
   ManyFiles(const std::string& directory, uint64_t count, State state, bool mapped, bool map_sync);
   ~ManyFiles();
   ManyFiles(const ManyFiles&) = delete;
@@ -69,7 +69,7 @@ class ManyFiles {
 
   [[nodiscard]] char* base() const { return base_; }  // nullptr: not mapped
   [[nodiscard]] const std::vector<int>& fds() const { return fds_; }
-  // Of all files, in ns.
+  // The mtimes of all files, in ns since 1970.
   [[nodiscard]] std::vector<int64_t> mtimes() const;
 
  private:

@@ -28,7 +28,7 @@ struct ProbesSeen {
   ProbeReading reading = {};
   std::vector<PointStatus> points = {};  // of the set: what became of each on this kernel
   std::vector<fl_sample> samples = {};   // of a cell that keeps them
-  // Of the set `interruptions`, and else null: what interrupted, by name.
+  // What interrupted, by name, where the set is `interruptions`; else empty.
   std::optional<std::vector<InterruptionFigures>> interruptions = {};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Whether the kernel maps a file by entries of 2 MiB, proved by faults, and if not, why.
+// Tells whether the kernel maps a file by entries of 2 MiB, proved by faults, and if not, why.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct OrderWindow {
 // fs/dax.c, dax_iomap_pmd_fault() and dax_fault_check_fallback(), 6.1 to 7.3.
 std::string why_not_huge(const OrderSurroundings& around, const std::vector<FileExtent>& extents,
                          uint64_t at, bool stored);
-// In words: what is so, and what to change.
+// A reason in words: what is so, and what to change.
 struct OrderReason {
   const char* id;
   const char* what;
@@ -46,10 +46,10 @@ struct OrderAnswer {
   std::string fs;  // type of the file system
   OrderSurroundings around;
   std::vector<OrderWindow> windows;
-  // Every whole window is huge, and there is one.
+  // Tells whether there are whole windows, and all of them are huge.
   [[nodiscard]] bool huge() const;
 };
-// Looks at a file of this machine, read-only: of a folder at the first file in it that has 2 MiB.
+// Looks at a file of this machine, read-only; for a folder at the first file in it that has 2 MiB.
 // Failure(kUsage) when there is none.
 OrderAnswer order_of_path(const std::string& path);
 // Makes a file as a cell does, stores to it and removes it. `aligned`: asks for extents of 2 MiB,
@@ -57,7 +57,7 @@ OrderAnswer order_of_path(const std::string& path);
 OrderAnswer order_of_new_file(const std::string& directory, State state, bool aligned);
 
 nlohmann::json order_json(const OrderAnswer& answer);
-// At most 80 columns.
+// The answer as a text of at most 80 columns.
 std::string order_text(const OrderAnswer& answer);
 
 }  // namespace faultline

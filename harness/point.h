@@ -25,7 +25,7 @@ struct Point {
   std::vector<Attachment> ways = {};
   // The point in whose place this one stands, where that has no way.
   std::string instead = {};
-  // Without it the set's figures would be wrong, and not just fewer.
+  // True if the set's figures would be wrong without this point, and not just fewer.
   bool required = false;
 };
 
@@ -37,7 +37,8 @@ Point entry_point(const std::string& id, const std::string& program,
                   const std::vector<std::string>& names);
 Point return_point(const std::string& id, const std::string& program,
                    const std::vector<std::string>& names);
-// Both of one function, the return first: an entry without it would leave something open.
+// Adds the points of a function's entry and return, the return first: an entry without it would
+// leave something open.
 void add_pair(std::vector<Point>& points, const std::string& enter, const std::string& leave,
               const std::string& enter_program, const std::string& leave_program,
               const std::vector<std::string>& names);

@@ -28,20 +28,22 @@ class PreparedCell {
   [[nodiscard]] const TestFile& file() const { return file_; }
   [[nodiscard]] bool is_map_sync() const;
 
-  // All the rest: loads the module and sets the strategy, makes the unrelated files and the lanes,
-  // stores to every page if the workload wants them mapped, and waits until the kernel's deferred
-  // work is done. Throws Failure.
+  // Does all the rest: loads the module and sets the strategy, makes the unrelated files and the
+  // lanes, stores to every page if the workload wants them mapped, and waits until the kernel's
+  // deferred work is done. Throws Failure.
   void get_ready();
 
-  // Of the files that have a strategy of the module: zeroes its counters, and reads their sum.
+  // reset_module() zeroes the module's counters of the files that have a strategy of the module,
+  // and module_stats() reads the sum of these counters.
   [[nodiscard]] bool has_module() const { return module_ != nullptr; }
   void reset_module() const;
   [[nodiscard]] std::optional<fl_kmod_stats> module_stats() const;
-  // nullptr where all pages are of one file.
+  // The files of a workload whose pages are of many; nullptr where all pages are of one file.
   [[nodiscard]] const ManyFiles* many() const { return many_.get(); }
   // The lanes to measure, one per thread.
   [[nodiscard]] const std::vector<LaneSpec>& lanes() const { return lanes_; }
-  // Touches that come before them, on pages of their own; and their lane.
+  // warmup() is how many touches come before those of lanes(), on pages of their own; warmup_lane()
+  // is their lane.
   [[nodiscard]] uint64_t warmup() const { return warmup_; }
   [[nodiscard]] LaneSpec warmup_lane() const { return lane_of(0, warmup_, 1); }
   // `pte` or `pmd`: what the kernel mapped under the measured touches, by smaps; `none` without a
@@ -49,7 +51,7 @@ class PreparedCell {
   [[nodiscard]] const char* mapped_order() const;
 
  private:
-  // `count` pages from the file's page `first` on, each touched so many times.
+  // A lane of `count` pages from the file's page `first` on, each touched so many times.
   [[nodiscard]] LaneSpec lane_of(uint64_t first, uint64_t count, uint64_t stores) const;
   void store_to_every_page();
   [[nodiscard]] std::vector<int> fds() const;
@@ -77,7 +79,7 @@ class ProcessBeside {
   ProcessBeside(const ProcessBeside&) = delete;
   ProcessBeside& operator=(const ProcessBeside&) = delete;
 
-  // Whether it was still at work; true where there is none.
+  // Kills the process and tells whether it was still at work; true where there is none.
   bool stop();
 
  private:

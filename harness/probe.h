@@ -45,7 +45,7 @@ struct ProbeReading {
   std::vector<Interruption> interruptions = {};
   std::vector<fl_thread> threads = {};  // those that took faults or locks
   std::array<Distribution, kProbes> events = {};
-  // Of the phases: time, and marks, over all faults.
+  // The time of each phase, and how often each mark was made, over all faults.
   std::array<uint64_t, FL_PHASES> phases = {};
   std::array<uint64_t, FL_MARKS_END> marks = {};
   uint64_t huge = 0;       // of the faults, those of order above 0
@@ -57,7 +57,7 @@ struct ProbeReading {
   }
 };
 
-// nullptr when there is no such point among them, or no way to it.
+// Finds a point by its id; nullptr when it is not among them, or there is no way to it.
 const PointStatus* find_point(std::span<const PointStatus> points, const std::string& id);
 
 class ProbeSet {
@@ -101,10 +101,11 @@ class ProbeSets {
   // The set of a cell, nullptr for none. One for the strategy module, or with samples, is loaded
   // when it is asked for.
   ProbeSet* set_for(ProbeChoice choice);
-  // Attaches what a set of kRunsAProgram runs, of another set nothing. Failure as of BpfCosts.
+  // Attaches the program that a set of kRunsAProgram runs; for another set it does nothing. Failure
+  // as of BpfCosts.
   void attach_program(Probes set);
   void detach_program();
-  // [{set, id, target, means, error}]
+  // What became of each point of each set: [{set, id, target, means, error}].
   [[nodiscard]] nlohmann::json report() const;
 
  private:

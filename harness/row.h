@@ -10,13 +10,14 @@
 
 namespace faultline {
 
-// What is known of a cell whose touches are a plain loop; how it stands is put_standing()'s.
+// Puts in what is known of a cell whose touches are a plain loop; put_standing() puts in how it
+// stands.
 void put_measurement(const Cell& cell, const Measurement& measurement, Row& row);
 
-// What a contest came to, complaint and all.
+// Puts in what a contest came to, and how it stands.
 void put_contest(const ContestMeasurement& contest, Row& row);
 
-// `status` and `reason`.
+// Puts in `status` and `reason`.
 void put_standing(const Standing& standing, Row& row);
 
 }  // namespace faultline

@@ -9,9 +9,9 @@
 
 namespace faultline {
 
-// The row (cell/row.h), less what only the host knows (accel, tax, life). A cell that
-// fails is a row too: `status` and `reason` say so. Does not throw for what the kernel did.
-// The records of a cell that keeps them (cell/sample_file.h) go into `samples`.
+// Runs a cell and returns its row (cell/row.h), less what only the host knows (accel, tax, life). A
+// cell that fails is a row too: `status` and `reason` say so. Does not throw for what the kernel
+// did. The records of a cell that keeps them (cell/sample_file.h) go into `samples`.
 Row run_cell(const Cell& cell, const RunContext& context, std::string* samples = nullptr);
 
 }  // namespace faultline

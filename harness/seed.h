@@ -12,8 +12,8 @@
 
 namespace faultline {
 
-// Time by which the measured part starts later against the clock tick, below `tick_ns`, which is
-// the tick's length (harness/clock.h).
+// The time in ns by which the measured part starts later against the clock tick. It is below
+// `tick_ns`, the tick's length (harness/clock.h).
 uint64_t tick_phase_ns(const Cell& cell, uint64_t tick_ns);
 
 // Touches of the warm-up beyond the usual ones, below 32: where in page table and extent the

@@ -19,7 +19,7 @@
 
 namespace faultline {
 
-// Called by process 1 of a guest of virtual time with one vCPU. Without it the waits below sleep
+// Process 1 calls this in a guest of virtual time with one vCPU. Without it the waits below sleep
 // and no more.
 void make_waits_exact();
 bool has_exact_waits();
@@ -32,9 +32,10 @@ uint64_t waking_ns();
 // Sleeps for so long and, where waits are exact, waking_ns() more; ends at the same instruction
 // however the clock was moved.
 void wait_ns(uint64_t ns);
-// For two clock ticks and a bit: the coarse clock, which stamps mtime (fs/inode.c, current_time()),
-// has then moved for certain. An exact one does not sleep, for a measurement goes on: of 128 waits
-// that slept beside a monitor that was kept busy, one moved a figure by 3 instructions.
+// Waits for two clock ticks and a bit: the coarse clock, which stamps mtime (fs/inode.c,
+// current_time()), has then moved for certain. An exact one does not sleep, for a measurement goes
+// on: of 128 waits that slept beside a monitor that was kept busy, one moved a figure by 3
+// instructions.
 void wait_past_tick();
 // While it lives, the CPU does not halt: a process of the idle class runs no-ops when nobody else
 // runs. Of measurements only `unrelated`'s has one, nor is there one while a contest's parties get
@@ -57,7 +58,7 @@ void wait_for_tick(uint64_t tick);
 // by a CPU that was running. Until shortly before, those who have work to do get the CPU once a
 // millisecond. The CPU does not halt meanwhile. Does nothing where waits are not exact.
 void hold_cpu_until(uint64_t tick);
-// Whether all threads of a process sleep (proc(5), state S).
+// Tells whether all threads of a process sleep (proc(5), state S).
 bool is_asleep(pid_t pid);
 
 }  // namespace faultline

@@ -95,7 +95,8 @@ enum class CrashWord : uint8_t {
   kSizePromised,  // bytes
   kMtime,         // kCrashEpoch: the file's mtime in memory
   kMtimePromised,
-  // Of other writers than that of pages, and of programs: a number is what they have numbered so.
+  // These are words of the writers that number what they write, programs among them; the value is
+  // that number.
   kItemBegun = FAULTLINE_CRASH_ITEM_BEGUN,
   kItemPromised = FAULTLINE_CRASH_ITEM_PROMISED,
 };
@@ -130,9 +131,11 @@ inline constexpr std::string_view kReady = "ready";  // {mkfs, mount, tool_versi
 inline constexpr std::string_view kSamples =
     "samples";                                         // records of cell/sample_file.h, of the row
 inline constexpr std::string_view kResult = "result";  // one row of benchmarks[]
-// zlib's deflate of /proc/kallsyms, if the cell's file ends in kWantsSymbols.
+// Its payload is zlib's deflate of /proc/kallsyms; it is sent if the cell's file ends in
+// kWantsSymbols.
 inline constexpr std::string_view kSymbols = "symbols";
-// {}: the guest stops itself at kParkPort next; the host lets it go on (GuestJob::on_wait).
+// Its payload is {}. The guest stops itself at kParkPort next; the host lets it go on
+// (GuestJob::on_wait).
 inline constexpr std::string_view kWait = "wait";
 inline constexpr std::string_view kFail = "fail";  // {stage, message, exit_code}
 inline constexpr std::string_view kDone = "done";  // {}: the guest powers off next

@@ -31,7 +31,7 @@ namespace faultline {
 enum class LineFlush { kClwb, kClflushopt, kClflush };
 LineFlush best_line_flush();
 const char* line_flush_name(LineFlush flush);
-// Writes back the line that `at` is in, then a fence.
+// Writes back the line that `at` is in, and fences.
 void write_back(char* at, LineFlush flush);
 // The strategy's call that makes `bytes` of a mapping from `from` on durable, if it has one.
 // Returns 0 or the errno.
@@ -45,7 +45,7 @@ class Unrelated {
   ~Unrelated();
   Unrelated(const Unrelated&) = delete;
   Unrelated& operator=(const Unrelated&) = delete;
-  // Another mtime for each. Returns 0 or the errno of the first that failed.
+  // Gives each of them another mtime. Returns 0 or the errno of the first that failed.
   [[nodiscard]] int dirty() const;
 
  private:
@@ -95,7 +95,7 @@ class Lane {
   // counts as the touch.
   void touch(uint64_t index);
 
-  // What came of it. Ticks of read_ticks(), see clock.h.
+  // What came of the lane. Ticks are those of read_ticks() (clock.h).
   struct Counts {
     uint64_t begin = 0;        // tick at which the first stretch began
     uint64_t end = 0;          // tick at which the last touch was durable
@@ -162,7 +162,7 @@ struct WorkloadCode {
   void (*beside)(const std::string& directory) = nullptr;
   std::span<const TouchKind> kinds = {};
 };
-// In the order of the rows; workloads/ defines it.
+// The code of all workloads, in the order of the table's rows; workloads/ defines it.
 std::span<const WorkloadCode* const> workload_codes();
 // The code of a row of the table.
 const WorkloadCode& code_of(const Workload& workload);
