@@ -13,12 +13,11 @@ namespace faultline {
 struct CommandContext {
   std::vector<std::string> command_line;
   CommandParts parts;
-  // Set by SIGINT, SIGTERM and SIGHUP.
+  // SIGINT, SIGTERM and SIGHUP set it.
   const std::atomic<bool>* interrupted = nullptr;
 };
 
-// Where the command's own parts are, from where the command is. Failure(kUsage) when they are not
-// there.
+// Finds the command's own parts from where its program lies (find_parts()).
 CommandContext make_context(int argc, char** argv, const std::atomic<bool>& interrupted);
 
 // The git revision that the command was built from.

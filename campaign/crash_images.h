@@ -42,9 +42,9 @@ class CrashImages {
     std::optional<std::size_t> image = {};  // of each point this one alone
     Persistency::LeftOut left_out = {};
   };
-  // `points` as of crash_points(). `trace` must outlive this.
+  // `points` are those of crash_points(). `trace` must outlive this.
   CrashImages(const PmemTrace& trace, std::vector<std::size_t> points, Wish wish);
-  // nullopt past the last.
+  // Makes the next image; nullopt past the last.
   std::optional<CrashImage> next();
 
  private:
@@ -90,9 +90,10 @@ nlohmann::json found_in(const PmemImage& image, const Recovered& recovered, std:
 // looks for it itself (found_in()), so that images which differ in them alone are one.
 class RecoveryClasses {
  public:
-  // nullptr: of no class that is known. Looks at the latest kKept.
+  // Finds the class of an image among the latest kKept, and gives its recovery; nullptr if it is of
+  // none.
   const Recovered* find(const PmemImage& image);
-  // `lines`: what was read of the image.
+  // Adds a class. `lines` are those of the image that recovery and check have read.
   const Recovered& add(const PmemImage& image, LineSet lines, Recovered recovered);
   [[nodiscard]] std::size_t count() const { return count_; }
 

@@ -30,17 +30,17 @@ struct CrashTest {
   CrashCounts counts;
 };
 
-// How an option calls it.
+// The name of a model, as --model takes it.
 std::string id_of(CrashModel model);
 
-// Whether it leaves out what writes lines back, or waits for that.
+// Tells whether a plant leaves out what writes lines back, or what waits for that.
 bool is_plant_of_lines(const std::string& plant);
 
 // Failure(kUsage) when what is asked for does not go together, whatever the kernel.
 void check_crash_wish(const CrashWish& wish);
 // Failure(kUsage) for a wish that a model without lines cannot fulfil.
 void check_model_order(const CrashWish& wish);
-// The ids of what is written, a test each.
+// The ids of the writers that the wish names. Each is tested by itself.
 std::vector<std::string> crash_writer_ids(const CrashWish& wish);
 Selection crash_selection(const CrashWish& wish, const std::string& writer);
 // The tests of a writer on a kernel; those that cannot be have `skipped` in their row, and a
@@ -48,7 +48,8 @@ Selection crash_selection(const CrashWish& wish, const std::string& writer);
 std::vector<CrashTest> plan_crash_tests(const CrashWish& wish, const std::string& writer,
                                         CrashModel model, const FetchedKernel& kernel,
                                         const Surroundings& around);
-// What a guest is asked for: `write`, or `check`. Text of the cell's file.
+// The request that a guest finds in its cell's file, as text. `what` it is to do is `write` or
+// `check`.
 std::string crash_request(const CrashWish& wish, const CrashTest& test, const char* what);
 // The command that makes an image again.
 std::string crash_replay(const CrashWish& wish, const CrashTest& test, CrashModel model,

@@ -31,12 +31,12 @@ struct CrashReport {
   std::vector<CrashVerdict::Page> lost = {};  // pages of that file
 };
 
-// At most 72 columns.
+// The loss as a text of at most 72 columns.
 std::string crash_report_text(const CrashReport& report);
-// Exit 0: all is there; 1: it is not.
+// The script that shows the loss. It exits with 0 if all that was promised is there, else with 1.
 std::string crash_report_script(const CrashReport& report);
-// The pmem, `bytes` of it, packed by gzip: the same bytes for the same image. Failure when the disk
-// is full.
+// Writes `bytes` of the pmem, packed by gzip: the same bytes for the same image. Failure when the
+// disk is full.
 void write_packed_image(const PmemImage& image, std::uint64_t bytes,
                         const std::filesystem::path& path);
 

@@ -29,8 +29,8 @@ struct FlushSite {
 
 class FlushMutants {
  public:
-  // `stacks`: as the plugin wrote them; `trace` must outlive this. `symbols`: of the guest's
-  // kernel; what lies in none is the writer's own.
+  // `stacks` are as the plugin wrote them; `trace` must outlive this. `symbols` are of the guest's
+  // kernel; code that lies in none is the writer's own.
   FlushMutants(const PmemTrace& trace, const std::vector<PmemStack>& stacks,
                const observe::Symbols& symbols);
 
@@ -62,14 +62,16 @@ class MutantStream {
     bool killed = false;
   };
 
-  // All three must outlive this. Of `wish` the sites are left out, no point is chosen.
+  // `trace` and `mutants` must outlive this. `wish` chooses no point; its `left_out` is set for
+  // each site.
   MutantStream(const PmemTrace& trace, const FlushMutants& mutants, CrashImages::Wish wish)
       : trace_(trace), mutants_(mutants), wish_(std::move(wish)) {}
 
   std::optional<CrashImage> next();
-  // Of the image that was had last: whether something is wrong with it.
+  // Says of the image that next() gave last whether something is wrong with it.
   void judge(bool lost);
-  // As in crashtest.json: {sites, killed, redundant, survived, score, survivors, redundancies}.
+  // The outcome as crashtest.json has it: {sites, killed, redundant, survived, score, survivors,
+  // redundancies}.
   [[nodiscard]] nlohmann::json json() const;
 
  private:
@@ -81,7 +83,7 @@ class MutantStream {
   std::vector<Outcome> outcomes_ = {};
 };
 
-// "clwb", "fence", as in crashtest.json.
+// The name of a kind as crashtest.json has it: "clwb", "fence".
 std::string flush_kind_name(PmemRecord::Kind kind);
 
 }  // namespace faultline

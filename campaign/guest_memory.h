@@ -17,26 +17,27 @@ namespace faultline {
 
 class GuestMemory {
  public:
-  // As large as the guest's; holes until something is stored. Failure when there is no room.
+  // Makes a file as large as the guest's memory, all holes. Failure when there is no room.
   explicit GuestMemory(const VmSpec& spec);
   ~GuestMemory();
   GuestMemory(const GuestMemory&) = delete;
   GuestMemory& operator=(const GuestMemory&) = delete;
-  // For VmSpec::memory_file.
+  // The file's path, for VmSpec::memory_file.
   [[nodiscard]] std::string path() const;
-  // A byte of each line of the pmem, in which a plugin marks what the guest does with it
-  // (observe/pmem_log.h, kLineRead and kLineWritten).
+  // The path of a file with a byte for each line of the pmem, in which a plugin marks what the
+  // guest does with it (observe/pmem_log.h, kLineRead and kLineWritten).
   [[nodiscard]] std::string marks_path() const;
   // Makes the pmem hold the image, and clears the marks. After the first time only pages are
   // written that differ, or that the guest has changed, by the marks; `anew`: all are.
   void load(const PmemImage& image, bool anew = false);
   // Lines that the guest has read since the image was loaded.
   [[nodiscard]] LineSet lines_read() const;
-  // Whether it has stored to the line that holds the byte.
+  // Tells whether the guest has since stored to the line that holds the byte at that offset.
   [[nodiscard]] bool is_written(std::uint64_t at) const;
   // A page of the pmem as it is now, by its index.
   [[nodiscard]] PmemImage::Bytes page(std::uint64_t index) const;
-  // The pmem as a file of its own. The same file again takes only what has changed since.
+  // Writes the pmem to a file of its own. The file that was saved last gets only what has changed
+  // since.
   void save(const std::filesystem::path& to);
 
  private:

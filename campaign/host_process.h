@@ -42,7 +42,8 @@ class HostProcess {
 // The part of a result's `context.kernels.host` that no cell tells.
 nlohmann::json host_kernel();
 
-// What the end of a cell's process means; pure. `output` is what it printed.
+// What is known of the end of a cell's process; judge_cell() says what it means, and is pure.
+// `output` is what the process printed.
 struct CellEnd {
   bool cancelled = false;
   double overdue_s = 0;  // 0: in time

@@ -17,10 +17,13 @@ namespace faultline {
 
 class ImageCheck {
  public:
-  // The tools of the guest's suite; of a file system of the user's the one that its row names.
+  // The checks are tools of the guest's suite, but for a file system of the user's, whose row may
+  // name a program of the host.
   explicit ImageCheck(const GuestRoot& guest);
-  // What the guest has said of an image (`found`), and what its file system's check says of what it
-  // left in `memory`, which is written to `file`. `lines_read`: of the image, by both.
+  // Puts together what the guest has said of an image (`found`) and what its file system's check
+  // says of what the guest left in `memory`, which is written to `file`. `lines_read` gets the
+  // lines of the image that either has read, and those of the writer's file that the guest has
+  // stored to.
   Recovered look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
                     const std::filesystem::path& file, LineSet& lines_read) const;
 

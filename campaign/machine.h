@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// From a kernel's name to a virtual machine that can run cells.
+// Makes a virtual machine that can run cells from a kernel's name.
 #pragma once
 
 #include <filesystem>
@@ -27,7 +27,7 @@ struct KernelSource {
   std::function<std::vector<KernelRow>(const std::string& name)> rows;
   std::function<FetchedKernel(const KernelRow& row)> fetch;
 };
-// The mirrors, and what the cache has of them.
+// A source that takes kernels from the cache, and from the mirrors what is not there.
 KernelSource fetched_kernels(const std::filesystem::path& cache, const Say& say);
 
 // The kernels that `names` (names and globs; `all`; `releases`; PATH or NAME=PATH as

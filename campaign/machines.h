@@ -44,11 +44,12 @@ class Machines {
   }
   // Where the tools of all guests are from.
   [[nodiscard]] const GuestRoot& guest_root() const { return kernels_.front().image.guest; }
-  // What a plan must know of it.
+  // What a plan must know of kernel number `number`.
   [[nodiscard]] Surroundings around(std::size_t number) const;
 
   // The machine of a cell on kernel number `number`. The image with the strategy module is made
-  // when a cell needs it first, and noted in `result`. A reason: it cannot be made.
+  // when a cell needs it first, and noted in `result`. Returns why that cannot be, or an empty
+  // text.
   std::string equip(std::size_t number, const Cell& cell, VmSpec& spec, nlohmann::json& result);
 
  private:

@@ -30,9 +30,10 @@ class Observation {
  public:
   Observation(const VmSpec& spec, const Cell& cell, const ObserveWish& wish,
               const std::filesystem::path& plugin, std::shared_ptr<const observe::Symbols> symbols);
-  // Of the QEMU that is watched.
+  // The arguments by which the QEMU to be watched loads the plugin.
   [[nodiscard]] std::vector<std::string> qemu_parameters() const;
-  // As it is now. Failure(kRegression) in words where it does not come to the row's figure.
+  // The profile of what was executed so far. Failure(kRegression) in words where it does not come
+  // to the row's figure.
   [[nodiscard]] observe::Profile profile(const Row& row) const;
 
  private:
@@ -45,7 +46,7 @@ class Observation {
   Fd for_plugin_;
 };
 
-// As a row has them. Pure.
+// The figures that a row has of a profile. `pages` are those of 4 KiB that the loop touched. Pure.
 ProfileFigures profile_figures(const observe::Profile& profile, Count pages);
 VectorFigures vector_figures(const observe::Profile& profile, const Row& row,
                              const observe::Geometry& geometry);
@@ -61,7 +62,7 @@ class KernelSymbols {
  public:
   explicit KernelSymbols(std::filesystem::path cache) : folder_(std::move(cache)) {}
   // Asks a guest of this spec for them, which runs the cell beforehand, unless they are known.
-  // nullptr, and why: it did not tell.
+  // Returns nullptr, and says in `why`, if the guest did not tell.
   std::shared_ptr<const observe::Symbols> obtain(StateCache& states, const VmSpec& spec,
                                                  const Cell& cell, const Deadlines& deadlines,
                                                  const std::atomic<bool>& cancel, std::string& why);

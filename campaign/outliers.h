@@ -16,8 +16,8 @@ struct Outliers {
   double median = 0;        // per_page of the middle sample
   std::vector<std::size_t> jobs = {};
 };
-// Of the twins of ordinary cells with three samples or more: those further off the middle sample's
-// per_page than `percent`.
+// Looks at the twins of ordinary cells that have three samples or more, and finds those whose
+// per_page is off the middle sample's by more than `percent`.
 std::vector<Outliers> find_outliers(const std::vector<CellJob>& jobs, const std::vector<Row>& rows,
                                     double percent);
 
@@ -27,8 +27,8 @@ struct Remeasurement {
   std::string vary =
       {};  // one accident alone, without probes; empty: with probes on what interrupts
 };
-// Those that tell why: with each accident alone where all were varied, and with probes on what
-// interrupts. Beyond a number of samples the rest goes without a reason.
+// The remeasurements that tell why: with each accident alone where all were varied, and with probes
+// on what interrupts. Beyond a number of samples the rest goes without a reason.
 std::vector<Remeasurement> remeasurements(const std::vector<Outliers>& found, bool all_varied);
 // The cell that a remeasurement runs.
 Cell remeasured_cell(const Cell& cell, const Remeasurement& again);

@@ -29,11 +29,12 @@ class Persistency {
   // stays in the caches. What is so left out is left out of every image.
   using LeftOut = std::function<bool(const PmemRecord&)>;
 
-  // `sector`: what a driver stores past the caches into one of so many bytes, one store after the
-  // other, is there or not. kTearsAnywhere: any store may be the last of a line.
+  // `sector`, in bytes: what a driver stores past the caches into one sector, one store after the
+  // other, is there as a whole or not at all. With kTearsAnywhere any store may be the last of a
+  // line.
   Persistency(PmemImage begin, std::uint64_t sector, LeftOut left_out = {})
       : durable_(std::move(begin)), sector_(sector), left_out_(std::move(left_out)) {}
-  // The records in their order; they must outlive this.
+  // Takes the next record. Records come in their order, and must outlive this.
   void apply(const PmemRecord& record);
 
   // What is there in any case, without the stores of `uncertain`.
@@ -53,12 +54,13 @@ class Persistency {
       outstanding_;  // lines with something that the next fence makes durable
 };
 
-// Of each uncertain line, in their order, up to which of its cuts it is there.
+// For each uncertain line, in their order, how many of its cuts are reached: 0 is none of its
+// stores.
 using Survival = std::vector<std::uint16_t>;
 
-// At most `count` images, each once: all there are if they are not more; else none of the stores,
-// all, and then by turns one line alone kept, one line alone lost, and lines cut at random. The
-// same for the same lines and seed.
+// Chooses at most `count` images, each once: all there are if they are not more; else none of the
+// stores, all, and then by turns one line alone kept, one line alone lost, and lines cut at random.
+// The same for the same lines and seed.
 std::vector<Survival> survivals(const Persistency::Lines& lines, std::size_t count,
                                 std::uint64_t seed);
 // The stores that a survival adds to what is durable, in their order.

@@ -10,8 +10,8 @@ namespace faultline {
 inline constexpr char kObserverPlugin[] = "observer";
 inline constexpr char kPmemLogPlugin[] = "pmem_log";
 
-// By the first line of QEMU's --version; the file lies beside the command. Empty: none takes that
-// QEMU's interface. Pure.
+// The name of the plugin's file for a QEMU, by the first line of its --version; the file lies
+// beside the command. Empty if none is built for that QEMU's interface. Pure.
 std::string plugin_file(std::string_view plugin, std::string_view qemu_version);
 
 }  // namespace faultline

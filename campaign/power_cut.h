@@ -24,22 +24,23 @@ class PmemImage {
   using Bytes = std::array<unsigned char, kPmemPage>;
 
   PmemImage() = default;
-  // `file` as the plugin has written it. Failure(kVmFailed) when it is cut short.
+  // Reads `file`, which the plugin has written. Failure(kVmFailed) when it is cut short.
   explicit PmemImage(const std::filesystem::path& file);
-  // The same of what stands in it.
+  // Makes the image of the pages that such a file holds.
   explicit PmemImage(const std::vector<PmemPage>& pages);
 
   void apply(const PmemRecord& record);
-  // Into the file, from `start` on for `bytes`: holes where there is nothing.
+  // Writes the image into the `bytes` of a file from offset `start` on, with holes where there is
+  // nothing.
   void write(int fd, std::uint64_t start, std::uint64_t bytes) const;
-  // Of a page, by its index.
+  // The bytes of a page, by its index.
   [[nodiscard]] const Bytes& page(std::uint64_t index) const;
   // Indices of all pages that may differ, rising. Fast where one was made of the other.
   [[nodiscard]] std::vector<std::uint64_t> differences(const PmemImage& other) const;
   // Zeroes the newest record of the journal that makes a transaction count: ext4's commit block, or
-  // the header of XFS's log record. False: none found.
+  // the header of XFS's log record. Returns false if there is none.
   bool drop_last_commit();
-  // Index of a page that differs; -1: none.
+  // The index of the first page that differs; -1 if none does.
   [[nodiscard]] std::int64_t first_difference(const PmemImage& other) const;
 
  private:
@@ -60,9 +61,9 @@ struct PmemTrace {
   // Failure(kVmFailed) when the log is not whole, or does not lead from the begin to the end: then
   // there were stores that the plugin has not seen.
   static PmemTrace read(const std::filesystem::path& folder);
-  // The same of what stands in its files. Pure.
+  // Makes the trace of what the files hold. Pure.
   static PmemTrace of(std::vector<PmemRecord> records, PmemImage begin, const PmemImage& end);
-  // Which code wrote lines back, by PmemRecord::stack.
+  // Reads which code wrote lines back. PmemRecord::stack is an index of these.
   static std::vector<PmemStack> read_stacks(const std::filesystem::path& folder);
 };
 
@@ -81,7 +82,7 @@ struct CrashState {
   };
   Number size = {};
   Number mtime = {};
-  // Of writers that number what they write: whether it is promised; it has begun if it is here.
+  // What writers that number what they write have begun, by its number, and whether it is promised.
   std::map<std::uint64_t, bool> items = {};
   std::uint64_t instructions = 0;  // since kBegin
 
@@ -90,13 +91,13 @@ struct CrashState {
   void apply(const PmemRecord& record);
 };
 
-// Whether the writer says in it that something is durable.
+// Tells whether a record is the writer's word that something is durable.
 bool is_promise(const PmemRecord& record);
 
-// Some lines of a pmem: of each page a bit a line.
+// A set of lines of a pmem, kept as a bit for each line of a page.
 class LineSet {
  public:
-  // All of those that hold bytes from `from` to `end`.
+  // Adds all lines that hold a byte from offset `from` to `end` - 1.
   void add(std::uint64_t from, std::uint64_t end);
   [[nodiscard]] std::uint64_t of_page(std::uint64_t page) const {
     return page < pages_.size() ? pages_[page] : 0;
@@ -110,12 +111,12 @@ class LineSet {
 // the CPU; else a sector, of which what is written one after the other is there or not, as file
 // systems take for granted of a medium.
 inline constexpr std::uint64_t kTearsAnywhere = 0;
-// The sector that the file system in the image was made for: of XFS what its superblock says, which
-// mkfs takes from the device (4096 of a pmem); of the others 512, for jbd2 takes no more for
-// granted.
+// The sector, in bytes, that the file system in the image was made for: of XFS what its superblock
+// says, which mkfs takes from the device (4096 of a pmem); of the others 512, for jbd2 takes no
+// more for granted.
 std::uint64_t sector_of(const PmemImage& image);
-// Whether both are stores, and the later one goes on in the same sector where the other ends. False
-// of kTearsAnywhere.
+// Tells whether both are stores, and the later one goes on in the same sector where the other ends.
+// Never so with kTearsAnywhere.
 bool follows_in_sector(const PmemRecord& before, const PmemRecord& record, std::uint64_t sector);
 
 // `count` points, each a number of records after which the power goes, rising. Half are spread over

@@ -10,7 +10,7 @@
 
 namespace faultline {
 
-// "1:02:03" or "2:03" for seconds.
+// Seconds as "1:02:03" or "2:03".
 std::string clock_text(double seconds);
 
 // A line on standard error. That nobody reads it any more is no failure: what is measured goes on.
@@ -19,13 +19,13 @@ void tell(const std::string& line);
 // Thread-safe.
 class ProgressLine {
  public:
-  // `quiet`: nothing at all.
+  // If `quiet`, nothing at all is printed.
   explicit ProgressLine(bool quiet);
   ~ProgressLine();
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  // A line for the user that stays.
+  // Prints a line for the user that stays.
   void say(const std::string& line);
   // `total` pieces of work begin.
   void start(size_t total);

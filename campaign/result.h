@@ -48,12 +48,13 @@ std::string tally_text(const Tally& tally, const std::string& what);
 // What a campaign's end is for whoever called it. Pure.
 ExitCode end_code(const Tally& tally, bool interrupted, bool vm_failed);
 
-// Whether all is there, and if not, why: so many `what`. Of the whole campaign, at its end, it also
-// says that it was interrupted.
+// Notes in the context whether all is there, and if not, how many `what` (a plural) are not, and
+// whether the campaign was interrupted, which is known at its end.
 void note_complete(nlohmann::json& context, const Tally& tally, const std::string& what,
                    bool interrupted = false);
 
-// Seconds taken so far, and the command's own largest resident set.
+// Notes in the context the seconds taken so far, and the command's own largest resident set, in
+// KiB.
 void note_elapsed(nlohmann::json& context, double seconds);
 
 // Puts `tax` and `tax_page` into every probed row whose twin is there: its figure less the twin's.
@@ -62,7 +63,7 @@ void add_tax(std::vector<Row>& rows);
 
 // Writes a result of any kind, whole or not at all.
 void write_document(const std::filesystem::path& file, const nlohmann::json& document);
-// DIR/result.json.
+// Writes DIR/result.json.
 void write_result(const std::filesystem::path& dir, const nlohmann::json& context,
                   const std::vector<Row>& rows);
 
@@ -74,7 +75,7 @@ struct ReadResult {
   std::vector<Row> rows = {};
 };
 ReadResult read_result(const std::filesystem::path& place);
-// The same of a file's text. Pure.
+// Reads the same from a file's text. Pure.
 ReadResult result_of(const std::string& text);
 
 // What figures hang on and two contexts do not have in common, in a word or two each, the gravest

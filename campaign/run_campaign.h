@@ -21,8 +21,8 @@ struct RunWish {
   std::string probes = "on,off";
   std::uint64_t touches = 0;  // measured stores per cell; 0: the workload's own
   std::string seeds = {};     // virtual time: N or FIRST..LAST; empty: the default
-  // Of the seeds, how many cells with probes get, which tell of counts and a tax; 0: one where
-  // `seeds` is the default, else all.
+  // How many of the seeds cells with probes get, since these tell of counts and a tax alone; 0: one
+  // where `seeds` is the default, else all.
   std::uint64_t probe_seeds = 0;
   unsigned repetitions = 0;  // wall time; 0: one
   std::string vary = kVaryAll;
@@ -69,9 +69,10 @@ struct RunPlan {
 };
 // Boots and fetches nothing, and writes nothing. Failure as of run_campaign().
 RunPlan plan_campaign(const RunWish& wish, const CommandContext& context);
-// Real seconds, by what lives and boots take: 0.45 s of CPU, and 8 s. Pure.
+// Estimates the real seconds of a run, at 0.45 s for each life and 8 s for each boot, over
+// `workers`. Pure.
 double about_seconds(std::size_t lives, std::size_t boots, unsigned workers);
-// For a terminal. Pure.
+// The plan as a text for a terminal. Pure.
 std::string plan_text(const RunPlan& plan);
 
 // A selection with a name.
@@ -88,7 +89,7 @@ struct Shard {
   std::size_t index = 0;
   std::size_t count = 1;
 };
-// "2/3"; empty: all. Failure(kUsage).
+// Reads a shard, as "2/3"; an empty text is all rows. Failure(kUsage).
 Shard shard_named(const std::string& text);
 
 }  // namespace faultline

@@ -61,24 +61,24 @@ class Runner {
   // Fetches, builds and looks; from then on the context says what cells run on. Failure when that
   // cannot be.
   virtual std::vector<RunnerKernel> prepare(SharedContext& context) = 0;
-  // Readies the machine of a job on kernel number `kernel`, and says in the row what it is. A
-  // reason: it cannot be, and the row is skipped.
+  // Readies the machine of a job on kernel number `kernel`, and says in the row what it is. Returns
+  // why that cannot be, for which the row is skipped, or an empty text.
   virtual std::string assign(std::size_t kernel, CellJob& job, Row& row) = 0;
-  // What cells have in common, before the first of them.
+  // Makes what cells have in common, before the first of them runs: in a VM the saved states.
   virtual void warm_up(const std::vector<CellJob>& jobs, unsigned workers, SharedContext& context,
                        ProgressLine& progress, std::atomic<bool>& cancel) = 0;
-  // One cell to its end. `on_frame` gets its `samples` and `result` frames; others go into the
+  // Runs one cell to its end. `on_frame` gets its `samples` and `result` frames; others go into the
   // context.
   virtual GuestOutcome run(const CellJob& job, const FrameCallback& on_frame,
                            SharedContext& context, const std::atomic<bool>& cancel) = 0;
-  // What a row says of vCPUs that no job has settled; nothing where there are none.
+  // How many vCPUs a row that no job has settled is said to have; nothing where there is no VM.
   [[nodiscard]] virtual std::optional<Count> vcpus() const = 0;
   // Puts into the row what only the end of its life tells.
   virtual void note_life(const GuestOutcome& outcome, Row& row) const = 0;
   // Puts into the row of a cell that was measured well what was observed of it; the row fails where
-  // that does not agree with its figure. Under the lock of the context.
+  // that does not agree with its figure. Called under the lock of the context.
   virtual void put_observed(const CellJob& /*job*/, Row& /*row*/) {}
-  // Nothing of ours is left behind afterwards.
+  // Cleans up: nothing of ours is left behind.
   virtual void close() = 0;
 };
 
@@ -90,10 +90,10 @@ struct ObserveWish {
   observe::Geometry geometry = {};  // of the TLB of `vector`, and of the caches
   explicit operator bool() const { return profile || vector || caches; }
 };
-// Of a list of names. Failure(kUsage) naming those that there are.
+// Reads a list of names. Failure(kUsage) naming those that there are.
 ObserveWish observe_named(const std::string& list);
-// By the name of a file in `folder`, or a path of one that ends in .toml; empty: the default.
-// Failure(kUsage) naming those that there are.
+// Reads a geometry by the name of a file in `folder`, or by a path that ends in .toml; an empty
+// name is the default. Failure(kUsage) naming those that there are.
 observe::Geometry geometry_named(const std::string& name, const std::filesystem::path& folder);
 
 struct VmWish {
@@ -103,7 +103,7 @@ struct VmWish {
   unsigned pmem_mib = kPmemMib;
   Deadlines deadlines = {.boot_s = 300, .cell_s = 300};
   ObserveWish observe = {};
-  // Is given every profile, with the row that it is of. Under the lock of the context.
+  // It is called with every profile and the row that this is of, under the lock of the context.
   std::function<void(const Row&, const observe::Profile&)> on_profile = {};
 };
 std::unique_ptr<Runner> make_vm_runner(const CommandContext& context, const VmWish& wish, Say say,
@@ -112,8 +112,8 @@ std::unique_ptr<Runner> make_vm_runner(const CommandContext& context, const VmWi
 // Plans, and neither boots nor fetches: kernels that are not in the cache are known by name alone.
 std::unique_ptr<Runner> make_dry_runner(const VmWish& wish, Say say);
 
-// What of a guest hangs on its cell: pmem, of which `pmem_mib` were asked for, and vCPUs.
-// Failure(kUsage) unless the cell's file fits.
+// Sets what of a guest hangs on its cell: the size of the pmem, of which `pmem_mib` were asked for,
+// and the vCPUs. Failure(kUsage) unless the cell's file fits.
 void size_guest(VmSpec& spec, const Cell& cell, unsigned pmem_mib);
 
 struct HostWish {

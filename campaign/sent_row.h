@@ -13,16 +13,16 @@
 
 namespace faultline {
 
-// What came from a guest of a cell.
+// What a guest has sent of its cell.
 struct SentWords {
   std::vector<std::string> results = {};  // payloads
   std::string samples = {};
 
-  // Takes a frame that is one of the two.
+  // Keeps the payload of a `result` or `samples` frame, and passes any other over.
   void add(const wire::Frame& frame);
 };
 
-// In what a row that is `ok` contradicts itself; empty: in nothing that can be told. Pure.
+// Says in what a row that is `ok` contradicts itself; empty if in nothing that can be told. Pure.
 std::string contradiction_in(const Row& row);
 
 // The row that a guest sent for the cell of `planned`; nullopt, and why there is none. Nothing sent

@@ -44,16 +44,16 @@ std::string shell_word(const std::string& word);
 std::string array_list(const std::vector<std::size_t>& numbers);
 
 // Which shards of which division are measured a second time: as many as it takes for one in a
-// hundred of the cells that can be measured, and one at least. `measured`: of each cell, in the
-// order by which shards are divided, whether it can be. Each is as long as one of the `shards`, or
-// shorter. `draw`: any number, which says where to begin.
+// hundred of the cells that can be measured, and one at least. Each of these shards is as long as
+// one of the `shards`, or shorter. `measured` says of each cell whether it can be, in the order by
+// which shards are divided. `draw` is any number, and says where to begin.
 struct AuditShards {
   std::size_t count = 1;
   std::vector<std::size_t> indices = {};  // from 0 on
 };
 AuditShards audit_shards(const std::vector<bool>& measured, std::size_t shards, std::size_t draw);
 
-// The tasks of a run in so many shards: those first, audits behind them.
+// The tasks of a run in so many shards: first the shards, then the audits.
 std::vector<ArrayTask> array_tasks(std::size_t shards, const AuditShards& audits);
 
 // What Slurm says of a task, by `squeue`.
@@ -63,7 +63,7 @@ struct QueuedTask {
 };
 // Prints lines that queued_tasks() reads.
 inline constexpr char kQueueFormat[] = "%F|%K|%T|%r";
-// By job and number in its array.
+// Reads what Slurm lists. The tasks are by job, and number in its array.
 std::map<std::pair<std::string, std::size_t>, QueuedTask> queued_tasks(const std::string& listing);
 
 // What a task has written of its end.

@@ -51,10 +51,10 @@ struct SampleRow {
   std::vector<std::string> kinds = {};
   std::vector<Sample> samples = {};
 };
-// Its name, and which of the cell's lives it is, unless the first.
+// The name of a row, with its seed and repetition unless they are 0.
 std::string life_name(const SampleRow& row);
 
-// Not the records themselves, but what there is.
+// What a result has of samples, without the records themselves.
 struct SampleFile {
   std::vector<std::string> cells;              // with samples, wanted or not
   std::map<std::string, std::string> context;  // scalars of the result's context, by path

@@ -45,7 +45,8 @@ struct SessionWishes {
   // Idle time passes as on the host's clock (for a person), or is skipped (for a program).
   bool idle_waits = false;
 };
-// Fetches and builds what is missing. Failure as of its parts.
+// Makes a session of what is wished for; fetches and builds what is missing. Failure as of its
+// parts.
 SessionSpec make_session(const CommandContext& context, const SessionWishes& wishes,
                          const std::filesystem::path& cache, const std::atomic<bool>& cancel,
                          const Say& say);
@@ -54,7 +55,8 @@ SessionSpec make_session(const CommandContext& context, const SessionWishes& wis
 // are one, which is then raw until the end and as it was after it. Setting `cancel` ends the guest.
 // Failure(kUsage) for files that cannot be read or written.
 SessionEnd run_session(const SessionSpec& spec, const std::atomic<bool>& cancel);
-// The command's own; of a guest that ended before it kVmFailed or the guest's, and why on stderr.
+// The exit code of the session's command. Of a guest that ended before the command it is kVmFailed
+// or what the guest said, and stderr says why.
 ExitCode exit_code_of(const SessionEnd& end);
 
 }  // namespace faultline

@@ -20,7 +20,8 @@ struct Track {
 // "thread 85", "thread 85 locks", "journal 2".
 std::string track_name(const Track& track);
 
-// One sample in its place. They come by start, the enclosing before the enclosed.
+// One sample in its place. Samples come in the order of their start, the enclosing before the
+// enclosed.
 struct Placed {
   static constexpr uint32_t kNone = UINT32_MAX;
   uint32_t sample = 0;      // index into the row

@@ -28,7 +28,7 @@ class FaultResults {
   mutable std::map<uint32_t, std::string> texts_;
 };
 
-// "pte", or "pmd": the order is 9 there, and was 1 before v6.6.
+// The name of a mapping's order: "pte" for 0, else "pmd", whose order is 9 and was 1 before v6.6.
 const char* order_name(uint32_t order);
 
 // Where a writer's bytes go, in pieces of any size.
@@ -48,7 +48,8 @@ class TraceWriter {
 struct TraceFormat {
   const char* id;
   const char* summary;
-  // Of samples; nullptr: of the result itself, which reports/ writes (reports/export.py, FORMATS).
+  // Makes a writer of samples; nullptr for a format of the result itself, which reports/ writes
+  // (reports/export.py, FORMATS).
   std::unique_ptr<TraceWriter> (*make)(const Sink& sink, const FaultResults& results);
 };
 const std::vector<TraceFormat>& trace_formats();

@@ -31,13 +31,13 @@ Verb add_crashtest(CLI::App& app);
 Verb add_order(CLI::App& app);
 Verb add_submit(CLI::App& app);
 Verb add_bisect(CLI::App& app);
-// All that read results; the work is reports/'s.
+// Adds all verbs that read results; reports/ does their work.
 std::vector<Verb> add_reports(CLI::App& app);
 
 // The start of a command line of reports/. Failure(kUsage) when it is not there.
 std::vector<std::string> report_command(const CommandContext& context);
 
-// Runs a verb of reports/, its options and all, in our place; its exit code.
+// Runs a verb of reports/ with its options, and returns its exit code.
 ExitCode run_report_verb(const CommandContext& context, const std::vector<std::string>& words);
 
 // The table of a result, printed by reports/; false when Python or its modules are missing.

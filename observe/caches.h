@@ -34,18 +34,19 @@ class Caches {
   // Addresses from `pmem_from` on are pmem.
   Caches(const CacheSizes& sizes, std::uint64_t pmem_from);
 
-  // False: more was to be done than to find the line in L1, and counted.
+  // These three return false where the line was not in L1: more was to be done then, and was
+  // counted.
   bool load(std::uint64_t address, std::uint64_t bytes) { return data(address, bytes, false); }
   bool store(std::uint64_t address, std::uint64_t bytes) { return data(address, bytes, true); }
   bool fetch(std::uint64_t address, std::uint64_t bytes);
-  // Past the caches: the lines are gone from them, and what was dirty is written before.
+  // Stores past the caches: the lines are gone from them, and what was dirty is written before.
   void store_non_temporal(std::uint64_t address, std::uint64_t bytes);
-  // clflush, clflushopt
+  // Does what clflush and clflushopt do.
   void evict(std::uint64_t address);
-  // clwb
+  // Does what clwb does.
   void write_back(std::uint64_t address);
 
-  // Since this was last asked for.
+  // The counts since take() was last called.
   CacheCounts take() {
     const CacheCounts taken = counts_;
     counts_ = {};
@@ -69,9 +70,10 @@ class Caches {
     return hit;
   }
   void miss_data(std::uint64_t line, const LruSets::Victim& victim);
-  // L1 has missed the line.
+  // Brings a line that L1 has missed, from the next level that has it or from memory.
   void bring(std::uint64_t line);
-  // From level `from` of below_ on.
+  // Writes a dirty line to the first level of below_, from index `from` on, that has it, or to
+  // memory.
   void write(std::uint64_t line, std::size_t from);
   void write_to_memory(std::uint64_t line) { ++counts_.written[memory_of(line)]; }
   [[nodiscard]] std::size_t memory_of(std::uint64_t line) const {

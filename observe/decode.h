@@ -12,7 +12,8 @@ namespace faultline::observe {
 // How a block ends.
 enum class Ending : std::uint8_t { kOther, kCall, kReturn, kInterruptReturn };
 
-// clwb; clflushopt; clflush, which alone is done when it is executed (Intel SDM volume 2, CLFLUSH).
+// What an instruction does to a line, in this order: nothing; clwb; clflushopt; clflush, which
+// alone is done when it is executed (Intel SDM volume 2, CLFLUSH).
 enum class Flush : std::uint8_t { kNone, kWriteBack, kEvict, kEvictInOrder };
 
 struct Decoded {
@@ -45,8 +46,8 @@ struct MemoryOperand {
   unsigned scale = 1;
   std::int32_t displacement = 0;
 };
-// Of a write-back of a line (Decoded::flush); nullopt if it is none, is cut short, or lies in a
-// segment of its own (fs, gs).
+// The operand of a write-back of a line (Decoded::flush); nullopt if the instruction is none, is
+// cut short, or lies in a segment of its own (fs, gs).
 std::optional<MemoryOperand> flushed_operand(std::span<const std::uint8_t> bytes);
 
 }  // namespace faultline::observe

@@ -24,13 +24,13 @@ class PmemLines {
     std::uint64_t blocks = 0;
   };
   Fresh store(std::uint64_t offset, std::uint64_t bytes, bool non_temporal);
-  // How many lines they are the first load from.
+  // How many lines `bytes` at `offset` are the first load from since the last fence.
   std::uint64_t load(std::uint64_t offset, std::uint64_t bytes);
-  // Whether the line was stored to since it was last written back.
+  // Writes back a line, and tells whether it was stored to since it was last written back.
   bool write_back(std::uint64_t offset);
-  // A write-back whose line is not known.
+  // Notes a write-back whose line is not known.
   void write_back_somewhere() { outstanding_ = true; }
-  // Whether there was anything for it to wait for.
+  // Notes a fence, and tells whether there was anything for it to wait for.
   bool fence();
 
  private:

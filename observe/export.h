@@ -8,11 +8,12 @@
 
 namespace faultline::observe {
 
-// A line a stack, `OUTERMOST;...;INNERMOST COUNT`, as flame graphs are drawn from.
+// The profile with a line for each stack, `OUTERMOST;...;INNERMOST COUNT`, as flame graphs are
+// drawn from.
 std::string folded(const Profile& profile);
-// For KCachegrind and callgrind_annotate. `title` says of what.
+// The profile for KCachegrind and callgrind_annotate. `title` says what it is of.
 std::string callgrind(const Profile& profile, const std::string& title);
-// For pprof: profile.proto, gzipped.
+// The profile for pprof: profile.proto, gzipped.
 std::string pprof(const Profile& profile, const std::string& title);
 
 }  // namespace faultline::observe

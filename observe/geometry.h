@@ -28,9 +28,9 @@ struct Geometry {
   std::optional<SetsOfWays> tlb = {};
 };
 
-// Of a file's text, which is TOML of sections [l1i], [l1d], [l2], [llc] with size and ways, [tlb]
-// with entries and ways, a source in each, and before them `title` and `line`. Failure(kUsage)
-// beginning with `file` for what it cannot be.
+// Reads a geometry from a file's text, which is TOML of sections [l1i], [l1d], [l2], [llc] with
+// size and ways, [tlb] with entries and ways, a source in each, and before them `title` and `line`.
+// Failure(kUsage) beginning with `file` for what it cannot be.
 Geometry geometry_of(const std::string& text, const std::string& file);
 
 // `TITLE: L1I 32 KiB of 8 ways, ...`, and `1536 entries of 12 ways`.

@@ -13,7 +13,7 @@
 
 namespace faultline::observe {
 
-// Physical: the pmem; below 4 GiB is the RAM.
+// The physical address at which the pmem begins; the RAM is below it.
 inline constexpr std::uint64_t kPmemAt = std::uint64_t{4} << 30;
 // The kernel's image. Without KASLR its physical address is its distance from here (phys_base is
 // 0); the modules come behind it.

@@ -23,8 +23,8 @@ class LruSets {
   LruSets(std::uint64_t sets, std::uint32_t ways)
       : mask_(sets - 1), ways_(ways), entries_(sets * ways, kNone) {}
 
-  // The key is the one that was used last. Whether it was there; if not, it came, and what fell out
-  // is `victim`. `dirty`: it is so from now on.
+  // Makes a key the one that was used last, and tells whether it was there. If not, it comes in,
+  // and `victim` is what fell out. If `dirty`, the key is dirty from now on.
   bool use(std::uint64_t key, bool dirty, Victim& victim) {
     std::uint64_t* set = set_of(key);
     const std::uint64_t soiled = dirty ? 1 : 0;
@@ -48,13 +48,13 @@ class LruSets {
     victim.dirty = victim.there && (before & 1) != 0;
     return false;
   }
-  // Whether the key is there, and now dirty. It was not used by that.
+  // Makes a key dirty, and tells whether it is there. That is no use of it.
   bool soil(std::uint64_t key) {
     std::uint64_t* found = find(key);
     if (found != nullptr) *found |= 1;
     return found != nullptr;
   }
-  // Whether the key was there and dirty; it is clean now.
+  // Makes a key clean, and tells whether it was there and dirty.
   bool clean(std::uint64_t key) {
     std::uint64_t* found = find(key);
     if (found == nullptr) return false;
@@ -62,7 +62,7 @@ class LruSets {
     *found &= ~std::uint64_t{1};
     return dirty;
   }
-  // The same, and it is gone.
+  // Removes a key, and tells whether it was there and dirty.
   bool drop(std::uint64_t key) {
     std::uint64_t* found = find(key);
     if (found == nullptr) return false;
@@ -72,7 +72,7 @@ class LruSets {
     end[-1] = kNone;
     return dirty;
   }
-  // All of which it is true.
+  // Removes all keys of which `gone` is true.
   template <typename Predicate>
   void drop_if(Predicate&& gone) {
     for (auto set = entries_.begin(); set != entries_.end(); set += ways_) {
@@ -84,7 +84,7 @@ class LruSets {
   }
 
  private:
-  // Of no key.
+  // The entry that holds no key.
   static constexpr std::uint64_t kNone = UINT64_MAX;
 
   std::uint64_t* set_of(std::uint64_t key) { return &entries_[(key & mask_) * ways_]; }

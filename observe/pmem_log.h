@@ -64,7 +64,7 @@ inline constexpr char kPmemLogFile[] = "log";        // of PmemRecord
 inline constexpr char kPmemBeginFile[] = "begin";    // of PmemPage
 inline constexpr char kPmemEndFile[] = "end";        // of PmemPage
 inline constexpr char kPmemStacksFile[] = "stacks";  // of PmemStack
-// Is there if the plugin has given up, since registers could not be read.
+// This file is there if the plugin has given up, since registers could not be read.
 inline constexpr char kPmemInBlockFile[] = "in-block";
 
 }  // namespace faultline

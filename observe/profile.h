@@ -15,7 +15,7 @@
 
 namespace faultline::observe {
 
-// For whom an instruction was executed.
+// The party for whom an instruction was executed.
 enum class Party : unsigned {
   kTouch,         // the threads that touch, in the kernel
   kUser,          // the same in user space
@@ -28,7 +28,7 @@ enum class Party : unsigned {
 };
 inline constexpr std::size_t kParties = static_cast<std::size_t>(Party::kParties);
 const char* party_name(Party party);
-// As the callgrind format has it, and what it means.
+// An event's name in the callgrind format, and what it means.
 struct EventName {
   const char* id;
   const char* means;
@@ -36,11 +36,12 @@ struct EventName {
 const EventName& event_name(Event event);
 // The name that `functions` has of a frame of a stack.
 std::string frame_name(const std::vector<std::string>& stack, std::size_t frame);
-// Whether it is the fault's own path.
+// Tells whether what is executed for a party belongs to the fault's own path.
 bool is_path(Party party);
 
 struct Profile {
-  // By outermost frame first, the party; instructions of the innermost's own.
+  // A stack's frames, the outermost, which is the party, first. `stacks` has the instructions of
+  // the innermost frame's own.
   using Stack = std::vector<std::string>;
 
   std::uint64_t instructions = 0;  // all that were executed

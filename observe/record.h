@@ -13,7 +13,8 @@ namespace faultline::observe {
 
 inline constexpr std::uint64_t kRecordMagic = 0x3276727365424c46;  // "FLBesrv2"
 
-// Counted per place in the tree of calls: enumerator, name in callgrind's format, what it means.
+// What is counted for each place in the tree of calls: enumerator, name in callgrind's format, what
+// it means.
 #define FAULTLINE_EVENTS(EVENT)                                                           \
   EVENT(kBytes, "bytes", "bytes stored to pmem")                                          \
   EVENT(kBytesNt, "bytes_nt", "of these by non-temporal stores")                          \
@@ -135,7 +136,7 @@ struct PluginSymbol {
   std::uint32_t flags = 0;
   std::uint32_t size = 0;
 };
-// The index of the one that the address lies in, or kNoFunction.
+// The index of the symbol that the address lies in, or kNoFunction.
 inline std::uint32_t find_symbol(std::span<const PluginSymbol> symbols, std::uint64_t address) {
   const auto after = std::upper_bound(
       symbols.begin(), symbols.end(), address,

@@ -17,12 +17,14 @@ namespace faultline::observe {
 
 class Registers {
  public:
-  // Before the guest's CPU is made. False: this QEMU does not tell.
+  // Must be called before the guest's CPU is made. False if this QEMU does not tell registers.
   bool prepare(qemu_plugin_id_t id);
-  // By an instruction's number of it (decode.h, MemoryOperand), of the CPU that runs.
+  // The value of a register of the CPU that runs, by the number that instructions give it
+  // (decode.h, MemoryOperand).
   std::uint64_t read(int number);
-  // Makes every instruction in the page of `address` a block of its own from now on, in callbacks
-  // of the CPU alone. True of interface 3, where nothing needs it; false: this QEMU cannot.
+  // Makes every instruction in the page of `address` a block of its own from now on. Must be called
+  // in a callback of the CPU. Returns true with interface 3, where nothing needs it, and false
+  // where this QEMU cannot.
   static bool split_blocks(std::uint64_t address);
 
  private:

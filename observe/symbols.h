@@ -19,11 +19,11 @@ class Symbols {
 
   [[nodiscard]] std::size_t size() const { return names_.size(); }
   [[nodiscard]] const std::string& name(std::uint32_t index) const { return names_.at(index); }
-  // kNoFunction where there is none.
+  // The index of the function that the address lies in; kNoFunction where there is none.
   [[nodiscard]] std::uint32_t find(std::uint64_t address) const {
     return find_symbol(symbols_, address);
   }
-  // As the plugin is given them, by the same indices.
+  // The symbols as the plugin is given them, by the same indices.
   [[nodiscard]] const std::vector<PluginSymbol>& for_plugin() const { return symbols_; }
 
  private:
@@ -31,7 +31,8 @@ class Symbols {
   std::vector<std::string> names_;
 };
 
-// What the CPU enters by itself, and what is a detour. Pure.
+// The PluginSymbol flags of a function, by its name: what the CPU enters by itself, and what is a
+// detour. Pure.
 std::uint32_t symbol_flags(std::string_view name);
 
 }  // namespace faultline::observe

@@ -18,7 +18,7 @@ class Tlb {
  public:
   explicit Tlb(const SetsOfWays& size) : entries_(size.sets, size.ways) {}
 
-  // Whether the page of the address was there; it is from now on.
+  // Tells whether the page of the address was there. It is from now on.
   bool touch(std::uint64_t address) {
     const std::uint64_t small = address >> kSmall;
     if (small == last_) return true;
@@ -28,9 +28,9 @@ class Tlb {
     LruSets::Victim victim;
     return entries_.use(known.key, false, victim);
   }
-  // A store to CR3: what is not global goes, and that is user space's.
+  // Does what a store to CR3 does: what is not global goes, and that is user space's.
   void forget_user();
-  // A store to another control register.
+  // Does what a store to another control register does: all goes.
   void forget_all();
 
  private:
@@ -42,7 +42,7 @@ class Tlb {
 
   static std::uint64_t key_of(std::uint64_t address);
 
-  // What is asked for again and again: what key a page has.
+  // The key of a page, kept because it is asked for again and again.
   struct Known {
     std::uint64_t small = kNoPage;
     std::uint64_t key = 0;

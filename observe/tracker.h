@@ -33,7 +33,7 @@ struct Block {
   Entry entry = Entry::kNone;
   Ending ending = Ending::kOther;
   std::uint8_t mark = 0;  // of its last instruction
-  // Where it was counted last, whole; by the last bits of the place.
+  // The slots in which the whole block was counted last, by the last bits of the place.
   struct Counted {
     std::uint32_t at = UINT32_MAX;
     Slot* in = nullptr;
@@ -55,11 +55,11 @@ class Tracker {
 
   // The CPU comes to a block. `executed` instructions were begun before, since whenever.
   void enter(const Block& block, std::uint64_t executed);
-  // In the middle of a block: the stack is from now on that of another task. The instruction that
-  // does it is among the `executed`.
+  // Both are called in the middle of a block: the stack is from now on that of another task. The
+  // instruction that does it is among the `executed`.
   void leave_task(std::uint64_t task);
   void switch_to(std::uint64_t task, std::uint64_t executed);
-  // In the middle of a block.
+  // Counts an event at the current place, in the middle of a block, while the loop is measured.
   void note(Event event, std::uint64_t count = 1) {
     if (open_) here().events.at(static_cast<std::size_t>(event)) += count;
   }
@@ -94,7 +94,7 @@ class Tracker {
   std::uint32_t new_place(std::uint32_t parent, std::uint32_t function);
   void count(const Block& block, std::uint32_t from, std::uint32_t to);
   Slot* slot_of(std::uint64_t key);
-  // From the block before, which ran to its end or not, to the next.
+  // Follows the thread from the block before, which ran to its end or not, to the next.
   void step(const Block* before, const Block& next);
   void interrupted(const Block* before, const Block& next);
   bool returned(const Block& next);

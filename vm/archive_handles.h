@@ -19,8 +19,9 @@ struct FreeArchiveWriter {
 };
 using ArchiveWriter = std::unique_ptr<archive, FreeArchiveWriter>;
 
-// What packages and kernels are packed by. Not "all": libarchive starts a program for what it
-// cannot do itself, whose name then comes from the bytes that are read.
+// Has a reader take what packages and kernels are packed by. It does not take "all": libarchive
+// starts a program for what it cannot do itself, whose name then comes from the bytes that are
+// read.
 inline void support_packed(archive* reader) {
   archive_read_support_filter_bzip2(reader);
   archive_read_support_filter_gzip(reader);

@@ -12,7 +12,7 @@ namespace faultline {
 // 64 KiB or more. Failure(kUsage) naming `where` if the bytes are no bzImage. Pure.
 std::string bzimage_version(std::string_view bytes, const std::string& where);
 
-// The same of a file. Failure(kUsage) if it cannot be read, too.
+// The version string of the bzImage in a file. Failure(kUsage) if it cannot be read, too.
 std::string bzimage_version_of_file(const std::filesystem::path& bzimage);
 
 // The packed kernel in a whole bzImage; empty if its header does not say where that is. Pure.

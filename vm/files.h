@@ -15,14 +15,14 @@
 
 namespace faultline {
 
-// $FAULTLINE_CACHE, else $XDG_CACHE_HOME/faultline, else ~/.cache/faultline. Not created.
-// Failure(kUsage) when none of the three variables is set to an absolute path.
+// The cache folder: $FAULTLINE_CACHE, else $XDG_CACHE_HOME/faultline, else ~/.cache/faultline. It
+// is not created. Failure(kUsage) when none of the three variables is set to an absolute path.
 std::filesystem::path cache_dir();
 
-// $TMPDIR, or /tmp. Failure(kUsage) when that is no folder.
+// The folder for temporary files: $TMPDIR, or /tmp. Failure(kUsage) when that is no folder.
 std::filesystem::path temp_dir();
 
-// As `mkdir -p`.
+// Makes the folder and those above it, as `mkdir -p` does.
 void make_dirs(const std::filesystem::path& dir);
 
 // Makes everything on the file system of `path` durable, for many files at once.
@@ -32,7 +32,7 @@ void sync_file_system(const std::filesystem::path& path);
 [[noreturn]] void throw_io_failure(std::string_view what, const std::filesystem::path& path,
                                    int error);
 
-// The whole file. Failure(kUsage) if it is larger than `limit` bytes.
+// Reads a whole file. Failure(kUsage) if it is larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ULL << 30);
 
 // A SHA-256 over bytes that come in any number of pieces. Digests are texts of lower-case hex.
@@ -63,7 +63,8 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(std::string_view bytes);
-  // Without `sync` the file may be lost or cut short by a crash of the machine.
+  // Puts the file in its place. Without `sync` it may be lost or cut short by a crash of the
+  // machine.
   void commit(bool sync = true);
 
  private:

@@ -43,9 +43,9 @@ struct ConfigRow {
 };
 std::span<const ConfigRow> config_table();
 
-// By option; one that is not set is not there, or is "n".
+// The values of a kernel's options. One that is not set is not there, or is "n".
 using KernelConfig = std::map<std::string, std::string>;
-// Of a .config's text. Pure.
+// Reads a .config's text. Pure.
 KernelConfig parse_config(std::string_view text);
 // The release that a .config's first lines name; empty if they name none. Pure.
 std::string release_of_config(std::string_view text);
@@ -57,18 +57,19 @@ struct ConfigFinding {
   std::string why = {};
   std::vector<std::string> lines = {};  // CONFIG_X=y, for a configuration that lacks it
 };
-// In the table's order, needed ones first. `modules`: the kernel's modules can be had. Pure.
+// What of a configuration is not as the table wants it, in the table's order, which has needed
+// options first. `modules` says that the kernel's modules can be had. Pure.
 std::vector<ConfigFinding> check_config(const KernelConfig& config, const std::string& release,
                                         bool modules);
 
-// The first `need` of findings; "CONFIG_A, CONFIG_B". Pure.
+// The options of those findings that are of this need, as "CONFIG_A, CONFIG_B". Pure.
 std::string options_of(const std::vector<ConfigFinding>& findings, ConfigNeed need);
 // The lines that a configuration lacks, each once, of needed options and of wanted ones. Pure.
 std::vector<std::string> config_fragment(const std::vector<ConfigFinding>& findings);
-// What a result says of a kernel: "CONFIG_HZ is 1000: ...", of those that make the path another
-// one. Pure.
+// What a result says of a kernel whose options make the path another one: "CONFIG_HZ is 1000: ...".
+// Pure.
 std::vector<std::string> path_notes(const std::vector<ConfigFinding>& findings);
-// For a terminal of 80 columns. Pure.
+// The findings as a text for a terminal of 80 columns. Pure.
 std::string config_report(const std::vector<ConfigFinding>& findings);
 
 // The configuration that CONFIG_IKCONFIG puts into a kernel, from the bytes of a bzImage or a
@@ -80,8 +81,9 @@ struct ConfigPlace {
   std::filesystem::path file = {};
   bool embedded = false;  // by CONFIG_IKCONFIG; else the file is its text
 };
-// Every place for that of the kernel in `vmlinuz`, whose modules, if any, are in `modules_dir`: the
-// kernel itself, its modules, then files: beside it, in its tree, in its modules, in /boot. Pure.
+// Every place where the configuration may be of the kernel in `vmlinuz`, whose modules, if any, are
+// in `modules_dir`: the kernel itself, its modules, then files: beside it, in its tree, in its
+// modules, in /boot. Pure.
 std::vector<ConfigPlace> config_places(const std::filesystem::path& vmlinuz,
                                        const std::string& release,
                                        const std::filesystem::path& modules_dir);

@@ -46,7 +46,7 @@ PlantedName planted_name(const std::string& text);
 // Debian's too (6.1.192-1). Pure.
 std::vector<KernelRow> releases_of(const KernelRow& row, const std::vector<std::string>& versions);
 
-// Those of `rows` whose id or an alias the glob matches. Pure.
+// The rows among `rows` of which the glob matches the id or an alias. Pure.
 std::vector<KernelRow> rows_matching(const std::string& glob, const std::vector<KernelRow>& rows);
 
 // Every id and alias of the table.

@@ -9,7 +9,7 @@
 
 namespace faultline {
 
-// Whether a tree that was built, or a package, is in the folder.
+// Tells whether the folder holds a tree that was built, or a package.
 bool holds_kernel(const std::filesystem::path& folder);
 
 // The bzImage of `tree`, and in `into` its modules where `make modules_install

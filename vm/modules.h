@@ -17,7 +17,7 @@
 
 namespace faultline {
 
-// "kernel/fs/xfs/xfs.ko.xz" -> "xfs"; "nd-pmem" -> "nd_pmem".
+// A module's name: "xfs" of "kernel/fs/xfs/xfs.ko.xz", "nd_pmem" of "nd-pmem".
 std::string module_name(std::string_view file_or_name);
 
 // The bytes of a module file, decompressed (.ko, .ko.xz, .ko.zst, .ko.gz).
@@ -51,11 +51,10 @@ struct ModuleToLoad {
 // The files to load, each once, after what it needs. Modules that are built in are left out. Those
 // that only a softdep, an alias or an optional wish asks for are not required. Without a folder
 // there are none: all is built in. Those `lacking` that the kernel does not have are added to
-// `lacks`. The folder's name is
-// the release in messages. A folder without depmod's index files is indexed aside, which takes
-// seconds.
-// Failure(kUsage) if the kernel lacks a module that is not optional or a file that the index names,
-// if the folder holds no modules, or if depmod or modprobe refuses it.
+// `lacks`. The folder's name is the release in messages. A folder without depmod's index files is
+// indexed aside, which takes seconds. Failure(kUsage) if the kernel lacks a module that is not
+// optional or a file that the index names, if the folder holds no modules, or if depmod or modprobe
+// refuses it.
 std::vector<ModuleToLoad> load_order(const std::filesystem::path& modules_dir,
                                      const std::vector<WantedModule>& wanted,
                                      std::set<std::string>* lacks = nullptr);

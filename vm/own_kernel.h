@@ -15,7 +15,7 @@ struct OwnKernel {
   std::string name = {};  // empty: none was given
   std::string path = {};
 };
-// Nothing for a text that is no path: the name of a kernel that is known.
+// Reads PATH or NAME=PATH. Nothing for a text that is no path, but the name of a known kernel.
 std::optional<OwnKernel> own_kernel(const std::string& text);
 
 // What a kernel that was given without a name is called: its file's name and the beginning of its

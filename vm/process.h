@@ -37,7 +37,8 @@ class Fd {
   int fd_ = -1;
 };
 
-// Both ends of a stream, close-on-exec. Failure(kVmFailed) when the host has none left.
+// Makes a stream and returns both its ends, close-on-exec. Failure(kVmFailed) when the host has
+// none left.
 std::pair<Fd, Fd> socket_pair();
 // A file without a name that holds `content`. Failure(kVmFailed).
 Fd memory_file(const std::string& content);
@@ -47,8 +48,8 @@ std::string path_of(const Fd& file);
 // is. A socket's takes 107 bytes. Good as long as the descriptor is open, for us and those that we
 // start.
 std::string path_through(const Fd& folder, const std::string& name);
-// A file from its start, wherever its offset is; of one of more than `most` bytes the last ones.
-// After a read error it is what could be read before.
+// Reads a file from its start, wherever its offset is; of a larger one the last `most` bytes. After
+// a read error it returns what could be read before.
 std::string content_of(const Fd& file, std::uint64_t most = UINT64_MAX);
 
 struct ExitStatus {

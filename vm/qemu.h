@@ -33,7 +33,7 @@ std::span<const AccelInfo> accels();
 // In place of one: the best that works (campaign/machine.h, settle_accel()).
 inline constexpr char kAccelAuto[] = "auto";
 const AccelInfo& accel_info(Accel accel);
-// Failure(kUsage) naming those that exist.
+// Finds an accelerator by its name. Failure(kUsage) naming those that exist.
 const AccelInfo& accel_named(std::string_view name);
 
 struct VmSpec {
@@ -44,7 +44,7 @@ struct VmSpec {
   unsigned pmem_devices = 1;
   unsigned vcpus = 1;
   Accel accel = Accel::kTcgIcount;
-  // With kTcgIcount: while no vCPU has work, guest time passes with the host's clock. Else that
+  // With kTcgIcount guest time passes with the host's clock while no vCPU has work. If false, that
   // time is skipped.
   bool idle_waits = false;
   std::string fs = "none";  // the id of the file system that the guest makes and mounts
@@ -77,8 +77,8 @@ struct Channels {
   bool incoming = false;  // the machine is told over QMP what saved state it starts from
 };
 
-// What the guest is told. Failure(kUsage) if it is longer than a kernel takes (2047 characters) or
-// holds a line break.
+// The kernel's command line. Failure(kUsage) if it is longer than a kernel takes (2047 characters)
+// or holds a line break.
 std::string kernel_command_line(const VmSpec& spec);
 
 // What a kernel of this release (uname -r) is told besides, so that nothing in its boot halts the
@@ -87,14 +87,15 @@ std::string kernel_command_line(const VmSpec& spec);
 // releases between were not tried, and are told it. Pure.
 std::vector<std::string> boot_parameters(const std::string& release);
 
-// Everything after the program's name. Failure(kUsage) when the spec asks for what cannot be.
+// QEMU's arguments, all that follow the program's name. Failure(kUsage) when the spec asks for what
+// cannot be.
 std::vector<std::string> qemu_arguments(const VmSpec& spec, const Channels& channels);
 
-// The same with a word in place of every path and descriptor of this host, so that they can be
-// written into a result and be part of a saved state's key.
+// The same arguments with a word in place of every path and descriptor of this host, so that they
+// can be written into a result and be part of a saved state's key.
 std::vector<std::string> portable_arguments(const VmSpec& spec);
-// Those of the saved state of a guest with one vCPU and no file system: what all guests of a run
-// that have the kernel share, whichever cells are measured.
+// The portable arguments of a guest that is to be saved, with one vCPU and no file system: those
+// that all guests of a run with this kernel share, whichever cells are measured.
 std::vector<std::string> common_arguments(const VmSpec& spec);
 
 // Bytes of RAM and pmem together.
@@ -103,8 +104,8 @@ std::uint64_t memory_bytes(const VmSpec& spec);
 // `value` as it is written inside a QEMU option of comma-separated keys.
 std::string option_value(std::string_view value);
 
-// The number of a QEMU's first release of its kind, 7 of "QEMU emulator version 7.2.22", and the
-// second, 2; 99 where the text says nothing, as of a later one.
+// The first two numbers of a QEMU's version: 7 and 2 of "QEMU emulator version 7.2.22". A text that
+// names none is taken for a later QEMU, 99.
 struct QemuRelease {
   unsigned major = 99;
   unsigned minor = 0;

@@ -20,7 +20,7 @@ enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_CB_R_REGS };
 enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_MEM_RW };
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 
-// Of GLib, which QEMU is linked with.
+// These are GLib's, which QEMU is linked with.
 struct GByteArray {
   std::uint8_t* data;
   unsigned len;
@@ -59,7 +59,7 @@ void qemu_plugin_register_vcpu_insn_exec_inline(qemu_plugin_insn* insn, qemu_plu
                                                 std::uint64_t value);
 void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb* tb, qemu_plugin_op op, void* at,
                                               std::uint64_t value);
-// Not of the interface: observe/registers.h.
+// These are not of the interface; observe/registers.h says why they are called.
 struct CPUState;
 __attribute__((weak)) CPUState* qemu_get_cpu(int index);
 __attribute__((weak)) int x86_cpu_gdb_read_register(CPUState* cpu, GByteArray* to, int number);

@@ -17,12 +17,12 @@
 
 namespace faultline {
 
-// Until when something is waited for: a point in time, or earlier if the user cancels the command.
+// How long something is waited for: until a point in time, or until the user cancels the command.
 struct Patience {
   std::chrono::steady_clock::time_point until = {};
   const std::atomic<bool>* cancel = nullptr;
 
-  // It is over in `seconds` from now.
+  // A patience that is over in `seconds` from now.
   static Patience of(double seconds, const std::atomic<bool>* cancel);
   [[nodiscard]] bool cancelled() const { return cancel != nullptr && cancel->load(); }
   [[nodiscard]] bool over() const {

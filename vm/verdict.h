@@ -28,7 +28,7 @@ enum class Stage {
 };
 std::string_view stage_name(Stage stage);
 
-// What became of it. All but kOk and kCancelled are the VM's failures, or the guest's.
+// What became of a guest. All but kOk and kCancelled are the VM's failures, or the guest's.
 enum class Verdict {
   kOk,
   kCancelled,

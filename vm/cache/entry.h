@@ -102,7 +102,8 @@ class CacheEntry {
   // The stamp; null if there is none, it is damaged, or the entry was made from something else.
   [[nodiscard]] nlohmann::json current_stamp() const;
   // Removes what commands that were killed have left, of this entry and of any other of its kind
-  // that nobody makes now. Whether there was something of this one. The caller holds the lock.
+  // that nobody makes now. Tells whether there was something of this one. The caller holds the
+  // lock.
   [[nodiscard]] bool remove_unfinished() const;
   [[nodiscard]] static Making begin(const TempDir& scratch, bool again);
   void publish(const Making& making, const nlohmann::json& facts) const;

@@ -43,7 +43,7 @@ struct AptPackage {
   std::vector<std::string> depends = {};  // names only; of alternatives the first
 };
 
-// Output of `apt-cache show`. Stanzas without name, version or SHA256 are left out.
+// Reads the output of `apt-cache show`. Stanzas without name, version or SHA256 are left out.
 std::vector<AptPackage> parse_packages(const std::string& text);
 
 // apt's own complaint as one line: its errors, else its warnings, else "".
@@ -94,7 +94,7 @@ class AptLists {
   Apt apt_;
 };
 
-// "12.3 MiB", of all downloads together.
+// The size of all downloads together, as "12.3 MiB".
 std::string download_size(const std::vector<AptPackage>& packages);
 
 }  // namespace faultline

@@ -17,22 +17,23 @@ struct QemuProgram {
   std::filesystem::path binary = {};   // the ELF file behind it
   std::string version = {};            // first line of --version
   bool fetched = false;                // of the guest's suite, and not this machine's
-  // Whether it can filter its own system calls: it is linked with libseccomp.
+  // Tells whether it can filter its own system calls: it is linked with libseccomp.
   [[nodiscard]] bool has_sandbox() const;
 };
 
-// FAULTLINE_QEMU: `system` is this machine's, or the path of one. Not set: this machine's, if it is
-// of the version of the guest's suite (kGuestSuite); else that suite's own, which is fetched into
-// `cache`/qemu once and runs through its own loader. Failure(kUsage) if it is not installed, or
-// FAULTLINE_QEMU names none; else as fetch_kernel().
+// Finds or fetches that QEMU. FAULTLINE_QEMU may name it: `system` is this machine's, else it is a
+// path. If it is not set, this machine's is taken if it is of the version of the guest's suite
+// (kGuestSuite); else that suite's own, which is fetched into `cache`/qemu once and runs through
+// its own loader. Failure(kUsage) if it is not installed, or FAULTLINE_QEMU names none; else as
+// fetch_kernel().
 QemuProgram guest_qemu(const std::filesystem::path& cache, const Progress& progress = {},
                        const FetchOptions& options = {});
 
-// The same without the network: nothing where it would have to be fetched.
+// Finds that QEMU without the network; nothing where it would have to be fetched.
 std::optional<QemuProgram> find_guest_qemu(const std::filesystem::path& cache);
 
-// Whether `qemu-system-x86_64 --version` said a version whose figures are those of the guest's
-// suite. Pure.
+// Tells whether `qemu-system-x86_64 --version` said a version whose figures are those of the
+// guest's suite. Pure.
 bool is_of_guest_suite(const std::string& version);
 
 // Where a package's file goes below the root of the fetched QEMU: the program, shared libraries,

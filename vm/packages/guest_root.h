@@ -21,9 +21,9 @@ struct GuestRoot {
   nlohmann::json packages = {};     // name: [version, SHA256 of the .deb]
 };
 
-// The packages, unpacked. Those already in `cache`/guest are returned without touching the network.
-// Safe with other commands that use the same cache; whatever interrupts it, the cache holds a whole
-// root or none. Errors as those of fetch_kernel().
+// Fetches the packages and unpacks them. Those already in `cache`/guest are returned without
+// touching the network. Safe with other commands that use the same cache; whatever interrupts it,
+// the cache holds a whole root or none. Errors as those of fetch_kernel().
 GuestRoot fetch_guest_root(const std::filesystem::path& cache, const Progress& progress = {},
                            const FetchOptions& options = {});
 

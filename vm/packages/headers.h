@@ -30,7 +30,7 @@ struct KernelHeaders {
 KernelHeaders fetch_headers(const FetchedKernel& kernel, const std::filesystem::path& cache,
                             const Progress& progress = {}, const FetchOptions& options = {});
 
-// Whether fetch_headers() would need no network.
+// Tells whether fetch_headers() would need no network.
 bool have_headers(const FetchedKernel& kernel, const std::filesystem::path& cache);
 
 // The text of a Makefile that Debian's headers hold, with its absolute paths below /usr/src made

@@ -33,8 +33,8 @@ std::vector<KernelRow> kernels_named(const std::string& name, const std::filesys
 FetchedKernel fetch_kernel(const KernelRow& row, const std::filesystem::path& cache,
                            const Progress& progress = {}, const FetchOptions& options = {});
 
-// [{id, aliases, suites, fetched, release, package, version, note, default}] of `rows`, in their
-// order; release, package and version are null for what is not in `cache`. No network.
+// The list [{id, aliases, suites, fetched, release, package, version, note, default}] of `rows`, in
+// their order; release, package and version are null for what is not in `cache`. No network.
 nlohmann::json kernels_json(const std::filesystem::path& cache,
                             const std::vector<KernelRow>& rows = kernel_table());
 

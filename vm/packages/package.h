@@ -18,7 +18,7 @@ struct UnpackOptions {
   // Symbolic links, after all files, so that nothing is ever written through one. They must be
   // relative and lead to somewhere inside `destination`.
   bool links = false;
-  // With `links`: an absolute target is what it is for whoever has `destination` as the root, and
+  // With `links`, an absolute target is taken as whoever has `destination` as the root sees it, and
   // is made relative. One that the filter leaves out is left out with the link.
   bool rooted = false;
 };
