@@ -81,7 +81,7 @@ class ReadWatch {
   CheckedReads& seen_;
 };
 
-// Until the group of processes is gone; the status of `first`.
+// Follows a group of processes until it is gone, and returns the status of `first`.
 int follow(pid_t first, const fs::path& image, CheckedReads& seen) {
   ReadWatch watch(image, seen);
   int end = 0;
@@ -125,8 +125,8 @@ CheckedReads check_seeing_reads(const std::vector<std::string>& command, const f
   const std::vector<char*> envp = pointers_to(environment);
   CheckedReads seen;
   const Fd output = memory_file("");
-  // As posix_spawn(3) does it, which cannot trace: a fork() takes longer than the check, of a
-  // process that holds thousands of images.
+  // This is how posix_spawn(3) does it, which cannot trace. A fork() of a process that holds
+  // thousands of images takes longer than the check.
   const pid_t child = ::vfork();  // NOLINT(clang-analyzer-security.insecureAPI.vfork)
   if (child < 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("cannot start {}: {}", command.front(),

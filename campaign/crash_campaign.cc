@@ -403,7 +403,7 @@ GuestOutcome CrashCampaign::run(CrashTest& test) try {
   if (!outcome.ok() || options_.mutate.empty()) return outcome;
   return mutate(test, folder.path(), trace, wish, classes);
 } catch (const Failure& failure) {
-  // Of this test; the others can go on.
+  // Only this test has failed; the others can go on.
   if (failure.code() != ExitCode::kVmFailed) throw;
   GuestOutcome outcome;
   outcome.verdict = Verdict::kNoDone;

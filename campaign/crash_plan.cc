@@ -114,7 +114,7 @@ std::vector<CrashTest> plan_crash_tests(const CrashWish& wish, const std::string
     std::string skip = planned.skip;
     const Strategy& rule = *find_strategy(test.cell.strategy);
     const std::string strategy = strategy_name(rule.id, test.cell.writes_per_sync);
-    // Without a wish, each in the first state that it has.
+    // If no state is wished for, each strategy is tested in the first that it has.
     const std::string key = test.cell.fs + "/" + strategy;
     if (wish.state.empty() && (!skip.empty() || !planned_already.insert(key).second)) continue;
     test.what = fmt::format("{}/{}/{}", kernel.id, test.cell.fs, pages ? strategy : writer);
@@ -166,7 +166,7 @@ std::string crash_request(const CrashWish& wish, const CrashTest& test, const ch
 std::string crash_replay(const CrashWish& wish, const CrashTest& test, CrashModel model,
                          const CrashImage& image) {
   std::string kernel = test.cell.kernel;
-  // By the same name again, which its path alone need not give.
+  // The kernel is to have the same name again, which its path alone need not give.
   if (!test.path.empty()) kernel += "=" + test.path;
   if (!test.path.empty() && !wish.modules.empty()) kernel += " --modules " + wish.modules;
   if (const FileSystem* row = find_file_system(test.cell.fs); row->given != nullptr) {

@@ -32,7 +32,8 @@ std::vector<KernelRow> rows_of(const std::string& name) {
   return {{.id = name, .aliases = {name}, .version = name}};
 }
 
-// Of a kernel that is not in the cache no more than its name, and its release where that is one.
+// What is known of a kernel: if it is not in the cache, its name, and its release where an alias is
+// one.
 FetchedKernel known_of(const KernelRow& row, const fs::path& cache) {
   if (kernels_json(cache, {row}).front().at("fetched").get<bool>()) return fetch_kernel(row, cache);
   FetchedKernel kernel{.id = row.id};

@@ -74,7 +74,7 @@ FlushMutants::FlushMutants(const PmemTrace& trace, const std::vector<PmemStack>&
         if (address == 0) break;
         made.callers.push_back(function_at(symbols, address - 1));
       }
-      // Of non-temporal stores a function is one site, be its loop unrolled or not.
+      // All non-temporal stores of a function are one site, be its loop unrolled or not.
       std::vector<std::string> key = {flush_kind_name(record.kind), made.function};
       if (record.kind != Kind::kNonTemporal) key.push_back(fmt::format("{:#x}", stack.site));
       key.insert(key.end(), made.callers.begin(), made.callers.end());

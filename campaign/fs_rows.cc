@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Whether a row's module is a file of the user's, and none of the kernel's folder.
+// Tells whether a row's module is a file of the user's, and none of the kernel's folder.
 bool has_own_module(const FileSystemRow& row) { return is_path(row.module); }
 
 void check_file(const FileSystemRow& row, const char* field, const std::string& path,

@@ -34,7 +34,7 @@ Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, G
       if (!memory.is_written(at)) continue;
       recovered.rewritten.add(at, at + 1);
       recovered.rewritten_pages.try_emplace(at / kPmemPage, memory.page(at / kPmemPage));
-      // Of a line that is stored to in part, the rest must be the same too.
+      // If only a part of a line was stored to, the rest must be the same in another image too.
       lines_read.add(at, at + 1);
     }
   }

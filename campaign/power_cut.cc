@@ -418,7 +418,7 @@ CrashVerdict judge_found(const CrashState& state, const nlohmann::json& found) {
     std::vector<int> versions;
     if (there && i < found.at("pages").size())
       versions = found.at("pages").at(i).get<std::vector<int>>();
-    // Of a page that is being overwritten, old and new words may stand side by side.
+    // In a page that is being overwritten, old and new words may stand side by side.
     const auto holds = [&](int least) {
       return !versions.empty() && std::all_of(versions.begin(), versions.end(), [&](int version) {
         return version >= least && version <= page.started;

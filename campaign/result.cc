@@ -38,7 +38,8 @@ std::string cpu_info(const std::string& key) {
   return "";
 }
 
-// As Google Benchmark has it: a governor that is not `performance`.
+// Tells whether the CPU's clock is scaled, as Google Benchmark does: by a governor that is not
+// `performance`.
 bool cpu_scaling() {
   std::ifstream in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   std::string governor;
@@ -50,7 +51,8 @@ std::tuple<std::string, Count, Count> sample_of(const Row& row) {
   return {*row.cell, row.seed, row.repetition_index};
 }
 
-// Of which a tax can be told; a file may hold rows that say they are ok and have nothing.
+// Tells whether a row has the figures for a tax: a file may hold rows that say they are ok and have
+// none.
 bool has_figures(const Row& row) { return is_ok(row) && row.cell && row.per_fault && row.per_page; }
 
 }  // namespace

@@ -46,7 +46,7 @@ std::string contradiction_in(const Row& row) {
   if (row.real_time != row.per_page || row.cpu_time != row.per_fault) {
     return "real_time is not per_page, or cpu_time not per_fault";
   }
-  // Of a contest all may have been starved; a loop has touched what its figures are means of.
+  // All runs of a contest may have starved, but a loop has touched what its figures are means of.
   if (!row.scan && (*row.pages == 0 || *row.touches == 0)) return "figures of no page";
   const std::array quantiles = {row.p50, row.p90, row.p99, row.p99_9, row.max};
   for (std::size_t i = 1; i < quantiles.size(); ++i) {

@@ -12,7 +12,7 @@
 namespace faultline {
 namespace {
 
-// Whether `part` is the letter that marks an axis's values, and digits.
+// Tells whether `part` is the letter that marks an axis's values, and digits.
 bool is_count(const std::string& part, const std::string& letter) {
   return part.size() > letter.size() && part.starts_with(letter) &&
          part.find_first_not_of("0123456789", letter.size()) == std::string::npos;

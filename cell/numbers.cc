@@ -8,7 +8,7 @@
 namespace faultline {
 namespace {
 
-// Whether all of the text is a number between the two. What does not fit the type is not.
+// Tells whether all of the text is a number between the two. What does not fit the type is not.
 template <typename T>
 bool is_between(const std::string& text, T least, T most) {
   T number = {};

@@ -123,7 +123,7 @@ constexpr Rule kRules[] = {
       return fmt::format("touch {} is one of {} blocks", of.touch->id, id_of(*of.touch->state));
     },
     [](const Case& of) -> std::string {
-      // Of a row that says nothing of its features it is tried.
+      // The touch is tried on a file system whose row says nothing of its features.
       if (of.touch == nullptr || !of.touch->reflink || *of.fs.features == '\0' ||
           of.fs.has_feature("reflink")) {
         return "";

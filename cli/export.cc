@@ -59,7 +59,7 @@ fs::path result_file(const std::string& given) {
 
 FaultResults fault_results() {
   std::vector<std::pair<std::string, uint32_t>> names;
-  // By value: a range-for over part of a temporary would outlive it.
+  // The tables are copied: a range-for over part of a temporary would outlive it.
   const nlohmann::json tables = tables_json();
   for (const nlohmann::json& row : tables.at("fault_result")) {
     names.emplace_back(row.at("id").get<std::string>(), row.at("bit").get<uint32_t>());

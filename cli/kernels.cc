@@ -68,9 +68,7 @@ bool is_config(const std::filesystem::path& file) {
   return false;
 }
 
-// Of a kernel, or of a .config that none was built with yet.
-
-// What to check: of a folder without a kernel yet its .config.
+// What to check: the path, or the .config in a folder where no kernel was built with it yet.
 std::string checked_path(const std::filesystem::path& path) {
   std::error_code ignored;
   const bool unbuilt =

@@ -309,7 +309,7 @@ ExitCode reproduce(const ReproduceOptions& given, const CommandContext& context)
   options.wish.total_s = 0;
   if (given.jobs != 0) options.wish.jobs = given.jobs;
   if (!given.shard.empty()) options.wish.shard = given.shard;
-  // By default it was once all of them.
+  // The default was once all seeds: an older result is measured again with as many as it has.
   if (options.wish.probe_seeds == 0) options.wish.probe_seeds = seeds_of_probed(whole.rows);
   options.no_table = true;
   options.json = false;

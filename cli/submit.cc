@@ -197,7 +197,7 @@ void Following::look() {
     const auto found = queue.find({tasks_[i].job, i + 1});
     const auto queued = found == queue.end() ? std::nullopt : std::optional(found->second);
     const double unseen = std::chrono::duration<double>(now - last_seen_[i]).count();
-    // Without an answer nothing is known of those that have not said how they ended.
+    // If Slurm gave no answer, nothing is known of tasks that have not said how they ended.
     verdicts_[i] = judge_task(tasks_[i].job, queued, ends_[i], answered ? unseen : 0);
     const bool under_way = queued && queued->state != "COMPLETED";
     if (!answered || under_way) last_seen_[i] = now;
@@ -241,7 +241,7 @@ bool Following::over() const {
   return count(TaskStands::kRuns) == 0 && count(TaskStands::kWaits) == 0;
 }
 
-// Until it is time to ask again: a controller that serves a whole cluster is not asked every
+// Waits until it is time to ask again: a controller that serves a whole cluster is not asked every
 // second for hours. False when the user has had enough.
 bool Following::wait() {
   const double elapsed = std::chrono::duration<double>(Clock::now() - begin_).count();

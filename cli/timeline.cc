@@ -21,7 +21,8 @@ struct Level {
   std::vector<uint32_t> open = {};  // indices into Timeline::placed
 };
 
-// By start; of those that start together the longest first, and then the kind that comes first.
+// The indices of samples by their start. Of those that start together the longest comes first, and
+// then the one whose kind is the lower.
 std::vector<uint32_t> in_order(const std::vector<Sample>& samples) {
   std::vector<uint32_t> order(samples.size());
   std::iota(order.begin(), order.end(), 0);

@@ -79,8 +79,8 @@ std::string one_word(std::string text) {
   return text.empty() ? "_" : text;
 }
 
-// As `perf script` prints samples with call chains. The period is the time that a sample has for
-// itself, so that a flame graph made from the text adds up.
+// Writes samples as `perf script` prints them with call chains. The period is the time that a
+// sample has for itself, so that a flame graph made from the text adds up.
 class PerfScript : public TraceWriter {
  public:
   PerfScript(const Sink& sink, const FaultResults& results) : text_(sink), results_(results) {

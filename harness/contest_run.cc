@@ -39,7 +39,7 @@ constexpr uint64_t kSparePages = 4096;
 // All runs start at the same phase of the clock tick, and no sooner than this after everybody is
 // ready: whoever starts them must be awake before (waking_ns()), and the parties asleep.
 constexpr uint64_t kStartNs = 16'000'000;
-// Of the tick in which a run starts, before it does.
+// How long after a clock tick a run starts, in ns.
 constexpr uint64_t kPhaseNs = 500'000;
 // So long after its parties are begun, which takes about 10 ms: counted from an instruction that no
 // halt has moved, else two runs could start a tick apart. Where it takes longer, twice as long.
@@ -98,8 +98,8 @@ struct Shared {
     std::array<uint64_t, kTouchesKept> ticks;
   };
   std::array<Party, kMaxTouchers> party;
-  // Of each party, the touches that `ticks` has no room for. The parent reads it while the party
-  // may be touching still, so of one touch in thousands it may see a part.
+  // The touches of each party that `ticks` has no room for. The parent reads it while the party may
+  // be touching still, so of one touch in thousands it may see a part.
   std::array<Distribution, kMaxTouchers> beyond;
 };
 
@@ -160,7 +160,7 @@ class Pipe {
   std::array<int, 2> fds_{};
 };
 
-// Whether the touchers' room may be a hole.
+// Tells whether the touchers' room may be a hole.
 bool has_room(const Strategy& strategy) { return !strategy.only_written && !strategy.no_holes; }
 
 // The victim's file: its pages in the cell's state, then the touchers' parts.
@@ -302,8 +302,8 @@ void ContestRun::sleep_until_start(uint64_t ns) {
   sleep_until(ns);
 }
 
-// Until every party sleeps for its start, so that it is not held from going to sleep by who holds
-// the CPU from then on.
+// Waits until every party sleeps for its start, so that it is not held from going to sleep by who
+// holds the CPU from then on.
 void ContestRun::await_sleep() const {
   if (!has_exact_waits()) return;
   std::vector<pid_t> parties = attackers_;
@@ -439,8 +439,8 @@ void ContestRun::take_faults() {
   _exit(0);  // threads and all
 }
 
-// Until the victim is done or a deadline has passed. The parent sleeps meanwhile: it wakes for the
-// deadline or for the victim's end.
+// Waits until the victim is done or a deadline has passed. The parent sleeps meanwhile: it wakes
+// for the deadline or for the victim's end.
 void ContestRun::await() {
   const uint64_t begun = read_ticks();
   const uint64_t limit =

@@ -112,7 +112,8 @@ ContestMeasurement summarise(const ContestAsked& asked, std::span<const ScannedR
   m.map_sync = true;
   m.kernel_faults = 0;
   std::vector<double> slowdowns;
-  // Of all that ended, and of a victim's store that was open at the end.
+  // The times of all stores or touches that ended, and of a victim's store that was open at the
+  // end.
   std::vector<uint64_t> times;
   Distribution times_beyond;
   fl_kmod_stats module{};

@@ -20,8 +20,9 @@
 namespace faultline {
 namespace {
 
-// As write_back() without its fence, behind a jump, which ends a translated block: at the beginning
-// of one alone does QEMU 7.2 tell the plugin registers, and so which line is written back.
+// Writes back a line as write_back() does, but without a fence, and behind a jump, which ends a
+// translated block: at the beginning of one alone does QEMU 7.2 tell the plugin registers, and so
+// which line is written back.
 void flush_line_in_block(char* at, LineFlush flush) {
   switch (flush) {
     case LineFlush::kClwb:
@@ -64,7 +65,7 @@ void write_back_lines(char* at, uint64_t bytes, const CrashPlants& plants) {
   for (uint64_t line = 0; line < bytes && !plants.skips_flushes; line += 64) {
     flush_line_in_block(at + line, best_line_flush());
   }
-  // Without it the lines are written back at some time, not before what comes next.
+  // Without the fence the lines are written back at some time, not before what comes next.
   if (!plants.skips_fences) _mm_sfence();
 }
 

@@ -166,7 +166,7 @@ void find_pages(const std::string& directory, CrashFindings& findings) {
   }
 }
 
-// Of a step that has two items.
+// The two items of a step that has two.
 constexpr uint64_t first_of(uint64_t step) { return 2 * step; }
 constexpr uint64_t second_of(uint64_t step) { return 2 * step + 1; }
 

@@ -11,7 +11,8 @@ namespace faultline {
 
 std::optional<std::vector<FileExtent>> extents_of(int fd) {
   constexpr unsigned kAtATime = 256;
-  // Of these the bytes are not on the device, or not as they are read (linux/fiemap.h).
+  // The bytes of an extent with one of these flags are not on the device, or not as they are read
+  // (linux/fiemap.h).
   constexpr uint32_t kElsewhere = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC |
                                   FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE |
                                   FIEMAP_EXTENT_NOT_ALIGNED;

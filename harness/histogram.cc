@@ -10,7 +10,7 @@
 namespace faultline {
 namespace {
 
-// From 1 on: of the event below or at which the share `q` of `total` events lies.
+// The rank, from 1 on, of the event below or at which the share `q` of `total` events lies.
 uint64_t rank_of(double q, uint64_t total) {
   return std::max<uint64_t>(1, static_cast<uint64_t>(std::ceil(q * static_cast<double>(total))));
 }

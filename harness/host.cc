@@ -102,7 +102,8 @@ Row run_here(const Place& place, const std::string& cell_file, ProbeSets& probes
   }
   probes.set_for(
       {.probes = cell.probes, .module = strategy->needs_module(), .sampling = cell.samples});
-  // As in a guest: no fault on program or libraries falls into a measurement.
+  // Memory is locked as in a guest, so that no fault on program or libraries falls into a
+  // measurement.
   mlockall(MCL_CURRENT);
   Counters counters;
   return run_cell(cell,

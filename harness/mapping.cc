@@ -234,8 +234,8 @@ Mapping::Mapping(const TestFile& file, uint64_t bytes, bool map_sync, Order orde
   if (mmap(base(), bytes, PROT_READ | PROT_WRITE, flags, file.fd(), 0) == MAP_FAILED) {
     throw mmap_failure(map_sync, errno, file.is_dax());
   }
-  // Without it a huge entry is tried first at every empty 2 MiB slot, and one fault may allocate
-  // for 512 pages: touches would not be alike.
+  // Unless forbidden, a huge entry is tried first at every empty 2 MiB slot, and one fault may
+  // allocate for 512 pages: touches would not be alike.
   if (order == Order::kPte && !forbid_huge_pages(base(), bytes)) fail("madvise");
 }
 

@@ -306,7 +306,8 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   const bool paced = context.workload.paced;
   const LaneSpec& lane = prepared.lanes().front();
   loop.pages = cell.touches * (cell.stride() / kPageSize);
-  // Of threads, the time from the first's begin to the last's end; pauses lie in no one's time.
+  // Several threads were busy from the first's begin to the last's end; pauses lie in no one's
+  // time.
   const auto busy =
       static_cast<double>(cell.threads == 1 || paced ? totals.busy : totals.end - totals.begin);
   loop.per_fault = loop.unit_per_tick * static_cast<double>(totals.busy - totals.sum.sync_ticks) /

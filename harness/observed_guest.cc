@@ -80,7 +80,8 @@ LOOP(locked, REPEAT("lock incq (%%rsi)\n\txchgq %%r9, (%%rsi)\n\tlock cmpxchgq %
 LOOP(locked_pmem, REPEAT("lock xaddq %%r9, (%%rdi)\n\taddq $64, %%rdi"))
 LOOP(memory, REPEAT("movq %%rcx, (%%rsi)\n\tmovq 8(%%rsi), %%r9\n\tincq 64(%%rsi)"))
 LOOP(faults, REPEAT("movb %%cl, (%%rsi)\n\taddq $4096, %%rsi"))
-// As NOVA appends: a page past the caches, an entry of the log, then its tail, a fence after each.
+// Stores as NOVA appends: a page past the caches, an entry of the log, then its tail, a fence after
+// each.
 LOOP(nova,
      "leaq 0x10000(%%rdi), %%r9\n\tleaq 0x20000(%%rdi), %%r10\n\t" REPEAT(
          "movl $512, %%r11d\n\t2:\n\tmovntiq %%r11, (%%rdi)\n\taddq $8, %%rdi\n\tdecl %%r11d\n\t"

@@ -154,7 +154,7 @@ OrderAnswer answer_of(const std::string& path, int fd, bool store) {
   if (answer.windows.empty()) answer.windows.emplace_back();
   for (OrderWindow& window : answer.windows) {
     const std::string reason = why_not_huge(answer.around, extents, window.at, store);
-    // Of a hole a read maps the huge page of zeroes, which says nothing of what a store would get.
+    // In a hole a read maps the huge page of zeroes, which says nothing of what a store would get.
     const bool told_by_read = !store && (reason == "hole" || reason == "unwritten");
     if (told_by_read) window.huge = false;
     if (!window.huge) window.reason = reason;

@@ -136,7 +136,7 @@ ProcessBeside::ProcessBeside(const RunContext& context) {
     context.code.beside(context.directory);
     _exit(0);
   }
-  // Until it is under way, and out of its first steps.
+  // This waits until the process is under way, and out of its first steps.
   settle(0);
 }
 

@@ -87,7 +87,7 @@ bpf_object* open_object(const Constants& constants) {
   if (object == nullptr) return nullptr;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) bpf_program__set_autoload(program, false);
-  // As probe.bpf.h lays them out: three words.
+  // The object's constants, as probe.bpf.h lays them out: three words.
   const std::array<fl_u32, 3> values = {constants.sampling ? 1U : 0U, constants.handler_arguments,
                                         constants.lock_write_index};
   bpf_map* map = bpf_object__find_map_by_name(object, ".rodata");
@@ -220,7 +220,7 @@ std::string words_of(const Attachment& way) {
   return fmt::format("{} on {}", means_name(way.means), fmt::join(way.targets, ","));
 }
 
-// Whether this way works by itself on this kernel: found, loaded, attached and detached.
+// Tells whether this way works by itself on this kernel: found, loaded, attached and detached.
 std::string why_not_alone(const Attachment& way, const Constants& constants) {
   warnings().clear();
   bpf_object* object = open_object(constants);

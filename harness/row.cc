@@ -187,7 +187,7 @@ ModuleFigures module_figures(const fl_kmod_stats& stats) {
   return figures;
 }
 
-// Of the faults that ended; a retry count above the table's is the table's last.
+// The median number of retries over the faults that ended. More than the table counts is its last.
 uint64_t retries_p50(const fl_kmod_stats& stats) {
   uint64_t seen = 0;
   for (size_t i = 0; i < FL_KMOD_RETRIES; ++i) {

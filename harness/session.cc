@@ -249,7 +249,7 @@ class Relay {
   }
 
  private:
-  // Whether the command's streams have more, or will have within kDrainMs.
+  // Tells whether the command's streams have more, or will have within kDrainMs.
   bool readable() {
     std::array<pollfd, 2> fds = {{{command_.out, POLLIN, 0}, {command_.err, POLLIN, 0}}};
     return (command_.out >= 0 || command_.err >= 0) && poll(fds.data(), fds.size(), kDrainMs) > 0;
@@ -310,7 +310,7 @@ class Relay {
     answer();
   }
 
-  // False once the command has ended, or the session's poweroff has sent SIGUSR1.
+  // Returns false once the command has ended, or the session's poweroff has sent SIGUSR1.
   bool take_signals() {
     bool alive = true;
     signalfd_siginfo info{};
@@ -412,7 +412,7 @@ bool InputMessages::next(Message& message) {
 void session_main(uint64_t ticks) {
   try {
     send_frame(wire::kHello, hello_payload(ticks));
-    // Of all file systems: the scripts name functions of each.
+    // The modules of all file systems are loaded, for the scripts name functions of each.
     std::vector<const FileSystem*> all;
     for (const FileSystem& fs : file_systems()) all.push_back(&fs);
     load_modules(all);

@@ -129,7 +129,7 @@ void wait_for_tick(uint64_t tick) {
 
 void hold_cpu_until(uint64_t tick) {
   if (!g_exact) return;
-  // Of the real-time class, which leaves the others' shares as they are.
+  // The waiting process is of the real-time class, which leaves the others' shares as they are.
   for (uint64_t turn = read_ticks() + kTurnNs; turn + waking_ns() < tick; turn += kTurnNs) {
     set_policy(SCHED_FIFO);
     wait_for_tick(turn);

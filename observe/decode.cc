@@ -104,8 +104,8 @@ bool is_vex_non_temporal(std::span<const std::uint8_t> bytes) {
   return (bytes[at] == 0x2b || bytes[at] == 0xe7) && bytes[at + 1] < 0xc0;
 }
 
-// Whether an instruction is one of those between registers of which kernels mostly consist. No
-// wrong "yes": it would be lost where the instruction faults.
+// Tells whether an instruction is one of those between registers of which kernels mostly consist.
+// No wrong "yes": it would be lost where the instruction faults.
 bool is_of_registers(std::span<const std::uint8_t> rest) {
   const std::uint8_t opcode = rest[0];
   const std::uint8_t modrm = rest.size() > 1 ? rest[1] : 0;

@@ -74,7 +74,7 @@ class Reader {
   static constexpr std::int64_t kMost = std::int64_t{1} << 40;
   static constexpr std::uint64_t kMostWays = 1024;
 
-  // Of "SECTION.KEY" or "KEY".
+  // The value of "SECTION.KEY" or "KEY".
   toml::node_view<const toml::node> take(const std::string& key) {
     const toml::node_view<const toml::node> found = std::as_const(root_).at_path(key);
     if (!found) refuse(fmt::format("{} is missing", key));

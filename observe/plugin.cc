@@ -167,8 +167,8 @@ void note_caches() {
   put(Event::kPmemWrites, counts.written[kPmem]);
 }
 
-// Of an access that runs over the end of its page the caches see the first page's part, for where
-// the other lies is not told.
+// Hands an access to the modelled caches. If it runs over the end of its page they see the first
+// page's part, for where the other lies is not told.
 void access_caches(std::uint64_t at, std::uint64_t bytes, bool store, bool non_temporal) {
   bytes = std::min(bytes, Pages::kPage - at % Pages::kPage);
   bool nothing = false;
@@ -331,7 +331,7 @@ void on_translate(qemu_plugin_id_t /*id*/, qemu_plugin_tb* tb) {
       count_instructions(insn, uncounted);
       uncounted = 0;
     }
-    // Of loads alone QEMU 7.2 tells nothing, of loads and stores both.
+    // Both loads and stores are asked for: QEMU 7.2 tells nothing to who asks for loads alone.
     if (last.saves_stack) {
       qemu_plugin_register_vcpu_mem_cb(insn, on_save, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
                                        as_data(last.offset));

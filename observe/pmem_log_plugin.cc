@@ -207,9 +207,9 @@ const unsigned char* text_at(std::uint64_t address) {
   return g.ram + (address - kImage);
 }
 
-// Whether `word` is where a call of the code at `inside` returns to: behind a direct call of what
-// begins little before `inside`, or of one of the kernel's thunks for indirect calls, or behind an
-// indirect call. Of modules the code is not looked at.
+// Tells whether `word` is where a call of the code at `inside` returns to: behind a direct call of
+// what begins little before `inside`, or of one of the kernel's thunks for indirect calls, or
+// behind an indirect call. Of modules the code is not looked at.
 bool returns_from(std::uint64_t word, std::uint64_t inside, bool strict) {
   if (word < kImage + kPmemPage || word >= kModulesEnd) return false;
   const unsigned char* code = text_at(word);
@@ -351,7 +351,7 @@ void on_write_back(unsigned /*vcpu*/, void* data) {
   } else if (const auto page = g.pages.find(address / kPmemPage); page != g.pages.end()) {
     offset = page->second * kPmemPage + address % kPmemPage;
   }
-  // Of a page that was not stored to by such an address there is nothing to write back.
+  // A page that was not stored to by such an address has nothing to write back.
   if (offset >= g.pmem) return;
   g.outstanding = g.outstanding || site.kind == Kind::kWriteBack;
   put({.site = site.address,

@@ -191,7 +191,7 @@ void Tracker::step(const Block* before, const Block& next) {
   } else if (before != nullptr && before->ending == Ending::kReturn) {
     if (!returned(next)) jumped(next);
   } else if (before != nullptr && before->ending == Ending::kInterruptReturn) {
-    // As if the interruption had not been.
+    // The thread goes on as if the interruption had not been.
     const Block* after = unwind_interruption();
     if (after != nullptr) {
       step(after, next);

@@ -84,7 +84,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
 
 namespace {
 
-// Both pipes together, so that a program that fills one of them does not stop.
+// Reads both pipes together, so that a program that fills one of them does not stop.
 void drain(Pipe& out, std::string& out_text, Pipe& error, std::string& error_text) {
   std::array<pollfd, 2> waiting = {pollfd{out.reader(), POLLIN, 0}, {error.reader(), POLLIN, 0}};
   const std::array<std::string*, 2> texts = {&out_text, &error_text};

@@ -36,7 +36,8 @@ constexpr const char* kChecksums =
     "checksums go without the CPU's crc32: MAP_SYNC on a hole costs 2.4 times as much on ext4, 2.8 "
     "times on XFS";
 
-// Of Debian's kernels, which the kernels of the table are: CONFIG_HZ=250, no debugging.
+// Options as Debian's kernels have them, which the kernels known by name are: CONFIG_HZ=250, no
+// debugging.
 constexpr ConfigRow kTable[] = {
     {.option = "X86_64",
      .value = "y",

@@ -132,7 +132,7 @@ FetchedKernel kernel_from_tree(const fs::path& tree, const fs::path& into,
   std::istringstream names = lines_of("modules.builtin");
   for (std::string line; std::getline(names, line);) built_in += line + "\n";
   write_file(modules / "modules.builtin", built_in);
-  // As modules_install leaves it: what the strategy module is built against.
+  // The link is as modules_install leaves it: the strategy module is built against it.
   fs::create_symlink(root, modules / "build", error);
   write_module_index(modules);
   return kernel_from_path(bzimage, into, name);
@@ -146,7 +146,8 @@ FetchedKernel kernel_of_path(const fs::path& path, const fs::path& modules_dir,
   const fs::path bzimage = path / "arch/x86/boot/bzImage";
   if (fs::exists(bzimage, error) || fs::exists(path / "Kconfig", error)) {
     if (modules_dir.empty()) {
-      // Of what is built in alone modules.builtin is left, and of an old build nothing.
+      // A tree where all is built in has modules.builtin and no modules.order, and an old build has
+      // neither.
       static std::vector<std::unique_ptr<TempDir>> links;
       links.push_back(std::make_unique<TempDir>(temp_dir(), "faultline-"));
       kernel = kernel_from_tree(path, links.back()->path(), name);

@@ -51,7 +51,7 @@ std::string complaint_of(const CommandOutput& output) {
     for (const std::string_view kind : {"ERROR: ", "FATAL: "}) {
       const std::size_t at = line.find(kind);
       if (at == std::string::npos) continue;
-      // Of "libkmod-module.c:191 function() ctx=0x55ba path=FILE error=REASON" the end says it.
+      // The end of "libkmod-module.c:191 function() ctx=0x55ba path=FILE error=REASON" says it.
       const std::size_t path = line.find("path=", at);
       return line.substr(path != std::string::npos ? path : at + kind.size());
     }

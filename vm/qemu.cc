@@ -61,7 +61,8 @@ void check(const VmSpec& spec) {
   if (spec.vcpus == 0) throw Failure(ExitCode::kUsage, "a guest needs at least one vCPU");
 }
 
-// Of several vCPUs one that waits by running no-ops would keep the others waiting.
+// Tells whether the guest's waits are exact (harness/wait.h). With several vCPUs one that waits by
+// running no-ops would keep the others waiting.
 bool waits_exactly(const VmSpec& spec) {
   return spec.accel == Accel::kTcgIcount && spec.vcpus == 1 && !spec.idle_waits;
 }
@@ -134,8 +135,8 @@ std::string kernel_command_line(const VmSpec& spec) {
   std::string line =
       "console=ttyS0 panic=-1 oops=panic loglevel=5 nokaslr norandmaps random.trust_cpu=off "
       "random.trust_bootloader=off damon_stat.enabled=0";
-  // Without it a kernel compares the counters of its vCPUs and, as one host thread may run them in
-  // turn, distrusts them and takes a slower clock.
+  // Without this option a kernel compares the counters of its vCPUs and, as one host thread may run
+  // them in turn, distrusts them and takes a slower clock.
   if (spec.vcpus > 1) line += " tsc=reliable";
   if (spec.pmem_mib > 0) line += fmt::format(" memmap={}M!4G", spec.pmem_mib);
   for (unsigned i = 1; i < spec.pmem_devices && spec.pmem_mib > 0; ++i) {

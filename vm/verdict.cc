@@ -159,8 +159,8 @@ std::string last_words(const Evidence& evidence) {
   return own.empty() ? "" : "; its last words: " + own;
 }
 
-// Whether QEMU complains of a saved state. It may read one before it answers at all, so the stage
-// alone does not tell.
+// Tells whether QEMU complains of a saved state. It may read one before it answers at all, so the
+// stage alone does not tell.
 bool speaks_of_loading(std::string_view output) {
   return output.find("migration") != std::string_view::npos ||
          output.find("loading state") != std::string_view::npos;

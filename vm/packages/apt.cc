@@ -222,7 +222,7 @@ std::vector<AptSource> system_sources(const fs::path& etc_apt) {
        "Dir::Cache=" + (empty / "cache").string(), "-o",
        "Dir::Etc::sourcelist=" + (etc_apt / "sources.list").string(), "-o",
        "Dir::Etc::sourceparts=" + (etc_apt / "sources.list.d").string(), "indextargets",
-       // Without this apt tells only what it has read already.
+       // Without this option apt tells only of sources whose lists it has read already.
        "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(SOURCESENTRY)",
        "Created-By: Packages", "Architecture: amd64"},
       {.unset_environment = {"APT_CONFIG"}});

@@ -107,7 +107,8 @@ GuestRoot fetch_guest_root(const fs::path& cache, const Progress& progress,
   };
   const auto make = [&](const CacheEntry::Making& making) -> std::optional<nlohmann::json> {
     const std::string suite = kGuestSuite;
-    // Of the suite alone: it changes with point releases, and its security part at any time.
+    // The packages are of the suite itself, which changes with point releases alone, and not of its
+    // security part, which may change at any time.
     const AptLists lists(cache, {suite}, options.etc_apt, tell);
     return nlohmann::json{
         {"packages", unpack_all(lists, newest_of(lists, wanted_packages()), making.scratch,

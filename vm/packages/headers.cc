@@ -38,8 +38,8 @@ KernelHeaders headers_in(const fs::path& build) {
   return headers;
 }
 
-// Whether the files are there that a build opens first, some of them through links to the folder of
-// linux-kbuild.
+// Tells whether the files are there that a build opens first, some of them through links to the
+// folder of linux-kbuild.
 bool is_whole(const fs::path& build) {
   std::error_code ignored;
   for (const char* file : {"Makefile", ".config", "Module.symvers", "include/generated/autoconf.h",
@@ -238,7 +238,7 @@ ConfiguredCompiler compiler_in(const std::string& config) {
     constexpr std::string_view kVersion = "CONFIG_GCC_VERSION=";  // 120200
     if (line.starts_with(kText)) {
       compiler.name = line.substr(kText.size(), line.find(' ') - kText.size());
-      // The same compiler under the name that it has as a cross compiler.
+      // A cross compiler's name is the same compiler's with the triplet before it.
       constexpr std::string_view kTriplet = "x86_64-linux-gnu-";
       if (compiler.name.starts_with(kTriplet)) compiler.name.erase(0, kTriplet.size());
     } else if (line.starts_with(kVersion)) {

@@ -89,8 +89,8 @@ struct Link {
   std::string target;
 };
 
-// Whether the link stays in the tree whatever else is there: its target climbs only at its start,
-// no higher than the destination, and nothing above the link is itself a link.
+// Tells whether the link stays in the tree whatever else is there: its target climbs only at its
+// start, no higher than the destination, and nothing above the link is itself a link.
 bool stays_inside(const Link& link, const fs::path& destination) {
   fs::path above = destination;
   int depth = 0;
