@@ -90,6 +90,16 @@ def plain(text):
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def tool(context):
+    """Which faultline wrote a result, and of which commit; a build of other than that commit says so."""
+    about = context["faultline"]
+    commit, dirty, _ = about["git_revision"].partition(DIRTY)
+    return f"faultline {about['version']} ({commit[:COMMIT]}{dirty})"
+
+
+DIRTY, COMMIT = "-dirty", 12  # the end of a build's commit that has changes of its own; letters of a commit that are shown
+
+
 # What tells one cell from another, in results that do not say it themselves. `probes`, `seed` and `repetition_index` tell
 # apart the rows of one cell.
 AXES = ("kernel", "fs", "strategy", "writes_per_sync", "workload", "state", "order", "threads", "dirty_inodes",

@@ -11,6 +11,7 @@ import canonical
 import claims
 import compare
 import compare_text
+import load
 import table
 from load import plain
 from table import number
@@ -28,7 +29,7 @@ def of_comparison(a, b, data, chosen=()):
     alike = len(data["rows"]) - len(rows)
     head = wrap(f"faultline compare: A = {data['a']}, B = {data['b']}")
     for side, result in (("A", a), ("B", b)):
-        head += wrap(f"{side}: {_kernels(result, (data['kernels'] or ())[side == 'B':][:1])}; {_tool(result.context)}")
+        head += wrap(f"{side}: {_kernels(result, (data['kernels'] or ())[side == 'B':][:1])}; {load.tool(result.context)}")
     for part in data["incomplete"]:
         head += wrap(f"{part['side'].upper()} is INCOMPLETE: {part['reason']}")
     others = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SURROUNDINGS]
@@ -36,7 +37,6 @@ def of_comparison(a, b, data, chosen=()):
         head += wrap(f"NOT THE SAME: {others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else ""))
     head += wrap(compare_text.counts(data) + (f" ({alike} say what another of their cell says)" if alike else ""))
     head += wrap(f"{compare_text.samples(data)}; {compare_text.floors(rows)}; {_unit(data)}; diff in % of A")
-    constant = _constant(row["section"] for row in rows)
     commands = [_again(result) for result in (a, b)]
     tail = _again(a, "A, B: ") if commands[0] == commands[1] else [*_again(a, "A: "), *_again(b, "B: ")]
     see = ["faultline", "compare", data["a"], data["b"], *chosen]
@@ -45,7 +45,7 @@ def of_comparison(a, b, data, chosen=()):
         counted = [f"{sum(row['verdict'] == verdict for row in found)} {verdict}" for verdict in compare.VERDICTS
                    if any(row["verdict"] == verdict for row in found)]
         return f"{_count(len(found), 'figure')} left out ({', '.join(counted)}): `{_seen(see, 'faultline compare A B')}`"
-    return _fitted(head, rows, lambda shown: _compared(shown, constant), tail, left_out)
+    return _fitted(head, rows, _compared, tail, left_out)
 
 
 def of_report(given, verdicts):
@@ -53,7 +53,7 @@ def of_report(given, verdicts):
     result = given.result
     data, rows = table.build(result), answer.build(result, given.crashes)
     head = wrap(f"faultline report: {_kernels(result)}; {', '.join(dict.fromkeys(row['fs'] for row in rows))}".rstrip("; "))
-    head += wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; {table.counts(data)}")
+    head += wrap(f"{load.tool(result.context)}, {result.context['date'][:10]}; {table.counts(data)}")
     spread = max((row["spread"] for row in rows), default=0)
     counts = sorted({row["samples"] for row in rows})
     kind = table.SAMPLES[data["time_domain"]]
@@ -89,7 +89,7 @@ def of_answer(question, unit, result, lines, grid, failed, skipped):
     about = result.context["kernels"]
     releases = dict.fromkeys(about.get(name, {}).get("release") or name for name in compare.kernels_of(result))
     head = wrap(question.asked) + wrap(unit) + wrap(_first_to_last(list(releases)))
-    head += wrap(f"{_tool(result.context)}, {result.context['date'][:10]}; hash {canonical.digest(result)[:16]}")
+    head += wrap(f"{load.tool(result.context)}, {result.context['date'][:10]}; hash {canonical.digest(result)[:16]}")
     begin, end = wrap(question.note) + failed, _again(result, words=_measures)
     room = LINES - len(head + ["", *grid(lines)] + begin + end)
     return _fitted(head, lines, grid, begin + (skipped if len(skipped) <= room else []) + end,
@@ -151,8 +151,9 @@ def _seen(words, short):
     return text if len(text) <= 2 * WIDTH else short
 
 
-def _compared(rows, constant):
+def _compared(rows):
     """The grid of rows of a comparison; what all of them share stands above it once."""
+    constant = _constant(row["section"] for row in rows)
     where = ("where", lambda row: " ".join(part for index, part in enumerate(row["section"]) if constant[index] is None))
     state, metric = ("state", lambda row: row["what"][1]), ("metric", lambda row: row["metric"])
     varying = [column for column in (where, state, metric) if len({column[1](row) for row in rows}) > 1]
@@ -187,11 +188,6 @@ def _first_to_last(kernels):
     if len(kernels) > NAMED:
         return f"{len(kernels)} kernels, {kernels[0]} to {kernels[-1]}"
     return ", ".join(kernels) or "no kernel"
-
-
-def _tool(context):
-    about = context["faultline"]
-    return f"faultline {about['version']} ({about['git_revision'][:12]})"
 
 
 def _unit(data):

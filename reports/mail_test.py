@@ -94,6 +94,22 @@ def test_a_row_says_where_it_is_only_as_far_as_they_differ(synthetic):
     assert "floor 0.1 % (per_page), 5 % (slowdown), 1 points (starved)" in squeezed(text)
 
 
+def test_what_only_the_rows_left_out_differ_in_is_said_of_those_shown(synthetic):
+    """All that fit are of ext4: what they share stands above them, though xfs is there too."""
+    rows = [synthetic.row("fsync", k, fs=fs) for fs in ("ext4", "xfs") for k in range(1, 25)]
+    a, b, data = compared(synthetic, lambda row: 1.05 if row["fs"] == "ext4" else 1, rows)
+    lines = lines_of(mail.of_comparison(a, b, data))
+    assert "6.1, ext4, first_touch, pte, t1, written, per_page" in lines and not [line for line in lines if "xfs" in line]
+
+
+def test_a_build_of_other_than_its_commit_says_so(synthetic):
+    dirty = {"version": "0.1", "git_revision": "d40b4deb2ca4-dirty"}
+    a, b, data = compared(synthetic, lambda row: 1, [synthetic.row()], faultline=dirty)
+    assert "; faultline 0.1 (d40b4deb2ca4-dirty)" in squeezed(mail.of_comparison(a, b, data))
+    result = synthetic.load([synthetic.row()], faultline={"version": "0.1", "git_revision": "d40b4deb2ca4" + "0" * 28 + "-dirty"})
+    assert "faultline 0.1 (d40b4deb2ca4-dirty), 2020-01-01" in mail.of_report(inputs.Inputs(result), [])
+
+
 def test_a_report_says_all(synthetic):
     rows = [synthetic.row(name, k, state, fs=fs) for fs in ("ext4", "xfs") for state in ("hole", "written")
             for name, k in (("volatile", None), ("map_sync", None), ("fsync", 1), ("fsync", 7))]

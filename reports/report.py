@@ -15,6 +15,7 @@ import answer
 import claims
 import compare
 import crash
+import load
 import rerun
 import stats
 import table
@@ -85,12 +86,11 @@ def page(inputs, made, verdicts, comparison=None):
 def _about(result):
     """On a line: of which kernels, file systems and day the result is, and of which faultline."""
     context = result.context
-    about = context["faultline"]
     kernels = ", ".join(map(result.words.kernel_text, compare.kernels_of(result))) or "no kernel"
     file_systems = ", ".join(dict.fromkeys(row["fs"] for row in sorted(
         result.rows.values(), key=lambda row: result.words.rank("fs", row["fs"]))))
-    return ". ".join(filter(None, (f"Kernel {kernels}", file_systems, f"Measured {context['date'][:10]} by faultline "
-                                   f"{about['version']} ({about['git_revision'][:12]})"))) + "."
+    return ". ".join(filter(None, (f"Kernel {kernels}", file_systems, f"Measured {context['date'][:10]} by "
+                                   f"{load.tool(context)}"))) + "."
 
 
 def _shown(result, figure, anchors):
