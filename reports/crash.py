@@ -10,10 +10,17 @@ import vocabulary
 from load import ReportError, plain
 
 CRASH_NAME = "crashtest.json"
-KINDS = ("pages", "size", "mtime")
 PAGES = "pages"  # the writer whose tests have a price: a strategy's
+KINDS = (PAGES, "size", "mtime")
 TEXTS = ("kernel", "fs", "strategy", "state", "status", "reason")
 SCHEMA_VERSION = 1
+# How stores became durable where the power was cut, and what that tests; a test that does not say it is of the first.
+MODELS = {
+    "order": "Each store was held to be in the persistent memory at once, in program order (model order): what is tested is "
+             "metadata, and that lines are written back is taken on trust.",
+    "px86": "Caches were modelled (model px86): of each line any prefix of its stores since its last write-back that was "
+            "done may be there.",
+}
 
 
 def load(path):
@@ -49,7 +56,7 @@ def guarantees(documents, result):
     was kept, and what a page costs in the cell of first_touch with that strategy and state (null: not measured)."""
     words, groups = result.words, cells.sections(result)
     rows = []
-    of_pages = [[test for test in document["tests"] if test.get("write", PAGES) == PAGES] for document in documents]
+    of_pages = list(map(_of_pages, documents))
     for tests in of_pages:
         for test in tests:
             rows.append({**{key: test.get(key, "") for key in TEXTS}, "points": test["points"],
@@ -68,14 +75,24 @@ def guarantees(documents, result):
     return sorted(rows, key=order)
 
 
+def model_notes(documents):
+    """What the models of the tests that wrote pages test, a sentence each."""
+    found = {test.get("model", next(iter(MODELS))) for tests in map(_of_pages, documents) for test in tests}
+    return [note for model, note in MODELS.items() if model in found]
+
+
+def _of_pages(document):
+    return [test for test in document["tests"] if test.get("write", PAGES) == PAGES]
+
+
 def _kept(test):
     if test["status"] not in ("ok", "failed"):
         return None
     promised, lost, other = test["promised"], test["lost"], test["unpromised"]
     kept = {}
     for kind in KINDS:
-        survived = other["survived" if kind == "pages" else f"{kind}_survived"]
-        kept[kind] = {"promised": promised[kind], "lost": lost[kind] + (lost["torn"] if kind == "pages" else 0),
+        survived = other["survived" if kind == PAGES else f"{kind}_survived"]
+        kept[kind] = {"promised": promised[kind], "lost": lost[kind] + (lost["torn"] if kind == PAGES else 0),
                       "written": other[kind], "survived": survived}
     return kept
 
@@ -95,7 +112,7 @@ def _price(words, groups, test, unit):
 
 
 def words(one):
-    """What became of one kind (pages, size, mtime), in few words."""
+    """What became of one of KINDS, in few words."""
     if one["lost"]:
         return f"LOST {one['lost']} of {one['promised']}"
     if one["promised"]:

@@ -89,6 +89,15 @@ def test_what_is_no_crash_test_is_refused(tmp_path, data, words):
         crash.load(save(tmp_path, data))
 
 
+@pytest.mark.parametrize("models, words", [
+    ((), []), ((None,), ["model order"]), (("px86",), ["model px86"]), (("px86", "order", "px86"), ["model order", "model px86"])])
+def test_what_a_test_is_of_hangs_on_its_model(models, words):
+    tests = [outcome(**({"model": model} if model else {})) for model in models] + [outcome(write="rename", model="px86")]
+    notes = crash.model_notes([document([test]) for test in tests])
+    assert len(notes) == len(words) and all(f"({word})" in note for word, note in zip(words, notes))
+    assert ["what is tested is metadata" in note for note in notes] == [word == "model order" for word in words]
+
+
 def test_how_stores_are_torn_may_be_said(tmp_path):
     tests = [outcome(), outcome(tear="sector"), outcome(tear="store")]
     assert [test.get("tear") for test in crash.load(save(tmp_path, document(tests)))["tests"]] == [None, "sector", "store"]

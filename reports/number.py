@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a figure is written for people, in every table and sentence."""
+"""How a figure and a count are written for people, in every table and sentence."""
 
 
 def number(value, sign=False):
@@ -14,3 +14,8 @@ def number(value, sign=False):
     else:
         form = ".1f" if size >= 10 else ".2f"
     return format(value, "+" + form if sign else form)
+
+
+def counted(count, what, many=""):
+    """So many of something: `1 cell`, `2 cells`. many: its plural, where that is not with an s."""
+    return f"{count} {what if count == 1 else many or what + 's'}"

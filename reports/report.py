@@ -22,6 +22,7 @@ import table
 from cells import label
 from files import write_files
 from load import plain
+from number import counted
 
 PAGE, CLAIMS = "report.html", "claims.json"
 FIRST = "cost"  # the kind of the figure that stands beside the answer
@@ -73,7 +74,7 @@ def page(inputs, made, verdicts, comparison=None):
         to_decide=claims.to_decide(result.context, verdicts, "more/claims"), say=_say, thresholds=list(claims.SENSITIVITY.values()),
         scope_words=claims.scope_words, samples_words=claims.samples_words, band_words=claims.band_words,
         nearest_words=claims.nearest_words, media_words=claims.media_words, unread=claims.unread(result, verdicts), features=_features(verdicts),
-        guarantees=crash.guarantees(inputs.crashes, result), crash_words=crash.words,
+        guarantees=crash.guarantees(inputs.crashes, result), counted=counted, crash_words=crash.words, crash_kinds=crash.KINDS, crash_models=crash.model_notes(inputs.crashes),
         crash_parts=[document.get("context", {}) for document in inputs.crashes],
         flames=[(name, Markup(svg)) for name, svg in _flames(inputs)],
         filters=[("kernel", sorted({row["kernel"] for row in rows}, key=result.words.kernel_rank)),

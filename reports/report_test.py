@@ -322,8 +322,14 @@ def test_the_guarantee_stands_beside_the_price(synthetic, tmp_path):
     _, text, page = page_of(given, tmp_path)
     for words in ("Guarantee and price", "kept, 800", "LOST 4 of 800", "not promised; 7 of 50 there", "69\u202f479",
                   "3.89", "page 12: zeroes", "faultline crashtest --points 17", "no <b>module</b>",
-                  "what is tested is metadata"):
+                  "what is tested is metadata", "1 failure, the first at point 17"):
         assert words in page.words, words
+    assert "px86" not in page.words
+    for document in given.crashes:
+        for test in document["tests"]:
+            test["model"] = "px86"
+    words = page_of(given, tmp_path)[2].words
+    assert "Caches were modelled (model px86)" in words and "what is tested is metadata" not in words
     assert "<b>module" not in text
 
 

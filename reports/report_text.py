@@ -12,7 +12,7 @@ import crash
 import load
 import table
 from load import plain
-from table import number
+from number import counted, number
 
 WIDTH = 72
 
@@ -26,7 +26,8 @@ def text(inputs, verdicts):
         lines += _wrap(f"note: {note}")
     rows = crash.guarantees(inputs.crashes, inputs.result)
     if rows:
-        lines += ["", "GUARANTEE AND PRICE (pages, size, mtime after power cuts)", ""]
+        lines += ["", f"GUARANTEE AND PRICE ({', '.join(crash.KINDS)} after power cuts)", ""]
+        lines += [line for note in crash.model_notes(inputs.crashes) for line in _wrap(note)] + [""]
         lines += _grid(GUARANTEE_COLUMNS, rows)
     for section in data["sections"]:
         lines += ["", *_wrap(f"{section['kernel']} ({section['release']}), {section['fs']}, {section['workload']}, "
@@ -37,7 +38,7 @@ def text(inputs, verdicts):
                              f"{section['state']}, {section['setting']}; {data['unit']}"), ""]
         lines += _grid(CONTEST_COLUMNS, section["rows"])
     for group in data["not_measured"]:
-        lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({len(group['cells'])} cells, the first "
+        lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({counted(len(group['cells']), 'cell')}, the first "
                              f"{group['cells'][0]})")]
     lines += _claims(inputs.result, verdicts)
     todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
@@ -87,7 +88,7 @@ def _claims(result, verdicts):
         lines += ["", "VERDICTS BY THRESHOLD (+ holds here, - does not hold here, . not", "decided, * depends)", ""]
         lines += _sensitivity(verdicts)
     for workload, names in claims.unread(result, verdicts):
-        lines += _wrap(f"read by no rule: {len(names)} cell{'s' * (len(names) != 1)} of {workload}, such as {names[0]}")
+        lines += _wrap(f"read by no rule: {counted(len(names), 'cell')} of {workload}, such as {names[0]}")
     return lines
 
 
@@ -133,14 +134,14 @@ def _sensitivity(verdicts):
         if (one["id"], one["case"]) != last:
             last = one["id"], one["case"]
             lines += _wrap(f"{one['id']} {one['case']}")
-        lines.append("  " + _fit(plain(f"{one['kernel']} {one['fs']}"), 22, True) +
+        lines.append("  " + _fitted(plain(f"{one['kernel']} {one['fs']}"), 22) +
                      "".join(MARKS[one["sensitivity"][title]].rjust(6) for title in claims.SENSITIVITY))
     return lines
 
 
 def _missing(one):
-    count = len(one["missing"])
-    return [f"not measured: {count} cell{'s' * (count != 1)}, such as {one['missing'][0]}"] if count else []
+    missing = one["missing"]
+    return [f"not measured: {counted(len(missing), 'cell')}, such as {missing[0]}"] if missing else []
 
 
 def _place(one):
@@ -155,23 +156,11 @@ def _wrap(line, indent="", end=""):
 
 
 def _grid(columns, rows):
-    titles = [title for title, _ in columns]
-    texts = [titles] + [[plain(form(row)) for _, form in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts)]
-    while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
-        widest = max((index for index, title in enumerate(titles) if title in table.WORDS + ("fs", "pages", "size",
-                                                                                             "mtime")),
-                     key=lambda index: widths[index])
-        if widths[widest] <= 3:
-            break
-        widths[widest] -= 1
-    return ["  ".join(_fit(text, width, title in table.WORDS) for text, width, title in zip(line, widths, titles)).rstrip()
-            [:WIDTH] for line in texts]
+    return table.grid(columns, rows, table.WORDS + ("fs",), WIDTH)
 
 
-def _fit(text, width, left):
-    text = text if len(text) <= width else text[:width - 1] + "~"
-    return text.ljust(width) if left else text.rjust(width)
+def _fitted(name, width):
+    return (name if len(name) <= width else name[:width - 1] + "~").ljust(width)
 
 
 def _ratio(row):

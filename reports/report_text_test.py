@@ -41,6 +41,15 @@ def test_a_mail_is_72_columns_wide_and_says_it_all(given):
     assert commands and all(line.startswith("  ") for line in commands)
 
 
+def test_what_was_lost_is_never_cut(synthetic):
+    """Names give way: the counts of a table about lost data stand whole, whatever else there is in its line."""
+    lost = outcome(fs="a-file-system-of-ones-own", strategy="sync_retry_extent_and_more", status="failed", checked=120,
+                   promised={"pages": 40960, "size": 120, "mtime": 120}, lost={"pages": 1860, "torn": 4, "size": 118, "mtime": 120})
+    lines = report_text.text(inputs.Inputs(synthetic.load([]), [document([lost])]), []).split("\n")
+    [line] = [line for line in lines if "LOST" in line]
+    assert line.endswith(" 120 LOST 1864/40960 LOST 118/120 LOST 120/120") and line.startswith("a-f~ syn~ hole ") and len(line) <= 72
+
+
 def test_little_measured_is_little_said(synthetic):
     rows = [synthetic.row(strategy, fs=fs, state=state) for fs, state in (("ext4", "hole"), ("xfs", "written"))
             for strategy in ("volatile", "map_sync")]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cells
 import claims
+from number import counted
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ def cell_groups(result, wanted=lambda cell: True):
 def section_text(key):
     """A key of cell_groups in words."""
     kernel, workload, order, threads = key
-    count = int(threads[1:])
-    return f"{kernel}, {workload}, {order}, {count} thread{'s' * (count != 1)}"
+    return f"{kernel}, {workload}, {order}, {counted(int(threads[1:]), 'thread')}"
 
 
 def only(result, wanted):

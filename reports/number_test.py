@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a figure and a count are written."""
+
+import pytest
+
+from number import counted, number
+
+
+@pytest.mark.parametrize("value, words", [(None, "-"), (0, "0"), (9.876, "9.88"), (98.76, "98.8"), (9876.5, "9876"),
+                                          (123456789, "1.23e+08"), (-3.0, "-3")])
+def test_a_figure(value, words):
+    assert number(value) == words
+
+
+def test_a_count():
+    assert [counted(count, "cell") for count in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
+    assert [counted(count, "retry", "retries") for count in (1, 3)] == ["1 retry", "3 retries"]
