@@ -10,7 +10,7 @@ import crash
 import infer
 import medium
 import stats
-from number import number
+from number import counted, number
 
 MAP_SYNC, FSYNC, COMMON_K = "map_sync", "fsync", 64  # compared with the measured K that is nearest to it
 TIE = 0.1  # percent: of costs no farther apart the one that a reader meets first is named; `compare` has this floor too
@@ -140,7 +140,7 @@ def is_untried(rows):
 
 def scope(rows):
     """Of which cells an answer is."""
-    return "; ".join(dict.fromkeys(f"{row['workload']}, {row['order']}, {row['threads']} thread{'s' * (row['threads'] != 1)}"
+    return "; ".join(dict.fromkeys(f"{row['workload']}, {row['order']}, {counted(row['threads'], 'thread')}"
                                    for row in rows))
 
 
@@ -213,7 +213,7 @@ def _cut_words(of):
         return ""
     points, lost = sum(one["points"] for one in tried), sum(one["lost"] for one in tried)
     kept = "all kept" if all(one["status"] == "ok" for one in tried) else "FAILED, see the crash test,"
-    return f"; {f'LOST {lost}' if lost else kept} in {points} power cut{'s' * (points != 1)}"
+    return f"; {f'LOST {lost}' if lost else kept} in {counted(points, 'power cut')}"
 
 
 def _against_words(rows, name):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import cells
 import stats
-from table import number
+from number import counted, number
 
 PASS, FAIL, NOT_MEASURED = "pass", "FAIL", "not measured"
 MAX_LOOP_COST = 30  # instructions: a store, an address, a compare and a branch, with room for a checked loop
@@ -173,7 +173,7 @@ def _ext2_has_no_map_sync(result):
     wrong = [row for row in rows if row["map_sync"]]
     if wrong:
         return [Finding(False, f"{row['name']}: mapped with MAP_SYNC") for row in wrong]
-    return [Finding(True, f"none of {len(rows)} rows is mapped with it")] if rows else []
+    return [Finding(True, f"none of {counted(len(rows), 'row')} is mapped with it")] if rows else []
 
 
 def _faults_are_touches(result):
@@ -182,7 +182,7 @@ def _faults_are_touches(result):
     wrong = [row for row in rows if row["faults"] != row["touches"]]
     if wrong:
         return [Finding(False, f"{row['name']}: {row['faults']} faults for {row['touches']} touches") for row in wrong]
-    return [Finding(True, f"all {len(rows)} rows agree, {sum(row['faults'] for row in rows)} faults")] if rows else []
+    return [Finding(True, f"all agree: {counted(len(rows), 'row')}, {counted(sum(row['faults'] for row in rows), 'fault')}")] if rows else []
 
 
 def _loop_is_short(result):
@@ -191,7 +191,7 @@ def _loop_is_short(result):
     if wrong:
         return [Finding(False, f"{row['name']}: {number(row['loop_cost'])} {row['unit']} per touch") for row in wrong]
     top = max((row["loop_cost"] for row in rows), default=None)
-    return [Finding(True, f"at most {number(top)} {rows[0]['unit']} per touch in {len(rows)} rows")] if rows else []
+    return [Finding(True, f"at most {number(top)} {rows[0]['unit']} per touch in {counted(len(rows), 'row')}")] if rows else []
 
 
 def _dos(result, strategy=None):
@@ -217,7 +217,7 @@ def _extent_makes_progress(result):
     if wrong:
         return [Finding(False, f"{row['name']}: {_starved(row)}") for row in wrong]
     runs = sum(row["starved"]["of"] for row in rows)
-    return [Finding(True, f"none of {runs} runs in {len(rows)} rows starved")] if rows else []
+    return [Finding(True, f"none of {counted(runs, 'run')} in {counted(len(rows), 'row')} starved")] if rows else []
 
 
 def _nobody_alone_is_slowed(result):
@@ -227,7 +227,7 @@ def _nobody_alone_is_slowed(result):
     if wrong:
         return [Finding(False, f"{row['name']}: slowdown {row['slowdown']:.3f}, {_starved(row)}") for row in wrong]
     low, high = (f([row["slowdown"] for row in rows], default=None) for f in (min, max))
-    return [Finding(True, f"slowdown {low:.3f} to {high:.3f} in {len(rows)} rows")] if rows else []
+    return [Finding(True, f"slowdown {low:.3f} to {high:.3f} in {counted(len(rows), 'row')}")] if rows else []
 
 
 DAX_SYNC = "fs/dax.c: a write fault syncs only with VM_SYNC and IOMAP_F_DIRTY"

@@ -154,7 +154,7 @@ def test_findings_of_contests(synthetic):
                              dos(synthetic, "sync_retry_extent", "utimens", False, False), alone(synthetic, 0.98)])
     assert [f.text for rule in IDS[-3:] for f in verdict(result, rule).findings] == [
         "6.1/xfs/sync_retry/dos/written/pte/t1/utimens/a1/deterministic/off: 1 of 2 runs starved",
-        "none of 2 runs in 1 rows starved", "slowdown 0.980 to 0.980 in 1 rows"]
+        "none of 2 runs in 1 row starved", "slowdown 0.980 to 0.980 in 1 row"]
 
 
 @pytest.mark.parametrize("rule", IDS)

@@ -4,6 +4,7 @@
 import claims
 import compare
 import compare_text
+from number import counted
 
 SHOWN = 200  # rows on the page; `faultline compare` has all
 
@@ -34,7 +35,7 @@ def build(before, after, verdicts, kernels=None):
               for note in compare.config_notes(entry, ("before", "after"))]
     for side, names in (("before", data["only_a"]), ("after", data["only_b"])):
         if names:
-            lines.append(f"Only {side}: {len(names)} cells, such as {names[0]}.")
+            lines.append(f"Only {side}: {counted(len(names), 'cell')}, such as {names[0]}.")
     for line in filter(None, (data["paired"], data["hint"])):
         lines.append(f"{line[0].upper()}{line[1:]}.")
     return {"data": data, "lines": lines, "rows": rows,

@@ -6,7 +6,8 @@ import metrics
 import table
 from compare import DIFFERS, IDENTICAL, NO_FLOOR, SAME, WORSE
 from load import plain
-from table import number, wrap
+from number import counted, number
+from table import wrap
 
 WEIGHTS = {compare.SUBJECT: "under test", compare.HARMLESS: "no matter here", compare.SURROUNDINGS: "NOT THE SAME"}
 QUIET = (IDENTICAL, SAME)
@@ -66,8 +67,8 @@ def text(data, only_changed=False, every=False):
     for label in (label for _, labels in rows_ for label in labels):
         alike[label] = alike.get(label, 0) + 1
     if alike:
-        counted = ", ".join(f"{count} of {label}" for label, count in alike.items())
-        lines += ["", *wrap(f"not shown: figures that say of their cell what another says ({counted}); --all shows them")]
+        said = ", ".join(f"{count} of {label}" for label, count in alike.items())
+        lines += ["", *wrap(f"not shown: figures that say of their cell what another says ({said}); --all shows them")]
     lines += _notes(data)
     lines += _lists(data)
     return "\n".join(lines) + "\n"
@@ -119,17 +120,17 @@ def _environment(data):
 
 def counts(data):
     """How many figures were compared, and what came of it, in words."""
-    counted = [f"{count} {verdict}" for verdict, count in data["counts"].items() if count]
+    said = [f"{count} {verdict}" for verdict, count in data["counts"].items() if count]
     apart = [f"{len(found)} {what}" for found, what in (
         (data["only_a"], "only in A"), (data["only_b"], "only in B"), (data["not_measured"], "not measured"),
         (data["not_comparable"], "not comparable")) if found]
-    return f"{figures_of_cells(data['rows'])} compared: " + ", ".join((counted or ["none"]) + apart)
+    return f"{figures_of_cells(data['rows'])} compared: " + ", ".join((said or ["none"]) + apart)
 
 
 def figures_of_cells(rows):
     """How many figures of how many cells rows of a comparison are."""
     of = len({row["cell"] for row in rows})
-    return f"{len(rows)} figure{'s' * (len(rows) != 1)}" + (f" of {of} cell{'s' * (of != 1)}" if rows else "")
+    return counted(len(rows), "figure") + (f" of {counted(of, 'cell')}" if rows else "")
 
 
 def verdict_note(verdict):

@@ -358,10 +358,11 @@ def _history_add(options):
 
 def _print_entries(entries):
     from load import plain
+    from number import counted
     for entry in entries:
         kernels = ", ".join(release if name == release else f"{name} ({release})" for name, release in entry["kernels"].items())
-        print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {entry['cells']:>4} cell"
-                    f"{' ' if entry['cells'] == 1 else 's'}  {entry['label'] or entry['git_revision']}"
+        print(plain(f"{entry['id']:>4} {entry['date'][:19]} {entry['accel']:<10} {counted(entry['cells'], 'cell'):>10}  "
+                    f"{entry['label'] or entry['git_revision']}"
                     f"{'' if entry['complete'] else '  INCOMPLETE'}"))
         print(plain(f"     {kernels}"))
 
@@ -420,7 +421,7 @@ def _history_export(options):
         folder, name = os.path.split(options.out)
         files.write_files(folder or ".", {name: text.encode("utf-8", "backslashreplace")})
     if left_out:
-        _say(plain(f"{len(left_out)} series are not in every result and were left out, the first is {left_out[0]}; "
+        _say(plain(f"left out, since not every result has them: {len(left_out)} series, the first is {left_out[0]}; "
                    "--cell narrows down what is asked for"))
     return PASS
 
@@ -430,6 +431,7 @@ def _history_page(options):
     import history
     import history_page
     import metrics
+    from number import counted
     data = history_page.build(history.samples(_history_file(options)), metrics.choose(_metrics(options) or ["per_page"]),
                               "wall" if options.wall else "virtual", options.cell, _floors(options), options.last)
     folder, name = os.path.split(options.out)
@@ -438,8 +440,8 @@ def _history_page(options):
         _print_json({**data, "written": options.out})
     else:
         changed = sum(bool(one["changes"]) for one in data["series"])
-        print(f"{len(data['series'])} series of {len(data['results'])} results, {changed} with changes, "
-              f"{len(data['regressions'])} regressions in the last {data['last']}: {options.out}")
+        print(f"{len(data['series'])} series of {counted(len(data['results']), 'result')}, {changed} with changes, "
+              f"{counted(len(data['regressions']), 'regression')} in the last {data['last']}: {options.out}")
     return PASS
 
 

@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # an isolated Py
 # pylint: disable=wrong-import-position
 import compare_verbs  # noqa: E402
 import options  # noqa: E402
+from number import counted  # noqa: E402
 
 PASS, FAILED, UNUSABLE = 0, 1, 2
 BROKEN_PIPE, INTERRUPTED = 128 + signal.SIGPIPE, 128 + signal.SIGINT  # as a shell shows them for any other program
@@ -337,9 +338,9 @@ def _merge(options):
         _print_json(about)
     else:
         if audit:
-            print(f"{audit['cells']} cells measured again have the same figures")
-        print(load.plain(f"{about['shards']} shards, {about['cells']} cells, {about['rows']} rows, {about['samples']} samples: "
-                         f"{options.out}"))
+            print(f"the same figures again: {counted(audit['cells'], 'cell')}")
+        counts = ", ".join(counted(about[key], key[:-1]) for key in ("shards", "cells", "rows", "samples"))
+        print(load.plain(f"{counts}: {options.out}"))
         print(about["sha256"])
     return PASS
 
@@ -491,7 +492,7 @@ def _export(options):
                      "counts": counts})
     else:  # not on standard output, where the text itself may go
         said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-        print(load.plain(f"{len(tests)} cell{'s' * (len(tests) != 1)}, {said}: {options.out}"), file=sys.stderr)
+        print(load.plain(f"{counted(len(tests), 'cell')}, {said}: {options.out}"), file=sys.stderr)
     return PASS
 
 

@@ -6,6 +6,7 @@ import compare_text
 import explain
 from compare import DIFFERS, NO_FLOOR, UNCLEAR
 from load import NOT_COMPARABLE
+from number import counted
 
 PASS, REGRESSION = 0, 1
 SEEDS_FOR_AN_OUTLIER = 9  # the fewest of which the interval leaves out the least and the greatest
@@ -64,7 +65,7 @@ def _refused(data, across, subset):
         refuse(f"{cell} is {worst['status']} in {_path(data, worst['side'])}: {worst['reason']}",
                "measure it again; save a new baseline if the cell is gone for good")
     if data["only_a"] and not subset:
-        refuse(f"{len(data['only_a'])} cells are in the baseline alone, the first is {data['only_a'][0]}",
+        refuse(f"in the baseline alone: {counted(len(data['only_a']), 'cell')}, the first is {data['only_a'][0]}",
                "measure these too, or add --subset if they were left out on purpose")
     for apart in data["not_comparable"]:
         refuse(f"{apart['cell']}: {apart['metric']}: {apart['reason']}", "measure both alike, or choose with --metric")
@@ -80,7 +81,7 @@ def _hidden(data):
     if not hidden:
         return []
     most = max(hidden, key=lambda row: row["percent"])
-    return [{"what": f"{len(hidden)} figures grew by more than the floor, but not under each seed, the most "
+    return [{"what": f"{counted(len(hidden), 'figure')} grew by more than the floor, but not under each seed, the most "
                      f"{most['cell']} {most['metric']}: {compare_text.figures(most)}",
              "remedy": f"measure both with --seeds {SEEDS_FOR_AN_OUTLIER}, of which one may be an accident"}]
 
@@ -91,11 +92,11 @@ def _too_few(few):
     refused = []
     if wall:
         least = min(min(row["samples"]) for row in wall)
-        refused.append({"what": f"{len(wall)} figures have {least} repetitions: the noise floor is unknown",
+        refused.append({"what": f"{counted(len(wall), 'figure')} of {counted(least, 'repetition')}: the noise floor is unknown",
                         "remedy": f"measure both with at least {compare.FEWEST_REPETITIONS} repetitions"})
     if doubtful:
         most = max(doubtful, key=lambda row: max(map(abs, row["range"])))
-        refused.append({"what": f"{len(doubtful)} figures differ by more than the floor with fewer than "
+        refused.append({"what": f"{counted(len(doubtful), 'figure')} beyond the floor with fewer than "
                                 f"{compare.FEWEST_SEEDS} seeds, the most {most['cell']} {most['metric']}: "
                                 f"{compare_text.figures(most)}",
                         "remedy": f"measure both with --seeds {compare.FEWEST_SEEDS}, or set a limit with "
@@ -128,10 +129,10 @@ def text(verdict):
     if len(verdict["refused"]) > SHOWN:
         lines.append(f"REFUSED: and {len(verdict['refused']) - SHOWN} more (--json lists all)")
     if verdict["new"]:
-        lines.append(f"new, not in the baseline: {len(verdict['new'])} cells; `faultline baseline save` takes them in")
+        lines.append(f"new, not in the baseline: {counted(len(verdict['new']), 'cell')}; `faultline baseline save` takes them in")
     if verdict["paired"]:
         lines.append(verdict["paired"])
-    counted = ", ".join(f"{count} {name}" for name, count in verdict["counts"].items() if count)
+    said = ", ".join(f"{count} {name}" for name, count in verdict["counts"].items() if count)
     word = {PASS: "pass", REGRESSION: "REGRESSION", NOT_COMPARABLE: "refused: no verdict"}[verdict["exit"]]
-    lines.append(f"gate: {word}; {verdict['compared']} figures against {verdict['baseline']}: {counted or 'none'}")
+    lines.append(f"gate: {word}; {counted(verdict['compared'], 'figure')} against {verdict['baseline']}: {said or 'none'}")
     return lines

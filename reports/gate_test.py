@@ -122,12 +122,12 @@ def test_cells_that_are_missing_or_new(synthetic):
     a, b = synthetic.load([one, two]), synthetic.load([one])
     verdict = judge(a, b)
     assert verdict["exit"] == 2
-    assert reasons(verdict) == ["1 cells are in the baseline alone, the first is 6.1/ext4/map_sync/first_touch/"
+    assert reasons(verdict) == ["in the baseline alone: 1 cell, the first is 6.1/ext4/map_sync/first_touch/"
                                 "written/pte/t1"]
     assert judge(a, b, subset=True)["exit"] == 0
     new = judge(b, a)
     assert new["exit"] == 0 and len(new["new"]) == 1
-    assert "new, not in the baseline: 1 cells" in gate.text(new)[0]
+    assert "new, not in the baseline: 1 cell" in gate.text(new)[0]
 
 
 def test_rows_that_are_not_ok(synthetic):
@@ -181,7 +181,7 @@ def test_wall_with_few_repetitions(synthetic):
         return synthetic.wall_result(synthetic.samples([synthetic.row()], factors, repetitions=True))
 
     verdict = judge(result([1] * 9), result([1] * 10))
-    assert verdict["exit"] == 2 and "have 9 repetitions: the noise floor is unknown" in reasons(verdict)[0]
+    assert verdict["exit"] == 2 and "2 figures of 9 repetitions: the noise floor is unknown" in reasons(verdict)[0]
     assert judge(result([1] * 10), result([1] * 10))["exit"] == 0
     assert judge(result([1] * 10), result([1.5] * 10))["exit"] == 1
     assert judge(result([1]), result([1.5]), single=10)["exit"] == 1

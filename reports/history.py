@@ -16,6 +16,7 @@ import infer
 import load
 import metrics
 from load import ReportError, plain
+from number import counted
 from options import near
 
 NAME = "history.sqlite"
@@ -257,7 +258,7 @@ def export(path, chosen=None, pattern=None, domain="virtual"):
     names = sorted({key for _, values in rows for key in values})
     whole = [key for key in names if all(key in values for _, values in rows)]
     if not whole:
-        raise ReportError(f"{path}: no series is in all {len(rows)} results: narrow them down with --cell or --metric")
+        raise ReportError(f"{path}: no series is in all of {counted(len(rows), 'result')}: narrow them down with --cell or --metric")
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*FIXED, *(f"{cell}:{metric}" for cell, metric in whole)])

@@ -16,7 +16,7 @@ import metrics
 import vocabulary
 from compare_text import percent
 from load import ReportError, plain
-from table import number
+from number import counted, number
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 WIDTH, HEIGHT, MARGIN = 300, 90, 6  # of a picture, in its own units
@@ -96,7 +96,7 @@ def page(data):
     return environment.get_template("history.html.j2").render(
         data=data, pictures=[picture(one, count) for one in data["series"]], several=several, width=WIDTH, height=HEIGHT,
         filters=[(field, list(dict.fromkeys(str(one["fields"][field]) for one in data["series"] if one["fields"].get(field))))
-                 for field in ("kernel", "fs", "strategy")], said=said, script=Markup(script), digest=digest)
+                 for field in ("kernel", "fs", "strategy")], said=said, script=Markup(script), digest=digest, counted=counted)
 
 
 def said(change, share):

@@ -9,6 +9,7 @@ import flamegraph
 import kara2017
 import load
 from load import ReportError
+from number import counted
 
 FOLDED = ".folded"
 
@@ -84,6 +85,6 @@ def _merge(paths):
                 del result.samples[name]
     merged = load.merge(results)
     for path, names in left.items():
-        merged.notes.append(f"{path}: {len(names)} rows are left out, {names[0]} the first: an earlier result has them "
+        merged.notes.append(f"{path}: {counted(len(names), 'row')} left out, {names[0]} the first: an earlier result has them "
                             "with another number of touches")
     return merged, tables

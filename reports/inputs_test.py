@@ -45,7 +45,7 @@ def test_rows_of_other_touches_are_no_contradiction(synthetic):
     second = synthetic.save(synthetic.document([other, synthetic.row("map_sync")]))
     found = inputs.read([first, second]).result
     assert [one["touches"] for one in found.rows.values()] == [2048, 2048]
-    assert "1 rows are left out, 6.1/ext4/volatile" in found.notes[-1]
+    assert "1 row left out, 6.1/ext4/volatile" in found.notes[-1]
     third = synthetic.save(synthetic.document([synthetic.row(per_page=1)]))
     with pytest.raises(load.ReportError, match="with different figures"):
         inputs.read([first, third])

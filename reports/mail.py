@@ -14,7 +14,7 @@ import compare_text
 import load
 import table
 from load import plain
-from table import number
+from number import counted, number
 
 WIDTH, LINES = 72, 25
 LEAST_FLOOR = 1e-6  # percent
@@ -42,9 +42,9 @@ def of_comparison(a, b, data, chosen=()):
     see = ["faultline", "compare", data["a"], data["b"], *chosen]
 
     def left_out(found):
-        counted = [f"{sum(row['verdict'] == verdict for row in found)} {verdict}" for verdict in compare.VERDICTS
-                   if any(row["verdict"] == verdict for row in found)]
-        return f"{_count(len(found), 'figure')} left out ({', '.join(counted)}): `{_seen(see, 'faultline compare A B')}`"
+        said = [f"{sum(row['verdict'] == verdict for row in found)} {verdict}" for verdict in compare.VERDICTS
+                if any(row["verdict"] == verdict for row in found)]
+        return f"{counted(len(found), 'figure')} left out ({', '.join(said)}): `{_seen(see, 'faultline compare A B')}`"
     return _fitted(head, rows, _compared, tail, left_out)
 
 
@@ -72,7 +72,7 @@ def of_report(given, verdicts):
         return table.grid(columns, [row for row in rows if row in shown], answer.WORDS + ("kernel",), WIDTH)
 
     def left_out(found):
-        return f"{_count(len(found), 'line')} left out: `{_seen(see, 'faultline report RESULT --text')}`"
+        return f"{counted(len(found), 'line')} left out: `{_seen(see, 'faultline report RESULT --text')}`"
     return _fitted(head, _by_turns(rows), grid, tail + _again(result), left_out)
 
 
@@ -93,7 +93,7 @@ def of_answer(question, unit, result, lines, grid, failed, skipped):
     begin, end = wrap(question.note) + failed, _again(result, words=_measures)
     room = LINES - len(head + ["", *grid(lines)] + begin + end)
     return _fitted(head, lines, grid, begin + (skipped if len(skipped) <= room else []) + end,
-                   lambda left: f"{_count(len(left), 'line')} left out: `faultline answer {question.id} {result.path} --json`")
+                   lambda left: f"{counted(len(left), 'line')} left out: `faultline answer {question.id} {result.path} --json`")
 
 
 def _measures(words):
@@ -139,10 +139,6 @@ def _fitted(head, rows, grid, tail, left_out):
         shown -= 1
     body, end = made(shown)
     return "\n".join((body + tail)[:LINES - len(end)] + end) + "\n"
-
-
-def _count(number_, what):
-    return f"{number_} {what}{'s' * (number_ != 1)}"
 
 
 def _seen(words, short):

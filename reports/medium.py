@@ -16,6 +16,7 @@ import cells
 import infer
 import load
 from load import ReportError, plain
+from number import counted
 from options import near
 
 LINE = 64  # bytes
@@ -292,7 +293,7 @@ def text(data, number):
         price = "not known" if one["price"] is None else f"{span(*one['price'])} ({span(*one['line_ns'], ' ns')})"
         lines.append(f"  {one['id']:<12}{price}")
     if data["unobserved"]:
-        lines.append(f"{data['unobserved']} cells without a vector are left out: `faultline run --observe vector`")
+        lines.append(f"left out: {counted(data['unobserved'], 'cell')} without a vector: `faultline run --observe vector`")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -326,8 +327,8 @@ def _range(one):
 
 def _place_words(one):
     return (f"{one['kernel']}, {one['fs']}, {one['workload']}, {one['state']}, {one['order']}, threads {one['threads']}"
-            + (f", {one['stores_per_page']} stores a page" if one["stores_per_page"] else "")
-            + (f", {one['unrelated']} dirty inodes of others" if one["unrelated"] else ""))
+            + (f", {counted(one['stores_per_page'], 'store')} a page" if one["stores_per_page"] else "")
+            + (f", {counted(one['unrelated'], 'dirty inode')} of others" if one["unrelated"] else ""))
 
 
 # Prices at which a rule is asked again; between two with different words the turn is found.

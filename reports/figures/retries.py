@@ -7,6 +7,7 @@ import cells
 from figures.drawing import strategy_labels, strategy_dots, names_left
 from figures.kind import Kind, RUN, contest_groups, contest_text
 from load import plain
+from number import counted
 from plot import INK, Sheet, grouped, quiet_grid, styles
 
 
@@ -44,8 +45,8 @@ def _retries(panels, result):
             y = touches.index(row["touch"]) + (names.index(cell.label) - (len(names) - 1) / 2) * step
             colour, marker = style_of(cell.label)
             dot, = ax.plot(row["retries_max"], y, color=colour, marker=marker, ms=6, mec=INK, mew=0.4, ls="none")
-            sheet.mark(dot, row, f"{cell.label}, {row['touch']} by {row['attackers']}: at most {row['retries_max']} "
-                                 "retries of one fault")
+            sheet.mark(dot, row, f"{cell.label}, {row['touch']} by {row['attackers']}: at most "
+                                 f"{counted(row['retries_max'], 'retry', 'retries')} of one fault")
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(-0.15, max(10, most) * 1.6)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: grouped(value)))

@@ -11,6 +11,7 @@ import table
 from figures.drawing import strategy_labels
 from figures.kind import Kind, RUN, contest_text, contests_of
 from load import plain
+from number import counted
 from plot import INK, Sheet, grouped
 
 # Of so few steps that the SVG needs no bitmap for its colour bar; grey alike to every eye.
@@ -47,7 +48,7 @@ def _heat(panels, result):
             words = table.slowdown(row["slowdown"], row["at_least"]) if row["touched"] else table.refusal(row)
             patch = ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour,
                                            edgecolor="none" if row["touched"] else "#7F7F7F", linewidth=0.6))
-            retries = "" if row["retries_max"] is None else f", at most {row['retries_max']} retries"
+            retries = "" if row["retries_max"] is None else f", at most {counted(row['retries_max'], 'retry', 'retries')}"
             sheet.mark(patch, raw, f"slowdown {words}{retries}, {row['starved']['n']} of {row['starved']['of']} runs "
                                    "starved" if row["touched"] else f"each touch was refused: {words}")
             if row["at_least"]:
