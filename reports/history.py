@@ -39,6 +39,7 @@ CREATE TABLE not_measured (
     result INTEGER NOT NULL REFERENCES results, cell TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (result, cell)) WITHOUT ROWID;
 """
+OF_GUESTS = tuple(metric.id for metric in metrics.METRICS if metric.of == "guest")  # what has a name here and is no cell
 # What the cells are, by their fields (JSON), in the order in which results named them. The first histories have none.
 CELLS = "CREATE TABLE IF NOT EXISTS cells (id INTEGER PRIMARY KEY, cell TEXT NOT NULL UNIQUE, fields TEXT NOT NULL)"
 
@@ -183,7 +184,8 @@ def results(path):
             entry["kernels"] = dict(connection.execute("SELECT id, release FROM kernels WHERE result = ? ORDER BY id",
                                                        (row["id"],)).fetchall())
             entry["cells"], entry["figures"] = connection.execute(
-                "SELECT count(DISTINCT cell), count(*) FROM figures WHERE result = ?", (row["id"],)).fetchone()
+                f"SELECT count(DISTINCT iif(metric IN ({', '.join('?' * len(OF_GUESTS))}), NULL, cell)), count(*) FROM figures "
+                "WHERE result = ?", (*OF_GUESTS, row["id"])).fetchone()
             found.append(entry)
         return found
 

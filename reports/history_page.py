@@ -7,12 +7,13 @@ import hashlib
 import os
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import changepoint
 import infer
 import load
 import metrics
+import stats
 import vocabulary
 from compare_text import percent
 from load import ReportError, plain
@@ -27,13 +28,14 @@ def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAS
     """The page as data that JSON can hold, of what history.samples returns.
 
     results: [{id, date, label, accel, kernels}] of the domain, by date. series: of each cell, metric and accelerator
-    {cell, metric, accel, unit, fields, floor, share, points: [{result (its place in `results`), value, low, high, samples}],
-    changes: [{result, before, after, percent}]}; a value is the median of a result's samples, low and high their range.
+    {cell, metric, accel, unit, fields, floor, share, points: [{result (its place in `results`), value, low, high, samples,
+    paired}], changes: [{result, before, after, percent}]}; a value is the median of a result's samples, low and high their range,
+    and paired the value less what a choice of other seeds moved it by, as _paired has it: changes are of these.
     regressions: [{series, ...change}] with which something began to cost more in one of the `last` results, the greatest
     first. ReportError when nothing matches."""
     wanted = {metric.id: metric for metric in chosen}
     taken = [sample for sample in samples if sample[0]["time_domain"] == domain]
-    found, tables, units = {}, [], {}
+    found, sides, tables, units = {}, {}, [], {}
     results = []
     for entry, values, _ in taken:
         tables.append(entry["tables"] or load.tables_of({}, entry["fields"].values()))
@@ -45,6 +47,7 @@ def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAS
                 found.setdefault(key, []).append({
                     "result": len(results), "value": infer.median(figures), "low": min(figures), "high": max(figures),
                     "samples": len(figures)})
+                sides.setdefault(key, []).append(those)
         results.append({"id": entry["id"], "date": entry["date"], "label": entry["label"] or entry["git_revision"],
                         "accel": entry["accel"], "kernels": entry["kernels"]})
     if not found:
@@ -59,9 +62,11 @@ def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAS
         floor = {None: about.floor[domain], **(floors or {})}
         floor = floor.get(about.id, floor[None])
         points = found[key]
+        for point, value in zip(points, _paired(sides[key], domain)):
+            point["paired"] = value
         changes = [{"result": points[at]["result"], "before": before, "after": after,
-                    "percent": after - before if about.share else _percent(before, after)}
-                   for at, before, after in changepoint.changes([point["value"] for point in points], floor, about.share)]
+                    "percent": stats.percent(after, before, about.share)}
+                   for at, before, after in changepoint.changes([point["paired"] for point in points], floor, about.share)]
         series.append({"cell": cell, "metric": metric, "accel": accel, "unit": units[key], "fields": fields[cell],
                        "floor": floor, "share": about.share, "points": points, "changes": changes})
     worse = [{"series": index, **change} for index, one in enumerate(series) for change in one["changes"]
@@ -70,9 +75,22 @@ def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAS
     return {"time_domain": domain, "last": last, "results": results, "series": series, "regressions": worse}
 
 
-def _percent(before, after):
-    """None from 0 on, of which all is more than any percentage."""
-    return (after - before) * 100 / abs(before) if before else None
+def _paired(several, domain):
+    """The median of each result's samples, {seed and repetition: value}. Where two results that follow each other are of other
+    seeds (of virtual time, where a seed is the same for ever), the earlier ones are moved so that the two are as far apart as
+    the seeds that both have are; by what they have none in common for, nothing is known to have changed."""
+    values = [infer.median(list(one.values())) for one in several]
+    if domain != "virtual":
+        return values
+    found, moved = values[-1:], 0
+    for index in range(len(several) - 2, -1, -1):
+        before, after = several[index], several[index + 1]
+        if before.keys() != after.keys():
+            both = before.keys() & after.keys()
+            step = infer.median([after[key] for key in both]) - infer.median([before[key] for key in both]) if both else 0
+            moved += values[index + 1] - values[index] - step
+        found.append(values[index] + moved)
+    return found[::-1]
 
 
 def _order(words, fields, cell, metric, accel):
@@ -88,7 +106,7 @@ def page(data):
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined,
                                      finalize=lambda value: plain(value) if isinstance(value, str) and not isinstance(value, Markup)
                                      else value)
-    environment.filters.update(number=number, signed=percent)
+    environment.filters.update(number=number, signed=percent, parted=parted)
     script = environment.loader.get_source(environment, "history.js")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     count = len(data["results"])
@@ -97,6 +115,11 @@ def page(data):
         data=data, pictures=[picture(one, count) for one in data["series"]], several=several, width=WIDTH, height=HEIGHT,
         filters=[(field, list(dict.fromkeys(str(one["fields"][field]) for one in data["series"] if one["fields"].get(field))))
                  for field in ("kernel", "fs", "strategy")], said=said, script=Markup(script), digest=digest, counted=counted)
+
+
+def parted(name):
+    """The name of a cell as markup: a line of it ends behind a slash."""
+    return Markup(escape(plain(name)).replace("/", Markup("/<wbr>")))
 
 
 def said(change, share):
@@ -108,7 +131,7 @@ def picture(one, count):
     """Where things of a series stand in its picture: {line: the points of a path, levels: [(x1, x2, y)], marks: [(x, worse)],
     dots: [(x, y)]}. All series have the same x, that of all results, count of them."""
     points = one["points"]
-    low, high = min(point["value"] for point in points), max(point["value"] for point in points)
+    low, high = min(point["paired"] for point in points), max(point["paired"] for point in points)
     # Less than the floor is drawn as little.
     least = one["floor"] if one["share"] else one["floor"] / 100 * abs(high)
     middle, span = (low + high) / 2, max(high - low, 2 * least) or 1.0
@@ -119,7 +142,7 @@ def picture(one, count):
     def y(value):
         return round(HEIGHT / 2 - (value - middle) / span * (HEIGHT - 2 * MARGIN), 1)
 
-    places = [(x(point["result"]), y(point["value"])) for point in points]
+    places = [(x(point["result"]), y(point["paired"])) for point in points]
     marks = [(x(change["result"]), change["after"] > change["before"]) for change in one["changes"]]
     edges = [points[0]["result"], *(change["result"] for change in one["changes"]), points[-1]["result"]]
     values = [change["before"] for change in one["changes"]] + [one["changes"][-1]["after"]] if one["changes"] else []

@@ -102,19 +102,41 @@ def test_shares_are_in_points_and_from_nothing_is_said(synthetic, tmp_path):
     assert starved["changes"] == [{"result": 4, "before": 0, "after": 50, "percent": 50}]
     assert history_page.said(starved["changes"][0], True) == "+50.0 points"
     assert history_page.said({"percent": None}, False) == "from 0" and history_page.said({"percent": -2.5}, False) == "-2.500 %"
-    assert history_page._percent(0, 5) is None and history_page._percent(4, 5) == 25
+
+
+# By hand. One seed cost 5000, five have a median of 5100; then all cost 10 % more, then one that none has in common.
+@pytest.mark.parametrize("several, domain, paired", [
+    ([{0: 5000}, {0: 5000, 1: 5100, 2: 5200}], "virtual", [5100, 5100]),
+    ([{0: 5000}, {0: 5500, 1: 5610, 2: 5720}], "virtual", [5110, 5610]),
+    ([{0: 5000}, {0: 5000, 1: 5100, 2: 5200}, {0: 5100, 1: 5200, 2: 5300}, {2: 5300}], "virtual", [5200, 5200, 5300, 5300]),
+    ([{0: 5000}, {7: 6000}], "virtual", [6000, 6000]), ([{0: 3}], "virtual", [3]),
+    ([{0: 5000}, {0: 5000, 1: 5100, 2: 5200}], "wall", [5000, 5100])])
+def test_results_of_other_seeds_are_set_beside_each_other_by_those_that_both_have(several, domain, paired):
+    assert history_page._paired(several, domain) == paired
+
+
+def test_other_seeds_are_no_new_level(synthetic, tmp_path):
+    path = str(tmp_path / "h.sqlite")
+    for day, factors in enumerate([[1]] * 4 + [[1, 1.04, 1.05]] * 4, 1):
+        history.add(path, synthetic.load(synthetic.samples([synthetic.row()], factors), date=f"2020-01-{day:02d}T00:00:00+00:00"))
+    [one] = built(path)["series"]
+    assert one["changes"] == [] and [point["value"] for point in one["points"]] == [5150] * 4 + [5356] * 4
+
+
+def test_the_name_of_a_cell_breaks_at_its_slashes():
+    assert history_page.parted("a/<b>/c") == "a/<wbr>&lt;b&gt;/<wbr>c"
 
 
 def test_a_picture():
-    points = [{"result": result, "value": value} for result, value in ((0, 100), (1, 100), (3, 110), (4, 110))]
+    points = [{"result": result, "paired": value} for result, value in ((0, 100), (1, 100), (3, 110), (4, 110))]
     one = {"points": points, "floor": 1, "share": False,
            "changes": [{"result": 3, "before": 100, "after": 110, "percent": 10}]}
     drawn = history_page.picture(one, 5)  # 300 by 90 less 6 at each side: from 6 to 294, from 84 up to 6
     assert drawn == {"line": "6.0,84.0 78.0,84.0 222.0,6.0 294.0,6.0", "marks": [(222.0, True)], "dots": [(294.0, 6.0)],
                      "levels": [(6.0, 222.0, 84.0), (222.0, 294.0, 6.0)]}
-    flat = history_page.picture({"points": [{"result": 0, "value": 7}], "changes": [], "floor": 1, "share": False}, 1)
+    flat = history_page.picture({"points": [{"result": 0, "paired": 7}], "changes": [], "floor": 1, "share": False}, 1)
     assert flat == {"line": "150.0,45.0", "levels": [], "marks": [], "dots": [(150.0, 45.0)]}
-    small = history_page.picture({"points": [{"result": 0, "value": 1000}, {"result": 1, "value": 1001}], "changes": [],
+    small = history_page.picture({"points": [{"result": 0, "paired": 1000}, {"result": 1, "paired": 1001}], "changes": [],
                                   "floor": 1, "share": False}, 2)
     assert small["line"] == "6.0,46.9 294.0,43.1"  # 0.1 % of a floor of 1 % is drawn as little
 

@@ -49,6 +49,14 @@ def test_added_listed_shown(synthetic, path):
         history.one(path, 9)
 
 
+def test_a_boot_is_no_cell(synthetic, path):
+    document = synthetic.document([synthetic.row(), synthetic.row("map_sync")])
+    document["context"]["kernels"]["6.1"]["boot"] = {"ext4": {"ready": 1000}, "xfs": {"ready": 2000}}
+    history.add(path, load.load(synthetic.save(document)))
+    [entry] = history.results(path)
+    assert (entry["cells"], entry["figures"]) == (2, 6)
+
+
 def test_the_same_measurement_is_there_once(synthetic, path):
     document = synthetic.document([synthetic.row()])
     first, copy = (load.load(synthetic.save(document)) for _ in "ab")
