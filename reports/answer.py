@@ -69,7 +69,7 @@ def _row(result, key, group, state, cuts):
     return {**dict(zip(("kernel", "fs", "workload", "order", "threads"), key)), "state": state,
             "summary": result.words.about("state", state).get("summary", ""), "cheapest": cheapest, "against": against,
             "samples": min(map(len, samples)),
-            "spread": max(stats.ratio((max(one) - min(one)) * 100, infer.median(one)) or 0 for one in samples)}
+            "spread": max(map(infer.spread, samples))}
 
 
 def _cuts(row):

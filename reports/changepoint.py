@@ -11,6 +11,7 @@ import math
 import numpy
 
 import infer
+import stats
 
 NORMAL = 0.6744897501960817  # the third quartile of the standard normal distribution
 FEWEST_STEPS = 4
@@ -80,6 +81,5 @@ def _levels(values, found):
 
 
 def _size(before, after, share):
-    if share:
-        return abs(after - before)
-    return abs(after - before) * 100 / abs(before) if before else math.inf
+    change = stats.percent(after, before, share)
+    return math.inf if change is None else abs(change)

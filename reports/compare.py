@@ -7,6 +7,7 @@ import cells
 import infer
 import load
 import metrics
+import stats
 from load import ReportError, plain
 
 FEWEST_SEEDS = 5
@@ -230,15 +231,10 @@ def _what(one):
     return [" ".join([cells.label(row), *contest]), row["state"]]
 
 
-def _percent(a, b, share):
-    """How far b is from a, in percent of a, or in points."""
-    return b - a if share else 0.0 if a == b else (b - a) * 100 / a
-
-
 def judge_virtual(a, b, floor, share=False):
     """Figures by seed, {seed: number} of both sides: each seed against itself. Returns the columns of a row."""
     pairs = [(a[key], b[key]) for key in sorted(set(a) & set(b))]
-    percents = [_percent(x, y, share) for x, y in pairs]
+    percents = [stats.percent(y, x, share) for x, y in pairs]
     row = {"a": infer.median([x for x, _ in pairs]), "b": infer.median([y for _, y in pairs]),
            "difference": infer.median([y - x for x, y in pairs]), "percent": infer.median(percents),
            "samples": [len(a), len(b)], "pairs": len(pairs), "range": [min(percents), max(percents)],
@@ -259,7 +255,7 @@ def judge_wall(a, b, floor, share=False):
     after `_judge_wall` has seen all rows."""
     a, b = list(a.values()), list(b.values())
     row = {"a": infer.median(a), "b": infer.median(b), "difference": infer.median(b) - infer.median(a),
-           "percent": _percent(infer.median(a), infer.median(b), share), "samples": [len(a), len(b)], "pairs": None,
+           "percent": stats.percent(infer.median(b), infer.median(a), share), "samples": [len(a), len(b)], "pairs": None,
            "range": None, "low": None, "high": None, "confidence": None, "p": None, "q": None, "verdict": NO_FLOOR}
     if min(len(a), len(b)) >= FEWEST_REPETITIONS:
         low, high = infer.bootstrap_interval(a, b, share=share)

@@ -412,6 +412,7 @@ def _history_show(options):
 def _history_export(options):
     import history
     from load import plain
+    from number import counted
     text, left_out = history.export(_history_file(options), _metrics(options), options.cell,
                                     "wall" if options.wall else "virtual")
     if options.out == "-":
@@ -420,6 +421,7 @@ def _history_export(options):
         import files
         folder, name = os.path.split(options.out)
         files.write_files(folder or ".", {name: text.encode("utf-8", "backslashreplace")})
+        print(f"{counted(text.count(chr(10)) - 1, 'result')}: {options.out}")
     if left_out:
         _say(plain(f"left out, since not every result has them: {len(left_out)} series, the first is {left_out[0]}; "
                    "--cell narrows down what is asked for"))

@@ -388,7 +388,8 @@ def test_history_and_trend(seeds, tmp_path):
     assert run("history", "show", "3", "--file", path).returncode == 2
     text = run("history", "export", "-", "--metric", "per_page", "--file", path).stdout
     assert text.splitlines()[1].endswith(",abc,r1,6.1=6.1.0-synthetic,5150.0")
-    assert run("history", "export", str(tmp_path / "x.csv"), "--metric", "per_page", "--file", path).returncode == 0
+    exported = run("history", "export", str(tmp_path / "x.csv"), "--metric", "per_page", "--file", path)
+    assert (exported.returncode, exported.stdout) == (0, f"2 results: {tmp_path / 'x.csv'}\n")
     assert (tmp_path / "x.csv").read_text() == text
     assert run("history", "add", seeds()).returncode == 0 and (tmp_path / "cache/history.sqlite").exists()
     done = run("trend", "--history", path, "--out", str(tmp_path / "png"))

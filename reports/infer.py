@@ -16,6 +16,12 @@ def median(values):
     return statistics.median(values)
 
 
+def spread(values):
+    """How far apart values lie, in percent of their median; 0 where that is 0. ValueError for none."""
+    middle = median(values)
+    return (max(values) - min(values)) * 100 / abs(middle) if middle else 0
+
+
 def middle_sample(samples, key):
     """The sample that stands for all: that whose key(sample) is in the middle, of an even number the lower of the two,
     since a mean of two is no sample. ValueError for none."""

@@ -18,6 +18,13 @@ def test_median():
         infer.median([])
 
 
+def test_how_far_apart_values_lie():
+    assert infer.spread([100, 90, 120]) == 30 and infer.spread([-4, -5, -3]) == 50
+    assert infer.spread([7]) == 0 and infer.spread([-1, 0, 1]) == 0
+    with pytest.raises(ValueError):
+        infer.spread([])
+
+
 def test_middle_sample_is_a_sample():
     assert infer.middle_sample(["ccc", "a", "bb"], len) == "bb"
     assert infer.middle_sample(["dddd", "ccc", "a", "bb"], len) == "bb"  # not "ccc", and no mean of the two

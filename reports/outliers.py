@@ -20,7 +20,7 @@ def find(result):
 def _outlier(row):
     outlier = row["outlier"]
     here, typical = outlier.get("here") or {}, outlier.get("typical") or {}
-    alone = {accident: stats.ratio((figure - typical["alone"][accident]) * 100, typical["alone"][accident])
+    alone = {accident: stats.percent(figure, typical["alone"][accident])
              for accident, figure in (here.get("alone") or {}).items()
              if figure is not None and (typical.get("alone") or {}).get(accident) is not None}
     return {"cell": row["name"], "seed": row["seed"], "percent": outlier["percent"], "alone": alone,

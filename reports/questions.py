@@ -2,11 +2,11 @@
 """Questions that people have asked on the lists, each with the run that answers it and one table to paste into a mail."""
 
 import re
-import statistics
 from dataclasses import dataclass
 
 import cells
 import compare
+import infer
 import mail
 import releases
 import stats
@@ -127,10 +127,10 @@ def build(question, result):
             continue
         column = question.column(row, kernels[row["kernel"]])
         columns += [column] * (column not in columns)
-        median = statistics.median(values)
+        median = infer.median(values)
         found.setdefault(question.line(row, kernels[row["kernel"]]), {}).setdefault(column, []).append(median)
         seeds.append(len(values))
-        spreads.append(100 * (max(values) - min(values)) / abs(median) if median else 0)
+        spreads.append(infer.spread(values))
     if not found:
         raise ReportError(f"nothing in {result.path} answers {question.id}: measure it with `faultline run "
                           f"{' '.join(question.run)}`")

@@ -29,11 +29,14 @@ def tax(probed, twin):
     return probed - twin
 
 
-def percent(value, base):
-    """How far value is from base, in percent of base; None when it cannot be said."""
-    if value is None or base is None or base == 0:
+def percent(value, base, share=False):
+    """How far value is from base, in percent of base; of what is a share already, in points. None when it cannot be said: from
+    0 on, of which all but 0 is more than any percentage."""
+    if value is None or base is None:
         return None
-    return (value - base) * 100 / base  # in this order 1010 is 1 % above 1000, not a rounding error more
+    if share or value == base:
+        return value - base
+    return (value - base) * 100 / abs(base) if base else None  # in this order 1010 is 1 % above 1000, not a rounding error more
 
 
 @dataclass

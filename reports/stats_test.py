@@ -16,7 +16,8 @@ def test_ratio_tax_percent():  # by hand; the figures are those of the trials
     assert stats.tax(None, 1) is None and stats.tax(1, None) is None
     assert stats.percent(5161, 5150) == pytest.approx(0.2135922)
     assert stats.percent(5150, 5161) == pytest.approx(-0.2131370)
-    assert stats.percent(1, 0) is None
+    assert stats.percent(1, 0) is None and stats.percent(None, 1) is None and stats.percent(1, None) is None
+    assert stats.percent(0, 0) == 0 and stats.percent(-3, -4) == 25 and stats.percent(3, 0, share=True) == 3
 
 
 def rows_of(synthetic):

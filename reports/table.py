@@ -8,7 +8,6 @@ import cells
 import infer
 import kara2017
 import outliers
-import stats
 from load import plain
 from number import number
 
@@ -158,8 +157,8 @@ def _samples(result):
     most, cell, spread = max(map(len, result.samples.values()), default=0), None, 0
     for name, rows in result.samples.items():
         costs = [row["per_page"] for row in rows if row["status"] == "ok"]
-        apart = stats.ratio((max(costs) - min(costs)) * 100, infer.median(costs)) if costs else None
-        if apart is not None and apart > spread:
+        apart = infer.spread(costs) if costs else 0
+        if apart > spread:
             cell, spread = name, apart
     return {"most": most, "cell": cell, "spread": spread}
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 
 import infer
+import load
 
 HOLDS, FAILS, DEPENDS, NOT_DECIDED = "holds here", "does not hold here", "depends on", "not decided"
 VERDICTS = (HOLDS, FAILS, DEPENDS, NOT_DECIDED)
@@ -22,7 +23,7 @@ ENOUGH_SAMPLES = 5
 STRATEGIES = ("volatile", "fsync", "map_sync", "prealloc", "sync_fault", "sync_fault_data", "sync_retry",
               "sync_retry_strict", "sync_retry_once", "sync_retry_extent", "daxfile", "daxfile_nocmtime", "map_sync_wrapped")
 STATES = ("hole", "unwritten", "written")
-NOBODY = "none"  # the touch of a contest without attackers
+NOBODY = load.NOBODY
 DEADLINE_MS = 20  # of a fault in a contest, where nothing else is asked for; a row of it does not say so
 CONCURRENT_DEADLINE_MS = 640  # in wall time no run has less
 TICK = 4_000_000  # ns between ticks of a kernel of 250 Hz, as Debian's are; in virtual time instructions
