@@ -28,6 +28,7 @@ VERDICTS = {
 }
 CHANGED = (WORSE, BETTER)
 LEAST = 1e-100  # of less no percentage is taken: of 0 and of what overflows
+ALIKE = 0.1  # of a difference: how far that of a figure which doubles another may be from it
 PROBED = ("tax", "phase")  # metrics that are of probed rows by their nature
 
 # How a field of the environment counts when it differs: it is what is tested, it says nothing in this time domain, or
@@ -282,8 +283,8 @@ def _verdict(percent, low, high, floor):
 
 
 def folded(rows):
-    """[(row, [label])]: the rows of a comparison less those that say of their cell what its first row says (the same
-    verdict, and a difference within the floor of its own); the labels are of these."""
+    """[(row, [label])]: the rows of a comparison less those that say of their cell what an earlier row says; the labels are
+    of these."""
     kept, by_cell = [], {}
     for row in rows:
         first = next((one for one in by_cell.get(row["cell"], ()) if likewise(one[0], row)), None)
@@ -297,9 +298,13 @@ def folded(rows):
 
 
 def likewise(one, other):
-    """Whether two rows of one cell say the same."""
+    """Whether two rows of one cell say the same: the same verdict, and a difference no farther apart than the lesser floor, or
+    than a tenth of it where the other doubles the one."""
+    apart = min(one["floor"], other["floor"])
+    if metrics.BY_ID[metrics.id_of(other["metric"])].doubles == metrics.id_of(one["metric"]):
+        apart = max(apart, ALIKE * abs(one["percent"]))
     return ((one["verdict"], one["unit"], one["share"]) == (other["verdict"], other["unit"], other["share"]) and
-            abs(one["percent"] - other["percent"]) <= min(one["floor"], other["floor"]))
+            abs(one["percent"] - other["percent"]) <= apart)
 
 
 def regressions(data):

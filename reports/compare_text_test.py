@@ -100,6 +100,17 @@ def test_a_figure_that_says_what_the_first_says_is_left_out(synthetic):
     assert len(regressions) == 4  # another verdict is another answer
 
 
+def test_a_path_stands_beside_its_page_only_where_it_says_something_else(synthetic):
+    """By hand: a page grows by 10 %, its path by 10.9 or 11.1 %, or by nothing at all."""
+    def of(factor, paths):
+        return synthetic.load(synthetic.samples([synthetic.row("fsync", k, per_page=1000 * factor, per_fault=1000 * factor, path=path)
+                                                 for k, path in zip((1, 2, 3), paths)], [1] * 5))
+    data = compare.compare(of(1, (1000, 1000, 1000)), of(1.1, (1109, 1111, 1000)))
+    assert [(row["what"][0], row["metric"], labels) for row, labels in compare.folded(data["rows"])] == [
+        ("fsync:1", "per_page", ["per_fault", "path"]), ("fsync:2", "per_page", ["per_fault"]), ("fsync:2", "path", []),
+        ("fsync:3", "per_page", ["per_fault"]), ("fsync:3", "path", [])]
+
+
 def test_text_says_why_there_is_no_verdict(synthetic):
     a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(per_page=5160)])
     text = " ".join(compare_text.text(compare.compare(a, b)).split())

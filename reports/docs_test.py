@@ -319,6 +319,16 @@ def test_paths_are_of_files_that_are_there(path):
         assert glob.glob(os.path.join(ROOT, pattern)) or glob.glob(os.path.join(ROOT, pattern + ".*")), place
 
 
+def test_every_metric_has_its_row():
+    """docs/compare.md has a row a metric, in their order, with a star where it is compared by default, and its floors."""
+    import metrics
+    table = text_of("docs/compare.md").partition("| metric | what | of |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.split("\n")[2:]]
+    assert [row[0] for row in rows] == [f"`{metric.id}`" + "*" * metric.default for metric in metrics.METRICS]
+    for row, metric in zip(rows, metrics.METRICS):
+        assert [row[3].split()[0], row[4].split()[0]] == [f"{metric.floor[domain]:g}" for domain in ("virtual", "wall")], metric.id
+
+
 def test_the_files_that_one_thing_touches_are_counted():
     """In CONTRIBUTING's table a number is that of the files named beside it; a row `one ...` adds to the row above."""
     table = text_of("CONTRIBUTING.md").partition("| add | files | edit |\n|---|---|---|\n")[2].partition("\n\n")[0]

@@ -17,7 +17,8 @@ class Metric:
     id, text: its name and what it is. unit: None is the result's own. floor: {time domain: the least difference that
     counts}, in percent, of points where it is a share. default: compared unless others are chosen.
     share: the figure is a percentage already: differences are in points, not in percent of it.
-    where_both: compared where both sides have it, and missed by nobody where one has not.
+    where_both: compared where both sides have it, and missed by nobody where one has not. doubles: the metric that it is all but a
+    small part of: told beside it only where it says something else.
     values: function(rows of one sample of a cell that are ok, by `probes`) -> (row it was read from, number, or
     {part: number} of a metric in parts), or None. of: which cells have it.
     base: of a small difference of two great figures, function(rows) -> one of these, or None; base_floor: {time domain:
@@ -35,6 +36,7 @@ class Metric:
     base: object = None
     base_floor: dict = field(default_factory=dict)
     where_both: bool = False
+    doubles: str = None
 
 
 def _best(rows):
@@ -86,7 +88,7 @@ METRICS = (
            default=True),
     Metric("per_fault", "a touch alone", {"virtual": 0.1, "wall": 1.0}, _figure("per_fault"), default=True),
     Metric("path", "per_page without what interrupts, of observed cells", {"virtual": 0.1, "wall": 1.0}, _figure("path"),
-           default=True, where_both=True),
+           default=True, where_both=True, doubles="per_page"),
     Metric("slowdown", "worst slowdown of a contest", {"virtual": 5.0, "wall": 10.0}, _figure("slowdown"),
            of="contest", default=True, unit="times"),
     Metric("starved", "share of a contest's runs that starved", {"virtual": 1.0, "wall": 10.0}, _starved,
@@ -96,7 +98,8 @@ METRICS = (
     Metric("phase", "a phase of the fault, less what its probes cost", {"virtual": 1.0, "wall": 5.0}, _phases),
     Metric("boot", "from power-on until the guest is ready", {"virtual": 0.5, "wall": 5.0}, None, of="guest"),
 )
-IDS = tuple(metric.id for metric in METRICS)
+BY_ID = {metric.id: metric for metric in METRICS}
+IDS = tuple(BY_ID)
 
 
 def id_of(label):
