@@ -10,11 +10,12 @@ import crash
 import infer
 import medium
 import stats
-from number import counted, number
+from number import counted, first_k, first_k_text, number
 
 MAP_SYNC, FSYNC, COMMON_K = "map_sync", "fsync", 64  # compared with the measured K that is nearest to it
 TIE = 0.1  # percent: of costs no farther apart the one that a reader meets first is named; `compare` has this floor too
-NOTHING = "nothing"  # what the floor promises
+NOTHING, SENTENCE = "nothing", ", after the "  # what the floor promises; between what is durable and when, in a sentence
+PROBED = "Only measured with probes: each figure contains what they cost."
 # How a promise says when it holds: the title of a column, and the words of a sentence.
 WHEN = {"store": ("at the store", "when the store has returned"), "call": ("at the call", "when the call has returned"),
         "": ("cheapest", "")}
@@ -24,9 +25,10 @@ NO_CUTS = ("What is durable is what each strategy promises; no power cut has tri
 
 def build(result, crashes=()):
     """[row], one per kernel, file system and state, in reading order, as JSON holds it: {kernel, fs, workload, order, threads,
-    state, summary, cheapest: [{when, strategy, per_page, durable, cuts}], against, samples, spread}.
+    state, summary, probed, cheapest: [{when, strategy, per_page, durable, cuts}], against, samples, spread}.
 
-    cheapest: of strategies that a stock kernel has, by when their promise holds (a key of WHEN), the least first; cuts: {points,
+    probed: no cell of that state has a twin, so that its figures contain what the probes cost; where any has, those without are
+    left out. cheapest: of strategies that a stock kernel has, by when their promise holds (a key of WHEN), the least first; cuts: {points,
     lost, status} of a crash test of that very cell, or null. against: {strategy, other, ratio, turn, ks, media}: MAP_SYNC over an fsync;
     turn: the K from which on fsync costs less, null at none of ks, which are the least and the greatest K measured; media:
     {price, below, above, sides}, of `medium`, null where no lines were counted. samples, spread: how many of a cell, and how far
@@ -45,14 +47,14 @@ def build(result, crashes=()):
 
 
 def _row(result, key, group, state, cuts):
-    there = [cell for cell in group if cell.any["state"] == state and cell.best]
+    there = _alike(result.words, [cell for cell in group if cell.any["state"] == state and cell.best])
     kinds = {}
     for cell in there:
         about = result.words.about("strategy", cell.any["strategy"])
-        durable, _, when = about.get("promises", "").rpartition(", after the ")
-        floor = about["promises"] == NOTHING if "promises" in about else cell.any["strategy"] == result.words.floor
+        durable, when = _promise(about)
+        floor = durable == NOTHING if durable else cell.any["strategy"] == result.words.floor
         if not floor and not about.get("module"):
-            kinds.setdefault(when if when in WHEN else "", []).append((cell, durable))
+            kinds.setdefault(when, []).append((cell, durable if when else ""))
     if not kinds:
         return None
     cheapest, shown = [], []
@@ -67,9 +69,27 @@ def _row(result, key, group, state, cuts):
     samples = [[row["per_page"] for row in result.samples[cell.best["name"]] if row["status"] == "ok"]
                for cell in (*shown, *compared)]
     return {**dict(zip(("kernel", "fs", "workload", "order", "threads"), key)), "state": state,
-            "summary": result.words.about("state", state).get("summary", ""), "cheapest": cheapest, "against": against,
+            "summary": result.words.about("state", state).get("summary", ""), "probed": shown[0].probed_only, "cheapest": cheapest, "against": against,
             "samples": min(map(len, samples)),
             "spread": max(map(infer.spread, samples))}
+
+
+def _alike(words, there):
+    """Those cells whose figures are of the same set of probes: of none, where any is."""
+    sets = {cell.best["probes"] for cell in there}
+    least = min(sets, key=lambda probes: (probes != words.twin, words.rank("probes", probes), probes), default=None)
+    return [cell for cell in there if cell.best["probes"] == least]
+
+
+def _promise(about):
+    """What of a page is durable, and when (a key of WHEN), by the row of a strategy; a result of before there were fields for
+    both says it in a sentence."""
+    if "durable" in about:
+        durable, when = about["durable"], about.get("when", "").removeprefix("the ")
+    else:
+        durable, _, when = about.get("promises", "").rpartition(SENTENCE)
+        durable, when = (durable, when) if durable else (when, "")
+    return durable, when if when in WHEN else ""
 
 
 def _cuts(row):
@@ -81,9 +101,9 @@ def _cuts(row):
 def _against(result, there):
     """(`against` of a row, the two cells)."""
     mine = next((cell for cell in there if cell.any["strategy"] == MAP_SYNC), None)
-    curve = {cell.any["writes_per_sync"]: cell for cell in there if cell.any["strategy"] == FSYNC and mine is not None and
-             cell.best["probes"] == mine.best["probes"] and isinstance(cell.any["writes_per_sync"], int)}
-    if not curve:
+    curve = {cell.any["writes_per_sync"]: cell for cell in there if cell.any["strategy"] == FSYNC and
+             isinstance(cell.any["writes_per_sync"], int)}
+    if not curve or mine is None:
         return None, ()
     other = curve[min(curve, key=lambda k: (abs(math.log(k / COMMON_K)), k))]
     ratio = stats.ratio(mine.best["per_page"], other.best["per_page"])
@@ -106,14 +126,21 @@ def _media(result, mine, other):
     return {"price": turn.price, "below": names[turn.below], "above": names[turn.above], "sides": sides}
 
 
-def turn_words(against, short=False):
-    """The K from which on fsync costs less."""
+def turn_column(against):
+    """From which K on fsync costs less, in few words: at, below or beyond what was measured."""
     least, most = against["ks"]
     if against["turn"] is None:
-        return "no K" if short else f"at no K that was measured, up to {most}" if most > least else f"not at K = {most}"
-    if not against["turn"]:
-        return f"K={least}" if short else f"at each K from {least} to {most}" if most > least else f"at K = {least}"
-    return f"K={against['turn']:.3g}" if short else f"from K = {against['turn']:.3g} on"
+        return f">{most}"
+    return first_k_text(against["turn"]) if against["turn"] else f"<={least}" if least > 1 else "1"
+
+
+def turn_words(against):
+    """Where fsync costs less, in words, if it does not turn between two K."""
+    least, most = against["ks"]
+    if least == most:
+        less = "costs less" if against["turn"] is not None else "does not cost less"
+        return f"{FSYNC}:{least} {less}, the one K that was measured"
+    return f"{FSYNC}:K costs less at {'no' if against['turn'] is None else 'each'} K that was measured, {least} to {most}"
 
 
 def say(rows, unit, kernel_text=str):
@@ -123,7 +150,7 @@ def say(rows, unit, kernel_text=str):
     for state in dict.fromkeys(row["state"] for row in rows):
         mine = [row for row in rows if row["state"] == state]
         found.append({"state": state, "summary": mine[0]["summary"], "sentences": [
-            *_cheapest_words(mine, unit, name), *_against_words(mine, name)]})
+            *_cheapest_words(mine, unit, name), *_against_words(mine, name), *[PROBED] * any(row["probed"] for row in mine)]})
     return found
 
 
@@ -216,18 +243,22 @@ def _cut_words(of):
     return f"; {f'LOST {lost}' if lost else kept} in {counted(points, 'power cut')}"
 
 
+TURNS = FSYNC + ":K costs less from K = {least} on (the costs meet at {meet})"
+
+
 def _against_words(rows, name):
     mine = [row for row in rows if row["against"]]
     sentences = []
     for other, group in _grouped(mine, lambda row: row["against"]["other"]).items():
         times = _figures([(row, row["against"]["ratio"]) for row in group], name, lambda value: f"{value:.2f}")
         sentences.append(f"{MAP_SYNC} costs {times} times {other}.")
-    sides = _grouped(mine, lambda row: "turns" if row["against"]["turn"] else turn_words(row["against"]))
+    sides = _grouped(mine, lambda row: TURNS if row["against"]["turn"] else turn_words(row["against"]))
     for words, group in sides.items():
-        if words == "turns":
-            words = "from K = " + _figures([(row, row["against"]["turn"]) for row in group], name,
-                                           lambda value: f"{value:.3g}") + " on"
-        sentences.append(f"{FSYNC}:K costs less {words}{_places(group, mine, name)}.")
+        if words == TURNS:
+            turns = [(row, row["against"]["turn"]) for row in group]
+            least = _figures([(row, first_k(turn)) for row, turn in turns], name, str)
+            words = words.format(least=least, meet=_figures(turns, name, lambda value: f"{value:.3g}"))
+        sentences.append(f"{words}{_places(group, mine, name)}.")
     observed = [row for row in mine if row["against"]["media"]]
     for words, group in _grouped(observed, lambda row: _side_words(row["against"]["media"])).items():
         prices = [(row, row["against"]["media"]["price"]) for row in group if row["against"]["media"]["price"]]
@@ -252,7 +283,7 @@ def columns(rows):
         return next((one for one in row["cheapest"] if one["when"] == when), None)
 
     def strategy(when):
-        return lambda row: cheapest(row, when)["strategy"] if cheapest(row, when) else "-"
+        return lambda row: cheapest(row, when)["strategy"] + "*" * row["probed"] if cheapest(row, when) else "-"
 
     def cost(when):
         return lambda row: number(cheapest(row, when)["per_page"]) if cheapest(row, when) else "-"
@@ -260,9 +291,18 @@ def columns(rows):
     for when in kinds:
         found += [(WHEN[when][0], strategy(when)), ("cost", cost(when))]
     if any(row["against"] for row in rows):
-        found += [("ratio", lambda row: f"{row['against']['ratio']:.2f}" if row["against"] else "-"),
-                  ("turns", lambda row: turn_words(row["against"], short=True) if row["against"] else "-")]
+        found += [(_against_title(rows), lambda row: f"{row['against']['ratio']:.2f}" if row["against"] else "-"),
+                  ("from K", lambda row: turn_column(row["against"]) if row["against"] else "-")]
     return tuple(found)
+
+
+def _others(rows):
+    return list(dict.fromkeys(row["against"]["other"] for row in rows if row["against"]))
+
+
+def _against_title(rows):
+    """The title of the column of ratios: over which fsync they are, if it is one."""
+    return f"vs {_others(rows)[0] if len(_others(rows)) == 1 else FSYNC}"
 
 
 WORDS = ("fs", "state", *(title for title, _ in WHEN.values()))  # columns that stand left
@@ -270,8 +310,10 @@ WORDS = ("fs", "state", *(title for title, _ in WHEN.values()))  # columns that 
 
 def note(rows, unit):
     """What the columns mean."""
-    others = list(dict.fromkeys(row["against"]["other"] for row in rows if row["against"]))
     words = [f"cost: {unit} a page, of the cheapest whose promise holds at the store, or at the call that syncs"]
-    if others:
-        words += [f"ratio: {MAP_SYNC} over {_join(others)}", f"turns: from this K on {FSYNC}:K costs less than {MAP_SYNC}"]
+    if _others(rows):
+        words += [f"{_against_title(rows)}: {MAP_SYNC} over {_join(_others(rows))}",
+                  f"from K: from this K on {FSYNC}:K costs less than {MAP_SYNC} (where their costs meet)"]
+    if any(row["probed"] for row in rows):
+        words.append(f"*: {PROBED[0].lower()}{PROBED[1:-1]}")
     return "; ".join(words)

@@ -48,18 +48,22 @@ def test_in_words(synthetic):
     assert said(synthetic, rows_of(synthetic, HOLE)) == [
         "fsync:64 costs least: 1800 instr a page; data, size and mtime are durable when the call has returned.",
         "Durable when the store has returned: map_sync, 5000 instr a page (data and size).",
-        "map_sync costs 2.78 times fsync:64.", "fsync:K costs less from K = 2 on."]
+        "map_sync costs 2.78 times fsync:64.", "fsync:K costs less from K = 2 on (the costs meet at 2)."]
 
 
 # By hand, the last: 3500 is 2/3 of the way from 5000 to 2750, and so is K between 1 and 1/2 in 1/K.
 @pytest.mark.parametrize("level, curve, words, short", [
-    (1000, {1: 9000, 8: 8000}, "at no K that was measured, up to 8", "no K"), (1000, {7: 9000}, "not at K = 7", "no K"),
-    (9001, {7: 9000, 8: 8000}, "at each K from 7 to 8", "K=7"), (9001, {7: 9000}, "at K = 7", "K=7"),
-    (3500, {1: 5000, 2: 2750}, "from K = 1.5 on", "K=1.5")])
+    (1000, {1: 9000, 8: 8000}, "fsync:K costs less at no K that was measured, 1 to 8.", ">8"),
+    (1000, {7: 9000}, "fsync:7 does not cost less, the one K that was measured.", ">7"),
+    (9001, {7: 9000, 8: 8000}, "fsync:K costs less at each K that was measured, 7 to 8.", "<=7"),
+    (9001, {64: 9000}, "fsync:64 costs less, the one K that was measured.", "<=64"),
+    (9001, {1: 9000, 8: 8000}, "fsync:K costs less at each K that was measured, 1 to 8.", "1"),
+    (3500, {1: 5000, 2: 2750}, "fsync:K costs less from K = 2 on (the costs meet at 1.5).", "2 (1.5)")])
 def test_where_it_turns(synthetic, level, curve, words, short):
     costs = {"map_sync": level, **{("fsync", k): page for k, page in curve.items()}}
     [row] = answer.build(synthetic.load(rows_of(synthetic, costs)))
-    assert (answer.turn_words(row["against"]), answer.turn_words(row["against"], True)) == (words, short)
+    assert answer.turn_column(row["against"]) == short
+    assert said(synthetic, rows_of(synthetic, costs))[-1] == words
 
 
 @pytest.mark.parametrize("ks, other", [((1, 7), 7), ((8, 64, 512), 64), ((8, 512), 8), ((1, 100, 4096), 100), ((16, 120), 120)])
@@ -96,13 +100,35 @@ def test_twins_are_compared_with_twins(synthetic):
     assert row["against"]["other"] == "fsync:1"
 
 
+def test_what_has_no_twin_is_left_out_or_marked(synthetic):
+    """A figure with probes is never set beside one without; where there are none without, it is said."""
+    rows = rows_of(synthetic, HOLE, probes="on")
+    twin = rows_of(synthetic, {"map_sync": 4000})
+    [row] = answer.build(synthetic.load(rows + twin))
+    assert [(one["strategy"], one["per_page"]) for one in row["cheapest"]] == [("map_sync", 4000)]
+    assert not row["probed"] and row["against"] is None and answer.PROBED not in said(synthetic, rows + twin)
+    [row] = answer.build(synthetic.load(rows))
+    assert row["probed"] and [one["per_page"] for one in row["cheapest"]] == [1800, 5000]
+    assert said(synthetic, rows)[-1] == "Only measured with probes: each figure contains what they cost."
+    assert [form(row) for _, form in answer.columns([row])][2] == "map_sync*" and "; *: only measured with probes" in answer.note([row], "")
+
+
+@pytest.mark.parametrize("about, durable, when", [
+    ({"promises": "data and size, after the store"}, "data and size", "store"), ({"promises": "nothing"}, "nothing", ""), ({}, "", ""),
+    ({"durable": "data and size", "when": "the call", "promises": "else"}, "data and size", "call"),
+    ({"durable": "data", "when": "store"}, "data", "store"), ({"durable": "nothing", "when": ""}, "nothing", ""),
+    ({"durable": "data", "when": "the end of time"}, "data", "")])
+def test_what_a_strategy_promises(about, durable, when):
+    assert answer._promise(about) == (durable, when)
+
+
 def test_several_places(synthetic):
     rows = [row for fs, factor in (("ext4", 1), ("xfs", 2)) for row in rows_of(
         synthetic, {name: cost * factor for name, cost in HOLE.items()}, fs=fs)]
     assert said(synthetic, rows) == [
         "fsync:64 costs least: 1800 (ext4) and 3600 (xfs) instr a page; data, size and mtime are durable when the call has returned.",
         "Durable when the store has returned: map_sync, 5000 (ext4) and 10000 (xfs) instr a page (data and size).",
-        "map_sync costs 2.78 times fsync:64.", "fsync:K costs less from K = 2 on."]
+        "map_sync costs 2.78 times fsync:64.", "fsync:K costs less from K = 2 on (the costs meet at 2)."]
     rows += rows_of(synthetic, {"volatile": 1, "map_sync": 2, ("fsync", 64): 3}, fs="ext4-fc")
     assert said(synthetic, rows)[:2] == [
         "fsync:64 costs least on ext4 and xfs: 1800 (ext4) and 3600 (xfs) instr a page; data, size and mtime are durable when the "
@@ -150,9 +176,12 @@ def test_where_it_turns_by_the_medium(synthetic):
 def test_the_grid(synthetic):
     rows = answer.build(synthetic.load(rows_of(synthetic, HOLE) + rows_of(synthetic, {"prealloc": 7}, "written")))
     assert [line.split() for line in table.grid(answer.columns(rows), rows, answer.WORDS)] == [
-        "fs state at the store cost at the call cost ratio turns".split(),
-        "ext4 hole map_sync 5000 fsync:64 1800 2.78 K=2".split(), "ext4 written prealloc 7 - - - -".split()]
-    assert answer.note(rows, "instr").endswith("ratio: map_sync over fsync:64; turns: from this K on fsync:K costs less than map_sync")
+        "fs state at the store cost at the call cost vs fsync:64 from K".split(),
+        "ext4 hole map_sync 5000 fsync:64 1800 2.78 2".split(), "ext4 written prealloc 7 - - - -".split()]
+    assert answer.note(rows, "instr").endswith(
+        "vs fsync:64: map_sync over fsync:64; from K: from this K on fsync:K costs less than map_sync (where their costs meet)")
+    rows += answer.build(synthetic.load(rows_of(synthetic, {"map_sync": 6, ("fsync", 8): 3}, fs="xfs")))
+    assert [title for title, _ in answer.columns(rows)][-2] == "vs fsync" and "vs fsync: map_sync over fsync:64 and fsync:8;" in answer.note(rows, "")
 
 
 def test_one_section_a_place(synthetic):

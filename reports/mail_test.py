@@ -117,8 +117,8 @@ def test_a_report_says_all(synthetic):
     text = mail.of_report(inputs.Inputs(result), claims.judge(result))
     lines_of(text)
     for words in ("faultline report: 6.1 (6.1.0-synthetic); ext4, xfs", "2020-01-01; cells: 16 ok", "medians of 5 seeds, at most 1 % apart",
-                  "ext4 hole map_sync 69479 fsync:7 28355 2.45 K=1.23", "xfs written map_sync 4679 fsync:7 15082 0.31 no K",
-                  "ratio: map_sync over fsync:7", "faultline run --kernel 6.1 --out 'out/first results'"):
+                  "ext4 hole map_sync 69479 fsync:7 28355 2.45 2 (1.23)", "xfs written map_sync 4679 fsync:7 15082 0.31 >7",
+                  "vs fsync:7: map_sync over fsync:7", "faultline run --kernel 6.1 --out 'out/first results'"):
         assert words in squeezed(text), words
 
 
@@ -176,6 +176,6 @@ def test_the_example_fits(monkeypatch):
     given = inputs.read([f"{name}.json" for name in golden.NAMES])
     text = mail.of_report(given, claims.judge(given.result))
     lines_of(text)
-    for words in ("bookworm (6.1.0-56-cloud-amd64); ext4, xfs", "medians of 5 seeds", "\next4  hole       map_sync  ", "K=1.0",
+    for words in ("bookworm (6.1.0-56-cloud-amd64); ext4, xfs", "medians of 5 seeds", "\next4 hole      map_sync ", " 2 (1.03)",
                   "run --fs ext4,xfs --seeds 5", "(and 5 more, each in its result.json)"):
         assert words in text, words

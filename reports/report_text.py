@@ -20,7 +20,8 @@ WIDTH = 72
 def text(inputs, verdicts):
     """Lines of at most 72 columns."""
     data = table.build(inputs.result)
-    lines = _answer(inputs, data)
+    lines = [*_wrap(incomplete(data)), ""] if incomplete(data) else []
+    lines += _answer(inputs, data)
     lines += _wrap(table.summary(data)) + _wrap(f"unit {data['unit']} ({data['time_domain']}): {data['note']}")
     for note in data["notes"]:
         lines += _wrap(f"note: {note}")
@@ -47,6 +48,11 @@ def text(inputs, verdicts):
         for command in todo:
             lines += _wrap(command, "  ", " \\")
     return "\n".join(lines) + "\n"
+
+
+def incomplete(data):
+    """What stands before the answer where the run did not measure all it was asked to, else nothing."""
+    return "" if data["complete"] else f"INCOMPLETE: {data['reason']}"
 
 
 def _answer(inputs, data):
@@ -199,6 +205,7 @@ def markdown(inputs, verdicts, comparison=None):
     compare_report.build returns it."""
     data = table.build(inputs.result)
     lines = [] if comparison is None else [*_changed(comparison), ""]
+    lines += [f"**{_cell(incomplete(data))}**", ""] if incomplete(data) else []
     rows = answer.build(inputs.result, inputs.crashes)
     for one in answer.say(rows, data["unit"], inputs.result.words.kernel_text):
         lines += [f"**{_cell(answer.title(one))}**", "", *(f"- {_cell(sentence)}" for sentence in one["sentences"]), ""]

@@ -93,6 +93,16 @@ def test_csv_has_a_line_a_row(given):
     assert next(row for row in rows if row["strategy"] == "daxfile")["starved"] == "0"
 
 
+def test_what_is_incomplete_says_so_before_its_answer(synthetic):
+    rows = [synthetic.row("map_sync"), synthetic.row("fsync", 64)]
+    for complete in (True, False):
+        given = inputs.Inputs(synthetic.load(rows, complete=complete, reason="" if complete else "the *host* slept"))
+        text, markdown = report_text.text(given, []), report_text.markdown(given, [])
+        assert text.startswith("INCOMPLETE: the *host* slept\n\nTHE ANSWER\n") == (not complete)
+        assert markdown.startswith("**INCOMPLETE: the \\*host\\* slept**\n\n**written") == (not complete)
+        assert text.startswith("THE ANSWER") == markdown.startswith("**written") == complete
+
+
 def test_hostile_names_are_text_in_all_forms(synthetic):
     rows = [synthetic.row(kernel=kernel) for kernel in (HOSTILE, "=cmd()", "+1", "@x")]
     rows += [synthetic.skip(synthetic.row("map_sync", kernel=HOSTILE), HOSTILE)]

@@ -274,7 +274,7 @@ def test_what_is_cheapest_stands_first_and_how_it_was_measured_last(synthetic):
     assert "0 failed cheapest durable page" in " ".join(" ".join(lines).split())
     starts = [index for index, line in enumerate(lines) if line.startswith("cheapest durable page on ")]
     assert [lines[index].split()[4] for index in starts] == ["5.10;", "6.1;"]
-    assert lines[starts[1] + 2].split() == ["ext4", "hole", "map_sync", "69479", "fsync:8", "27262", "2.55", "K=8"]
+    assert lines[starts[1] + 2].split() == ["ext4", "hole", "map_sync", "69479", "fsync:8", "27262", "2.55", "<=8"]
     assert starts[1] < next(index for index, line in enumerate(lines) if line.startswith("5.10 (kernel"))
     assert "unit instr (virtual)" in lines[-3] and lines[-1] == "not shown; --wide: tax, syncs"
     assert table.text(data, wide=True).splitlines()[-1] != lines[-1]
