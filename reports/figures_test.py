@@ -111,7 +111,9 @@ def test_the_crossing_is_marked(synthetic):
     rows = [{**synthetic.row(name, k, "hole"), "per_page": page} for name, k, page in (
         ("fsync", 1, 9000), ("fsync", 8, 3000), ("map_sync", None, 4000))]
     figure = by_kind(figures.figures(synthetic.load(rows)))["syncs"]
-    assert "K = 3.69" in texts(figure)  # 1 / (1 - 5/6 * 7/8)
+    assert "map_sync: K = 4 (3.69)" in texts(figure)  # 1 / (1 - 5/6 * 7/8)
+    colour = plot.styles(synthetic.load(rows))("map_sync")[0].lower()
+    assert re.search(f"fill-opacity: 0; stroke: {colour}; stroke-width: 1.4", figure.svg)
 
 
 def test_the_same_result_gives_the_same_bytes(synthetic):
@@ -208,7 +210,7 @@ def luminance(colour):
 def test_each_strategy_looks_different_on_white_and_on_dark():
     by_family = [style for styles in plot.FAMILY_STYLES.values() for style in styles]
     for styles in (by_family, plot.NEUTRAL_STYLES):
-        assert len({colour for colour, _ in styles}) == len({marker for _, marker in styles}) == len(styles) == 12
+        assert len({colour for colour, _ in styles}) == len({marker for _, marker in styles}) == len(styles) == 15
     for colour, _ in [*by_family, *plot.NEUTRAL_STYLES]:
         assert 1.05 / (luminance(colour) + 0.05) >= 2.1, colour
         assert (luminance(colour) + 0.05) / (luminance("#13181d") + 0.05) >= 3, colour
@@ -230,6 +232,10 @@ def test_strategies_of_a_family_are_of_its_hue():
     assert found["fsync"] == plot.FAMILY_STYLES["call"][0] and found["msync"] == plot.FAMILY_STYLES["call"][1]
     assert found["pwrite"] == plot.FAMILY_STYLES["call"][2]
     assert found["sync_retry_extent"] == plot.FAMILY_STYLES["sync_retry"][1]
+    many = plot.strategy_styles([*conftest.TABLES["strategy"], *({"id": f"mine {n} {family}", "family": family} for n in range(12) for family in
+                                                               (*plot.FAMILY_STYLES, None))])
+    assert len(set(many.values())) == len(many) == len(conftest.TABLES["strategy"]) + 12 * 7 and {colour for colour, _ in many.values()} == {
+        colour for colour, _ in plot.NEUTRAL_STYLES}
     unknown = plot.strategy_styles([{"id": "mine"}, {"id": "yours", "family": "unheard of"}])
     assert unknown == {"mine": plot.NEUTRAL_STYLES[0], "yours": plot.NEUTRAL_STYLES[1]}
 
@@ -259,10 +265,14 @@ def test_unrelated_dirt(synthetic):
     rows = [row for n in (None, 1000, 10000) for row in synthetic.pair("map_sync", None, "hole", workload="unrelated",
                                                                         dirty_inodes=n)]
     found = figures.figures(synthetic.load(rows))
-    assert [figure.slug for figure in found] == ["unrelated-6.1-hole"] and len(found[0].rows) == 3
-    for word in ("0", "1\u202f000", "10\u202f000", "dirty inodes of other files", "map_sync", "max", "p50"):
+    assert [figure.slug for figure in found] == ["unrelated-6.1-hole"] and len(found[0].rows) == 6
+    assert sum("a page 69479 instr" in text for text in hovers(found[0])) == 3
+    alone = [row for row in rows if row["probes"] == "off"]
+    [figure] = figures.figures(synthetic.load(alone))
+    assert len(figure.rows) == len(hovers(figure)) == 3
+    for word in ("0", "1\u202f000", "10\u202f000", "dirty inodes of other files", "map_sync", "a page", "longest fault"):
         assert word in texts(found[0]), word
-    assert any(text.startswith("map_sync, 1000 dirty inodes: max ") and
+    assert any(text.startswith("map_sync, 1000 dirty inodes: longest fault ") and
                text.endswith("6.1/ext4/map_sync/unrelated/hole/pte/t1/d1000/on") for text in hovers(found[0]))
 
 

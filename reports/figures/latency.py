@@ -90,6 +90,6 @@ def _survival(sheet, ax, cell, how, marked):
 KIND = Kind(40, "latency", "How long write faults take",
             "The share of faults slower than x, of the whole fault as the probe saw it: it contains the "
             "probes' own cost. Of "
-            "strategies with a K the least one.", "cells with probes",
+            "strategies with a K the least one; their sync is outside of the fault, and its price in the cost of a page alone.", "cells with probes",
             RUN + "--probes on --out more/latency", _latencies,
             section_text, _distribution)

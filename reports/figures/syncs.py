@@ -9,11 +9,14 @@ from matplotlib.ticker import NullFormatter
 import cells
 import claims
 import table
+from answer import FSYNC
 from figures.drawing import unit_text, room_for
 from figures.kind import Kind, RUN, cell_groups, section_text
 from load import plain
-from plot import CHARACTER, INK, Sheet, logarithmic, quiet_grid, styles
+from number import first_k_text
+from plot import CHARACTER, Sheet, logarithmic, quiet_grid, styles
 
+# What a sync every K writes is set against: strategies whose fault syncs, and the floor.
 LEVELS = (("map_sync", (0, (6, 2))), ("sync_fault", (0, (3, 1.5))), ("volatile", (0, (1, 1.5))))
 
 
@@ -22,7 +25,7 @@ def _curves(result):
             if any(len(_of_k(cells_, state)) > 1 for cells_ in group.values() for state in result.words.ids("state"))}
 
 
-def _of_k(group, state, strategy="fsync"):
+def _of_k(group, state, strategy=FSYNC):
     return [cell for cell in group if cell.any["state"] == state and cell.any["strategy"] == strategy
             and cell.any["writes_per_sync"] is not None]
 
@@ -32,7 +35,9 @@ def _curve(panels, result):
     context, style_of = result.context, styles(result)
     states = [state for state in result.words.ids("state")
               if any(len(_of_k(group, state)) > 1 for group in panels.values())]
-    curved = ("fsync", "msync")
+    measured = [cell for group in panels.values() for cell in group if isinstance(cell.any["writes_per_sync"], int)]
+    curved = [name for name in result.words.ids("strategy")
+              if len({cell.any["writes_per_sync"] for cell in measured if cell.any["strategy"] == name}) > 1]
     ks = sorted({cell.any["writes_per_sync"] for group in panels.values() for cell in group
                  if cell.any["strategy"] in curved and isinstance(cell.any["writes_per_sync"], int)})
     if not states or not ks:
@@ -93,22 +98,21 @@ def _curve_panel(sheet, ax, group, state, curves, result):
             sheet.mark(dot, cell.best, f"{table.number(cell.best['per_page'])} {unit}")
     costs = {cell.any["writes_per_sync"]: cell.best["per_page"] for cell in _of_k(group, state)
              if isinstance(cell.any["writes_per_sync"], int)}
-    for name, dash in LEVELS:
+    for nth, (name, dash) in enumerate(LEVELS):
         cell = cells.find(group, name, state)
         if cell is None or not cell.best or cell.best["per_page"] <= 0:
             continue
         level = cell.best["per_page"]
         line = ax.axhline(level, color=style_of(name)[0], ls=dash, lw=1.6)
         sheet.mark(line, cell.best, f"{table.number(level)} {unit}")
-        at = claims.crossing(costs, level) if len(costs) > 1 and name != "volatile" else None
+        at = claims.crossing(costs, level) if len(costs) > 1 and name != result.words.floor else None
         if at:
-            ax.plot(at, level, marker="o", ms=9, mfc="none", mec=INK, mew=1.1)
-            ax.annotate(f"K = {at:.3g}", (at, level), (8, 3 if name == "map_sync" else -10), textcoords="offset points",
+            ax.plot(at, level, marker="o", ms=9 + 4 * nth, mfc="none", mec=style_of(name)[0], mew=1.4)
+            ax.annotate(f"{name}: K = {first_k_text(at)}", (at, level), (9, -11 if nth else 4), textcoords="offset points",
                         fontsize=7.5)
 
 
 KIND = Kind(20, "syncs", "A sync every K writes against a sync in the fault",
-            "Without probes. A ring: from this K on fsync:K costs less than that level (a straight line in 1/K "
-            "between two "
-            "measured K).", "fsync at two K or more, map_sync, sync_fault",
+            "Without probes. A ring in the colour of a level: from this K on fsync:K costs less than it (in brackets where the two "
+            "meet, by a straight line in 1/K between two measured K).", "fsync at two K or more, map_sync, sync_fault",
             RUN + "--strategy fsync,map_sync,sync_fault,volatile --out more/syncs", _curves, section_text, _curve)
