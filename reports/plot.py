@@ -26,12 +26,13 @@ FAMILY_STYLES = {
     "call": (("#0072B2", "s"), ("#56B4E9", "v"), ("#3D8FA8", "<")),
     "map_sync": (("#D55E00", "D"), ("#E69F00", "^"), ("#A0522D", "8")),
     "sync_fault": (("#AA4499", "P"), ("#CC79A7", "p")),
-    "sync_retry": (("#009E73", "X"), ("#7A9A01", "*")),
-    "frozen": (("#7B6BD6", "h"),),
+    "sync_retry": (("#009E73", "X"), ("#7A9A01", "*"), ("#00774F", "d"), ("#6FBF4A", (4, 1, 0))),
+    "frozen": (("#7B6BD6", "h"), ("#A99BE8", ">")),
 }
 # Of results that do not say which family a strategy is of, and of families that are not named here.
 NEUTRAL_STYLES = (("#7F7F7F", "o"), ("#0072B2", "s"), ("#D55E00", "D"), ("#AA4499", "P"), ("#009E73", "X"), ("#7A9A01", "*"),
-                  ("#7B6BD6", "h"), ("#56B4E9", "v"), ("#CC79A7", "^"), ("#E69F00", "<"), ("#3D8FA8", "p"), ("#A0522D", "8"))
+                  ("#7B6BD6", "h"), ("#56B4E9", "v"), ("#CC79A7", "^"), ("#E69F00", "<"), ("#3D8FA8", "p"), ("#A0522D", "8"),
+                  ("#00774F", "d"), ("#6FBF4A", (4, 1, 0)), ("#A99BE8", ">"))
 WIDE_INCHES = 8
 INK = "#1b2733"  # replaced by the page's own text colour in an SVG
 STYLE = {
@@ -70,11 +71,20 @@ def strategy_styles(strategies):
     """{id: (colour, marker)} of strategies, rows of a result's table with `id` and, where it is known, `family`."""
     found, seen = {}, {}
     for row in strategies:
-        family = row.get("family") if row.get("family") in FAMILY_STYLES else None
-        styles = FAMILY_STYLES.get(family, NEUTRAL_STYLES)
-        index = seen[family] = seen.get(family, -1) + 1
-        found[row["id"]] = styles[index % len(styles)]
+        family = row.get("family")
+        if family in FAMILY_STYLES:
+            styles = _with_more(FAMILY_STYLES[family])
+            index = seen[family] = seen.get(family, -1) + 1
+            found[row["id"]] = styles[index % len(styles)]
+    free = [style for style in _with_more(NEUTRAL_STYLES) if style not in found.values()]
+    others = [row["id"] for row in strategies if row["id"] not in found]
+    found.update((name, free[index % len(free)]) for index, name in enumerate(others))
     return found
+
+
+def _with_more(styles):
+    """A family's styles, and behind them its colours with markers that are others' in their own."""
+    return [*styles, *((colour, marker) for _, marker in NEUTRAL_STYLES for colour, own in styles if marker != own)]
 
 
 def styles(result):

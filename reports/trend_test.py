@@ -2,6 +2,7 @@
 """The order of kernels, and where a cell's cost changes."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -180,6 +181,13 @@ def test_figure(kernels):
     assert [figure.slug for figure in figures] == ["trend-first-touch-pte-t1-per-page"]
     assert figures[0].png.startswith(b"\x89PNG") and "map_sync" in figures[0].svg and "6.1.0-56" in figures[0].svg
     assert figures[0].png == trend_figures(of(results))[0].png
+
+
+def test_a_line_of_another_k_has_other_dashes(synthetic):
+    rows = [synthetic.row(name, k) for name, k in (("volatile", None), ("fsync", 1), ("fsync", 8), ("fsync", 64))]
+    [figure] = trend_figures(of([synthetic.load([{**row, "per_page": row["per_page"] + add} for row in rows]) for add in (0, 1)]))
+    lines = set(re.findall(r'fill: none; (?:stroke-dasharray: ([\d., ]+); stroke-dashoffset: 0; )?stroke: (#0072b2)', figure.svg))
+    assert len(lines) == 3 and "" in {dash for dash, _ in lines}
 
 
 def test_a_history_of_before_it_kept_fields(synthetic, tmp_path):

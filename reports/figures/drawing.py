@@ -58,7 +58,7 @@ def lines_legend(result, shown):
     style_of = styles(result)
     ordered = sorted(shown, key=lambda name: result.words.strategy_rank(shown[name].any))
     ids = {name: cell.any["strategy"] for name, cell in shown.items()}
-    dash = {name: _dash(name, [other for other in ordered if ids[other] == ids[name]]) for name in ordered}
+    dash = {name: dash_of(name, [other for other in ordered if ids[other] == ids[name]]) for name in ordered}
     return dash, [Line2D([], [], color=style_of(name)[0], marker=style_of(name)[1], ms=4.5, lw=1.5, ls=dash[name], label=name)
                   for name in ordered]
 
@@ -114,6 +114,6 @@ def draw_lines(panels, xs, ticks, result, xlabel, slant=False):
 DASHES = ("-", (0, (5, 1.5)), (0, (2, 1)), (0, (1, 1)), (0, (6, 1, 1, 1)))
 
 
-def _dash(name, alike):
+def dash_of(name, alike):
     """A strategy's lines with several K, `alike`, have one colour: dashes tell them apart."""
     return DASHES[alike.index(name) % len(DASHES)]

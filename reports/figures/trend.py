@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 import releases
 import trend
+from figures.drawing import dash_of
 from load import plain
 from plot import INK, STYLE, WIDE_INCHES, Figure, inline, slug_of, strategy_styles
 
@@ -43,6 +44,9 @@ def _trend(panels, data, metric):
     figure, axes = _panels(len(panels), len(states), width=max(5.0, 1.4 + max(2.9, 0.6 * len(kernels)) * len(states)),
                            height=2.6)
     handles, style_of = {}, strategy_styles(data["strategies"])
+    alike = {}
+    for row in (row for rows in panels.values() for row in rows):
+        alike.setdefault(row["fields"].get("strategy"), {})[trend.names(row)[0]] = None
     for index, ax in enumerate(axes):
         fs, state = list(panels)[index // len(states)], states[index % len(states)]
         for row in (row for row in panels[fs] if trend.names(row)[1] == state):
@@ -51,7 +55,7 @@ def _trend(panels, data, metric):
             points = [(x, y, mark) for x, (y, mark) in enumerate(zip(row["figures"], row["marks"]))
                       if y is not None and y > 0]
             line, = ax.plot([x for x, _, _ in points], [y for _, y, _ in points], color=colour, marker=marker, ms=4.5,
-                            lw=1.4, label=name)
+                            lw=1.4, ls=dash_of(name, list(alike[row["fields"].get("strategy")])), label=name)
             handles.setdefault(name, line)
             for style, marks in (("-", (trend.UP, trend.DOWN)), (":", (trend.UNSURE,))):
                 found = [(x, y) for x, y, mark in points if mark in marks]
