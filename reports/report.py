@@ -19,6 +19,7 @@ import load
 import rerun
 import stats
 import table
+import vocabulary
 from cells import label
 from files import write_files
 from load import plain
@@ -61,7 +62,7 @@ def page(inputs, made, verdicts, comparison=None):
     shown = [_shown(result, figure, anchors) for figure in made]
     first = next((one for one in shown if one["figure"].kind == FIRST and told), None)
     return environment.get_template("report.html.j2").render(
-        table=data, summary=table.summary(data), about=_about(result), figures=shown, first=first,
+        table=data, words=_words(result), summary=table.summary(data), about=_about(result), figures=shown, first=first,
         ordinary=[one for one in shown if not one["figure"].contest and one is not first],
         answer=answer.say(told, data["unit"], result.words.kernel_text), answer_scope=answer.scope(told),
         untried=answer.NO_CUTS if answer.is_untried(told) else "",
@@ -82,6 +83,22 @@ def page(inputs, made, verdicts, comparison=None):
                  ("strategy", list(dict.fromkeys(row["strategy"] for row in
                                                  sorted(rows, key=result.words.strategy_rank))))],
         comparison=comparison, kernel_text=result.words.kernel_text, strategies={label(row): row["strategy"] for row in rows}, script=Markup(script), digest=digest)
+
+
+# The words that the page explains, by the tables of a result that have them.
+TOLD = {"strategy": "Strategies", "state": "States of a block", "order": "Sizes of an entry", "workload": "Workloads", "touch": "Touches",
+        "setting": "Settings of a contest", "fs": "File systems", "probes": "Sets of probes", "phase": "Phases of a fault"}
+
+
+def _words(result):
+    """[(title, [(id, summary)])] of what the rows of a Result name and its tables explain."""
+    rows = list(result.rows.values())
+    used = {table: {row.get(field) for row in rows} for table, field in vocabulary.FIELDS.items()}
+    used["phase"] = {phase["id"] for row in rows for phase in row.get("phases") or ()}
+    found = [(title, [(name, result.words.about(table, name).get("summary")) for name in result.words.ids(table) if name in used[table]])
+             for table, title in TOLD.items()]
+    found = [(title, [(name, summary) for name, summary in told if summary]) for title, told in found]
+    return [(title, told) for title, told in found if told]
 
 
 def _about(result):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import markupsafe
 import pytest
 
 import claims
@@ -21,7 +22,7 @@ import inputs
 import load
 import report
 import rerun
-from conftest import NEEDS_BROWSER
+from conftest import NEEDS_BROWSER, TABLES
 
 HOLE = "as merged: MAP_SYNC; hole, in order, 4 KiB, 1 thread"
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -138,6 +139,35 @@ def test_the_answer_stands_first(synthetic, tmp_path):
     assert "answer" not in page.ids and 'id="cost' not in text[:text.index("<nav ")]
 
 
+def test_the_page_explains_the_words_that_it_has(synthetic, tmp_path):
+    rows = small(synthetic) + contests(synthetic) + [synthetic.row(workload="paced", phases=synthetic.phases(entry=1))]
+    _, text, page = page_of(synthetic.load(rows), tmp_path)
+    reading = text[text.index('id="reading"'):text.index('id="environment"')]
+    for word in ("map_sync", "sync_retry", "hole", "first_touch", "paced", "dos", "utimens", "mmap", "deterministic", "pte", "ext4", "on", "entry"):
+        table = next(rows for rows in TABLES.values() if any(row["id"] == word for row in rows))
+        summary = next(row["summary"] for row in table if row["id"] == word)
+        assert f"<dt>{word}</dt><dd>{markupsafe.escape(summary)}</dd>" in reading, word
+    for word in ("daxfile_nocmtime", "unwritten", "pmd", "append"):
+        assert f"<dt>{word}</dt>" not in reading, word
+    assert "<summary>Strategies</summary>" in reading and "<dt>loop</dt>" in reading
+    _, text, _ = page_of(synthetic.load(rows, tables={}), tmp_path / "old")
+    assert "<summary>Strategies</summary>" not in text
+
+
+def test_what_is_open_is_linked_where_not_measured_is(synthetic, tmp_path):
+    _, text, page = page_of(synthetic.load([synthetic.row("map_sync"), synthetic.row("volatile")]), tmp_path)
+    assert '<a href="#missing">Not measured</a>' in text and {"missing", "open", "leftout"} <= set(page.ids)
+    missing = text[text.index('id="missing"'):]
+    assert 'href="#open"' in missing and 'href="#leftout"' in missing and " kinds of figures left out" in missing
+
+
+def test_a_bystander_has_no_attackers(synthetic, tmp_path):
+    for workload, touch, there in (("dos", "utimens", True), ("bystander", "mmap", False)):
+        _, text, _ = page_of(synthetic.load([synthetic.contest(touch=touch, workload=workload)]), tmp_path / workload)
+        assert ('<th scope="col">attackers</th>' in text) == there == ('data-is="attackers"' in text)
+        assert '<th scope="col">longest</th>' in text
+
+
 def test_a_title_stands_above_its_figure(synthetic, tmp_path):
     given = inputs.Inputs(synthetic.load(small(synthetic)), [], [("a-flame", {("fault", "x"): 3})])
     _, text, page = page_of(given, tmp_path)
@@ -171,7 +201,7 @@ def test_contests_have_sections_of_their_own(synthetic, tmp_path):
     assert "dos" in links and "bystander" in links and set(links) <= set(page.ids)
     _, _, page = page_of(synthetic.load(rows[:2]), tmp_path / "alone")
     links = [a["href"][1:] for tag, a in page.elements if tag == "a"]
-    assert links[:4] == ["claims", "dos", "reading", "environment"] and set(links) <= set(page.ids)
+    assert links[:5] == ["claims", "dos", "missing", "reading", "environment"] and set(links) <= set(page.ids)
     assert "ETXTBSY" not in page.words and "an errno" not in page.words.replace("An errno", "")
 
 

@@ -37,7 +37,7 @@ def text(inputs, verdicts):
     for section in data["contests"]:
         lines += ["", *_wrap(f"{section['kernel']} ({section['release']}), {section['fs']}, {section['workload']}, "
                              f"{section['state']}, {section['setting']}; {data['unit']}"), ""]
-        lines += _grid(CONTEST_COLUMNS, section["rows"])
+        lines += _grid(table.contest_columns(CONTEST_COLUMNS, section), section["rows"])
     for group in data["not_measured"]:
         lines += ["", *_wrap(f"{group['status']}: {group['reason']} ({counted(len(group['cells']), 'cell')}, the first "
                              f"{group['cells'][0]})")]
@@ -178,7 +178,7 @@ COST_COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]), 
                 ("tax", lambda r: number(table.tax(r), sign=True)),
                 ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))
 CONTEST_COLUMNS = (
-    ("touch", lambda r: r["touch"]), ("att", lambda r: number(r["attackers"])), ("strategy", lambda r: r["strategy"]),
+    ("touch", lambda r: r["touch"]), (table.ATTACKERS, lambda r: number(r["attackers"])), ("strategy", lambda r: r["strategy"]),
     ("slowdown", lambda r: table.slowdown(r["slowdown"], r["at_least"]) if r["touched"] else table.refusal(r)),
     ("retries", lambda r: number(r["retries_max"]) if r["touched"] else "-"),
     ("starved", lambda r: f"{r['starved']['n']} of {r['starved']['of']}" if r["touched"] else "-"))
@@ -238,7 +238,7 @@ def markdown(inputs, verdicts, comparison=None):
     for section in data["contests"]:
         title = ", ".join([_where(section), section["workload"], section["state"], section["setting"]])
         lines += ["", f"<details><summary>{_cell(title)}</summary>", "",
-                  *_markdown_grid(CONTEST_COLUMNS, section["rows"]), "", "</details>"]
+                  *_markdown_grid(table.contest_columns(CONTEST_COLUMNS, section), section["rows"]), "", "</details>"]
     return "\n".join(lines) + "\n"
 
 

@@ -21,10 +21,11 @@ TAX_OF_PAGE_NOTE = "with several threads the tax is of per_page: a touch is time
 CONTEST_NOTES = {
     "victim": "{workload}: slowdown is the victim's time per store in the worst run (median: in the middle one), over that of "
            "the victim alone; >= when a fault outlasted its deadline (starved), so that this is the least it can be. "
-           "retries are median/most per fault, progress is the longest store in {unit}, P the worst run's timer in us.",
+           "retries are median/most per fault, longest is the longest store in {unit}, P the worst run's timer in us.",
     "bystander": "{workload}: slowdown is the bystander's time per touch in the worst run (median: in the middle one), "
-                 "over that beside faults that sync nothing; never when not one touch ended (starved). retries are "
-                 "median/most per fault, progress is the longest touch in {unit}, P the worst run's timer in us.",
+                 "over that beside faults that sync nothing (of a strategy that syncs nothing: how far two such runs lie "
+                 "apart); never when not one touch ended (starved). retries are median/most per fault, longest is the "
+                 "longest touch in {unit}, P the worst run's timer in us.",
 }
 REFUSED_NOTE = "an errno in place of figures: each touch was refused with it"
 SAMPLES = {"virtual": "seeds", "wall": "repetitions"}  # what several samples of a cell are of, by time domain
@@ -276,7 +277,7 @@ def _contests_text(table):
         lines.append("")
         lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
                        f"{section['state']}, {section['setting']}; {table['unit']}")
-        lines += grid(CONTEST_COLUMNS, section["rows"])
+        lines += grid(contest_columns(CONTEST_COLUMNS, section), section["rows"])
     notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]
     return lines + [""] * bool(notes) + [line for note in notes for line in wrap(note)]
 
@@ -342,17 +343,23 @@ LOCK_COLUMNS = (
     ("wait", lambda r: number(round(r["wait"] / r["count"]))),
     ("hold", lambda r: number(round(r["hold"] / r["count"]))),
     ("longest hold", lambda r: number(r["hold_max"])))
+ATTACKERS = "att"  # the title of how many there are
 CONTEST_COLUMNS = (
     ("touch", lambda r: r["touch"]),
-    ("att", lambda r: number(r["attackers"])),
+    (ATTACKERS, lambda r: number(r["attackers"])),
     ("strategy", lambda r: r["strategy"]),
     ("slowdown", lambda r: slowdown(r["slowdown"], r["at_least"]) if r["touched"] else refusal(r)),
     ("median", lambda r: slowdown(r["slowdown_p50"], r["p50_at_least"]) if r["touched"] else "-"),
     ("retries", lambda r: "-" if r["retries_p50"] is None or not r["touched"] else
      f"{number(r['retries_p50'])}/{number(r['retries_max'])}"),
     ("starved", lambda r: f"{number(r['starved']['n'])} of {number(r['starved']['of'])}" if r["touched"] else "-"),
-    ("progress", lambda r: number(r["progress_max"] if r["touched"] else None)),
+    ("longest", lambda r: number(r["progress_max"] if r["touched"] else None)),
     ("P", lambda r: number(r["period_us"] if r["touched"] else None)))
+def contest_columns(columns, section):
+    """The columns of a contest's section: a bystander has no attackers."""
+    return [column for column in columns if column[0] != ATTACKERS or section["kind"] != "bystander"]
+
+
 WORDS = ("strategy", "state", "touch", "phase", "lock")  # columns that stand left
 
 

@@ -209,7 +209,7 @@ def test_figures_of_a_contest(synthetic):
         "refused": {"n": 0, "error": None}, "reference": {"each": 5000, "longest": 9000, "stores": 128}}
     assert grid.splitlines()[:6] == [
         "6.1 (kernel 6.1.0-synthetic), ext4, dos, written, deterministic; instr",
-        "touch    att  strategy    slowdown  median  retries  starved  progress   P",
+        "touch    att  strategy    slowdown  median  retries  starved   longest   P",
         "none       0  map_sync        1.50    1.50        -   0 of 1     40000   -",
         "utimens    1  map_sync       20.64   10.72        -   0 of 2     40000  10",
         "utimens    1  sync_retry    >=3849   20.00    0/981   1 of 3  20050000  50",

@@ -20,8 +20,8 @@ STARVED = "#D55E00"
 CONTEST_CAPTIONS = {
     "dos": "Each cell is the worst of its runs, over the victim alone. A frame: a fault outlasted its deadline, and "
            "the figure is the least that it can be. An errno: each touch was refused.",
-    "bystander": "Each cell is the worst of its runs, over the bystander beside faults that sync nothing. A frame, "
-                 "never: not one touch ended in a run. An errno: each touch was refused.",
+    "bystander": "Each cell is the worst of its runs, over the bystander beside faults that sync nothing (of a strategy that syncs nothing: "
+                 "how far two such runs lie apart). A frame, never: not one touch ended in a run. An errno: each touch was refused.",
 }
 
 
