@@ -72,7 +72,7 @@ def _places(result, file_systems=None, workload=None, order=None):
         _, fs, its_workload, its_order, threads = key
         if ((file_systems is None or fs in file_systems) and workload in (None, its_workload)
                 and order in (None, its_order)):
-            yield "/".join([*key[:4], f"t{threads}"]), group
+            yield ", ".join([*key[:4], counted(threads, "thread")]), group
 
 
 def _twin(group, strategy, state, k=None):
@@ -103,7 +103,7 @@ def _map_sync_costs(state):
             factor = stats.ratio(one["per_page"], base["per_page"]) if one and base else None
             if factor is not None:
                 found.append(Finding(factor >= SYNC_FACTOR,
-                                     f"{place}/{state}: map_sync {number(one['per_page'])}, volatile "
+                                     f"{place}, {state}: map_sync {number(one['per_page'])}, volatile "
                                      f"{number(base['per_page'])} {one['unit']} per page ({factor:.2f} times)"))
         return found
     return function
@@ -121,7 +121,7 @@ def _fsync_falls(result):
             curve = " > ".join(f"{number(row['per_page'])} (K={row['writes_per_sync']})" for row in rows)
             syncs = [row["app_syncs"] for row in rows]  # of 1024 writes K of 64 and of 65 have as many
             falls = all(a > b or n == m for a, b, n, m in zip(costs, costs[1:], syncs, syncs[1:]))
-            found.append(Finding(falls, f"{place}/{state}: {curve if falls else curve.replace(' > ', ', ')} "
+            found.append(Finding(falls, f"{place}, {state}: {curve if falls else curve.replace(' > ', ', ')} "
                                         f"{rows[0]['unit']} per page"))
     return found
 
@@ -164,7 +164,7 @@ def _no_journal_syncs(result):
             row = cell.on if cell is not None and cells.is_ok(cell.on) else None
             if row is not None and row["threads"] == 1 and row["faults"] > 0:
                 found.append(Finding(row["syncs"] == (row["faults"] if syncs else 0),
-                                     f"{place}/{state}: {row['syncs']} syncs in {row['faults']} faults"))
+                                     f"{place}, {state}: {row['syncs']} syncs in {row['faults']} faults"))
     return found
 
 

@@ -176,7 +176,7 @@ def test_limits_on_instructions_say_nothing_of_wall_time(synthetic):
 def test_figures_are_in_the_findings(synthetic):
     found = verdict(synthetic.load(pair_of(synthetic, "hole", 1, 3890)), "map-sync-hole").findings
     assert [f.text for f in found] == [
-        "6.1/ext4/first_touch/pte/t1/hole: map_sync 3890, volatile 1000 instr per page (3.89 times)"]
+        "6.1, ext4, first_touch, pte, 1 thread, hole: map_sync 3890, volatile 1000 instr per page (3.89 times)"]
 
 
 def test_every_seed_is_checked(synthetic):

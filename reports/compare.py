@@ -133,8 +133,8 @@ def of_kernel(result, kernels, side):
     samples = {}
     for rows in result.samples.values():
         if rows[0]["kernel"] == old:
-            cell = f"{new}/{load.beyond_kernel(rows[0]['cell'], old)}"
-            name = f"{cell}/{rows[0]['probes']}"
+            cell = load.of_other_kernel(rows[0]["cell"], old, new)
+            name = load.name_of(cell, rows[0]["probes"])
             samples[name] = [{**row, "kernel": new, "cell": cell, "name": name} for row in rows]
     context = dict(result.context)
     context["kernels"] = {new: context["kernels"][old]} if old in context["kernels"] else {}
@@ -162,8 +162,7 @@ def matches(cell, pattern, kernels):
         return True
     names = [cell]
     if kernels:
-        rest = load.beyond_kernel(cell, joined(kernels))
-        names += [f"{kernel}/{rest}" for kernel in kernels]
+        names += [load.of_other_kernel(cell, joined(kernels), kernel) for kernel in kernels]
     return any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import canonical
 import cells
+import load
 from load import ReportError, plain
 
 PASS, FAIL, ERROR, SKIP = "PASS", "FAIL", "ERROR", "SKIP"
@@ -107,8 +108,7 @@ def _kcidb_test(test, result, origin, build, run):
 
 
 def _beyond_kernel(test):
-    prefix = test.row["kernel"] + "/"
-    return test.name[len(prefix):] if test.name.startswith(prefix) else test.name
+    return load.beyond_kernel(test.name, test.row["kernel"])
 
 
 def lava(_result, tests, _origin):

@@ -110,10 +110,25 @@ OF_ROWS = ("probes", "seed", "repetition_index", "vary")
 def cell_of(row):
     """The name of a row's cell where the row does not say it, as none did at first: its own less the set of probes. With
     beyond_kernel this is all that reports/ knows of how names are made. ValueError for a name that does not end so."""
-    end = "/" + row["probes"]
+    end = name_of("", row["probes"])
     if not row["name"].endswith(end):
         raise ValueError(row["name"])
     return row["name"][:-len(end)]
+
+
+def of_other_kernel(cell, kernel, other):
+    """The name that a cell of that kernel has on another."""
+    return f"{other}/{beyond_kernel(cell, kernel)}"
+
+
+def name_of(cell, probes):
+    """The name of a cell's row with that set of probes."""
+    return f"{cell}/{probes}"
+
+
+def guest_of(kernel, fs):
+    """What a guest is called in place of a cell, of which its boot is a figure."""
+    return f"{kernel}/{fs}/boot"
 
 
 def beyond_kernel(cell, kernel):

@@ -239,5 +239,5 @@ def _of_guests(context, metric):
         for fs, times in boot.items() if isinstance(boot, dict) else ():
             ready = times.get("ready") if isinstance(times, dict) else None
             if isinstance(ready, (int, float)) and not isinstance(ready, bool) and abs(ready) < LARGEST:
-                yield Series(f"{kernel}/{fs}/boot", metric.id, metric, values={(0, 0): ready},
+                yield Series(load.guest_of(kernel, fs), metric.id, metric, values={(0, 0): ready},
                              fields={"kernel": kernel, "fs": fs})

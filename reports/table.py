@@ -211,7 +211,7 @@ PHASE_ROOM = 64  # columns of a terminal for cells side by side
 
 
 def _phase_title(cell):
-    return f"{cell['strategy']}/{cell['state']}"
+    return f"{cell['strategy']} {cell['state']}"
 
 
 def _side_by_side(phases):

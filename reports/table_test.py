@@ -317,7 +317,7 @@ def test_the_journal_the_phases_and_the_locks_stand_below_their_section(syntheti
     assert "--journal: what" in table.text(built(synthetic, rows)) and "--journal" not in text
     lines = [line.split() for line in text.splitlines()]
     assert ["map_sync", "hole", "1.000", "20480", "2048/0/3", "2048/0", "0.86"] in lines
-    assert ["phase", "volatile/hole", "map_sync/hole"] in lines
+    assert ["phase", "volatile", "hole", "map_sync", "hole"] in lines
     # net where there is a twin, else what was measured; nothing where a cell has no such phase
     assert ["entry", "1300", "1040"] in lines and ["commit_wait", "48000"] in lines
     assert lines.index(["other", "600", "560"]) > lines.index(["commit_wait", "48000"])
@@ -364,5 +364,5 @@ def test_phases_name_their_cells_in_full(synthetic):
             for state in ("hole", "unwritten", "written")]
     lines = table.text(built(synthetic, rows)).splitlines()
     assert [line.split()[1:] for line in lines if line.startswith("phase ")] == [
-        ["sync_retry_extent/hole", "sync_retry_extent/unwritten"], ["sync_retry_extent/written"]]
+        ["sync_retry_extent", "hole", "sync_retry_extent", "unwritten"], ["sync_retry_extent", "written"]]
     assert max(map(columns, lines)) <= 80

@@ -56,8 +56,8 @@ def pools(results, base):
 def _bare(row, seed):
     """A row without what tells its kernel."""
     kernel = row["kernel"]
-    named = {key: f"{NAMED}/{load.beyond_kernel(value, kernel)}" for key, value in row.items()
-             if isinstance(value, str) and value.startswith(f"{kernel}/")}
+    named = {key: load.of_other_kernel(value, kernel, NAMED) for key, value in row.items()
+             if isinstance(value, str) and load.beyond_kernel(value, kernel) != value}
     return {**row, **named, "kernel": NAMED, "seed": seed, "profile": None, "vector": None}
 
 
