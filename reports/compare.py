@@ -205,7 +205,7 @@ def _row(one, other, domain, floors, apart):
         return refuse("the figure of the first side is not above 0: there is no percentage of it")
     floor = floors.get(one.metric.id, floors.get(None, metrics.floor(one, domain)))
     row = {"cell": one.cell, "metric": one.label, "unit": one.metric.unit, "share": share, "floor": floor,
-           "probed": one.probes not in ("", "off") and one.metric.id not in PROBED, "section": _section(one), "what": _what(one)}
+           "probed": one.probed and one.metric.id not in PROBED, "section": _section(one), "what": _what(one)}
     judge = judge_virtual if domain == "virtual" else judge_wall
     row.update(judge(one.values, other.values, floor, share))
     return row

@@ -192,7 +192,7 @@ def build(result, media, cpu):
     """What the medium adds to a Result, as JSON holds it: {domain, cpu, media, cells, pairs, unobserved}."""
     observed, unobserved = {}, 0
     for rows in result.samples.values():
-        if rows[0]["probes"] != "off" or any(row["status"] != "ok" for row in rows) or cells.is_contest(rows[0]):
+        if rows[0]["probes"] != result.words.twin or any(row["status"] != "ok" for row in rows) or cells.is_contest(rows[0]):
             continue
         if median_row(rows) is None:
             unobserved += 1

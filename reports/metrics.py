@@ -19,9 +19,9 @@ class Metric:
     share: the figure is a percentage already: differences are in points, not in percent of it.
     where_both: compared where both sides have it, and missed by nobody where one has not. doubles: the metric that it is all but a
     small part of: told beside it only where it says something else.
-    values: function(rows of one sample of a cell that are ok, by `probes`) -> (row it was read from, number, or
+    values: function(Cell of one sample's rows that are ok) -> (row it was read from, number, or
     {part: number} of a metric in parts), or None. of: which cells have it.
-    base: of a small difference of two great figures, function(rows) -> one of these, or None; base_floor: {time domain:
+    base: of a small difference of two great figures, function(Cell) -> one of these, or None; base_floor: {time domain:
     (percent of that, percent)}: the first is the floor where it is more than `floor`, up to the second.
     """
 
@@ -39,44 +39,36 @@ class Metric:
     doubles: str = None
 
 
-def _best(rows):
-    """The twin without probes, else one with them."""
-    return cells.Cell(rows).best
-
-
 def _figure(key):
-    def values(rows):
-        row = _best(rows)
-        return row and (row, row.get(key))
+    def values(cell):
+        return cell.best and (cell.best, cell.best.get(key))
     return values
 
 
-def _starved(rows):
-    row = _best(rows)
+def _starved(cell):
+    row = cell.best
     return row and (row, row["starved"]["n"] * 100 / row["starved"]["of"])
 
 
-def _tax(rows):
-    key = _taxed(rows)
-    return key and (rows["on"], stats.tax(rows["on"][key], rows["off"][key]))
+def _tax(cell):
+    key = _taxed(cell)
+    return key and (cell.on, stats.tax(cell.on[key], cell.off[key]))
 
 
-def _tax_is_on(rows):
-    key = _taxed(rows)
-    return key and rows["off"][key]
+def _tax_is_on(cell):
+    key = _taxed(cell)
+    return key and cell.off[key]
 
 
-def _taxed(rows):
-    if "on" not in rows or "off" not in rows:
+def _taxed(cell):
+    if cell.on is None or cell.off is None:
         return None
-    return "per_fault" if cells.taxed(rows["on"], "per_fault") else "per_page"
+    return "per_fault" if cells.taxed(cell.on, "per_fault") else "per_page"
 
 
-def _phases(rows):
-    for row in rows.values():
-        if row.get("phases"):
-            return row, {phase["id"]: phase.get("net") for phase in row["phases"]}
-    return None
+def _phases(cell):
+    row = next((row for row in cell.rows if row.get("phases")), None)
+    return row and (row, {phase["id"]: phase.get("net") for phase in row["phases"]})
 
 
 # Floors, virtual: layout and tick phase move a cell by up to 0.1 %. A tax is the small difference of two: where our own
@@ -121,7 +113,7 @@ class Series:
 
     cell: its name; label: the metric, of one in parts `phase.sync`; part: that part; row: one of its
     rows, to read the cell from (None: the metric is of a guest); fields: what tells the cell from others; values: {sample_key: number}; probes: from which
-    rows; work: {field: values} of what makes two figures of the same work; bad: (status, reason) when a row of the cell
+    rows; probed: whether these are no twin's; work: {field: values} of what makes two figures of the same work; bad: (status, reason) when a row of the cell
     is not ok: the figures are not to be used.
     """
 
@@ -136,6 +128,7 @@ class Series:
     bad: tuple = None
     fields: dict = field(default_factory=dict)
     part: str = ""
+    probed: bool = False
 
 
 def floor(one, domain):
@@ -164,7 +157,7 @@ def series(result, chosen):
         for metric in chosen:
             if metric.of == ("contest" if cells.is_contest(first) else "cell"):
                 for one in ([Series(cell.name, metric.id, metric, first, bad=bad)] if bad
-                            else _of_cell(cell.name, samples, metric)):
+                            else _of_cell(cell, samples, metric)):
                     one.fields = fields_of(first, result.axes)
                     found[key, one.label] = one
     for metric in chosen:
@@ -210,17 +203,18 @@ def _bad(rows):
     return (worst["status"], worst["reason"]) if worst else None
 
 
-def _of_cell(name, samples, metric):
+def _of_cell(cell, samples, metric):
     parts = {}
     for key, rows in samples.items():
-        good = {probes: row for probes, row in rows.items() if row["status"] == "ok"}
+        good = cells.Cell({probes: row for probes, row in rows.items() if row["status"] == "ok"}, cell.twin)
         found = metric.values(good)
         row, value = found or (None, None)
         for part, number in value.items() if isinstance(value, dict) else [(None, value)]:
             if number is None:
                 continue
             label = metric.id if part is None else f"{metric.id}.{part}"
-            one = parts.setdefault(label, Series(name, label, metric, row, probes=row["probes"], part=part or ""))
+            one = parts.setdefault(label, Series(cell.name, label, metric, row, probes=row["probes"], part=part or "",
+                                                  probed=row["probes"] != cell.twin))
             one.values[key] = number
             if metric.base:
                 one.bases[key] = metric.base(good)

@@ -23,7 +23,7 @@ class Question:
     line: function(row, kernel) -> the label of its line; kernel: what its kernel is called. column: the same, the title of its
     column. value: function(row, twin) -> number or None. unit: what the numbers are, in words. note: what else a reader must
     know, one or two lines.
-    where: function(row) -> whether the row is told of: cells without probes, unless the question is of probes.
+    where: function(row, id of the twin) -> whether the row is told of: cells without probes, unless the question is of probes.
     """
 
     id: str
@@ -34,7 +34,7 @@ class Question:
     value: object
     unit: str
     note: str
-    where: object = lambda row: row["probes"] == "off"
+    where: object = lambda row, twin: row["probes"] == twin
 
 
 def _kernel(_, kernel):
@@ -64,7 +64,7 @@ QUESTIONS = (
              lambda row, _: row["probes"].removeprefix(PROGRAMS), _kernel, _tax,
              "instructions that one fentry program on iomap_begin() adds to a page",
              "Written blocks; holes are in the result. empty: the trampoline alone, which a struct_ops call has too.",
-             where=lambda row: row["probes"].startswith(PROGRAMS) and row["state"] == "written"),
+             where=lambda row, _: row["probes"].startswith(PROGRAMS) and row["state"] == "written"),
     Question("iomap", "What did iomap's new iteration cost or save? (7.2 to 7.3)",
              ("--kernel", "7.2,7.3", "--fs", "ext2,ext4,xfs", *PATHS),
              _cell, _kernel, _per_page,
@@ -116,7 +116,7 @@ def build(question, result):
              if row["probes"] == result.words.twin}
     for name, samples in sorted(result.samples.items(), key=lambda item: list(kernels).index(item[1][0]["kernel"])):
         row = samples[0]
-        if not question.where(row):
+        if not question.where(row, result.words.twin):
             continue
         bad = next((sample for sample in samples if not cells.is_ok(sample)), None)
         if bad is not None:
