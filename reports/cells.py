@@ -7,6 +7,9 @@ import load
 import stats
 
 
+DEFAULT = "on"  # the set of probes that a run has where nothing else is asked for
+
+
 @dataclass
 class Cell:
     """A point of the matrix. sets: {set of probes: its row}, the twin first, the others in the order of a reader; twin:
@@ -23,7 +26,7 @@ class Cell:
     @property
     def on(self):
         """Its row with the default probes, or None."""
-        return self.sets.get("on")
+        return self.sets.get(DEFAULT)
 
     @property
     def phases(self):

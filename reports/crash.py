@@ -53,7 +53,8 @@ def find(folder):
 def guarantees(documents, result):
     """One row per test of the documents that wrote pages, in reading order: {kernel, fs, strategy, state, status, reason, points, checked,
     kept: {kind: {promised, lost} or {written, survived}}, torn, recovery, failures, per_page, ratio, unit, cell}: what
-    was kept, and what a page costs in the cell of first_touch with that strategy and state (null: not measured)."""
+    was kept, and what a page costs in the cell with that strategy and state that is the default in all else (null: not
+    measured)."""
     words, groups = result.words, cells.sections(result)
     rows = []
     of_pages = list(map(_of_pages, documents))
@@ -102,7 +103,8 @@ def _failure(one):
 
 
 def _price(words, groups, test, unit):
-    group = groups.get((test["kernel"], test["fs"], "first_touch", "pte", 1), [])
+    workload, order, threads = map(words.default, ("workload", "order", "threads"))
+    group = groups.get((test["kernel"], test["fs"], workload, order, int(threads)), [])
     cell = next((cell for cell in group if cell.label == test["strategy"] and cell.any["state"] == test["state"]
                  and cell.best), None)
     if cell is None:

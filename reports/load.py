@@ -102,8 +102,7 @@ DIRTY, COMMIT = "-dirty", 12  # the end of a build's commit that has changes of 
 
 # What tells one cell from another, in results that do not say it themselves. `probes`, `seed` and `repetition_index` tell
 # apart the rows of one cell.
-AXES = ("kernel", "fs", "strategy", "writes_per_sync", "workload", "state", "order", "threads", "dirty_inodes",
-        "stores_per_page", "touch", "attackers", "setting", "fault_deadline_ms")
+AXES = ("kernel", "writes_per_sync", *(axis["field"] for axis in vocabulary.AXES))
 OF_ROWS = ("probes", "seed", "repetition_index", "vary")
 
 

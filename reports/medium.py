@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import cells
 import infer
-import load
 from load import ReportError, plain
 from number import counted
 from options import near
@@ -190,14 +189,15 @@ def median_row(rows):
 
 def build(result, media, cpu):
     """What the medium adds to a Result, as JSON holds it: {domain, cpu, media, cells, pairs, unobserved}."""
-    observed, unobserved = {}, 0
+    observed, unobserved, fields = {}, 0, _fields(result)
     for rows in result.samples.values():
         if rows[0]["probes"] != result.words.twin or any(row["status"] != "ok" for row in rows) or cells.is_contest(rows[0]):
             continue
         if median_row(rows) is None:
             unobserved += 1
             continue
-        observed.setdefault(_place(rows[0]), {})[cells.label(rows[0])] = rows
+        place = tuple((field, rows[0].get(field)) for field in fields)
+        observed.setdefault(place, {})[cells.label(rows[0])] = rows
     found, pairs = [], []
     for place, group in observed.items():
         for rows in group.values():
@@ -216,17 +216,17 @@ def _measured(group, strategy):
     return sorted((label for label, k in found.items() if k != "all"), key=lambda label: found[label] or 0)
 
 
-PLACE = ("kernel", "fs", "workload", "state", "order", "threads", "stores_per_page", "unrelated")
-
-
-def _place(row):
-    return (*(row[key] for key in PLACE[:-2]), row.get("stores_per_page") or 0, load.unrelated(row))
+def _fields(result):
+    """The fields by which places differ: the kernel, and the axes that any row but a contest's has, less the strategy."""
+    rows = [rows[0] for rows in result.samples.values() if not cells.is_contest(rows[0])]
+    return ["kernel", *(axis["field"] for axis in result.words.axes
+                        if axis["field"] != "strategy" and any(row.get(axis["field"]) is not None for row in rows))]
 
 
 def _cell(place, rows, media, cpu):
     vector, (per_page, lines) = rows[0]["vector"], median_row(rows)
     costs = {one.id: [modelled(row, one, cpu) for row in rows] for one in media}
-    return {**dict(zip(PLACE, place)), "strategy": cells.label(rows[0]), "cell": rows[0]["cell"], "per_page": per_page,
+    return {**dict(place), "place": [field for field, _ in place], "strategy": cells.label(rows[0]), "cell": rows[0]["cell"], "per_page": per_page,
             "lines": lines, "bytes": vector["bytes"], "amplification": vector["amplification"], "fences": vector["fences"],
             "modelled": {name: {"low": min(one["low"] for one in several), "high": max(one["high"] for one in several),
                                 "left_out": several[0]["left_out"]} for name, several in costs.items()}}
@@ -243,7 +243,7 @@ def _pair(place, a, b, media, cpu):
             continue
         cheaper = {found.below if found.price is None or at < found.price else found.above for at in price}
         sides[name] = "either" if len(cheaper) == 2 else (a if cheaper.pop() else b)[0]
-    return {**dict(zip(PLACE, place)), "a": a[0], "b": b[0],
+    return {**dict(place), "place": [field for field, _ in place], "a": a[0], "b": b[0],
             "instr": [cost_a[0], cost_b[0]], "lines": [cost_a[1], cost_b[1]], "price": found.price,
             "price_ns": None if found.price is None else [found.price * ns[0], found.price * ns[1]],
             "cheaper_below": (a if found.below else b)[0], "cheaper_above": (a if found.above else b)[0],
@@ -325,10 +325,12 @@ def _range(one):
     return f"{one['low'] / 1000:.3g}-{one['high'] / 1000:.3g}" + ("+" if "write" in one["left_out"] else "")
 
 
+WORDS = {"threads": lambda count: f"threads {count}", "stores_per_page": lambda count: f"{counted(count, 'store')} a page",
+         "dirty_inodes": lambda count: f"{counted(count, 'dirty inode')} of others"}
+
+
 def _place_words(one):
-    return (f"{one['kernel']}, {one['fs']}, {one['workload']}, {one['state']}, {one['order']}, threads {one['threads']}"
-            + (f", {counted(one['stores_per_page'], 'store')} a page" if one["stores_per_page"] else "")
-            + (f", {counted(one['unrelated'], 'dirty inode')} of others" if one["unrelated"] else ""))
+    return ", ".join(WORDS.get(field, str)(one[field]) for field in one["place"] if one[field])
 
 
 # Prices at which a rule is asked again; between two with different words the turn is found.

@@ -152,3 +152,15 @@ def test_the_verb(synthetic, capsys, tmp_path):
     assert [line for line in text.splitlines() if len(line) > 80] == []
     assert faultline_report.main(["media", str(synthetic.save(synthetic.document([synthetic.row()])))]) == 2
     assert "--observe vector" in capsys.readouterr().err
+
+
+def test_a_place_is_all_axes_but_the_strategy(synthetic):
+    """Cells that differ by one are of two places, and no break-even is between them."""
+    rows = [synthetic.row(name, None, "hole", workload="unrelated", dirty_inodes=count, vector=FENCED)
+            for name in ("map_sync", "volatile") for count in (None, 1000)]
+    data = medium.build(synthetic.load(rows), medium.load_media(), medium.Cpu())
+    assert [(pair["a"], pair["b"], pair["dirty_inodes"]) for pair in data["pairs"]] == [("map_sync", "volatile", None), ("map_sync", "volatile", 1000)]
+    assert data["pairs"][1]["place"] == ["kernel", "fs", "workload", "state", "order", "threads", "dirty_inodes"]
+    text = medium.text(data, str)
+    assert "6.1, ext4, unrelated, hole, pte, threads 1\n" in text
+    assert "6.1, ext4, unrelated, hole, pte, threads 1, 1000 dirty inodes of others\n" in text

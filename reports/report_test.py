@@ -447,6 +447,15 @@ def test_the_command_that_makes_rows_again(synthetic):
         "--threads 1,2 --probes phases --out o")
 
 
+def test_the_command_has_every_axis_that_the_result_has(synthetic):
+    tables = {**TABLES, "axes": [*TABLES["axes"], {"id": "depth", "field": "depth", "default": "2"}]}
+    for depths, said in (((2,), ""), ((2, 10, 3), " --depth 2,3,10"), ((None,), "")):
+        result = synthetic.load([synthetic.row()], tables=tables)
+        rows = [{**row, "depth": depth} for row in result.rows.values() for depth in depths]
+        assert rerun.command(result, rows, "o") == (
+            f"faultline run --kernel 6.1 --fs ext4 --strategy volatile --workload first_touch --state written{said} --out o")
+
+
 @pytest.fixture(scope="module")
 def page_url(tmp_path_factory):
     """A page with something of everything."""

@@ -4,7 +4,6 @@
 import shlex
 
 import cells
-import load
 from claims import where
 
 
@@ -14,31 +13,13 @@ def command(result, rows, out):
     vocabulary = result.words
     rows = sorted(rows, key=vocabulary.strategy_rank)
 
-    def each(function, order=None):
-        found = dict.fromkeys(function(row) for row in rows)
-        return [str(value) for value in (sorted(found, key=order) if order else found)]
-
-    def rank(table):
-        return lambda value: vocabulary.rank(table, value)
-
-    words = ["faultline", "run", *where(result.context, each(lambda row: row["kernel"])),
-             "--fs", ",".join(each(lambda row: row["fs"])),
-             "--strategy", ",".join(each(cells.label)), "--workload", ",".join(each(lambda row: row["workload"])),
-             "--state", ",".join(each(lambda row: row["state"], rank("state")))]
-    contests = [row for row in rows if cells.is_contest(row)]
-    touches = dict.fromkeys(row["touch"] for row in contests if row["touch"] != cells.NOBODY)
-    for option, values, default in (
-            ("--order", each(lambda row: row["order"], rank("order")), ["pte"]),
-            ("--threads", each(lambda row: row["threads"], int), ["1"]),
-            ("--touch", list(touches), []),
-            ("--attackers", [str(n) for n in sorted({row["attackers"] for row in contests})], ["1"]),
-            ("--setting", list(dict.fromkeys(row["setting"] for row in contests)), []),
-            ("--probes", sorted({row["probes"] for row in rows} - {vocabulary.twin}), ["on"]),
-            ("--dirty-inodes", [str(n) for n in sorted({load.unrelated(row) for row in rows})], ["0"]),
-            ("--stores-per-page", _numbers(rows, "stores_per_page"), []),
-            ("--fault-deadline", _numbers(contests, "fault_deadline_ms", 20), ["20"])):
-        if values and values != default and not (option == "--attackers" and not contests):
-            words += [option, ",".join(values)]
+    words = ["faultline", "run", *where(result.context, list(dict.fromkeys(row["kernel"] for row in rows)))]
+    for axis in vocabulary.axes:
+        values = _values(vocabulary, axis, rows)
+        if values and values != [axis["default"]] or axis["field"] in ALWAYS:
+            words += [f"--{axis['id']}", ",".join(values)]
+    probes = sorted({row["probes"] for row in rows} - {vocabulary.twin})
+    words += ["--probes", ",".join(probes)] if probes and probes != [cells.DEFAULT] else []
     samples, probed = (max((len(result.samples.get(row["name"], ())) for row in rows if (row["probes"] != vocabulary.twin) == of),
                            default=0) for of in (False, True))
     if max(samples, probed) > 1:
@@ -48,7 +29,19 @@ def command(result, rows, out):
     return shlex.join([*words, "--out", out])
 
 
-def _numbers(rows, field, absent=None):
-    """The values of a field that rows may lack, rising, as words; `absent` is what a row without it means."""
-    found = {row.get(field) or absent for row in rows}
-    return [str(number) for number in sorted(found - {None})]
+ALWAYS = ("fs", "strategy", "workload", "state")  # said even where all are asked for
+
+
+def _values(vocabulary, axis, rows):
+    """The values that rows have of an axis, as words, in the order of a reader. Where only contests have it, a row that is none
+    says nothing of it; elsewhere a row without it has the default."""
+    field = axis["field"]
+    if field == "strategy":
+        return list(dict.fromkeys(cells.label(row) for row in rows))
+    if not any(row.get(field) is not None for row in rows if not cells.is_contest(row)):
+        rows = [row for row in rows if cells.is_contest(row)]
+    found = {axis["default"] if row.get(field) is None else row[field] for row in rows}
+    if field == "touch":
+        found -= {cells.NOBODY}
+    found = {str(value) for value in found if value is not None}
+    return sorted(found, key=lambda value: (vocabulary.rank(axis["id"], value), int(value) if value.isdigit() else 0, value))

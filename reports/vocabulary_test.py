@@ -41,6 +41,19 @@ def test_ranks():
     assert sorted(rows[::-1], key=found.strategy_rank) == rows
 
 
+def test_an_axis_is_by_default_what_the_result_says_or_what_it_always_was():
+    found = vocabulary.Vocabulary({"axes": [{"id": "order", "field": "order", "default": "pmd"}, {"id": "threads", "field": "threads"},
+                                            {"id": "depth", "field": "depth", "default": 3}, {"id": "accel"}],
+                                   "fs": [{"id": "ext4", "default": True}, {"id": "ext2", "default": False}]}, {})
+    assert [(axis["id"], axis["field"], axis["default"]) for axis in found.axes] == [
+        ("order", "order", "pmd"), ("threads", "threads", "1"), ("depth", "depth", "3")]
+    assert (found.default("order"), found.default("depth"), found.default("workload")) == ("pmd", "3", None)
+    assert found.by_default("fs") == ["ext4"] and found.by_default("nothing") == []
+    older = vocabulary.Vocabulary({}, {})
+    assert (older.default("workload"), older.default("order"), older.default("threads"), older.default("fs")) == (
+        "first_touch", "pte", "1", None)
+
+
 def test_kernels_by_version():
     found = words(old="5.10.0", new="7.3.4", mid="6.12.1")
     assert sorted(["new", "mid", "old"], key=found.kernel_rank) == ["old", "mid", "new"]

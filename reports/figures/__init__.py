@@ -12,7 +12,6 @@ from mpl import matplotlib
 
 import claims
 import cpus
-from figures.kind import MAIN
 from load import plain
 from plot import STYLE, slug_of
 
@@ -33,8 +32,9 @@ KINDS = _collect()
 def figures(result, processes=None):
     """All figures that a Result has data for: [plot.Figure] in the order of KINDS; empty when nothing was measured."""
     jobs, slugs = [], set()
+    first = result.words.default("workload")
     for kind in KINDS:
-        for key, data in sorted(kind.groups(result).items(), key=lambda group: MAIN not in group[0]):
+        for key, data in sorted(kind.groups(result).items(), key=lambda group: first not in group[0]):
             name = "-".join([kind.id, *(str(part) for part in key)])
             jobs.append((kind, key, data, slug_of(name, slugs), f"f{len(jobs)}", result))
     global _JOBS  # a forked process has them without their being copied
@@ -83,8 +83,8 @@ def missing(result, made):
     """What is left out: [{kind, title, needs, command}] of the kinds of which none of the figures `made` is."""
     there = {figure.kind for figure in made}
     rows = list(result.rows.values())
-    kernels = sorted({row["kernel"] for row in rows}, key=result.words.kernel_rank) or ["bookworm"]
-    file_systems = [fs for fs in dict.fromkeys(row["fs"] for row in rows)] or ["ext4", "xfs"]
+    kernels = sorted({row["kernel"] for row in rows} or result.context["kernels"], key=result.words.kernel_rank)
+    file_systems = list(dict.fromkeys(row["fs"] for row in rows)) or result.words.by_default("fs")
     where = shlex.join(claims.where(result.context, kernels))
     found = []
     for kind in KINDS:

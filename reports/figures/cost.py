@@ -13,10 +13,9 @@ from plot import INK, Sheet, grouped, linear, quiet_grid, styles
 
 
 def _cost_groups(result):
-    """As _sections; the spread of each cell's samples goes along. Threads and huge entries have figures of "
-    "their own."""
+    """As cell_groups; the spread of each cell's samples goes along. Threads and huge entries have figures of their own."""
     spread = {name: [row["per_page"] for row in rows if row["status"] == "ok"] for name, rows in result.samples.items()}
-    return {key: (group, spread) for key, group in cell_groups(result).items() if key[3] == "t1" and key[2] == "pte"}
+    return {key: (group, spread) for key, group in cell_groups(result).items() if key[3] == "t1" and key[2] == result.words.default("order")}
 
 
 def _tax_patch():

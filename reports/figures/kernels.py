@@ -9,7 +9,7 @@ from releases import apart, short, version_key
 def _kernels(result):
     (_, releases), = apart([("", {name: (about.get("release") or name, None)
                                   for name, about in result.context["kernels"].items()})])
-    return {key: (panels, releases) for key, panels in along(result, "kernel", "pte").items() if key[-1] == "t1"}
+    return {key: (panels, releases) for key, panels in along(result, "kernel", result.words.default("order")).items() if key[-1] == "t1"}
 
 
 def _over_kernels(data, result):

@@ -28,7 +28,6 @@ class Kind:
 
 
 RUN = "faultline run {where} --fs {fs} "
-MAIN = "first_touch"  # what is shown first
 
 
 def cell_groups(result, wanted=lambda cell: True):

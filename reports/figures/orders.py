@@ -15,7 +15,8 @@ def _orders(result):
     return {key[:2]: panels for key, panels in along(result, "order").items() if key[-1] == "t1"}
 
 
-ORDER_HATCH = {"pte": "", "pmd": "////"}
+HATCHES = ("", "////", "....")  # of the sizes that the kernel mapped, the small one first
+MARKERS = ("o", "s", "^")  # of those that were asked for
 
 
 def _order(panels, result):
@@ -26,10 +27,12 @@ def _order(panels, result):
         for name, points in lines.items():
             for order, cell in points:
                 rows[fs, result.words.rank("state", state), result.words.strategy_rank(cell.any), name, order] = cell
-    keys = sorted(rows, key=lambda key: (*key[:4], key[4] != "pte"))
+    orders = _sizes(result.words)
+    hatch, marker = (dict(zip(orders, looks)) for looks in (HATCHES, MARKERS))
+    keys = sorted(rows, key=lambda key: (*key[:4], orders.index(key[4])))
     names = [f"{key[0]}, {key[3]}, {rows[key].any['state']}, {key[4]}" for key in keys]
-    handles = [Patch(facecolor="#56B4E9", edgecolor=INK, linewidth=0.4, hatch=ORDER_HATCH[order], label=label)
-               for order, label in (("pte", "mapped as pte, 4 KiB"), ("pmd", "mapped as pmd, 2 MiB"))]
+    handles = [Patch(facecolor="#56B4E9", edgecolor=INK, linewidth=0.4, hatch=hatch[order], label=f"mapped as {order}")
+               for order in orders[:len(HATCHES)]]
     sheet = Sheet(1, 2, (3.0, 0.19 * len(names) + 0.1), names, legend=handles, right=0.5)
     costs = [cell.best["per_page"] for cell in rows.values() if cell.best["per_page"] > 0]
     if not costs:
@@ -38,15 +41,14 @@ def _order(panels, result):
     for y, key in enumerate(keys):
         cell, colour = rows[key], style_of(key[3])[0]
         left = 0
-        for order, value in mapped_shares(cell).items():
+        for order, value in mapped_shares(cell, result.words).items():
             if value:
-                bar, = share.barh(y, value * 100, 0.76, left=left, color=colour, hatch=ORDER_HATCH[order],
-                                  edgecolor=INK,
-                                  linewidth=0.4)
+                bar, = share.barh(y, value * 100, 0.76, left=left, color=colour, hatch=hatch[order],
+                                  edgecolor=INK, linewidth=0.4)
                 sheet.mark(bar, cell.best, f"{value:.1%} of the touches mapped as {order}")
                 left += value * 100
         if cell.best["per_page"] > 0:
-            dot, = cost.plot(cell.best["per_page"], y, color=colour, marker="o" if key[4] == "pte" else "s", ms=5.5,
+            dot, = cost.plot(cell.best["per_page"], y, color=colour, marker=marker[key[4]], ms=5.5,
                              mec=INK, mew=0.4, ls="none")
             sheet.mark(dot, cell.best, f"{table.number(cell.best['per_page'])} {context['unit']} per page of 4 KiB")
     share.set_xlim(0, 100)
@@ -59,16 +61,21 @@ def _order(panels, result):
     return sheet
 
 
-def mapped_shares(cell):
+def _sizes(words):
+    """The sizes of an entry, the small one first, which is the default."""
+    return sorted(words.ids("order"), key=lambda order: order != words.default("order"))
+
+
+def mapped_shares(cell, words):
     """{order: share of the cell's touches that the kernel mapped so}. A cell that asked for huge entries and fell back
     has some of both: each touch that fell back is one of the small."""
-    row = cell.best
+    row, small = cell.best, words.default("order")
     mapped = row["mapped_order"]
-    if mapped not in ("pte", "pmd"):
+    if mapped not in words.ids("order"):
         return {}
-    fell = cell.on["fallbacks"] if cells.is_ok(cell.on) and row["order"] == "pmd" else 0
-    huge = 0 if mapped == "pte" else 1 - min(1, stats.ratio(fell or 0, row["touches"]) or 0)
-    return {"pte": 1 - huge, "pmd": huge}
+    fell = cell.on["fallbacks"] if cells.is_ok(cell.on) and row["order"] != small else 0
+    huge = 0 if mapped == small else 1 - min(1, stats.ratio(fell or 0, row["touches"]) or 0)
+    return {small: 1 - huge, **({mapped: huge} if mapped != small else {})}
 
 
 KIND = Kind(80, "orders", "Entries of 4 KiB and of 2 MiB",
