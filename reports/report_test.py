@@ -21,7 +21,6 @@ import faultline_report
 import inputs
 import load
 import report
-import rerun
 from conftest import NEEDS_BROWSER, TABLES
 
 HOLE = "as merged: MAP_SYNC; hole, in order, 4 KiB, 1 thread"
@@ -426,34 +425,6 @@ def test_claims_that_are_decided_otherwise(synthetic):
     assert found["claims"] == [{"id": "C4", "case": HOLE, "kernel": "6.1", "fs": "ext4",
                                 "before": "holds here", "after": "does not hold here"}]
     assert compare_report.build(before, before, claims.judge(before))["claims"] == []
-
-
-def test_the_command_that_makes_rows_again(synthetic):
-    rows = synthetic.samples(synthetic.pair("fsync", 8, "hole") + synthetic.pair("map_sync", fs="xfs"), [1, 1.1, 1.2])
-    result = synthetic.load(rows)
-    assert rerun.command(result, list(result.rows.values()), "o p") == (
-        "faultline run --kernel 6.1 --fs ext4,xfs --strategy fsync:8,map_sync --workload first_touch --state hole,written "
-        "--seeds 3 --out 'o p'")
-    result = synthetic.load([row for row in rows if row["probes"] == "off" or row["seed"] == 0])
-    assert rerun.command(result, list(result.rows.values()), "o").endswith(" --seeds 3 --probe-seeds 1 --out o")
-    result = synthetic.load([synthetic.contest("sync_retry", attackers=n) for n in (1, 4)]
-                            + [synthetic.contest(touch="none", attackers=0)])
-    assert rerun.command(result, list(result.rows.values()), "o") == (
-        "faultline run --kernel 6.1 --fs ext4 --strategy map_sync,sync_retry --workload dos --state written --touch utimens "
-        "--attackers 0,1,4 --setting deterministic --out o")
-    result = synthetic.load([synthetic.row(order="pmd", threads=2), synthetic.row(probes="phases")])
-    assert rerun.command(result, list(result.rows.values()), "o") == (
-        "faultline run --kernel 6.1 --fs ext4 --strategy volatile --workload first_touch --state written --order pte,pmd "
-        "--threads 1,2 --probes phases --out o")
-
-
-def test_the_command_has_every_axis_that_the_result_has(synthetic):
-    tables = {**TABLES, "axes": [*TABLES["axes"], {"id": "depth", "field": "depth", "default": "2"}]}
-    for depths, said in (((2,), ""), ((2, 10, 3), " --depth 2,3,10"), ((None,), "")):
-        result = synthetic.load([synthetic.row()], tables=tables)
-        rows = [{**row, "depth": depth} for row in result.rows.values() for depth in depths]
-        assert rerun.command(result, rows, "o") == (
-            f"faultline run --kernel 6.1 --fs ext4 --strategy volatile --workload first_touch --state written{said} --out o")
 
 
 @pytest.fixture(scope="module")
