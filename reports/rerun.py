@@ -34,13 +34,14 @@ ALWAYS = ("fs", "strategy", "workload", "state")  # said even where all are aske
 
 def _values(vocabulary, axis, rows):
     """The values that rows have of an axis, as words, in the order of a reader. Where only contests have it, a row that is none
-    says nothing of it; elsewhere a row without it has the default."""
+    says nothing of it; else a row without it has what it means to say nothing."""
     field = axis["field"]
     if field == "strategy":
         return list(dict.fromkeys(cells.label(row) for row in rows))
-    if not any(row.get(field) is not None for row in rows if not cells.is_contest(row)):
-        rows = [row for row in rows if cells.is_contest(row)]
-    found = {axis["default"] if row.get(field) is None else row[field] for row in rows}
+    having = [row for row in rows if row.get(field) is not None]
+    if all(cells.is_contest(row) for row in having):
+        rows = [row for row in rows if having and cells.is_contest(row)]
+    found = {axis.get("absent", axis["default"]) if row.get(field) is None else row[field] for row in rows}
     if field == "touch":
         found -= {cells.NOBODY}
     found = {str(value) for value in found if value is not None}

@@ -31,3 +31,16 @@ def test_the_command_has_every_axis_that_the_result_has(synthetic):
         rows = [{**row, "depth": depth} for row in result.rows.values() for depth in depths]
         assert rerun.command(result, rows, "o") == (
             f"faultline run --kernel 6.1 --fs ext4 --strategy volatile --workload first_touch --state written{said} --out o")
+
+
+def test_what_a_row_means_that_says_nothing_of_an_axis(synthetic):
+    """Beside 1000 inodes, and beside none: both are asked for, whether or not the result knows a default."""
+    for default in ({}, {"default": None}):
+        axes = [{**axis, **(default if axis["id"] == "dirty-inodes" else {})} for axis in TABLES["axes"]]
+        rows = [synthetic.row(workload="unrelated", dirty_inodes=count) for count in (None, 1000)]
+        result = synthetic.load(rows, tables={**TABLES, "axes": axes})
+        assert " --dirty-inodes 0,1000 --out o" in rerun.command(result, list(result.rows.values()), "o")
+        assert "--dirty" not in rerun.command(result, [synthetic.row()], "o")
+    late = [synthetic.contest(fault_deadline_ms=200), synthetic.contest()]
+    result = synthetic.load(late)
+    assert " --fault-deadline 20,200 --out o" in rerun.command(result, list(result.rows.values()), "o")

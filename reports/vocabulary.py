@@ -10,13 +10,14 @@ import releases
 # table of a result: the field of a row that holds its ids
 FIELDS = {"fs": "fs", "strategy": "strategy", "workload": "workload", "state": "state", "order": "order",
           "probes": "probes", "setting": "setting", "touch": "touch"}
-# The axes of results that have no table of them, and what each is where nothing was asked for, of those that do not say it.
+# The axes of results that have no table of them, and what each is where nothing was asked for, of those that do not say it;
+# absent: what a row means that says nothing of one.
 AXES = ({"id": "fs", "field": "fs"}, {"id": "strategy", "field": "strategy"},
         {"id": "workload", "field": "workload", "default": "first_touch"}, {"id": "state", "field": "state"},
         {"id": "order", "field": "order", "default": "pte"}, {"id": "threads", "field": "threads", "default": 1},
-        {"id": "dirty-inodes", "field": "dirty_inodes", "default": 0}, {"id": "stores-per-page", "field": "stores_per_page"},
+        {"id": "dirty-inodes", "field": "dirty_inodes", "absent": 0}, {"id": "stores-per-page", "field": "stores_per_page"},
         {"id": "touch", "field": "touch"}, {"id": "attackers", "field": "attackers", "default": 1},
-        {"id": "setting", "field": "setting"}, {"id": "fault-deadline", "field": "fault_deadline_ms", "default": 20})
+        {"id": "setting", "field": "setting"}, {"id": "fault-deadline", "field": "fault_deadline_ms", "default": 20, "absent": 20})
 FLOOR = "floor"  # the family of the strategy that others are compared with
 
 
@@ -103,8 +104,9 @@ class Vocabulary:
     def axes(self):
         """The rows of the axes but the kernel: {id: the option of `faultline run`, field, default: as text, or None}."""
         known = {axis["id"]: axis for axis in AXES}
-        found = {axis["id"]: {"default": None, **known.get(axis["id"], {}), **axis} for axis in self.tables.get("axes") or AXES}
-        return [{**axis, "default": axis.get("default") if axis.get("default") is None else str(axis["default"])}
+        said = {axis["id"]: axis for axis in self.tables.get("axes", ())}
+        found = {name: {**known.get(name, {}), **said.get(name, {})} for name in {**said, **known}}
+        return [{**axis, "default": None if axis.get("default") is None else str(axis["default"])}
                 for axis in found.values() if axis.get("field")]
 
     def default(self, field):
