@@ -255,5 +255,5 @@ def test_the_command_lists_the_same_formats():
         pytest.skip("cli/ is not beside reports/")
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    rows = re.findall(r'\{"([\w-]+)",\s+"([^"]*)",\s+nullptr\}', text)
+    rows = re.findall(r'\.id = "([\w-]+)",\s+\.summary = "([^"]*)",\s+\.make = nullptr\}', text)
     assert rows == [(name, summary) for name, (summary, _) in export.FORMATS.items()]

@@ -172,11 +172,12 @@ def test_the_sequence_of_a_kernel_by_its_path(synthetic, tmp_path):
 
 
 def test_claims_of_a_pair_of_kernels(synthetic):
-    rows = [row for strategy in ("volatile", "map_sync") for state in ("hole", "unwritten") for row in
+    states = ("hole", "unwritten", "written")
+    rows = [row for strategy in ("volatile", "map_sync") for state in states for row in
             synthetic.pair(strategy, state=state)]
     base = synthetic.save(synthetic.document(rows), "base")
     cheap = [{**row, "per_fault": 18000, "per_page": 18000, "cpu_time": 18000, "real_time": 18000} for state in
-             ("hole", "unwritten") for strategy in ("volatile", "map_sync") for row in
+             states for strategy in ("volatile", "map_sync") for row in
              synthetic.pair(strategy, state=state, kernel="mine")]
     mine = synthetic.save(synthetic.document(cheap), "mine")
     done = run("report", "--before", base, "--after", mine, "--text")

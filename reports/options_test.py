@@ -72,5 +72,5 @@ def test_the_command_lists_the_same_verbs():
     with open(path, encoding="utf-8") as file:
         text = file.read()
     table = text[text.index("kReportVerbs[] = {"):]
-    rows = re.findall(r'\{"(\w+)",\s+"([^"]*)"\}', table[:table.index("};")])
+    rows = re.findall(r'\.name = "(\w+)",\s+\.summary = "([^"]*)"\}', table[:table.index("};")])
     assert rows == list(options.VERBS.items())

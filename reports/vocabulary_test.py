@@ -104,9 +104,10 @@ def shape(tables):
 def test_the_tables_of_the_tests_have_the_shape_of_real_ones():
     found = shape(conftest.TABLES)
     named = {("id", "str"), ("summary", "str"), ("default", "bool")}
-    assert found["axes"] == {("id", "str"), ("field", "str"), ("summary", "str")}
+    assert found["axes"] == {("id", "str"), ("field", "str"), ("summary", "str"), ("default", "str"), ("default", "int"),
+                             ("default", "NoneType")}
     assert found["strategy"] == named | {("family", "str"), ("mapped", "bool"), ("module", "bool"), ("promises", "str"),
-                                         ("only_written", "bool"), ("writes_per_sync", "list")}
+                                         ("durable", "str"), ("when", "str"), ("only_written", "bool"), ("writes_per_sync", "list")}
     assert found["workload"] == found["selftest"] == named | {("kind", "str"), ("touches", "int")}
     assert found["probes"] == named | {("twin", "bool")} and found["touch"] == named | {("workload", "str")}
     for name in ("state", "order", "setting", "vary", "probe", "phase"):
