@@ -16,6 +16,7 @@ VIRTUAL_NOTE = ("a virtual count is the length of the path in instructions: it k
                 "medium")
 WALL_NOTE = "wall time is real time on one machine: it varies with the machine and its load"
 PROBED_NOTE = "* no twin without probes was measured: the figure contains what the probes cost"
+MOST_NAMES = 8  # of cells that were not measured for one reason
 NO_TAX_NOTE = "- not measured; a tax needs the cell with probes and its twin without"
 TAX_OF_PAGE_NOTE = "with several threads the tax is of per_page: a touch is timed while the other threads run"
 CONTEST_NOTES = {
@@ -104,8 +105,12 @@ def text(table, wide=False, journal=False):
     for group in table["not_measured"]:
         lines.append("")
         lines += wrap(f"{group['status']}: {group['reason']}")
-        for name in group["cells"]:
+        names = group["cells"]
+        shown = names if wide or len(names) <= MOST_NAMES else names[:MOST_NAMES - 1]
+        for name in shown:
             lines += wrap(name, "  ")
+        if len(shown) < len(names):
+            lines += wrap(f"and {len(names) - len(shown)} more (--wide: all)", "  ")
     unit = f"unit {table['unit']} ({table['time_domain']})"
     where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
     lines += ["", *wrap(f"{where}, {unit}: {table['note']}{_samples_note(table)}")]

@@ -125,6 +125,16 @@ def test_the_same_reason_is_said_once_and_the_worst_first(synthetic):
     assert "  6.1/xfs/map_sync/first_touch/written/pte/t1\n" in text
 
 
+def test_of_many_cells_with_one_reason_the_first_are_named(synthetic):
+    rows = [synthetic.skip(synthetic.row("map_sync", workload=f"w{n}")) for n in range(10)]
+    data = built(synthetic, rows)
+    text = table.text(data)
+    assert text.count("  6.1/ext4/map_sync/w") == 7
+    assert "\n  and 3 more (--wide: all)\n" in text
+    assert table.text(data, wide=True).count("  6.1/ext4/map_sync/w") == 10
+    assert table.text(built(synthetic, rows[:8])).count("  6.1/ext4/map_sync/w") == 8
+
+
 def test_one_cell_none_and_only_skips(synthetic):
     assert rows_of(built(synthetic, [synthetic.row()])) == [("volatile", "written")]
     none = built(synthetic, [])
