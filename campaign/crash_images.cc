@@ -68,8 +68,8 @@ std::optional<CrashImage> CrashImages::next() {
 
 namespace {
 
-constexpr std::uint64_t kMostPmem = std::uint64_t{1}
-                                    << 32;  // QEMU's machine has no more below 4 GiB
+// A record of the log tells its place by 32 bits.
+constexpr std::uint64_t kMostPmem = std::uint64_t{1} << 32;
 
 // FileExtent of harness/extents.h, as harness/crash.cc sends it.
 struct Extent {
