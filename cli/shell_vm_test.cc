@@ -135,9 +135,10 @@ class Terminal {
     tcgetattr(slave_, &now);
     return (now.c_lflag & (ICANON | ECHO | ISIG)) == 0;
   }
-  // The QEMUs below the command.
+  // The guests below the command, which starts other programs as well, and a QEMU that tells its
+  // version.
   [[nodiscard]] std::string guests() const {
-    return run_command({"pgrep", "-P", fmt::format("{}", pid_)}).out;
+    return run_command({"pgrep", "-P", fmt::format("{}", pid_), "-f", "--", " -kernel "}).out;
   }
   [[nodiscard]] const std::string& seen() const { return seen_; }
 
