@@ -235,6 +235,8 @@ RULES = [
     ("C7", "paced attacker, second CPU", lambda s: c7(s, True, 200, setting="deterministic2"), NOT_DECIDED),  # not on a 6.1
     ("C7", TIGHT, lambda s: c7(s, True, 200), NOT_DECIDED),  # a timer is no tight loop
     ("C7", "bounded: the second attempt syncs under the lock", lambda s: c7(s, False, 1, strategy="sync_retry_once"), FAILS),
+    ("C7", "bounded: the second attempt syncs under the lock", lambda s: c7(s, True, 1, strategy="sync_retry_once"),
+     NOT_DECIDED),  # late after one retry, the most that it has
     ("C7", PACED, lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), FAILS),  # a deadline is another cell
     ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200) + c7(s, False, 3), FAILS),
     ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200), NOT_DECIDED),
