@@ -28,6 +28,9 @@ TEST(Words, SplitsAtBlanks) {
 TEST(Words, Wraps) {
   EXPECT_EQ(wrapped("one two three", 7), "one two\nthree");
   EXPECT_EQ(wrapped("one two three", 9, 2, 4), "  one two\n    three");
+  // Full to the last column, and one too few.
+  EXPECT_EQ(wrapped("one two", 7), "one two");
+  EXPECT_EQ(wrapped("one two", 6), "one\ntwo");
   EXPECT_EQ(wrapped("a  b\nc", 80), "a b c");
   EXPECT_EQ(wrapped("longer than", 4), "longer\nthan");
   EXPECT_EQ(wrapped("see a=1,b=2,c=3 it", 8, 0, 2), "see\n  a=1,\n  b=2,\n  c=3 it");
