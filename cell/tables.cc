@@ -7,16 +7,14 @@
 namespace faultline {
 namespace {
 
-bool numbers_alone(const std::string& text) {
-  return text.find_first_not_of("0123456789") == std::string::npos;
-}
-
 nlohmann::json axis_rows() {
   nlohmann::json rows = nlohmann::json::array();
   for (const Axis& axis : axes()) {
     nlohmann::json usual = nullptr;
     if (const std::optional<std::string> value = usual_value(axis)) {
-      usual = numbers_alone(*value) ? nlohmann::json(std::stoull(*value)) : nlohmann::json(*value);
+      // A number as a row has it, and not its digits.
+      const nlohmann::json number = nlohmann::json::parse(*value, nullptr, false);
+      usual = number.is_number() ? number : nlohmann::json(*value);
     }
     rows.push_back({{"id", axis.id},
                     {"field", axis.field},

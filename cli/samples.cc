@@ -19,54 +19,24 @@ namespace faultline {
 namespace fs = std::filesystem;
 
 const std::vector<KindRow>& known_kinds() {
-  static const std::vector<KindRow> table = {{.name = "fault",
-                                              .home = Home::kThread,
-                                              .exclusive = true,
-                                              .of_fault = true,
-                                              .show_zero = true,
-                                              .result_name = "result",
-                                              .order_name = "order",
-                                              .link_name = "link"},
-                                             {.name = kKindSync,
-                                              .home = Home::kThread,
-                                              .exclusive = true,
-                                              .of_fault = true,
-                                              .show_zero = false,
-                                              .result_name = "result",
-                                              .order_name = "order",
-                                              .link_name = "waits_for_transaction"},
-                                             {.name = "commit",
-                                              .home = Home::kJournal,
-                                              .exclusive = false,
-                                              .of_fault = false,
-                                              .show_zero = false,
-                                              .result_name = "asked_by_thread",
-                                              .order_name = "served_faults",
-                                              .link_name = "transaction"},
-                                             {.name = "fast_commit",
-                                              .home = Home::kJournal,
-                                              .exclusive = false,
-                                              .of_fault = false,
-                                              .show_zero = false,
-                                              .result_name = "asked_by_thread",
-                                              .order_name = "served_faults",
-                                              .link_name = "transaction"},
-                                             {.name = "lock_wait",
-                                              .home = Home::kLocks,
-                                              .exclusive = false,
-                                              .of_fault = false,
-                                              .show_zero = true,
-                                              .result_name = "lock",
-                                              .order_name = "order",
-                                              .link_name = "link"},
-                                             {.name = "lock_hold",
-                                              .home = Home::kLocks,
-                                              .exclusive = false,
-                                              .of_fault = false,
-                                              .show_zero = true,
-                                              .result_name = "lock",
-                                              .order_name = "order",
-                                              .link_name = "link"}};
+  static const std::vector<KindRow> table = {
+      {.name = "fault", .exclusive = true, .of_fault = true, .show_zero = true},
+      {.name = kKindSync,
+       .exclusive = true,
+       .of_fault = true,
+       .link_name = "waits_for_transaction"},
+      {.name = "commit",
+       .home = Home::kJournal,
+       .result_name = "asked_by_thread",
+       .order_name = "served_faults",
+       .link_name = "transaction"},
+      {.name = "fast_commit",
+       .home = Home::kJournal,
+       .result_name = "asked_by_thread",
+       .order_name = "served_faults",
+       .link_name = "transaction"},
+      {.name = "lock_wait", .home = Home::kLocks, .show_zero = true, .result_name = "lock"},
+      {.name = "lock_hold", .home = Home::kLocks, .show_zero = true, .result_name = "lock"}};
   return table;
 }
 
@@ -74,11 +44,7 @@ KindRow kind_named(const std::string& name) {
   for (const KindRow& row : known_kinds()) {
     if (name == row.name) return row;
   }
-  return {.name = "",
-          .home = Home::kThread,
-          .result_name = "result",
-          .order_name = "order",
-          .link_name = "link"};
+  return {};
 }
 
 namespace {

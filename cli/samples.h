@@ -22,17 +22,18 @@ enum class Home {
   kJournal,  // on the journal's track, whoever did the work
 };
 struct KindRow {
-  const char* name;
-  Home home;
+  const char* name = "";
+  Home home = Home::kThread;
   // A thread is in one of them at a time, or in one inside the other.
   bool exclusive = false;
   // `result` is VM_FAULT_* bits and `order` the fault's.
   bool of_fault = false;
   // 0 is a result (and of a fault, an order); elsewhere 0 is not shown.
   bool show_zero = false;
-  const char* result_name;
-  const char* order_name;
-  const char* link_name;
+  // What the export calls a sample's three numbers.
+  const char* result_name = "result";
+  const char* order_name = "order";
+  const char* link_name = "link";
 };
 // The kinds that the export knows by name.
 const std::vector<KindRow>& known_kinds();
