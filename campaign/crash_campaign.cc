@@ -67,6 +67,7 @@ class CrashCampaign {
   void prepare();
   void choose_model(const QemuProgram& qemu);
   void plan(std::size_t number, const std::string& writer);
+  void resume(const ReadCrashTest& before);
   GuestOutcome run(CrashTest& test);
   GuestOutcome write(const CrashTest& test, const fs::path& folder);
   GuestOutcome check(CrashTest& test, const fs::path& folder, const ImageStream& stream,
@@ -96,7 +97,8 @@ class CrashCampaign {
   std::vector<CrashTest> tests_;  // while guests run, under shared_.mutex
   std::atomic<bool> cancel_{false};
   bool vm_failed_ = false;
-  bool reported_ = false;  // under shared_.mutex
+  double elapsed_before_ = 0;  // seconds, in the command that this one goes on with
+  bool reported_ = false;      // under shared_.mutex
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
@@ -133,7 +135,15 @@ void CrashCampaign::choose_model(const QemuProgram& qemu) {
 
 void CrashCampaign::prepare() {
   check_crash_wish(options_);
-  claim_output(options_.out, kCrashName, options_.force);
+  ReadCrashTest before;
+  if (options_.resume) {
+    before = read_crash_test(options_.out);
+    if (before.context.is_null()) {
+      throw Failure(ExitCode::kUsage,
+                    fmt::format("{} holds no {} to go on with", options_.out, kCrashName));
+    }
+  }
+  claim_output(options_.out, kCrashName, options_.force || options_.resume);
   const Say say = [this](const std::string& line) { progress_.say(line); };
   machines_ = std::make_unique<Machines>(context_, say);
   remove_left_temp_dirs(machines_->cache() / "unfinished");
@@ -169,6 +179,32 @@ void CrashCampaign::prepare() {
   for (std::size_t i = 0; i < machines_->count(); ++i) {
     for (const std::string& writer : crash_writer_ids(options_)) plan(i, writer);
   }
+  if (options_.resume) resume(before);
+}
+
+// Takes what an earlier command has tested, if it tested the same.
+void CrashCampaign::resume(const ReadCrashTest& before) {
+  refuse_other_context(before.context, shared_.json, options_.out);
+  const auto of = [](const nlohmann::json& row) {
+    nlohmann::json key;
+    for (const char* field : {"kernel", "fs", "write", "strategy", "state", "model", "seed"}) {
+      key.push_back(row.value(field, nlohmann::json()));
+    }
+    return key;
+  };
+  std::size_t had = 0;
+  for (CrashTest& test : tests_) {
+    const auto same = std::ranges::find_if(before.tests, [&](const nlohmann::json& row) {
+      return row.is_object() && row.value("status", "") == kStatusOk && of(row) == of(test.row);
+    });
+    if (same == before.tests.end()) continue;
+    test.row = *same;
+    ++had;
+  }
+  take_earlier_context(before.context, shared_.json);
+  elapsed_before_ = before.context.value("elapsed_s", 0.0);
+  progress_.say(
+      fmt::format("{}: {} of {} tests are there already", options_.out, had, tests_.size()));
 }
 
 void CrashCampaign::note_kernel(const CrashTest& test, const wire::Frame& frame) {
@@ -474,8 +510,10 @@ Tally CrashCampaign::tally() const {
 }
 
 void CrashCampaign::save() {
-  note_elapsed(shared_.json,
-               std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
+  note_elapsed(
+      shared_.json,
+      elapsed_before_ +
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
   nlohmann::json rows = nlohmann::json::array();
   for (const CrashTest& test : tests_) rows.push_back(test.row);
   note_complete(shared_.json, tally(), "tests");
@@ -491,7 +529,7 @@ CrashEnd CrashCampaign::execute() {
   prepare();
   std::vector<CrashTest*> wanted;
   for (CrashTest& test : tests_) {
-    if (test.row["status"] != "skipped") wanted.push_back(&test);
+    if (test.row["status"] == kStatusIncomplete) wanted.push_back(&test);
   }
   save();
   progress_.start(wanted.size() * (options_.point ? 1 : options_.points));
@@ -515,6 +553,18 @@ CrashEnd CrashCampaign::execute() {
 }
 
 }  // namespace
+
+ReadCrashTest read_crash_test(const fs::path& dir) {
+  std::error_code error;
+  const fs::path file = dir / kCrashName;
+  if (!fs::is_regular_file(file, error)) return {};
+  const nlohmann::json read = parse_json(read_file(file));
+  if (!read.is_object() || !read.contains("context") || !read["context"].is_object() ||
+      !read.contains("tests") || !read["tests"].is_array()) {
+    return {};
+  }
+  return {.context = read["context"], .tests = read["tests"]};
+}
 
 CrashEnd run_crash_campaign(const CrashWish& wish, const CommandContext& context) {
   return CrashCampaign(wish, context).execute();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -53,8 +54,19 @@ struct CrashWish {
   double boot_s = 300;
   double cell_s = 300;
   bool force = false;  // replace a crash test that is there
+  // Goes on with a crash test that is there, of the same wish: what is `ok` in it is not tested
+  // again.
+  bool resume = false;
   bool quiet = false;
 };
+
+// What DIR/crashtest.json holds; an empty context if there is none, or it is damaged.
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
+struct ReadCrashTest {
+  nlohmann::json context = {};
+  std::vector<nlohmann::json> tests = {};
+};
+ReadCrashTest read_crash_test(const std::filesystem::path& dir);
 
 struct CrashEnd {
   ExitCode code = ExitCode::kPass;

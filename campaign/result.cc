@@ -253,16 +253,32 @@ std::vector<ContextDifference> what_differs(const nlohmann::json& one,
   return found;
 }
 
+void refuse_other_context(const nlohmann::json& before, const nlohmann::json& now,
+                          const std::string& place) {
+  if (const auto others = what_differs(before, now); !others.empty()) {
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} was measured with another {}; what is left cannot be measured "
+                              "beside it: run it anew, with another --out",
+                              place, others.front().what));
+  }
+}
+
+void take_earlier_context(const nlohmann::json& before, nlohmann::json& now) {
+  for (const char* table : {"kernels", "file_systems"}) {
+    if (before.contains(table)) now[table].update(before[table]);
+  }
+  for (const char* known : {"date", "command_line"}) {
+    if (before.contains(known)) now[known] = before[known];
+  }
+}
+
 void claim_output(const fs::path& dir, const char* name, bool replace) {
   std::error_code error;
   if (fs::exists(dir / name, error) && !replace) {
     throw Failure(ExitCode::kUsage,
-                  fmt::format("{} holds another {}; give another --out, or --force to replace it{}",
-                              dir.string(), name,
-                              name == std::string_view(kResultName)
-                                  ? fmt::format("; --resume {} goes on with what was interrupted",
-                                                dir.string())
-                                  : ""));
+                  fmt::format("{} holds another {}; give another --out, or --force to replace it; "
+                              "--resume {} goes on with what was interrupted",
+                              dir.string(), name, dir.string()));
   }
   make_dirs(dir);
   if (access(dir.c_str(), W_OK) != 0) {

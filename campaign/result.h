@@ -86,6 +86,14 @@ struct ContextDifference {
 };
 std::vector<ContextDifference> what_differs(const nlohmann::json& one, const nlohmann::json& other);
 
+// Refuses to go on with a result, in `place`, of another context than the one of now.
+// Failure(kUsage) naming the first difference.
+void refuse_other_context(const nlohmann::json& before, const nlohmann::json& now,
+                          const std::string& place);
+// Takes into the context of now what guests told of themselves before, none of which may run again,
+// and which command began it.
+void take_earlier_context(const nlohmann::json& before, nlohmann::json& now);
+
 // Makes the folder. Failure(kUsage) when it cannot be written, or holds a file of that name already
 // and `replace` is false.
 void claim_output(const std::filesystem::path& dir, const char* name, bool replace);

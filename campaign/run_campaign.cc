@@ -236,12 +236,7 @@ void RunCampaign::hold_against(const nlohmann::json& earlier) {
 // Takes what an earlier run has measured, if it measured the same: the same hash must come of it as
 // of a run that nothing disturbed.
 void RunCampaign::resume(const ReadResult& before) {
-  if (const auto others = what_differs(before.context, shared_.json); !others.empty()) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{} was measured with another {}; what is left cannot be measured "
-                              "beside it: run it anew, with another --out",
-                              wish_.out, others.front().what));
-  }
+  refuse_other_context(before.context, shared_.json, wish_.out);
   using Sample = std::tuple<std::string, Count, Count>;
   const auto sample = [](const Row& row) {
     return Sample(row.name, row.seed, row.repetition_index);
@@ -257,11 +252,7 @@ void RunCampaign::resume(const ReadResult& before) {
     rows_[job.row] = *found->second;
     measured_.insert(job.row);
   }
-  // What guests have told of themselves; none of theirs may run now.
-  for (const char* table : {"kernels", "file_systems"}) {
-    if (before.context.contains(table)) shared_.json[table].update(before.context[table]);
-  }
-  for (const char* known : {"date", "command_line"}) shared_.json[known] = before.context[known];
+  take_earlier_context(before.context, shared_.json);
   elapsed_before_ = before.context.value("elapsed_s", 0.0);
   progress_.say(fmt::format("{}: {} of {} lives are there already", wish_.out, measured_.size(),
                             jobs_.size()));

@@ -81,6 +81,22 @@ TEST(Bisect, FindsThePlantedChangeAndRemembersWhatItMeasured) {
   EXPECT_EQ(same["series"][4]["figure"], found["series"][4]["figure"]);
   EXPECT_TRUE(same["series"][4]["remembered"]);
 
+  // One that was interrupted in the midst of a step goes on with what it has measured of that.
+  const fs::path step = scratch / "steps/bookworm+900/result.json";
+  nlohmann::json half = read_json(step);
+  half["context"]["complete"] = false;
+  half["context"]["date"] = "2001-01-01T00:00:00+00:00";
+  half["benchmarks"][0]["status"] = "incomplete";
+  half["benchmarks"][0]["reason"] = "not run";
+  write_file(step, half.dump());
+  const CommandOutput on = faultline_command(arguments);
+  ASSERT_EQ(on.status, 0) << on.error;
+  const nlohmann::json gone_on = nlohmann::json::parse(on.out);
+  EXPECT_EQ(gone_on["first_bad"], "bookworm+900");
+  EXPECT_FALSE(gone_on["series"][4]["remembered"]);
+  EXPECT_EQ(gone_on["series"][4]["figure"], found["series"][4]["figure"]);
+  EXPECT_EQ(read_json(step)["context"]["date"], half["context"]["date"]);
+
   // Of another question nothing is remembered, and this one has no answer.
   const CommandOutput none = faultline_command(bisect_arguments(
       {"--kernels", "bookworm,bookworm+150", "--out", scratch / "steps", "--metric", "per_fault"}));

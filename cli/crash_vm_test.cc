@@ -45,6 +45,46 @@ TEST(CrashTestInAGuest, PromisesAreKeptAndTheRestIsLost) {
   }
 }
 
+// As an end before the end leaves it: the one test is done, the other is not.
+TEST(CrashTestInAGuest, GoesOnWithWhatWasInterrupted) {
+  const Scratch scratch;
+  const std::string out = scratch / "a";
+  const Ran whole =
+      crashtest({"--strategy", "volatile,map_sync", "--fs", "ext4", "--points", "3"}, out);
+  ASSERT_EQ(whole.output.status, 0) << whole.output.error;
+  const CommandOutput complete = faultline_command({"crashtest", "--resume", out});
+  EXPECT_EQ(complete.status, 2);
+  EXPECT_NE(complete.error.find("the crashtest is complete"), std::string::npos) << complete.error;
+
+  nlohmann::json half = read_json(out + "/crashtest.json");
+  half["context"]["complete"] = false;
+  // A mark, by which it is seen that this one is not tested again.
+  half["tests"][0]["promises"] = "tested before";
+  half["tests"][1]["status"] = "incomplete";
+  half["tests"][1]["checked"] = 1;
+  write_file(out + "/crashtest.json", half.dump());
+  const CommandOutput rest = faultline_command({"crashtest", "--resume", out});
+  ASSERT_EQ(rest.status, 0) << rest.error;
+  EXPECT_NE(rest.error.find("1 of 2 tests are there already"), std::string::npos) << rest.error;
+  const nlohmann::json result = read_json(out + "/crashtest.json");
+  EXPECT_EQ(result["context"]["complete"], true);
+  EXPECT_EQ(result["context"]["command_line"], half["context"]["command_line"]);
+  EXPECT_EQ(result["tests"][0], half["tests"][0]);
+  EXPECT_EQ(result["tests"][1], whole.tests[1]);
+
+  const CommandOutput mixed = faultline_command({"crashtest", "--resume", out, "--fs", "xfs"});
+  EXPECT_EQ(mixed.status, 2);
+  EXPECT_NE(mixed.error.find("--fs: --resume takes the options that the crashtest had"),
+            std::string::npos)
+      << mixed.error;
+  half["context"]["kernels"]["bookworm"]["vmlinuz_sha256"] = "of another";
+  write_file(out + "/crashtest.json", half.dump());
+  const CommandOutput other = faultline_command({"crashtest", "--resume", out});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_NE(other.error.find("was measured with another kernel bookworm"), std::string::npos)
+      << other.error;
+}
+
 // A writer that promises what MAP_SYNC does over a mapping without it.
 TEST(CrashTestInAGuest, ASkippedSyncIsFoundAndItsPointRunsAgain) {
   const Scratch scratch;

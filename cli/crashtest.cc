@@ -12,6 +12,7 @@
 
 #include "campaign/crash_campaign.h"
 #include "cell/words.h"
+#include "cli/earlier.h"
 #include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/verbs.h"
@@ -29,7 +30,13 @@ constexpr std::int64_t kMostPoints = 100'000;
 struct CrashtestOptions {
   CrashWish wish = {};
   std::optional<std::size_t> report = {};
+  std::string resume = {};  // a folder
   bool json = false;
+};
+
+struct CrashVerb {
+  CLI::App* verb = nullptr;
+  std::shared_ptr<CrashtestOptions> options = std::make_shared<CrashtestOptions>();
 };
 
 void print_mutants(const nlohmann::json& mutants) {
@@ -110,11 +117,10 @@ std::string writers_text() {
   return text;
 }
 
-}  // namespace
-
-Verb add_crashtest(CLI::App& app) {
-  auto options = std::make_shared<CrashtestOptions>();
-  CLI::App* verb = app.add_subcommand(
+CrashVerb declare_crashtest(CLI::App& app) {
+  CrashVerb declared;
+  const std::shared_ptr<CrashtestOptions>& options = declared.options;
+  CLI::App* verb = declared.verb = app.add_subcommand(
       "crashtest", "Takes the power away while a strategy writes; checks what it had promised");
   verb->footer(
       "A guest writes and tells what is promised to be durable; every store to its pmem\n"
@@ -208,6 +214,9 @@ Verb add_crashtest(CLI::App& app) {
       ->check(CLI::IsMember({kSkipSync, kSkipFlush, kSkipFence, kDropCommit}));
   verb->add_option("--out", options->wish.out, "folder of the result")->capture_default_str();
   verb->add_flag("--force", options->wish.force, "replace a crash test that is there");
+  verb->add_option("--resume", options->resume,
+                   "go on with the crash test whose result is in this folder, with the options "
+                   "that it had; what it has tested is kept");
   seconds_of(verb->add_option("--boot-deadline", options->wish.boot_s, "seconds for a boot"))
       ->capture_default_str();
   seconds_of(
@@ -215,18 +224,48 @@ Verb add_crashtest(CLI::App& app) {
       ->capture_default_str();
   verb->add_flag("--json", options->json, "print the result as JSON instead of a table");
   verb->add_flag("--quiet", options->wish.quiet, "no progress and no table");
-  return {verb, [options](const CommandContext& context) {
-            if (options->report) {
-              options->wish.point = options->report;
-              options->wish.report = true;
-            }
-            const CrashEnd end = run_crash_campaign(options->wish, context);
-            if (options->json) {
-              fmt::print("{}", read_file(fs::path(options->wish.out) / kCrashName));
-            } else if (!options->wish.quiet) {
-              print_crash_table(end.tests, options->wish.seed);
-            }
-            return end.code;
+  return declared;
+}
+
+ExitCode crashtest(CrashtestOptions options, const CommandContext& context) {
+  if (options.report) {
+    options.wish.point = options.report;
+    options.wish.report = true;
+  }
+  const CrashEnd end = run_crash_campaign(options.wish, context);
+  if (options.json) {
+    fmt::print("{}", read_file(fs::path(options.wish.out) / kCrashName));
+  } else if (!options.wish.quiet) {
+    print_crash_table(end.tests, options.wish.seed);
+  }
+  return end.code;
+}
+
+// The crash test whose result is in the folder, with the options that it had.
+ExitCode resume(const CrashVerb& given, const CommandContext& context) {
+  const std::string& folder = given.options->resume;
+  refuse_beside_resume(*given.verb, {"--jobs", "--json", "--quiet"});
+  const nlohmann::json before = read_crash_test(folder).context;
+  CLI::App app;
+  const CrashVerb declared = declare_crashtest(app);
+  parse_earlier(app, declared.verb->get_name(), before, "--resume " + folder);
+  refuse_complete(before, declared.verb->get_name(), folder);
+  CrashtestOptions& options = *declared.options;
+  options.wish.out = folder;
+  options.wish.resume = true;
+  if (given.options->wish.jobs != 0) options.wish.jobs = given.options->wish.jobs;
+  options.wish.quiet = given.options->wish.quiet;
+  options.json = given.options->json;
+  return crashtest(options, context);
+}
+
+}  // namespace
+
+Verb add_crashtest(CLI::App& app) {
+  const CrashVerb declared = declare_crashtest(app);
+  return {declared.verb, [declared](const CommandContext& context) {
+            return declared.options->resume.empty() ? crashtest(*declared.options, context)
+                                                    : resume(declared, context);
           }};
 }
 

@@ -13,8 +13,8 @@
 #include "cell/number_option.h"
 #include "cell/schema.h"
 #include "cell/words.h"
-#include "cli/trace_format.h"
 #include "cli/verbs.h"
+#include "trace/trace_format.h"
 #include "vm/files.h"
 
 namespace faultline {

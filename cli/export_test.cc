@@ -10,7 +10,7 @@
 #include "campaign/testing.h"
 #include "cell/failure.h"
 #include "cell/testing.h"
-#include "cli/samples.h"
+#include "trace/samples.h"
 
 namespace faultline {
 namespace {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "campaign/progress.h"
+#include "campaign/session.h"
 #include "cell/cell.h"
 #include "cli/fs_row.h"
-#include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/command.h"
 #include "vm/files.h"

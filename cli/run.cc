@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -16,6 +15,7 @@
 #include "campaign/result.h"
 #include "campaign/run_campaign.h"
 #include "cell/axes.h"
+#include "cli/earlier.h"
 #include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/run_options.h"
@@ -219,24 +219,8 @@ ExitCode run_declared(const RunVerb& declared, const CommandContext& context) {
 
 // The options of the run that wrote a context, declared anew. Failure(kUsage) when it is of none.
 RunVerb declared_by(CLI::App& app, const nlohmann::json& context, const std::string& where) {
-  std::vector<std::string> words;
-  if (context.contains("command_line") && context["command_line"].is_array()) {
-    words = context["command_line"].get<std::vector<std::string>>();
-  }
-  const auto verb = std::find(words.begin(), words.end(), "run");
-  if (verb == words.end()) {
-    throw Failure(ExitCode::kUsage,
-                  fmt::format("{}: holds no {} of `faultline run`", where, kResultName));
-  }
   RunVerb declared = declare_run(app);
-  // CLI11 takes them from the end.
-  std::vector<std::string> reversed(std::make_reverse_iterator(words.end()),
-                                    std::make_reverse_iterator(verb));
-  try {
-    app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    throw Failure(ExitCode::kUsage, fmt::format("{}: {}", where, error.what()));
-  }
+  parse_earlier(app, declared.verb->get_name(), context, where);
   if (declared.options->on == kHostKernel) {
     throw Failure(
         ExitCode::kUsage,
@@ -251,21 +235,11 @@ RunVerb declared_by(CLI::App& app, const nlohmann::json& context, const std::str
 // The run whose result is in the folder, with the options that it had.
 ExitCode resume(const RunVerb& given, const CommandContext& context) {
   const std::string& folder = given.options->resume;
-  for (const CLI::Option* option : given.verb->get_options()) {
-    const std::string name = option->get_name();
-    const bool of_its_own = name == "--resume" || name == "--jobs" || name == "--json" ||
-                            name == "--no-table" || name == "--quiet" || name == "--deadline";
-    if (option->count() > 0 && !of_its_own) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("{}: --resume takes the options that the run had", name));
-    }
-  }
+  refuse_beside_resume(*given.verb, {"--jobs", "--json", "--no-table", "--quiet", "--deadline"});
   const nlohmann::json before = read_result(folder).context;
   CLI::App app;
   const RunVerb declared = declared_by(app, before, "--resume " + folder);
-  if (before.value("complete", nlohmann::json()) == true) {
-    throw Failure(ExitCode::kUsage, fmt::format("--resume {}: the run is complete", folder));
-  }
+  refuse_complete(before, declared.verb->get_name(), folder);
   RunOptions& options = *declared.options;
   options.wish.out = folder;
   options.wish.resume = true;

@@ -6,10 +6,10 @@
 #include <memory>
 
 #include "campaign/progress.h"
+#include "campaign/session.h"
 #include "cell/words.h"
 #include "cli/fs_row.h"
 #include "cli/ranges.h"
-#include "cli/session.h"
 #include "cli/verbs.h"
 #include "vm/files.h"
 

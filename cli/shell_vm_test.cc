@@ -323,6 +323,17 @@ TEST(Perf, RecordsWhatFaultsRunAndWhatServesThem) {
   EXPECT_NE(read_file(written[0]["svg"].get<std::string>()).find("<svg"), std::string::npos);
   EXPECT_NE(read_file(written[0]["diff"].get<std::string>()).find("against"), std::string::npos);
 
+  // A command that was interrupted goes on when it is given again: what is there is kept.
+  const auto remembered = [&](const std::vector<std::string>& more) {
+    const CommandOutput output = perf(more);
+    EXPECT_EQ(output.status, 0) << output.error;
+    return nlohmann::json::parse(output.out).at(0).at("remembered").get<bool>();
+  };
+  EXPECT_FALSE(written[0]["remembered"]);
+  EXPECT_TRUE(remembered({"--strategy", "volatile", "--json"}));
+  EXPECT_FALSE(remembered({"--strategy", "volatile", "--json", "--period", "3000"}));
+  EXPECT_FALSE(remembered({"--strategy", "volatile", "--json", "--period", "3000", "--force"}));
+
   const CommandOutput none = perf({"--strategy", "volatile", "--diff", scratch / "nothing"});
   EXPECT_EQ(none.status, 2);
   EXPECT_NE(none.error.find("no such file"), std::string::npos) << none.error;

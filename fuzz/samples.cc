@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A result with samples: its text and, behind the first NUL, the file of records beside it.
-#include "cli/samples.h"
+#include "trace/samples.h"
 
 #include <atomic>
 

@@ -32,7 +32,7 @@
 #include "harness/crash_events.h"
 #include "harness/crash_items.h"
 #include "harness/extents.h"
-#include "harness/guest.h"
+#include "harness/init.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/subprocess.h"

@@ -19,7 +19,7 @@
 #include "harness/clock.h"
 #include "harness/counters.h"
 #include "harness/files.h"
-#include "harness/guest.h"
+#include "harness/init.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/probe.h"

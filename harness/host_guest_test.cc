@@ -14,7 +14,7 @@
 #include "cell/failure.h"
 #include "cell/sample_file.h"
 #include "harness/clock.h"
-#include "harness/guest.h"
+#include "harness/init.h"
 #include "harness/subprocess.h"
 #include "harness/wire.h"
 

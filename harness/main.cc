@@ -17,8 +17,8 @@
 #include "cell/plan.h"
 #include "cell/row.h"
 #include "harness/by_hand.h"
-#include "harness/guest.h"
 #include "harness/host.h"
+#include "harness/init.h"
 #include "harness/order.h"
 #include "harness/wire.h"
 

@@ -27,7 +27,7 @@
 
 #include "cell/failure.h"
 #include "harness/clock.h"
-#include "harness/guest.h"
+#include "harness/init.h"
 #include "harness/mapping.h"
 #include "harness/module.h"
 #include "harness/wire.h"

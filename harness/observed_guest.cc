@@ -18,7 +18,7 @@
 #include "cell/failure.h"
 #include "harness/clock.h"
 #include "harness/files.h"
-#include "harness/guest.h"
+#include "harness/init.h"
 #include "harness/mapping.h"
 #include "harness/wire.h"
 

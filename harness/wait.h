@@ -9,7 +9,7 @@
 // timer of its next tick in steps of 16 ns from the instruction at which it does (APIC_DIVISOR,
 // arch/x86/kernel/apic/apic.c), so that every later tick comes some instructions sooner or later.
 // So the CPU does not halt until a measurement begins (KeptAwake; once where the guest parks,
-// harness/guest.h), and among a contest's parties whoever has slept runs no-ops up to an
+// harness/init.h), and among a contest's parties whoever has slept runs no-ops up to an
 // instruction that was set before.
 #pragma once
 

@@ -308,7 +308,7 @@ def test_links_lead_somewhere(path):
             assert anchor in slugs, link
 
 
-PLACE = re.compile(r"`((?:bpf|campaign|cell|cli|docs|fuzz|harness|kmod|observe|reports|tools|vm|workloads|\.ci)/[\w./*-]*)`")
+PLACE = re.compile(r"`((?:bpf|campaign|cell|cli|docs|fuzz|harness|kmod|observe|reports|tools|trace|vm|workloads|\.ci)/[\w./*-]*)`")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

@@ -158,7 +158,7 @@ def _counts(tests):
             "errors": str(sum(test.status == ERROR for test in tests))}
 
 
-# The rows of trace_formats() in cli/trace_format.cc that are of a result: id, what it is, who writes it. A test compares.
+# The rows of trace_formats() in trace/trace_format.cc that are of a result: id, what it is, who writes it. A test compares.
 FORMATS = {
     "kcidb": ("a submission to KCIDB, schema 5.3: a test per cell", kcidb),
     "lava": ("LAVA's test case signals, a line per cell", lava),

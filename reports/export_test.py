@@ -250,9 +250,9 @@ def test_the_command_hands_on_what_is_of_a_result(synthetic, tmp_path):
 
 
 def test_the_command_lists_the_same_formats():
-    path = os.path.join(HERE, "..", "cli", "trace_format.cc")
+    path = os.path.join(HERE, "..", "trace", "trace_format.cc")
     if not os.path.exists(path):
-        pytest.skip("cli/ is not beside reports/")
+        pytest.skip("trace/ is not beside reports/")
     with open(path, encoding="utf-8") as file:
         text = file.read()
     rows = re.findall(r'\.id = "([\w-]+)",\s+\.summary = "([^"]*)",\s+\.make = nullptr\}', text)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/session.h"
+#include "harness/guest_session.h"
 
 #include <gtest/gtest.h>
 

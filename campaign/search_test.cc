@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/search.h"
+#include "campaign/search.h"
 
 #include <gtest/gtest.h>
 
-#include "campaign/testing.h"
 #include "cell/failure.h"
-#include "vm/files.h"
 
 namespace faultline {
 namespace {
@@ -67,29 +65,6 @@ TEST(Search, EndsWhenTheQuestionIsNotAnswered) {
 TEST(PercentAbove, OfTheGoodFigure) {
   EXPECT_DOUBLE_EQ(percent_above(200, 210), 5);
   EXPECT_DOUBLE_EQ(percent_above(200, 190), -5);
-}
-
-// Of one revision, or of none that is known, there may be many builds.
-TEST(StepKey, IsOfWhatWasBuilt) {
-  const Scratch scratch;
-  for (const char* file : {"command", "guest", "bzImage"}) write_file(scratch / file, file);
-  const StepBuild build{.command = scratch / "command",
-                        .guest = scratch / "guest",
-                        .kernel = scratch / "bzImage",
-                        .package = ""};
-  const nlohmann::json options = {{"cell", "ext4/volatile"}, {"seeds", "1"}};
-  const std::string key = step_key(options, build);
-  EXPECT_EQ(step_key(options, build), key);
-  EXPECT_NE(step_key({{"cell", "ext4/volatile"}, {"seeds", "2"}}, build), key);
-  for (const char* file : {"command", "guest", "bzImage"}) {
-    write_file(scratch / file, "built again");
-    EXPECT_NE(step_key(options, build), key) << file;
-    write_file(scratch / file, file);
-    EXPECT_EQ(step_key(options, build), key);
-  }
-  StepBuild newer = build;
-  newer.package = "6.1.192-2";
-  EXPECT_NE(step_key(options, newer), key);
 }
 
 TEST(PlantedSeries, TheEndsBearTheirDelays) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // How samples are laid out in tracks, and which sync waits for which commit. No VM.
-#include "cli/timeline.h"
+#include "trace/timeline.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/samples.h"
+#include "trace/samples.h"
 
 namespace faultline {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/samples.h"
+#include "trace/samples.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/guest.h"
+#include "harness/init.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -34,9 +34,9 @@
 #include "harness/delay.h"
 #include "harness/files.h"
 #include "harness/filesystem.h"
+#include "harness/guest_session.h"
 #include "harness/probe.h"
 #include "harness/run.h"
-#include "harness/session.h"
 #include "harness/wait.h"
 #include "harness/wire.h"
 

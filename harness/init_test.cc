@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/guest.h"
+#include "harness/init.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/samples.h"
+#include "trace/samples.h"
 
 namespace faultline {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/session.h"
+#include "campaign/session.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -20,13 +20,13 @@
 #include <mutex>
 #include <thread>
 
+#include "campaign/terminal.h"
 #include "campaign/watch.h"
 #include "cell/failure.h"
 #include "cell/file_system.h"
 #include "cell/json_text.h"
 #include "cell/skip.h"
 #include "cell/words.h"
-#include "cli/terminal.h"
 #include "harness/wire.h"
 #include "vm/files.h"
 #include "vm/packages/package.h"

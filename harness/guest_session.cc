@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "harness/session.h"
+#include "harness/guest_session.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -26,7 +26,7 @@
 
 #include "cell/failure.h"
 #include "harness/clock.h"
-#include "harness/guest.h"
+#include "harness/init.h"
 #include "harness/wire.h"
 
 namespace faultline {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/terminal.h"
+#include "campaign/terminal.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>

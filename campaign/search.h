@@ -4,9 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,17 +13,6 @@ namespace faultline {
 
 // How far `figure` is above `good`, in percent.
 double percent_above(double good, double figure);
-
-// What a step's figure hangs on, besides the options: what was built, and not the revision, which
-// two builds may share ("unknown", or with changes that are not committed). Their bytes are read.
-struct StepBuild {
-  std::filesystem::path command = {};  // the host's half
-  std::filesystem::path guest = {};    // the guest's half
-  std::filesystem::path kernel = {};   // of the user's own; empty for Debian's
-  std::string package = {};            // which version of Debian's; empty if not known
-};
-// One text for equal options and equal builds. Failure(kUsage) if a file cannot be read.
-std::string step_key(const nlohmann::json& options, const StepBuild& build);
 
 // The two ends of a bisection, as given: NAME or NAME+N, of which the kernels between are not
 // planted. `between` are the unplanted kernels from the one to the other, both among them.
@@ -39,6 +26,8 @@ enum class Judgement { kGood, kBad, kSkip };
 struct Found {
   std::size_t last_good = 0;
   std::size_t first_bad = 0;
+  // Nothing lies between.
+  [[nodiscard]] bool is_one() const { return first_bad == last_good + 1; }
 };
 
 // Searches between the first, which is good, and the last, which is bad. `judge` is asked at most

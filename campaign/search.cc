@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/search.h"
+#include "campaign/search.h"
 
 #include <fmt/format.h>
 
@@ -7,20 +7,10 @@
 #include <set>
 
 #include "cell/failure.h"
-#include "vm/files.h"
 
 namespace faultline {
 
 double percent_above(double good, double figure) { return (figure - good) / good * 100; }
-
-std::string step_key(const nlohmann::json& options, const StepBuild& build) {
-  nlohmann::json key = {{"options", options},
-                        {"command", sha256_of_file(build.command)},
-                        {"guest", sha256_of_file(build.guest)},
-                        {"package", build.package}};
-  if (!build.kernel.empty()) key["kernel"] = sha256_of_file(build.kernel);
-  return key.dump();
-}
 
 std::vector<std::string> planted_series(const std::vector<std::string>& between,
                                         std::uint64_t good_delay, std::uint64_t bad_delay) {

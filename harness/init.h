@@ -26,7 +26,7 @@ namespace faultline {
 // off.
 [[noreturn]] void run_guest(const std::function<void(const FileSystem& fs)>& serve);
 
-// The parts of process 1 that a session (harness/session.h) needs too.
+// The parts of process 1 that a session (harness/guest_session.h) needs too.
 // Mounts what the kernel offers, seeds its random numbers, opens the ports. Powers off if it
 // cannot.
 void begin_guest();

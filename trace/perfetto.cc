@@ -7,14 +7,14 @@
 #include <protozero/pbf_writer.hpp>
 #include <set>
 
-#include "cli/trace_format.h"
+#include "trace/trace_format.h"
 
 namespace faultline {
 namespace {
 
 using protozero::pbf_writer;
 
-constexpr size_t kPiece = 1 << 20;
+constexpr size_t kTracePiece = 1 << 20;
 
 namespace trace {
 constexpr uint32_t kPacket = 1;
@@ -220,7 +220,7 @@ class Perfetto : public TraceWriter {
       packet.add_uint32(packet::kTrustedPacketSequenceId, kSequence);
       fill(packet);
     }
-    if (bytes_.size() >= kPiece) flush();
+    if (bytes_.size() >= kTracePiece) flush();
   }
 
   template <typename Fill>

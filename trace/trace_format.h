@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "cli/samples.h"
-#include "cli/timeline.h"
+#include "trace/samples.h"
+#include "trace/timeline.h"
 
 namespace faultline {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/timeline.h"
+#include "trace/timeline.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/trace_format.h"
+#include "trace/trace_format.h"
 
 #include <fmt/format.h>
 

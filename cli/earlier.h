@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command that wrote a result, given again.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+namespace faultline {
+
+// Parses into `app`, in which `verb` is declared, the command line that a result's context holds;
+// `where` names the result. Failure(kUsage) when that is of another verb, or of none.
+void parse_earlier(CLI::App& app, const std::string& verb, const nlohmann::json& context,
+                   const std::string& where);
+
+// Failure(kUsage) for an option given beside --resume that is not in `of_its_own`: those that the
+// earlier command had hold.
+void refuse_beside_resume(const CLI::App& verb, const std::set<std::string>& of_its_own);
+
+// Failure(kUsage) when there is nothing to go on with.
+void refuse_complete(const nlohmann::json& context, const std::string& verb,
+                     const std::string& folder);
+
+}  // namespace faultline
