@@ -154,11 +154,11 @@ Tried Bisection::try_kernel(const std::string& kernel) {
   RunWish run = run_wish(kernel, out);
   std::error_code error;
   if (fs::exists(note, error) && read_file(note) == question) {
-    const ReadResult before = read_result(out);
+    ReadResult before = read_result(out);
     Tried tried = tried_in(before);
     tried.remembered = tried.figure.has_value();
     if (tried.remembered) return tried;
-    run.resume = !before.context.is_null();
+    if (!before.context.is_null()) run.resume = std::move(before);
   } else {
     // The note is of the result beside it, at every instant.
     fs::remove(note, error);

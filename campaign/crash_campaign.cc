@@ -135,15 +135,7 @@ void CrashCampaign::choose_model(const QemuProgram& qemu) {
 
 void CrashCampaign::prepare() {
   check_crash_wish(options_);
-  ReadCrashTest before;
-  if (options_.resume) {
-    before = read_crash_test(options_.out);
-    if (before.context.is_null()) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("{} holds no {} to go on with", options_.out, kCrashName));
-    }
-  }
-  claim_output(options_.out, kCrashName, options_.force || options_.resume);
+  claim_output(options_.out, kCrashName, options_.force || options_.resume.has_value());
   const Say say = [this](const std::string& line) { progress_.say(line); };
   machines_ = std::make_unique<Machines>(context_, say);
   remove_left_temp_dirs(machines_->cache() / "unfinished");
@@ -179,7 +171,7 @@ void CrashCampaign::prepare() {
   for (std::size_t i = 0; i < machines_->count(); ++i) {
     for (const std::string& writer : crash_writer_ids(options_)) plan(i, writer);
   }
-  if (options_.resume) resume(before);
+  if (options_.resume) resume(*options_.resume);
 }
 
 // Takes what an earlier command has tested, if it tested the same.

@@ -26,6 +26,14 @@ inline constexpr char kModelPx86[] = "px86";    // when written back and fenced,
 inline constexpr char kModelOrder[] = "order";  // at once
 inline constexpr char kMutateFlushes[] = "flushes";
 
+// What DIR/crashtest.json holds; an empty context if there is none, or it is damaged.
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
+struct ReadCrashTest {
+  nlohmann::json context = {};
+  std::vector<nlohmann::json> tests = {};
+};
+ReadCrashTest read_crash_test(const std::filesystem::path& dir);
+
 struct CrashWish {
   std::string kernel = kernel_table().front().id;
   std::string modules = {};  // of a kernel that is a path
@@ -54,19 +62,10 @@ struct CrashWish {
   double boot_s = 300;
   double cell_s = 300;
   bool force = false;  // replace a crash test that is there
-  // Goes on with a crash test that is there, of the same wish: what is `ok` in it is not tested
-  // again.
-  bool resume = false;
+  // A crash test of the same wish, in `out`, to go on with: what is `ok` in it is not tested again.
+  std::optional<ReadCrashTest> resume = {};
   bool quiet = false;
 };
-
-// What DIR/crashtest.json holds; an empty context if there is none, or it is damaged.
-// NOLINTNEXTLINE(bugprone-exception-escape): json's move checks itself, and does not throw.
-struct ReadCrashTest {
-  nlohmann::json context = {};
-  std::vector<nlohmann::json> tests = {};
-};
-ReadCrashTest read_crash_test(const std::filesystem::path& dir);
 
 struct CrashEnd {
   ExitCode code = ExitCode::kPass;

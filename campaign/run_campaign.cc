@@ -193,15 +193,7 @@ void RunCampaign::check_wish() {
 void RunCampaign::prepare() {
   check_wish();
   const Say say = [this](const std::string& line) { progress_.say(line); };
-  ReadResult before;
-  if (wish_.resume) {
-    before = read_result(wish_.out);
-    if (before.context.is_null()) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("{} holds no {} to go on with", wish_.out, kResultName));
-    }
-  }
-  claim_output(wish_.out, kResultName, wish_.force || wish_.resume);
+  claim_output(wish_.out, kResultName, wish_.force || wish_.resume.has_value());
   runner_ = wish_.host ? make_host_runner(context_, *wish_.host, say, cancel_)
                        : make_vm_runner(context_, wish_.vm, say, cancel_);
   const std::vector<RunnerKernel> kernels = runner_->prepare(shared_);
@@ -210,7 +202,7 @@ void RunCampaign::prepare() {
   shared_.json = result_context(context_.command_line, wish_.host.has_value(), runner_->time());
   shared_.json.update(known);
   for (std::size_t i = 0; i < kernels.size(); ++i) plan(i, kernels[i]);
-  if (wish_.resume) resume(before);
+  if (wish_.resume) resume(*wish_.resume);
   if (!wish_.like.is_null()) hold_against(wish_.like);
   samples_ = std::make_unique<SampleWriter>(wish_.out, samples_kept(rows_));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "campaign/context.h"
+#include "campaign/result.h"
 #include "campaign/runner.h"
 #include "cell/failure.h"
 #include "cell/row.h"
@@ -38,9 +39,8 @@ struct RunWish {
   double total_s = 0;  // seconds for everything; 0: no limit
   std::string out = "out";
   bool force = false;  // replace a result that is there
-  // Goes on with a result that is there, of the same wish: what is `ok` in it is not measured
-  // again.
-  bool resume = false;
+  // A result of the same wish, in `out`, to go on with: what is `ok` in it is not measured again.
+  std::optional<ReadResult> resume = std::nullopt;
   // The context of a result that is measured again. Failure(kUsage) before anything is measured
   // when its kernels cannot be had any more; what else is another by now is said.
   nlohmann::json like = {};

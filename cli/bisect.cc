@@ -162,9 +162,9 @@ Verb add_bisect(CLI::App& app) {
   CLI::App* bisect =
       app.add_subcommand("bisect", "Find the first kernel in which a cell costs more");
   bisect->footer(
-      "A kernel is bad if the cell's figure is above the good one's by more than P percent.\n"
-      "Kernels that were measured are remembered in --out; a command that was interrupted, given\n"
-      "again, goes on from there.\n\n"
+      "A kernel is bad if the cell's figure is above the good one's by more than P\n"
+      "percent. Kernels that were measured are remembered in --out; a command that was\n"
+      "interrupted goes on from there when it is given again.\n\n"
       "Examples:\n"
       "  faultline bisect --good 6.1.170 --bad 6.1.192 --threshold 2 \\\n"
       "      --cell ext4/map_sync/first_touch/hole/pte/t1\n"

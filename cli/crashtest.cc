@@ -245,18 +245,13 @@ ExitCode crashtest(CrashtestOptions options, const CommandContext& context) {
 ExitCode resume(const CrashVerb& given, const CommandContext& context) {
   const std::string& folder = given.options->resume;
   refuse_beside_resume(*given.verb, {"--jobs", "--json", "--quiet"});
-  const nlohmann::json before = read_crash_test(folder).context;
+  ReadCrashTest before = read_crash_test(folder);
   CLI::App app;
   const CrashVerb declared = declare_crashtest(app);
-  parse_earlier(app, declared.verb->get_name(), before, "--resume " + folder);
-  refuse_complete(before, declared.verb->get_name(), folder);
-  CrashtestOptions& options = *declared.options;
-  options.wish.out = folder;
-  options.wish.resume = true;
-  if (given.options->wish.jobs != 0) options.wish.jobs = given.options->wish.jobs;
-  options.wish.quiet = given.options->wish.quiet;
-  options.json = given.options->json;
-  return crashtest(options, context);
+  parse_earlier(app, declared.verb->get_name(), before.context, "--resume " + folder);
+  refuse_complete(before.context, declared.verb->get_name(), folder);
+  go_on_with(*declared.options, std::move(before), folder, *given.options);
+  return crashtest(*declared.options, context);
 }
 
 }  // namespace

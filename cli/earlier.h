@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace faultline {
 
@@ -21,5 +22,16 @@ void refuse_beside_resume(const CLI::App& verb, const std::set<std::string>& of_
 // Failure(kUsage) when there is nothing to go on with.
 void refuse_complete(const nlohmann::json& context, const std::string& verb,
                      const std::string& folder);
+
+// Makes of an earlier command's options those that go on with its result `before`, in `folder`.
+// What does not change the result is as given beside --resume.
+template <typename Options, typename Result>
+void go_on_with(Options& earlier, Result before, const std::string& folder, const Options& given) {
+  earlier.wish.out = folder;
+  earlier.wish.resume = std::move(before);
+  if (given.wish.jobs != 0) earlier.wish.jobs = given.wish.jobs;
+  earlier.wish.quiet = given.wish.quiet;
+  earlier.json = given.json;
+}
 
 }  // namespace faultline

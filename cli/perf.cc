@@ -85,10 +85,11 @@ Verb add_perf(CLI::App& app) {
   CLI::App* perf =
       app.add_subcommand("perf", "Where a fault spends its instructions: perf record, flame graph");
   perf->footer(
-      "Samples every --period instructions of the guest's clock, in the kernel, over one cell per\n"
-      "file system and strategy; keeps what faults ran and what the kernel's threads ran for\n"
-      "their syncs. Writes NAME.script (perf script), NAME.folded and NAME.svg into --out. A cell\n"
-      "that is there already, of the same options and build, is not recorded again.\n\n"
+      "Samples every --period instructions of the guest's clock, in the kernel, over\n"
+      "one cell per file system and strategy; keeps what faults ran and what threads\n"
+      "of the kernel ran for their syncs. Writes NAME.script (perf script), NAME.folded\n"
+      "and NAME.svg into --out. A cell that is there already, of the same options and\n"
+      "build, is not recorded again.\n\n"
       "Examples:\n  faultline perf --strategy map_sync,fsync:1 --out perf\n"
       "  faultline perf --strategy volatile \\\n"
       "      --diff perf/bookworm-ext4-map_sync-first_touch-hole.folded");

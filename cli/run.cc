@@ -236,17 +236,13 @@ RunVerb declared_by(CLI::App& app, const nlohmann::json& context, const std::str
 ExitCode resume(const RunVerb& given, const CommandContext& context) {
   const std::string& folder = given.options->resume;
   refuse_beside_resume(*given.verb, {"--jobs", "--json", "--no-table", "--quiet", "--deadline"});
-  const nlohmann::json before = read_result(folder).context;
+  ReadResult before = read_result(folder);
   CLI::App app;
-  const RunVerb declared = declared_by(app, before, "--resume " + folder);
-  refuse_complete(before, declared.verb->get_name(), folder);
+  const RunVerb declared = declared_by(app, before.context, "--resume " + folder);
+  refuse_complete(before.context, declared.verb->get_name(), folder);
   RunOptions& options = *declared.options;
-  options.wish.out = folder;
-  options.wish.resume = true;
-  if (given.options->wish.jobs != 0) options.wish.jobs = given.options->wish.jobs;
+  go_on_with(options, std::move(before), folder, *given.options);
   options.wish.total_s = given.options->wish.total_s;
-  options.wish.quiet = given.options->wish.quiet;
-  options.json = given.options->json;
   options.no_table = given.options->no_table;
   return run_declared(declared, context);
 }

@@ -14,8 +14,6 @@ namespace {
 
 using protozero::pbf_writer;
 
-constexpr size_t kTracePiece = 1 << 20;
-
 namespace trace {
 constexpr uint32_t kPacket = 1;
 }

@@ -9,7 +9,6 @@
 namespace faultline {
 namespace {
 
-constexpr size_t kPiece = 1 << 20;
 constexpr uint64_t kPerSecond = 1'000'000'000;
 
 // Text that is handed on in large pieces.
@@ -19,7 +18,7 @@ class Text {
   template <typename... Args>
   void print(fmt::format_string<Args...> format, Args&&... args) {
     fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
-    if (text_.size() >= kPiece) flush();
+    if (text_.size() >= kTracePiece) flush();
   }
   void flush() {
     sink_({text_.data(), text_.size()});

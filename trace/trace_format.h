@@ -33,6 +33,8 @@ const char* order_name(uint32_t order);
 
 // Where a writer's bytes go, in pieces of any size.
 using Sink = std::function<void(std::string_view)>;
+// A writer hands on its bytes when it has this many.
+inline constexpr size_t kTracePiece = 1 << 20;
 
 class TraceWriter {
  public:
