@@ -183,6 +183,9 @@ void RunCampaign::check_wish() {
   // What a preset says of file systems is for the VM.
   if (wish_.host) wish_.lists.erase("fs");
   // Which accelerator `auto` will be is not known yet.
+  if (wish_.observe_seeds != 0 && !wish_.vm.observe) {
+    throw Failure(ExitCode::kUsage, "--observe-seeds goes with --observe");
+  }
   virtual_time_ = !wish_.host && (wish_.vm.accel == kAccelAuto
                                       ? wish_.repetitions == 0
                                       : accel_named(wish_.vm.accel).time_domain == kTimeDomains[0]);
@@ -194,6 +197,9 @@ void RunCampaign::prepare() {
   check_wish();
   const Say say = [this](const std::string& line) { progress_.say(line); };
   claim_output(wish_.out, kResultName, wish_.force || wish_.resume.has_value());
+  if (wish_.observe_seeds != 0) {
+    wish_.vm.observe.last_seed = sampling().seeds.first + wish_.observe_seeds - 1;
+  }
   runner_ = wish_.host ? make_host_runner(context_, *wish_.host, say, cancel_)
                        : make_vm_runner(context_, wish_.vm, say, cancel_);
   const std::vector<RunnerKernel> kernels = runner_->prepare(shared_);

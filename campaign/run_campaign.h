@@ -25,6 +25,7 @@ struct RunWish {
   // How many of the seeds cells with probes get, since these tell of counts and a tax alone; 0: one
   // where `seeds` is the default, else all.
   std::uint64_t probe_seeds = 0;
+  std::uint64_t observe_seeds = 0;  // of the seeds, how many from the first on are observed; 0: all
   unsigned repetitions = 0;  // wall time; 0: one
   std::string vary = kVaryAll;
   // A sample further off its cell's median, in percent, is measured again to learn why. The

@@ -87,7 +87,8 @@ struct ObserveWish {
   bool profile = false;
   bool vector = false;
   bool caches = false;
-  observe::Geometry geometry = {};  // of the TLB of `vector`, and of the caches
+  std::uint64_t last_seed = UINT64_MAX;  // the last that is observed
+  observe::Geometry geometry = {};       // of the TLB of `vector`, and of the caches
   explicit operator bool() const { return profile || vector || caches; }
 };
 // Reads a list of names. Failure(kUsage) naming those that there are.

@@ -212,6 +212,7 @@ std::unique_ptr<Observation> VmRunner::observe(const CellJob& job,
                                                const std::atomic<bool>& cancel) {
   // A cell with probes has a twin, whose figures are shown.
   if (!wish_.observe || job.again || watches(job.cell.probes)) return nullptr;
+  if (job.cell.seed > wish_.observe.last_seed) return nullptr;
   std::string why = why_not_observed(job.cell, job.spec);
   const std::string& version = the_qemu().version;
   const std::string name = plugin_file(kObserverPlugin, version);

@@ -121,6 +121,11 @@ RunVerb declare_run_options(CLI::App* run_verb) {
       "--observe", options->observe,
       "profile: every instruction by function; vector: what is stored to pmem, written back, "
       "fenced; caches: misses of modelled caches; of cells without probes, and no figure changes"));
+  of_a_vm.push_back(whole_numbers(
+      run_verb->add_option("--observe-seeds", options->wish.observe_seeds,
+                           "of the seeds, how many are observed, which takes some 2.5 times as "
+                           "long (default: all)"),
+      1, kMostSeeds));
   of_a_vm.push_back(run_verb->add_option(
       "--cache-geometry", options->cache_geometry,
       "how large modelled caches and TLB are: a file of observe/caches by its name, or a path of "

@@ -261,8 +261,11 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
     Lane lane(prepared.warmup_lane(), nullptr);
     context.code.run(lane);
   }
+  // Else it may get its turn between the two, and commit there.
+  beside.pause();
   probes.begin(cell.samples);
   const JournalCounters journal_before = read_journal_counters(context.fs, device);
+  beside.go_on();
   prepared.reset_module();
   std::vector<int64_t> mtimes;
   if (prepared.many() != nullptr) mtimes = prepared.many()->mtimes();

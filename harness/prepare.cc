@@ -140,6 +140,17 @@ ProcessBeside::ProcessBeside(const RunContext& context) {
   settle(0);
 }
 
+void ProcessBeside::pause() {
+  if (child_ <= 0) return;
+  kill(child_, SIGSTOP);
+  while (waitpid(child_, nullptr, WUNTRACED) < 0 && errno == EINTR) {
+  }
+}
+
+void ProcessBeside::go_on() {
+  if (child_ > 0) kill(child_, SIGCONT);
+}
+
 bool ProcessBeside::stop() {
   if (child_ <= 0) return true;
   kill(child_, SIGKILL);

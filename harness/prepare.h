@@ -79,6 +79,9 @@ class ProcessBeside {
   ProcessBeside(const ProcessBeside&) = delete;
   ProcessBeside& operator=(const ProcessBeside&) = delete;
 
+  // Stops the process, once what it is about in the kernel is done, until it is to go on.
+  void pause();
+  void go_on();
   // Kills the process and tells whether it was still at work; true where there is none.
   bool stop();
 

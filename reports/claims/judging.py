@@ -80,7 +80,7 @@ def _by_price(case, view):
     media: the verdicts over the range of a medium's price (medium.Cpu); None where that is not known."""
     if not view.virtual or not view.costs:
         return None
-    unobserved = list(dict.fromkeys(row["cell"] for row in view.costs if medium.lines_of(row) is None))
+    unobserved = [cell for cell, observed in view.costs.items() if not observed]
     if unobserved:
         return {"unobserved": unobserved}
 

@@ -16,8 +16,8 @@ LEAST_FAULTS = 64  # that a share of them is of
 @dataclass
 class View:
     """missing: Specs asked for in vain; wished: these, and those that would only be shown beside; failures: why, where the
-    cell is there but is not ok; reasons: what else a rule has against a word; used: rows that were read; costs: of these, what
-    a cost was read of; price: of a written line, in instructions, which each cost then has in it."""
+    cell is there but is not ok; reasons: what else a rule has against a word; used: rows that were read; costs: {cell:
+    whether its written lines were counted} of what a cost was read of; price: of a written line, in instructions, which each cost then has in it."""
 
     result: object
     kernel: str
@@ -28,7 +28,7 @@ class View:
     failures: list = field(default_factory=list)
     reasons: list = field(default_factory=list)
     used: list = field(default_factory=list)
-    costs: list = field(default_factory=list)
+    costs: dict = field(default_factory=dict)
     price: float = 0.0
 
     @property
@@ -48,12 +48,12 @@ class View:
 
     def fresh(self):
         """Forget what an earlier case asked for."""
-        self.missing, self.wished, self.failures, self.reasons, self.used, self.costs = [], [], [], [], [], []
+        self.missing, self.wished, self.failures, self.reasons, self.used, self.costs = [], [], [], [], [], {}
 
     def find(self, spec, probes="off", needed=True):
         """[[row, ...]]: the samples of each cell that the Spec names, if all are ok; [] if there is none."""
         found = self.rows.get((spec, probes), [])
-        good = [rows for rows in found if all(row["status"] == "ok" for row in rows)]
+        good = self._good(spec, probes)
         self.used += [row for rows in found for row in rows]
         if not good:
             self.wish(spec)
@@ -61,6 +61,9 @@ class View:
             self.lack(spec)
             self.failures += [row["reason"] for rows in found for row in rows if row["status"] != "ok"]
         return good
+
+    def _good(self, spec, probes):
+        return [rows for rows in self.rows.get((spec, probes), []) if all(row["status"] == "ok" for row in rows)]
 
     def lack(self, spec, reason=""):
         """That a cell is missing, or one that can be read."""
@@ -92,17 +95,30 @@ class View:
 
     def cost(self, spec, needed=True, key="per_page"):
         """per_page (per_fault) without probes, and the price of the lines that it writes."""
+        lines_of = self._lines(spec, key)
+
         def priced(row):
-            self.costs.append(row)
+            lines = lines_of(row)
+            self.costs[row["cell"]] = lines is not None
             if not self.price:
                 return row[key]
-            lines = medium.lines_of(row, key)
             return None if lines is None else row[key] + self.price * lines
         return self.figure(spec, priced, key.replace("_", " "), self.unit, needed=needed)
 
     def lines(self, spec, key="per_page"):
         """Written lines per page (per_fault: per fault), without probes."""
-        return self.figure(spec, lambda row: medium.lines_of(row, key), "written lines", "lines")
+        return self.figure(spec, self._lines(spec, key), "written lines", "lines")
+
+    def _lines(self, spec, key):
+        """function(row): written lines of a sample of the Spec's cell; of one that was not observed the median of those that
+        were."""
+        found = self._good(spec, "off")
+        usual = medium.lines_of_cell(found[0], key) if found else None
+
+        def lines(row):
+            own = medium.lines_of(row, key)
+            return usual if own is None else own
+        return lines
 
     def share(self, spec, count, what, needed=True):
         """count(row) of the probed row over its faults."""

@@ -17,7 +17,7 @@ POINTS = 60
 def _observed(result):
     """{key of cell_groups: {(fs, state): [Cell]}} of cells whose written lines were counted, two and more in a panel."""
     found = {}
-    for key, group in only(result, lambda cell: cells.is_ok(cell.off) and medium.lines_of(cell.off) is not None).items():
+    for key, group in only(result, lambda cell: cells.is_ok(cell.off) and _cost(result, cell)).items():
         panels = {}
         for fs, several in group.items():
             for cell in several:
@@ -28,17 +28,21 @@ def _observed(result):
     return found
 
 
-def _at(cell, price):
-    return cell.off["per_page"] + price * medium.lines_of(cell.off)
+def _cost(result, cell):
+    """(per_page, written lines) of a Cell; None where these were not counted."""
+    return medium.median_row(result.samples[cell.off["name"]])
 
 
-def _crossings(several):
-    """[(price, cost)] at which two of the cells cost the same, within the axis."""
+def _at(cost, price):
+    return cost[0] + price * cost[1]
+
+
+def _crossings(costs):
+    """[(price, cost)] at which two of the costs are the same, within the axis."""
     found = []
-    for index, a in enumerate(several):
-        for b in several[index + 1:]:
-            costs = [(cell.off["per_page"], medium.lines_of(cell.off)) for cell in (a, b)]
-            price = medium.crossing(*costs).price
+    for index, a in enumerate(costs):
+        for b in costs[index + 1:]:
+            price = medium.crossing(a, b).price
             if price is not None and PRICES[0] <= price <= PRICES[1]:
                 found.append((price, _at(a, price)))
     return found
@@ -51,7 +55,7 @@ def _lines(panels, result):
     handles.append(Line2D([], [], color=INK, marker="x", ms=5, ls="none", label="two cost the same"))
     media = [(name, price) for name, price in medium.Cpu().prices(medium.load_media()).items() if price]
     prices = [PRICES[0] * (PRICES[1] / PRICES[0]) ** (step / POINTS) for step in range(POINTS + 1)]
-    values = [_at(cell, price) for several in panels.values() for cell in several for price in PRICES]
+    values = [_at(_cost(result, cell), price) for several in panels.values() for cell in several for price in PRICES]
     sheet = Sheet(len(file_systems), len(states), (2.9, 2.1), room_for(values), legend=handles)
     for index, ax in enumerate(sheet.axes):
         several = panels.get((file_systems[index // len(states)], states[index % len(states)]))
@@ -66,14 +70,14 @@ def _lines(panels, result):
                        alpha=0.35, lw=0)
             ax.text(min(high, PRICES[1]) * 1.1, 0.035 + 0.05 * level, name, fontsize=7, va="center",
                     transform=ax.get_xaxis_transform())
-        for cell in several:
+        costs = [_cost(result, cell) for cell in several]
+        for cell, cost in zip(several, costs):
             colour, marker = style_of(cell.label)
-            ax.plot(prices, [_at(cell, price) for price in prices], color=colour, lw=1.5, ls=dash[cell.label])
-            dot, = ax.plot(PRICES[0], _at(cell, PRICES[0]), color=colour, marker=marker, ms=4.5)
-            sheet.mark(dot, cell.off, f"{cell.label}: {table.number(cell.off['per_page'])} {context['unit']} and "
-                                      f"{medium.lines_of(cell.off):.4g} written lines a page")
-        for price, cost in _crossings(several):
-            ax.plot(price, cost, color=INK, marker="x", ms=5, ls="none")
+            ax.plot(prices, [_at(cost, price) for price in prices], color=colour, lw=1.5, ls=dash[cell.label])
+            dot, = ax.plot(PRICES[0], _at(cost, PRICES[0]), color=colour, marker=marker, ms=4.5)
+            sheet.mark(dot, cell.off, f"{cell.label}: {table.number(cost[0])} {context['unit']} and {cost[1]:.4g} written lines a page")
+        for turn in _crossings(costs):
+            ax.plot(*turn, color=INK, marker="x", ms=5, ls="none")
         ax.set_xlim(*PRICES)
         label_panel(ax, index, grid, context, f"price of a written line ({context['unit']})")
     return sheet
