@@ -45,6 +45,20 @@ TEST(CrashTestInAGuest, PromisesAreKeptAndTheRestIsLost) {
   }
 }
 
+// Its file may not grow once the flag is set: an unwritten one has its size beforehand.
+TEST(CrashTestInAGuest, AFileWhoseMapIsFrozenMayBeUnwritten) {
+  const Scratch scratch;
+  const Ran ran =
+      crashtest({"--strategy", "daxfile", "--fs", "ext4", "--points", "3"}, scratch / "a");
+  ASSERT_EQ(ran.output.status, 0) << ran.output.error;
+  ASSERT_EQ(ran.tests.size(), 1U);
+  EXPECT_EQ(ran.tests[0]["state"], "unwritten");
+  EXPECT_EQ(ran.tests[0]["status"], "ok");
+  EXPECT_EQ(lost_of(ran.tests[0]), 0);
+  EXPECT_GT(ran.tests[0]["promised"]["pages"], 50);
+  EXPECT_EQ(ran.tests[0]["promised"]["size"], ran.tests[0]["images"]);
+}
+
 // As an end before the end leaves it: the one test is done, the other is not.
 TEST(CrashTestInAGuest, GoesOnWithWhatWasInterrupted) {
   const Scratch scratch;

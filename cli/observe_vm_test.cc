@@ -75,6 +75,20 @@ TEST(Observer, ChangesNoFigureAndItsSumIsTheFigure) {
   }
 }
 
+TEST(Observer, APartOfTheSeedsFromTheFirstOn) {
+  const Scratch scratch;
+  const json rows = run({"--fs", "ext4", "--strategy", "volatile", "--state", "hole", "--seeds",
+                         "4..6", "--probes", "off", "--observe", "vector", "--observe-seeds", "2"},
+                        scratch / "a");
+  ASSERT_EQ(rows.size(), 3U);
+  for (const json& row : rows) EXPECT_EQ(row["vector"].is_null(), row["seed"] == 6) << row["seed"];
+  const CommandOutput refused =
+      faultline_command({"run", "--observe-seeds", "2", "--out", scratch / "b"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.error.find("--observe-seeds goes with --observe"), std::string::npos)
+      << refused.error;
+}
+
 TEST(Observer, WhatAMapSyncFaultOnAHoleWrites) {
   const Scratch scratch;
   const json rows = run({"--fs", "ext4", "--strategy", "volatile,map_sync", "--state", "hole",

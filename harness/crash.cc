@@ -100,6 +100,7 @@ class PageWriter {
   std::unique_ptr<StrategyModule> module_;
   char* base_ = nullptr;
   uint64_t size_ = 0;                                   // of the file, bytes
+  uint64_t made_ = 0;                                   // likewise, before the first store
   std::vector<std::pair<uint16_t, uint16_t>> pending_;  // pages and sequences not yet synced
   alignas(64) std::array<uint64_t, kCrashWordsPerPage> page_{};
 };
@@ -107,11 +108,14 @@ class PageWriter {
 // Makes the file in its state, durable with its name, and what the strategy needs.
 void PageWriter::prepare(const std::string& directory) {
   if (cell_.state != State::kHole) {
-    const int mode = cell_.state == State::kUnwritten ? FALLOC_FL_KEEP_SIZE : 0;
+    // A file that lets no store allocate may not grow either.
+    const bool grows = cell_.state == State::kUnwritten && !strategy_.no_holes;
+    const int mode = grows ? FALLOC_FL_KEEP_SIZE : 0;
     if (fallocate(file_.fd(), mode, 0, static_cast<off_t>(bytes_)) != 0) {
       if (errno != EOPNOTSUPP) fail_crash("fallocate");
       if (cell_.state == State::kUnwritten) throw no_unwritten_state();
     }
+    if (!grows) made_ = size_ = bytes_;
   }
   if (is_written(cell_.state)) {
     std::memset(page_.data(), 'w', sizeof page_);
@@ -120,7 +124,6 @@ void PageWriter::prepare(const std::string& directory) {
         fail_crash("pwrite");
       }
     }
-    size_ = bytes_;
   }
   if (cell_.state == State::kShared) clone_file(file_.fd(), directory + "/clone");
   if (strategy_.mapped) {
@@ -188,10 +191,8 @@ void PageWriter::promise_after_store(uint16_t page, uint16_t sequence) {
   const bool mtime = strategy_.promise == Promise::kAtStoreMtime;
   if (mtime || strategy_.promise == Promise::kAtStore) {
     events_.tell(CrashWord::kPromised, page, sequence);
-    // What the fault has synced holds the page that it was for, and all of a file that was written
-    // in full beforehand.
-    events_.tell(CrashWord::kSizePromised,
-                 std::max<uint64_t>((page + 1) * kPageSize, is_written(cell_.state) ? bytes_ : 0));
+    // What the fault has synced holds the page that it was for.
+    events_.tell(CrashWord::kSizePromised, std::max<uint64_t>((page + 1) * kPageSize, made_));
   }
   tell_mtime(mtime);
 }

@@ -247,7 +247,6 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
                                                   .map_sync = *measurement.map_sync});
   if (!unproved.empty()) throw Failure(ExitCode::kRegression, unproved);
   prepared.get_ready();
-  ProcessBeside beside(context);
 
   ProbeSet* const set = context.probes.set_for(
       {.probes = cell.probes, .module = prepared.has_module(), .sampling = cell.samples});
@@ -257,6 +256,7 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   // The kernel sleeps in the midst of writing thousands of inodes, with nobody else to run.
   if (cell.dirty_inodes == 0) awake.reset();
   if (has_exact_waits()) wait_for_tick(read_ticks() + kTicksAfterExit * clock_tick_ns());
+  ProcessBeside beside(context.code.beside, context.directory);
   if (prepared.warmup() > 0) {
     Lane lane(prepared.warmup_lane(), nullptr);
     context.code.run(lane);

@@ -25,7 +25,9 @@ constexpr uint64_t kWarmupPmd = 1;
 // Long enough for the kernel's deferred work after the preparation.
 constexpr uint64_t kSettleNs = 50'000'000;
 
-void settle(uint64_t more_ns) { wait_ns(kSettleNs + more_ns); }
+// After which a process beside is out of its first steps, and not longer: what it does until then
+// QEMU has to execute too.
+constexpr uint64_t kUnderWayNs = 10'000'000;
 
 }  // namespace
 
@@ -65,7 +67,7 @@ void PreparedCell::get_ready() {
   // No sync() here: the file is fsynced, as an application would do it. On ext4 with fast_commit a
   // full commit would hide that mtime alone makes its faults sync (i_datasync_tid counts as
   // committed only then: fs/ext4/inode.c, ext4_inode_datasync_dirty).
-  settle(tick_phase_ns(cell_, clock_tick_ns()));
+  wait_ns(kSettleNs + tick_phase_ns(cell_, clock_tick_ns()));
 }
 
 LaneSpec PreparedCell::lane_of(uint64_t first, uint64_t count, uint64_t stores) const {
@@ -125,26 +127,29 @@ const char* PreparedCell::mapped_order() const {
   return mapping_ ? mapping_->mapped_order(warmup_ * stride_, bytes_, stride_) : "none";
 }
 
-ProcessBeside::ProcessBeside(const RunContext& context) {
-  if (context.code.beside == nullptr) return;
+ProcessBeside::ProcessBeside(WorkBeside* work, const std::string& directory) {
+  if (work == nullptr) return;
   child_ = fork();
   if (child_ < 0) {
     throw Failure(ExitCode::kVmFailed, fmt::format("fork: {}", std::strerror(errno)));
   }
   if (child_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    context.code.beside(context.directory);
+    work(directory);
     _exit(0);
   }
-  // This waits until the process is under way, and out of its first steps.
-  settle(0);
+  wait_ns(kUnderWayNs);
 }
 
 void ProcessBeside::pause() {
   if (child_ <= 0) return;
   kill(child_, SIGSTOP);
-  while (waitpid(child_, nullptr, WUNTRACED) < 0 && errno == EINTR) {
+  int status = 0;
+  while (waitpid(child_, &status, WUNTRACED) < 0 && errno == EINTR) {
   }
+  if (WIFSTOPPED(status)) return;
+  ended_ = true;
+  child_ = -1;
 }
 
 void ProcessBeside::go_on() {
@@ -152,7 +157,7 @@ void ProcessBeside::go_on() {
 }
 
 bool ProcessBeside::stop() {
-  if (child_ <= 0) return true;
+  if (child_ <= 0) return !ended_;
   kill(child_, SIGKILL);
   int status = 0;
   while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cell/cell.h"
@@ -73,8 +74,8 @@ class PreparedCell {
 // `beside`. Nothing where the workload has none.
 class ProcessBeside {
  public:
-  // Forks, and waits until it is under way. Throws Failure(kVmFailed).
-  explicit ProcessBeside(const RunContext& context);
+  // Forks, and waits until it is under way; nullptr: there is none. Throws Failure(kVmFailed).
+  ProcessBeside(WorkBeside* work, const std::string& directory);
   ~ProcessBeside() { stop(); }
   ProcessBeside(const ProcessBeside&) = delete;
   ProcessBeside& operator=(const ProcessBeside&) = delete;
@@ -87,6 +88,7 @@ class ProcessBeside {
 
  private:
   pid_t child_ = -1;
+  bool ended_ = false;  // by itself
 };
 
 }  // namespace faultline

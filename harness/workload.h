@@ -153,13 +153,15 @@ class Lane {
 
 struct TouchKind;  // harness/contest.h
 
+// What a process of its own does beside the measured loop, in `directory` of the file system, until
+// it is killed.
+using WorkBeside = void(const std::string& directory);
+
 // What a workload does: the code behind its row of cell/workloads.def.
 struct WorkloadCode {
   // The loop; nullptr for workloads with touches, whose loops are harness/contest.h's.
   void (*run)(Lane& lane) = nullptr;
-  // What a process of its own does beside the measured loop, in `directory` of the file system,
-  // until it is killed.
-  void (*beside)(const std::string& directory) = nullptr;
+  WorkBeside* beside = nullptr;
   std::span<const TouchKind> kinds = {};
 };
 // The code of all workloads, in the order of the table's rows; workloads/ defines it.

@@ -4,7 +4,8 @@
 import pytest
 
 import claims
-from claims import DEPENDS, FAILS, HOLDS, NOT_DECIDED, Spec
+from claims import DEPENDS, FAILS, HOLDS, NOT_DECIDED, Spec, spec
+from claims.spec import Measured
 from claims_rules_test import HOLE, MERGED_HOLE, PACED, asked, c1, c3, c4, c5, c6, c7, cell, dos, own, result_of, verdict_of
 
 
@@ -385,3 +386,9 @@ def test_what_a_case_asks_for_is_what_it_reads_where_it_is_there(synthetic):
         ("volatile", "hole"), ("map_sync", "hole"), ("map_sync", "written")}
     assert len(wished["C1", HOLE]) == 3
     assert "sync_retry" in {spec.strategy for spec in wished["C7", PACED]}
+
+
+def test_a_sample_of_nothing_is_subtracted_and_not_divided_by():
+    a, b = Measured("a", "instr", {(0, 0): 5, (1, 0): 7}, ["a"]), Measured("b", "instr", {(0, 0): 0, (1, 0): 2}, ["b"])
+    assert spec.difference("", a, b).values == {(0, 0): 5, (1, 0): 5}
+    assert spec.ratio("", a, b).values == {(1, 0): 3.5}

@@ -164,3 +164,27 @@ def test_a_place_is_all_axes_but_the_strategy(synthetic):
     text = medium.text(data, str)
     assert "6.1, ext4, unrelated, hole, pte, threads 1\n" in text
     assert "6.1, ext4, unrelated, hole, pte, threads 1, 1000 dirty inodes of others\n" in text
+
+
+def test_samples_that_were_not_observed_have_the_lines_of_those_that_were(synthetic):
+    """One seed of three was observed: what a line costs is in all three, and in the break-even."""
+    def cell(name, page, lines):
+        rows = [{**row, "seed": seed, "per_page": page + seed, "per_fault": page + seed}
+                for seed, row in enumerate([observed(synthetic, page, lines, name)] * 3)]
+        return [rows[0], *({**row, "vector": None} for row in rows[1:])]
+    rows = cell("map_sync", 1000, 100) + cell("volatile", 100, 10) + [
+        {**row, "state": "written", "cell": row["cell"].replace("hole", "written"), "name": row["name"].replace("hole", "written")}
+        for row in cell("map_sync", 100, 10)]
+    result = synthetic.load(rows)
+    [pair] = medium.build(result, medium.load_media(), medium.Cpu())["pairs"]
+    assert (pair["instr"], pair["lines"], pair["price"]) == ([1001, 101], [100, 10], None)
+    verdicts = {one["case"]: one for one in claims.judge(result) if one["id"] == "C1" and one["fs"] == "ext4"}
+    whole = verdicts["hole, in order, 4 KiB, 1 thread"]
+    assert claims.media_words(whole["media"]) == "By medium: the same at every price of a written line."
+    of_the_medium = {one["name"]: one for one in verdicts["the CPU rather than the medium"]["figures"]}
+    assert (of_the_medium["lines that the sync writes"]["value"], of_the_medium["lines that the sync writes"]["samples"]) == (90, 3)
+
+
+def test_the_lines_of_a_cell_are_the_median_of_its_samples(synthetic):
+    rows = [observed(synthetic, 1000, lines) for lines in (4, 9, 5)] + [{**observed(synthetic, 1000, 1), "vector": None}]
+    assert medium.lines_of_cell(rows) == 5 and medium.lines_of_cell(rows[3:]) is None and medium.lines_of_cell([]) is None
