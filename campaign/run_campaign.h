@@ -26,7 +26,7 @@ struct RunWish {
   // where `seeds` is the default, else all.
   std::uint64_t probe_seeds = 0;
   std::uint64_t observe_seeds = 0;  // of the seeds, how many from the first on are observed; 0: all
-  unsigned repetitions = 0;  // wall time; 0: one
+  unsigned repetitions = 0;         // wall time; 0: one
   std::string vary = kVaryAll;
   // A sample further off its cell's median, in percent, is measured again to learn why. The
   // accidents that all figures carry are below (docs/repeatability.md).

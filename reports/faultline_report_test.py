@@ -140,14 +140,16 @@ def test_report_of_two(synthetic, one):
         assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
 
 
-def test_the_sequence_of_a_kernel_by_its_path(synthetic, tmp_path):
+def test_the_sequence_of_a_kernel_by_its_path(synthetic, tmp_path, monkeypatch):
     """base of the table's kernel, mine of one given by its path: every verb that compares pairs the two by itself."""
+    monkeypatch.chdir(tmp_path)  # longer names than a line are broken in their midst
+
     def saved(name, kernel, factor):
         rows = [row for strategy in ("volatile", "map_sync") for row in synthetic.pair(strategy, state="hole", kernel=kernel)]
         context = synthetic.context()
         context["kernels"] = {kernel: context["kernels"]["6.1"]}
         context["qemu"]["arguments"] = {kernel: context["qemu"]["arguments"]["6.1"]}
-        return synthetic.save({"context": context, "benchmarks": synthetic.samples(rows, [factor] * 5)}, name)
+        return os.path.relpath(synthetic.save({"context": context, "benchmarks": synthetic.samples(rows, [factor] * 5)}, name))
 
     base, mine = saved("base", "6.1", 1), saved("mine", "./bzImage", 1.2)
     paired = f"kernel 6.1 in {base} is compared with ./bzImage in {mine}: each has no other"
