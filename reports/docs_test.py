@@ -226,6 +226,9 @@ faultline printed --this
 $ make test && faultline table a
 faultline: an error
 ```
+```
+faultline report $(find a -name '*.json') --out b
+```
 """
 
 
@@ -240,7 +243,9 @@ def test_commands_are_found():
         (8, "faultline bisect --kernel-tree .", "takes long", False),
         (12, "faultline printed --this", "", True),
         (15, "make test", "", False),
-        (15, "faultline table a", "", False)]
+        (15, "faultline table a", "", False),
+        (19, "faultline report", "", True)]
+    assert "docs/study/README.md" in doc_commands.documents()
 
 
 class Asked:
