@@ -32,6 +32,7 @@
 #include "campaign/watch.h"
 #include "cell/json_text.h"
 #include "cell/plan.h"
+#include "cell/row.h"
 #include "harness/wire.h"
 #include "vm/command.h"
 #include "vm/files.h"
@@ -105,9 +106,9 @@ class CrashCampaign {
 void CrashCampaign::plan(std::size_t number, const std::string& writer) {
   for (CrashTest& test : plan_crash_tests(options_, writer, model_, machines_->kernel(number),
                                           machines_->around(number))) {
-    if (test.row["status"] != "skipped") {
+    if (test.row["status"] != kStatusSkipped) {
       const std::string reason = machines_->equip(number, test.cell, test.spec, shared_.json);
-      if (!reason.empty()) test.row.update({{"status", "skipped"}, {"reason", reason}});
+      if (!reason.empty()) test.row.update({{"status", kStatusSkipped}, {"reason", reason}});
     }
     tests_.push_back(std::move(test));
   }
@@ -279,7 +280,7 @@ void CrashCampaign::judge(CrashTest& test, const CrashImage& image, const Recove
   if (image.last) test.row["checked"] = test.row["checked"].get<std::size_t>() + 1;
   test.row.update(test.counts.json());
   if (!wrong.empty()) {
-    test.row["status"] = "failed";
+    test.row["status"] = kStatusFailed;
     if (test.row["failures"].size() < kFailuresKept) {
       std::string what = wrong.front();
       if (wrong.size() > 1) what += fmt::format("; and {} more", wrong.size() - 1);
@@ -473,8 +474,8 @@ void CrashCampaign::end(CrashTest& test, const GuestOutcome& outcome) {
   if (!outcome.ok()) {
     const bool cancelled = outcome.verdict == Verdict::kCancelled;
     const bool skipped = !cancelled && outcome.exit_code == ExitCode::kSkipped;
-    if (test.row["status"] != "failed") {
-      test.row["status"] = cancelled ? "incomplete" : skipped ? "skipped" : "failed";
+    if (test.row["status"] != kStatusFailed) {
+      test.row["status"] = cancelled ? kStatusIncomplete : skipped ? kStatusSkipped : kStatusFailed;
     }
     test.row["reason"] = cancelled ? "interrupted" : outcome.message;
     vm_failed_ = vm_failed_ || (!cancelled && outcome.exit_code == ExitCode::kVmFailed);
@@ -482,14 +483,14 @@ void CrashCampaign::end(CrashTest& test, const GuestOutcome& outcome) {
       progress_.say(fmt::format("{}: {}", test.what, outcome.message));
       for (const std::string& line : outcome.console_tail) progress_.say("  | " + line);
     }
-  } else if (test.row["status"] == "failed") {
+  } else if (test.row["status"] == kStatusFailed) {
     test.row["reason"] = test.row["failures"][0]["what"];
     progress_.say(fmt::format("{}: point {}, seed {}: {}\n  {}", test.what,
                               test.row["failures"][0]["point"].get<std::size_t>(), options_.seed,
                               test.row["failures"][0]["what"].get<std::string>(),
                               test.row["failures"][0]["command"].get<std::string>()));
   } else if (test.row["checked"] == wanted) {
-    test.row["status"] = "ok";
+    test.row["status"] = kStatusOk;
     test.row["reason"] = "";
   }
   save();

@@ -9,6 +9,7 @@
 #include "cell/failure.h"
 #include "cell/fs_row.h"
 #include "cell/name.h"
+#include "cell/row.h"
 #include "cell/words.h"
 
 namespace faultline {
@@ -135,7 +136,7 @@ std::vector<CrashTest> plan_crash_tests(const CrashWish& wish, const std::string
         {"checked", 0},
         {"images", 0},
         {"classes", 0},
-        {"status", skip.empty() ? "incomplete" : "skipped"},
+        {"status", skip.empty() ? kStatusIncomplete : kStatusSkipped},
         {"reason", skip.empty() ? "not run" : skip},
         {"recovery", {{"replayed", 0}, {"fsck_clean", 0}, {"fsck_errors", 0}, {"unmountable", 0}}},
         {"failures", nlohmann::json::array()}};

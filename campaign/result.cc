@@ -21,6 +21,7 @@
 #include "cell/failure.h"
 #include "cell/json_text.h"
 #include "cell/schema.h"
+#include "cell/words.h"
 #include "vm/files.h"
 
 namespace faultline {
@@ -28,15 +29,6 @@ namespace faultline {
 namespace fs = std::filesystem;
 
 namespace {
-
-// The value of the first line of /proc/cpuinfo that starts with `key`.
-std::string cpu_info(const std::string& key) {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(key)) return line.substr(line.find(':') + 2);
-  }
-  return "";
-}
 
 // Tells whether the CPU's clock is scaled, as Google Benchmark does: by a governor that is not
 // `performance`.
@@ -61,6 +53,8 @@ nlohmann::json result_context(const std::vector<std::string>& command_line, bool
                               const TimeBase& time) {
   utsname name{};
   uname(&name);
+  std::ifstream info("/proc/cpuinfo");
+  const std::string cpus(std::istreambuf_iterator<char>(info), {});
   const std::time_t now = std::time(nullptr);
   const long pages = sysconf(_SC_PHYS_PAGES);
   double load[3] = {};
@@ -70,7 +64,7 @@ nlohmann::json result_context(const std::vector<std::string>& command_line, bool
       {"date", fmt::format("{:%Y-%m-%dT%H:%M:%S+00:00}", fmt::gmtime(now))},
       {"executable", "faultline"},
       {"num_cpus", std::thread::hardware_concurrency()},
-      {"mhz_per_cpu", static_cast<long>(std::strtod(cpu_info("cpu MHz").c_str(), nullptr))},
+      {"mhz_per_cpu", static_cast<long>(std::strtod(cpu_info(cpus, "cpu MHz").c_str(), nullptr))},
       {"cpu_scaling_enabled", cpu_scaling()},
       {"caches", nlohmann::json::array()},
       {"load_avg", std::vector<double>(load, load + (loads > 0 ? loads : 0))},
@@ -84,7 +78,7 @@ nlohmann::json result_context(const std::vector<std::string>& command_line, bool
       {"complete", false},
       {"reason", "not finished"},
       {"host",
-       {{"cpu_model", cpu_info("model name")},
+       {{"cpu_model", cpu_info(cpus, "model name")},
         {"kernel", name.release},
         {"memory_bytes", pages * sysconf(_SC_PAGE_SIZE)}}},
       {"on", on_host ? "host" : "vm"},

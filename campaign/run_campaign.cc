@@ -21,6 +21,7 @@
 #include "campaign/sample_writer.h"
 #include "campaign/sent_row.h"
 #include "campaign/watch.h"
+#include "cell/name.h"
 #include "cell/plan.h"
 #include "cell/words.h"
 #include "harness/wire.h"
@@ -269,9 +270,9 @@ void RunCampaign::plan(std::size_t number, const RunnerKernel& kernel) {
     row.accel = std::string(runner_->time().accel);
     row.vcpus = runner_->vcpus();
     if (planned.skip.empty()) {
-      CellJob job{.row = rows_.size(), .cell = planned.cell, .what = row.name};
-      if (job.cell.seed != 0) job.what += fmt::format(" seed {}", job.cell.seed);
-      if (job.cell.repetition != 0) job.what += fmt::format(" repetition {}", job.cell.repetition);
+      CellJob job{.row = rows_.size(),
+                  .cell = planned.cell,
+                  .what = sample_name(row.name, planned.cell.seed, planned.cell.repetition)};
       row.reason = runner_->assign(number, job, row);
       if (row.reason.empty()) {
         row.status = kStatusIncomplete;

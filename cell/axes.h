@@ -38,13 +38,17 @@ struct Sources {
   [[nodiscard]] const Workload* workload(const std::string& id) const;
 };
 
+// Which cells' names have an axis.
+enum class InName { kAlways, kSometimes, kOfAContest, kSometimesOfAContest };
+
 struct Axis {
   const char* id;       // the option without its dashes
   const char* field;    // of a row
   const char* help;     // of the option, without its values
   bool listed = false;  // the option's help lists the values
   const char* letter;   // before the value in a name
-  unsigned rank;        // of the loops of a plan, outermost first
+  InName in_name = InName::kAlways;
+  unsigned rank;  // of the loops of a plan, outermost first
   // All names that a selection may use, for messages.
   std::vector<std::string> (*known)(const Sources& sources);
   // The values for a cell that the axes of lower rank have filled. A value without a name says that

@@ -12,6 +12,11 @@
 namespace faultline {
 namespace {
 
+bool is_value(const Axis& axis, const std::string& part) {
+  const std::vector<std::string> known = axis.known(Sources{});
+  return std::find(known.begin(), known.end(), part) != known.end();
+}
+
 // Tells whether `part` is the letter that marks an axis's values, and digits.
 bool is_count(const std::string& part, const std::string& letter) {
   return part.size() > letter.size() && part.starts_with(letter) &&
@@ -46,6 +51,12 @@ std::string cell_part(const Cell& cell) {
   return fmt::format("{}", fmt::join(parts, "/"));
 }
 
+std::string sample_name(std::string name, std::uint64_t seed, std::uint64_t repetition) {
+  if (seed != 0) name += fmt::format(" seed {}", seed);
+  if (repetition != 0) name += fmt::format(" repetition {}", repetition);
+  return name;
+}
+
 std::string row_name(const Cell& cell) { return cell_part(cell) + "/" + id_of(cell.probes); }
 
 std::optional<CellName> parse_cell_name(const std::string& text) {
@@ -56,33 +67,29 @@ std::optional<CellName> parse_cell_name(const std::string& text) {
   if (text.ends_with('/')) return std::nullopt;
 
   CellName name;
-  std::vector<std::pair<std::string, std::string>> backwards;
-  const auto take = [&](const char* axis) {
-    const std::string letter = find_axis(axis)->letter;
-    if (parts.empty() || parts.back().empty()) return false;
-    if (!letter.empty() && !is_count(parts.back(), letter)) return false;
-    backwards.emplace_back(axis, parts.back().substr(letter.size()));
-    parts.pop_back();
-    return true;
-  };
   if (!parts.empty() && is_probe_set(parts.back())) {
     name.probes = parts.back();
     parts.pop_back();
   }
-  const bool deadline =
-      !parts.empty() && is_count(parts.back(), find_axis("fault-deadline")->letter);
-  if (deadline) take("fault-deadline");
-  if (deadline && (parts.empty() || !is_id_of<Setting>(parts.back()))) return std::nullopt;
-  if (!parts.empty() && is_id_of<Setting>(parts.back())) {
-    if (!take("setting") || !take("attackers") || !take("touch")) return std::nullopt;
+  std::vector<std::pair<std::string, std::string>> backwards;
+  std::optional<bool> contest;  // the last of a contest's axes tells, by its values
+  bool of_a_contest = false;
+  for (auto axis = axes().rbegin(); axis != axes().rend(); ++axis) {
+    const std::string letter = axis->letter;
+    const bool fits = !parts.empty() && !parts.back().empty() &&
+                      (letter.empty() || is_count(parts.back(), letter));
+    if (axis->in_name == InName::kOfAContest && !contest) {
+      contest = fits && is_value(*axis, parts.back());
+    }
+    const bool needed =
+        axis->in_name == InName::kAlways || (axis->in_name == InName::kOfAContest && *contest);
+    if (needed && !fits) return std::nullopt;
+    if (!fits || (!needed && axis->in_name == InName::kOfAContest)) continue;
+    of_a_contest = of_a_contest || axis->in_name == InName::kSometimesOfAContest;
+    backwards.emplace_back(axis->id, parts.back().substr(letter.size()));
+    parts.pop_back();
   }
-  for (const char* axis : {"stores-per-page", "dirty-inodes"}) {
-    if (!parts.empty() && is_count(parts.back(), find_axis(axis)->letter)) take(axis);
-  }
-  if (parts.empty() || !is_count(parts.back(), find_axis("threads")->letter)) return std::nullopt;
-  for (const char* axis : {"threads", "order", "state", "workload", "strategy", "fs"}) {
-    if (!take(axis)) return std::nullopt;
-  }
+  if (of_a_contest && !*contest) return std::nullopt;
   name.kernel = fmt::format("{}", fmt::join(parts, "/"));
   name.axes.assign(backwards.rbegin(), backwards.rend());
   std::vector<std::string> cell;

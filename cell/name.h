@@ -22,6 +22,9 @@ std::string strategy_name(const std::string& id, std::uint64_t writes_per_sync);
 std::string row_name(const Cell& cell);
 std::string cell_part(const Cell& cell);
 
+// The name of a cell or a row and which of its samples is meant; the first has the name alone.
+std::string sample_name(std::string name, std::uint64_t seed, std::uint64_t repetition);
+
 // A name taken apart. What is absent in the text is empty.
 struct CellName {
   std::string kernel = {};

@@ -378,5 +378,11 @@ TEST(CellName, IsNothingElse) {
   }
 }
 
+TEST(CellName, OfASampleSaysWhichItIs) {
+  EXPECT_EQ(sample_name("a/off", 0, 0), "a/off");
+  EXPECT_EQ(sample_name("a/off", 3, 0), "a/off seed 3");
+  EXPECT_EQ(sample_name("a/off", 3, 2), "a/off seed 3 repetition 2");
+}
+
 }  // namespace
 }  // namespace faultline

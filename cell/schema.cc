@@ -166,9 +166,9 @@ constexpr char kFrame[] = R"json(
      "type": "object",
      "properties": {
       "axes": {
-       "description": "what tells cells apart, and the field of a row that has it",
+       "description": "what tells cells apart, in the order of a cell's name; field: of a row that has it; letter: before its value in the name",
        "type": "array",
-       "items": {"type": "object", "required": ["id", "field"], "properties": {"field": {"type": "string"}}}
+       "items": {"type": "object", "required": ["id", "field"], "properties": {"field": {"type": "string"}, "letter": {"type": "string"}}}
       }
      },
      "additionalProperties": {

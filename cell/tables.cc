@@ -18,6 +18,7 @@ nlohmann::json axis_rows() {
     }
     rows.push_back({{"id", axis.id},
                     {"field", axis.field},
+                    {"letter", axis.letter},
                     {"summary", axis.help},
                     {"default", std::move(usual)}});
   }

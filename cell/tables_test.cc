@@ -62,6 +62,7 @@ TEST(Tables, HaveTheIdsOfEachAxis) {
     ids.emplace_back(axis.id);
     const json& row = row_called(tables["axes"], axis.id);
     EXPECT_EQ(row.at("field"), axis.field);
+    EXPECT_EQ(row.at("letter"), axis.letter);
     EXPECT_EQ(row.at("summary"), axis.help);
     if (!tables.contains(axis.id)) {
       without.emplace_back(axis.id);

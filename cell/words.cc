@@ -74,6 +74,15 @@ std::string wrapped(const std::string& text, std::size_t columns, std::size_t fi
   return out + line;
 }
 
+std::string cpu_info(const std::string& text, const std::string& key) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t value = line.find(": ");
+    if (line.starts_with(key) && value != std::string::npos) return line.substr(value + 2);
+  }
+  return "";
+}
+
 std::string as_file_name(const std::string& text) {
   std::string name = text;
   for (char& c : name) {

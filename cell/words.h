@@ -23,6 +23,10 @@ std::string first_line(const std::string& text);
 std::string wrapped(const std::string& text, std::size_t columns, std::size_t first = 0,
                     std::size_t rest = 0);
 
+// The value of the first key of /proc/cpuinfo, whose text is given, that begins so; "": there is
+// none.
+std::string cpu_info(const std::string& text, const std::string& key);
+
 // The text as a file's name that every file system and archive takes: letters, digits and "._-+"
 // stay, anything else becomes '_'.
 std::string as_file_name(const std::string& text);

@@ -91,5 +91,14 @@ TEST(AsFileName, HoldsNothingThatAFileSystemOrAnArchiveRefuses) {
   EXPECT_EQ(as_file_name("mine=./a b/bzImage,*?\"<>|"), "mine_._a_b_bzImage_______");
 }
 
+TEST(Words, TheFirstKeyOfCpuinfoThatBeginsSo) {
+  const std::string text =
+      "processor\t: 0\nmodel\t\t: 1\nmodel name\t: A: B\nflags\t\t:\nmodel name\t: C\n";
+  EXPECT_EQ(cpu_info(text, "model name"), "A: B");
+  EXPECT_EQ(cpu_info(text, "model"), "1");
+  EXPECT_EQ(cpu_info(text, "flags"), "") << "with nothing behind it";
+  EXPECT_EQ(cpu_info(text, "cpu MHz"), "");
+}
+
 }  // namespace
 }  // namespace faultline

@@ -63,7 +63,7 @@ std::map<std::string, nlohmann::json> figures_of(const std::string& path) {
   return figures;
 }
 
-// DESIGN.md's rules 1 and 2.
+// Equal cells have equal figures, in whatever order and beside whatever they are measured.
 TEST(RealRun, ACellsFiguresHangOnNothingButTheCell) {
   const Scratch scratch;
   const std::vector<std::string> selection = {

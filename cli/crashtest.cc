@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "campaign/crash_campaign.h"
+#include "cell/row.h"
 #include "cell/words.h"
 #include "cli/earlier.h"
 #include "cli/fs_row.h"
@@ -90,7 +91,7 @@ void print_crash_table(const std::vector<nlohmann::json>& tests, std::uint64_t s
         row["checked"].get<std::size_t>(), count("promised", "pages") + count("promised", "items"),
         count("lost", "pages") + count("lost", "torn") + count("lost", "items"), left,
         left == 0 ? "-" : fmt::format("{}%", kept * 100 / left), row["status"].get<std::string>());
-    if (row["status"] == "skipped") fmt::print("  {}\n", row["reason"].get<std::string>());
+    if (row["status"] == kStatusSkipped) fmt::print("  {}\n", row["reason"].get<std::string>());
     if (const std::uint64_t broken = count("lost", "broken")) {
       fmt::print("  in {} images there was what no order of events leaves\n", broken);
     }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "campaign/perf_campaign.h"
+#include "cell/axes.h"
 #include "cli/fs_row.h"
 #include "cli/ranges.h"
 #include "cli/verbs.h"
@@ -101,7 +102,7 @@ Verb add_perf(CLI::App& app) {
   perf->add_option("--strategy", options->wish.strategy, "strategies, NAME or NAME:K")
       ->capture_default_str();
   perf->add_option("--workload", options->wish.workload, "workload")->capture_default_str();
-  perf->add_option("--state", options->wish.state, "hole, unwritten, written, shared")
+  perf->add_option("--state", options->wish.state, axis_help(*find_axis("state")))
       ->capture_default_str();
   touches_of(perf->add_option("--touches", options->wish.touches, "measured stores"))
       ->capture_default_str();

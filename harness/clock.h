@@ -11,7 +11,7 @@ namespace faultline {
 
 // The time stamp counter. Under `-icount shift=0` it advances by one per guest instruction
 // (QEMU 7.2, accel/tcg/icount-common.c), so a difference is a count of instructions: unit `instr`.
-// Elsewhere it is ticks, which `TickScale` turns into ns.
+// Elsewhere it is ticks of an unknown rate.
 inline uint64_t read_ticks() { return __rdtsc(); }
 
 // Reads the time stamp counter by one instruction, as read_ticks() does, but with a prefix that no

@@ -15,6 +15,7 @@ struct FaultBit {
 constexpr FaultBit kFaultBits[] = {
 #define VM_FAULT(id, bit_) {.name = "VM_FAULT_" #id, .bit = (bit_)},
 #include "bpf/vm_fault.def"
+#include "cell/row.h"
 #undef VM_FAULT
 };
 
@@ -94,10 +95,10 @@ std::string complaint_of(const ContestCounts& counts) {
 }
 
 Standing standing_of(const std::string& complaint, const Losses& losses) {
-  if (!complaint.empty()) return {.status = "failed", .reason = complaint};
+  if (!complaint.empty()) return {.status = kStatusFailed, .reason = complaint};
   const uint64_t lost = losses.dropped + losses.recursion + losses.slots;
-  if (lost == 0) return {.status = "ok", .reason = ""};
-  return {.status = "incomplete",
+  if (lost == 0) return {.status = kStatusOk, .reason = ""};
+  return {.status = kStatusIncomplete,
           .reason = fmt::format(
               R"(lost {} events: {{"dropped":{},"missed":{},"recursion":{},"slots":{}}})", lost,
               losses.dropped, losses.missed, losses.recursion, losses.slots)};

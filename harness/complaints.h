@@ -68,7 +68,7 @@ struct Standing {
   std::string reason = {};
 };
 // How a cell that was measured stands: `ok`, `failed` with the complaint, or `incomplete` with the
-// losses (one loss makes the cell incomplete: rule 4 of DESIGN.md).
+// losses, of which one is enough.
 Standing standing_of(const std::string& complaint, const Losses& losses);
 
 }  // namespace faultline

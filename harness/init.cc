@@ -29,6 +29,7 @@
 
 #include "cell/failure.h"
 #include "cell/fs_row.h"
+#include "cell/words.h"
 #include "harness/clock.h"
 #include "harness/crash.h"
 #include "harness/delay.h"
@@ -183,17 +184,12 @@ void wait_for_device(const std::string& device) {
 nlohmann::json hello_payload(uint64_t ticks) {
   utsname name{};
   uname(&name);
-  std::string cpu;
-  std::istringstream info(read_file("/proc/cpuinfo"));
-  for (std::string line; std::getline(info, line) && cpu.empty();) {
-    if (line.starts_with("model name")) cpu = line.substr(line.find(':') + 2);
-  }
   return {
       {"ticks", ticks},
       {"release", name.release},
       {"version", name.version},
       {"command_line", read_file("/proc/cmdline").substr(0, read_file("/proc/cmdline").find('\n'))},
-      {"cpu_model", cpu},
+      {"cpu_model", cpu_info(read_file("/proc/cpuinfo"), "model name")},
       {"btf_crc32", fmt::format("{:08x}", wire::checksum(read_file("/sys/kernel/btf/vmlinux")))}};
 }
 

@@ -49,9 +49,8 @@ CLI::App* add_by_hand(CLI::App& app, ByHand& by_hand) {
   cell->add_option("--fs", by_hand.fs, "mounted on /mnt/FS")->capture_default_str();
   cell->add_option("--strategy", by_hand.strategy, "NAME or NAME:K")->capture_default_str();
   cell->add_option("--workload", by_hand.workload)->capture_default_str();
-  cell->add_option("--state", by_hand.state, "hole, unwritten, written, shared")
-      ->capture_default_str();
-  cell->add_option("--order", by_hand.order, "pte or pmd")->capture_default_str();
+  cell->add_option("--state", by_hand.state, axis_help(*find_axis("state")))->capture_default_str();
+  cell->add_option("--order", by_hand.order, axis_help(*find_axis("order")))->capture_default_str();
   whole_numbers(cell->add_option("--touches", by_hand.touches), 1, kMaxTouches)
       ->capture_default_str();
   whole_numbers(cell->add_option("--threads", by_hand.threads), 1, 4)->capture_default_str();

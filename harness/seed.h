@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Seeds: an exact figure still carries the accidents of one life of the guest. A seed gives other
-// accidents, the same for ever: DESIGN.md's rules 1 and 2 hold for each.
+// accidents, the same for ever: for each, equal cells have equal figures, in whatever order and
+// beside whatever load they are measured.
 #pragma once
 
 #include <sys/types.h>

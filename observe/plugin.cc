@@ -3,7 +3,7 @@
 // executed while a cell's loop is measured, by place in the tree of calls, what is stored to pmem,
 // written back, fenced, and what a modelled TLB and modelled caches make of it (record.h).
 //
-// Arguments: out=FILE, of the size of a Record, which is mapped; symbols=FILE, of PluginSymbols;
+// Arguments: out=FILE, of the size of a Record, which is mapped; symbols=FILE, of PluginSymbol;
 // lanes=N threads that touch; low=MIB of RAM below 4 GiB; pmem=MIB from there on. What else is
 // wanted: vector=1, events; tlb=SETSxWAYS, of them a TLB's; llc=SETSxWAYS, caches, with l1i= and
 // l1d=, perhaps l2=, and line=BYTES. QEMU calls it from the one thread of its virtual CPU.

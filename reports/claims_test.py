@@ -34,7 +34,7 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
     assert [one["case"] for one in found if not one["commands"]] == ["paced attacker, second CPU"]
     by_case = {one["case"]: one["commands"] for one in found}
     assert by_case["as merged: MAP_SYNC; one fault per tick"] == [
-        "faultline run --kernel 6.1 --fs ext4 --workload paced --state written --strategy map_sync --seeds 5 --observe vector "
+        "faultline run --kernel 6.1 --fs ext4 --workload paced --state written --strategy map_sync --seeds 5 --observe vector --observe-seeds 1 "
         "--out more/C3"]
     assert by_case[PACED] == [
         "faultline run --kernel 6.1 --fs ext4 --workload dos --state written --setting deterministic --strategy sync_retry "
@@ -47,15 +47,15 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
         "sync_retry_strict --seeds 5 --out more/C7"]
     assert by_case["as merged: MAP_SYNC; hole, 8 stores a page, 4 KiB, 1 thread"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload store_again --state hole --stores-per-page 8 --strategy "
-        "map_sync,fsync:8,fsync:64 --seeds 5 --observe vector --out more/C4"]
+        "map_sync,fsync:8,fsync:64 --seeds 5 --observe vector --observe-seeds 1 --out more/C4"]
     assert by_case["as merged: MAP_SYNC; written, in order, 2 MiB, 1 thread"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload first_touch --state written --order pmd --strategy "
-        "map_sync,fsync:1,fsync:8,fsync:64,fsync:512 --touches 512 --pmem 2048 --seeds 5 --observe vector --out more/C4"]
+        "map_sync,fsync:1,fsync:8,fsync:64,fsync:512 --touches 512 --pmem 2048 --seeds 5 --observe vector --observe-seeds 1 --out more/C4"]
     assert by_case["pays for the dirt of others"][0] == (
         "faultline run --kernel 6.1 --fs ext4 --workload unrelated --state hole --strategy map_sync --dirty-inodes 10000,0 "
-        "--seeds 5 --observe vector --out more/C9-1")
+        "--seeds 5 --observe vector --observe-seeds 1 --out more/C9-1")
     assert by_case["unpredictable, beside a process that copies"][0].endswith(
-        "--workload copy_beside --state hole --strategy map_sync --touches 16384 --seeds 5 --observe vector "
+        "--workload copy_beside --state hole --strategy map_sync --touches 16384 --seeds 5 --observe vector --observe-seeds 1 "
         "--out more/C9-1")
 
 
@@ -330,11 +330,11 @@ def test_commands_merge_what_can_be_merged(synthetic):
               for state in ("hole", "written")]
     assert claims.commands(context, wanted, "more") == [
         "faultline run --kernel 6.1,7.3 --fs ext4,xfs --workload first_touch --state hole,written --strategy map_sync "
-        "--seeds 5 --observe vector --out more"]
+        "--seeds 5 --observe vector --observe-seeds 1 --out more"]
     assert claims.commands(context, wanted[:5], "more") == [
         "faultline run --kernel 6.1 --fs ext4,xfs --workload first_touch --state hole,written --strategy map_sync "
-        "--seeds 5 --observe vector --out more-1",
-        "faultline run --kernel 7.3 --fs ext4 --workload first_touch --state hole --strategy map_sync --seeds 5 --observe vector "
+        "--seeds 5 --observe vector --observe-seeds 1 --out more-1",
+        "faultline run --kernel 7.3 --fs ext4 --workload first_touch --state hole --strategy map_sync --seeds 5 --observe vector --observe-seeds 1 "
         "--out more-2"]
 
 

@@ -14,10 +14,11 @@ FIELDS = {"fs": "fs", "strategy": "strategy", "workload": "workload", "state": "
 # absent: what a row means that says nothing of one.
 AXES = ({"id": "fs", "field": "fs"}, {"id": "strategy", "field": "strategy"},
         {"id": "workload", "field": "workload", "default": "first_touch"}, {"id": "state", "field": "state"},
-        {"id": "order", "field": "order", "default": "pte"}, {"id": "threads", "field": "threads", "default": 1},
-        {"id": "dirty-inodes", "field": "dirty_inodes", "absent": 0}, {"id": "stores-per-page", "field": "stores_per_page"},
-        {"id": "touch", "field": "touch"}, {"id": "attackers", "field": "attackers", "default": 1},
-        {"id": "setting", "field": "setting"}, {"id": "fault-deadline", "field": "fault_deadline_ms", "default": 20, "absent": 20})
+        {"id": "order", "field": "order", "default": "pte"}, {"id": "threads", "field": "threads", "default": 1, "letter": "t"},
+        {"id": "dirty-inodes", "field": "dirty_inodes", "absent": 0, "letter": "d"},
+        {"id": "stores-per-page", "field": "stores_per_page", "letter": "w"}, {"id": "touch", "field": "touch"},
+        {"id": "attackers", "field": "attackers", "default": 1, "letter": "a"}, {"id": "setting", "field": "setting"},
+        {"id": "fault-deadline", "field": "fault_deadline_ms", "default": 20, "absent": 20, "letter": "f"})
 FLOOR = "floor"  # the family of the strategy that others are compared with
 
 
@@ -102,7 +103,8 @@ class Vocabulary:
 
     @property
     def axes(self):
-        """The rows of the axes but the kernel: {id: the option of `faultline run`, field, default: as text, or None}."""
+        """The rows of the axes but the kernel: {id: the option of `faultline run`, field, default: as text, or None,
+        letter: before its value in a cell's name}."""
         known = {axis["id"]: axis for axis in AXES}
         said = {axis["id"]: axis for axis in self.tables.get("axes", ())}
         found = {name: {**known.get(name, {}), **said.get(name, {})} for name in {**said, **known}}

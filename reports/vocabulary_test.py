@@ -104,7 +104,7 @@ def shape(tables):
 def test_the_tables_of_the_tests_have_the_shape_of_real_ones():
     found = shape(conftest.TABLES)
     named = {("id", "str"), ("summary", "str"), ("default", "bool")}
-    assert found["axes"] == {("id", "str"), ("field", "str"), ("summary", "str"), ("default", "str"), ("default", "int"),
+    assert found["axes"] == {("id", "str"), ("field", "str"), ("letter", "str"), ("summary", "str"), ("default", "str"), ("default", "int"),
                              ("default", "NoneType")}
     assert found["strategy"] == named | {("family", "str"), ("mapped", "bool"), ("module", "bool"), ("promises", "str"),
                                          ("durable", "str"), ("when", "str"), ("only_written", "bool"), ("writes_per_sync", "list")}

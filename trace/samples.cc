@@ -11,6 +11,7 @@
 #include "campaign/result.h"
 #include "cell/failure.h"
 #include "cell/json_text.h"
+#include "cell/name.h"
 #include "cell/row.h"
 #include "vm/files.h"
 
@@ -172,10 +173,7 @@ void check(const fs::path& file, const SampleRow& row) {
 }  // namespace
 
 std::string life_name(const SampleRow& row) {
-  std::string name = row.name;
-  if (row.seed != 0) name += fmt::format(" seed {}", row.seed);
-  if (row.repetition != 0) name += fmt::format(" repetition {}", row.repetition);
-  return name;
+  return sample_name(row.name, row.seed, row.repetition);
 }
 
 SampleFile read_samples(const fs::path& file,

@@ -21,11 +21,12 @@ def spec_order(spec):
 
 def cell_name(view, spec):
     """As the command names the cell."""
-    deadline = [f"f{spec.deadline}"] if spec.deadline else []
-    contest = [spec.touch, f"a{spec.attackers}", spec.setting, *deadline] if spec.touch else []
-    return "/".join([view.kernel, view.fs, spec.asked, spec.workload, spec.state, spec.order, f"t{spec.threads}",
-                     *([f"d{spec.unrelated}"] if spec.unrelated else []), *([f"w{spec.stores}"] if spec.stores else []),
-                     *contest])
+    values = {"fs": view.fs, "strategy": spec.asked, "workload": spec.workload, "state": spec.state, "order": spec.order,
+              "threads": spec.threads, "dirty-inodes": spec.unrelated or None, "stores-per-page": spec.stores or None}
+    if spec.touch:
+        values |= {"touch": spec.touch, "attackers": spec.attackers, "setting": spec.setting, "fault-deadline": spec.deadline or None}
+    return "/".join([view.kernel, *(f"{axis.get('letter', '')}{values[axis['id']]}" for axis in view.result.words.axes
+                                    if values.get(axis["id"]) is not None)])
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def groups(context, wanted):
 
 def _samples(context, setting):
     virtual = context["time_domain"] == "virtual" and setting != "concurrent"
-    # What it stores to the medium, too: no figure changes. A contest is not observed.
-    observed = ["--observe", "vector"] if virtual and not setting else []
+    # What it stores to the medium, too: no figure changes, and seeds hardly move it. A contest is not observed.
+    observed = ["--observe", "vector", "--observe-seeds", "1"] if virtual and not setting else []
     return "--seeds" if virtual else "--repetitions", str(ENOUGH_SAMPLES), *observed
 
 
