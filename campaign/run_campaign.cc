@@ -183,10 +183,10 @@ void RunCampaign::check_wish() {
   static_cast<void>(shard_named(wish_.shard));
   // What a preset says of file systems is for the VM.
   if (wish_.host) wish_.lists.erase("fs");
-  // Which accelerator `auto` will be is not known yet.
   if (wish_.observe_seeds != 0 && !wish_.vm.observe) {
     throw Failure(ExitCode::kUsage, "--observe-seeds goes with --observe");
   }
+  // Which accelerator `auto` will be is not known yet.
   virtual_time_ = !wish_.host && (wish_.vm.accel == kAccelAuto
                                       ? wish_.repetitions == 0
                                       : accel_named(wish_.vm.accel).time_domain == kTimeDomains[0]);

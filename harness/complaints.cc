@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "cell/row.h"
+
 namespace faultline {
 namespace {
 
@@ -15,7 +17,6 @@ struct FaultBit {
 constexpr FaultBit kFaultBits[] = {
 #define VM_FAULT(id, bit_) {.name = "VM_FAULT_" #id, .bit = (bit_)},
 #include "bpf/vm_fault.def"
-#include "cell/row.h"
 #undef VM_FAULT
 };
 
