@@ -75,7 +75,7 @@ kmod:            ## the strategy module for the kernel that runs here, or KDIR=
 lint: build      ## formats, SPDX lines, shellcheck, the edges between folders
 	@tools/lint $(BUILD)
 
-tidy: build      ## lint and clang-tidy over everything
+tidy: build      ## lint, and clang-tidy over all but tests
 	@tools/lint $(BUILD) tidy
 
 sanitize: deps   ## the unit tests under AddressSanitizer and UBSan

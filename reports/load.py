@@ -146,10 +146,13 @@ def fields_of(cell, kernels):
     strategy, _, k = strategy.partition(":")
     fields = {"kernel": kernel, "fs": fs, "strategy": strategy, "writes_per_sync": int(k) if k.isdigit() else k or None,
               "workload": workload, "state": state, "order": order, "threads": int(threads[1:])}
-    if len(rest) == 1:
-        fields["dirty_inodes"] = int(rest[0][1:])
-    elif rest:
-        fields.update(touch=rest[-3], attackers=int(rest[-2][1:]), setting=rest[-1])
+    counted = {axis["letter"]: axis["field"] for axis in vocabulary.AXES if "letter" in axis}
+    words = ["touch", "setting"]
+    for part in rest:
+        if part[:1] in counted and part[1:].isdigit():
+            fields[counted[part[0]]] = int(part[1:])
+        elif words:
+            fields[words.pop(0)] = part
     return fields
 
 

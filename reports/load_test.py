@@ -439,3 +439,13 @@ def test_a_row_that_was_observed_in_one_result_alone_is_one_row(synthetic):
     other["vector"] = VECTOR
     with pytest.raises(load.ReportError, match="different figures"):
         load.merge([synthetic.load([plain]), synthetic.load([other])])
+
+
+@pytest.mark.parametrize("name, fields", [
+    ("d100", {"dirty_inodes": 100}), ("w8", {"stores_per_page": 8}), ("d5/w8", {"dirty_inodes": 5, "stores_per_page": 8}),
+    ("utimens/a1/deterministic", {"touch": "utimens", "attackers": 1, "setting": "deterministic"}),
+    ("none/a0/concurrent/f200", {"touch": "none", "attackers": 0, "setting": "concurrent", "fault_deadline_ms": 200})])
+def test_the_fields_of_a_cell_that_has_a_name_alone(name, fields):
+    cell = {"kernel": "mine/6.1", "fs": "ext4", "strategy": "fsync", "writes_per_sync": 8, "workload": "paced", "state": "hole",
+            "order": "pte", "threads": 2}
+    assert load.fields_of(f"mine/6.1/ext4/fsync:8/paced/hole/pte/t2/{name}", ["6.1", "mine/6.1"]) == {**cell, **fields}
