@@ -23,12 +23,6 @@ bool is_count(const std::string& part, const std::string& letter) {
          part.find_first_not_of("0123456789", letter.size()) == std::string::npos;
 }
 
-template <typename E>
-bool is_id_of(const std::string& text) {
-  const auto table = table_of(E{});
-  return std::any_of(table.begin(), table.end(), [&](const Named& row) { return text == row.id; });
-}
-
 bool is_probe_set(const std::string& text) {
   return std::any_of(std::begin(kProbeSets), std::end(kProbeSets),
                      [&](const ProbeSetRow& row) { return text == row.id; });

@@ -17,7 +17,8 @@ LEAST_FAULTS = 64  # that a share of them is of
 class View:
     """missing: Specs asked for in vain; wished: these, and those that would only be shown beside; failures: why, where the
     cell is there but is not ok; reasons: what else a rule has against a word; used: rows that were read; costs: {cell:
-    whether its written lines were counted} of what a cost was read of; price: of a written line, in instructions, which each cost then has in it."""
+    whether its written lines were counted} of what a cost was read of; price: of a written line, in instructions, which each
+    cost then has in it."""
 
     result: object
     kernel: str
