@@ -89,9 +89,10 @@ TEST(Axes, LettersAreUnambiguous) {
 }
 
 TEST(Axes, KnowTheirNames) {
-  EXPECT_EQ(known_to("fs"), (Names{"ext4", "ext4-fc", "xfs", "ext4-nodax", "xfs-nodax",
-                                   "ext4-orphan", "xfs-rmapbt", "xfs-reflink", "ext4-log4m",
-                                   "ext4-lazytime", "xfs-lazytime", "ext4-nojournal", "ext2"}));
+  EXPECT_EQ(known_to("fs"),
+            (Names{"ext4", "ext4-fc", "xfs", "ext4-nodax", "xfs-nodax", "ext4-orphan", "xfs-rmapbt",
+                   "xfs-reflink", "ext4-log4m", "ext4-lazytime", "xfs-lazytime", "xfs-quota",
+                   "ext4-full", "xfs-full", "ext4-nojournal", "ext2"}));
   const Names strategies = known_to("strategy");
   EXPECT_EQ(Names(strategies.begin(), strategies.begin() + 8),
             (Names{"volatile", "fsync", "fsync:1", "fsync:8", "fsync:64", "fsync:512", "fsync:all",

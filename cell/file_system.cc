@@ -108,6 +108,14 @@ constexpr FileSystem mounted_otherwise(FileSystem row, const char* id, const cha
   return row;
 }
 
+constexpr FileSystem nearly_full(FileSystem row, const char* id, const char* summary) {
+  row.id = id;
+  row.summary = summary;
+  row.crowded = true;
+  row.by_default = false;
+  return row;
+}
+
 constexpr FileSystem with_fast_commit() {
   FileSystem row = made_otherwise(kExt4, "ext4-fc", "ext4 with fast_commit and DAX",
                                   MKFS_EXT("ext4", EXT4_FEATURES("has_journal,") ",fast_commit"),
@@ -173,6 +181,10 @@ constexpr FileSystem kFileSystems[] = {
                       "dax,lazytime"),
     mounted_otherwise(kXfs, "xfs-lazytime", "XFS that keeps time stamps in memory, with DAX",
                       "dax,lazytime"),
+    mounted_otherwise(kXfs, "xfs-quota", "XFS that keeps and enforces users' quotas, with DAX",
+                      "dax,uquota"),
+    nearly_full(kExt4, "ext4-full", "ext4 nearly full, its free blocks scattered, with DAX"),
+    nearly_full(kXfs, "xfs-full", "XFS nearly full, its free blocks scattered, with DAX"),
     without_journal(), ext2()};
 
 const FileSystem* find_row(const std::string& type, bool dax, bool fast_commit) {

@@ -42,6 +42,9 @@ constexpr const char* id_of(Journal journal) { return row_of(journal).id; }
 
 struct FileSystemRow;  // cell/fs_row.h
 
+// Of a crowded file system's blocks one in so many is free, and no two of them are neighbours.
+inline constexpr std::uint64_t kCrowded = 16;
+
 struct FileSystem {
   const char* id = "";
   const char* summary = "";
@@ -65,6 +68,8 @@ struct FileSystem {
   std::array<const char*, 2> map_tracepoints = {};
   Journal journal = Journal::kNone;
   bool fast_commit = false;  // jbd2 alone
+  // Nearly full: a file takes all, and gives one block in kCrowded back, each by itself.
+  bool crowded = false;
   // The command line of a check that looks for errors on the host and changes nothing, and exits
   // with 0 if there are none; the image is appended.
   const char* check = "";

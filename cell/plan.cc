@@ -178,7 +178,9 @@ std::uint64_t pmem_needed_mib(const Cell& cell) {
   constexpr std::uint64_t kMib = 1 << 20;
   const std::uint64_t warmup = cell.order == Order::kPmd ? 2 * kHugeSize : kMib;
   const std::uint64_t file = (cell.touches * cell.stride() + warmup + kMib - 1) / kMib;
-  const std::uint64_t needed = (file + kBeside) * kShare / (kShare - 1) + 1;
+  const FileSystem* const fs = find_file_system(cell.fs);
+  const std::uint64_t room = file * (fs != nullptr && fs->crowded ? kCrowded : 1);
+  const std::uint64_t needed = (room + kBeside) * kShare / (kShare - 1) + 1;
   return needed + needed % 2;
 }
 

@@ -195,7 +195,7 @@ TEST(Plan, ListsAllWhenNoneIsNear) {
   EXPECT_EQ(refusal_of({.patterns = {{"fs", {"btrfs-z"}}}}),
             "--fs: nothing is called 'btrfs-z'; there is: ext4, ext4-fc, xfs, ext4-nodax, "
             "xfs-nodax, ext4-orphan, xfs-rmapbt, xfs-reflink, ext4-log4m, ext4-lazytime, "
-            "xfs-lazytime, ext4-nojournal, ext2");
+            "xfs-lazytime, xfs-quota, ext4-full, xfs-full, ext4-nojournal, ext2");
   EXPECT_EQ(refusal_of({.patterns = {{"state", {"?"}}}}),
             "--state: nothing is called '?'; there is: hole, unwritten, written, shared");
   EXPECT_NE(
@@ -217,7 +217,7 @@ TEST(Plan, RefusesNamesThatAreInNoTable) {
            BadName{"fs", "btrfs",
                    "--fs: nothing is called 'btrfs'; there is: ext4, ext4-fc, xfs, ext4-nodax, "
                    "xfs-nodax, ext4-orphan, xfs-rmapbt, xfs-reflink, ext4-log4m, ext4-lazytime, "
-                   "xfs-lazytime, ext4-nojournal, ext2"},
+                   "xfs-lazytime, xfs-quota, ext4-full, xfs-full, ext4-nojournal, ext2"},
            BadName{"strategy", "fsync:0",
                    "--strategy: nothing is called 'fsync:0'; did you mean fsync:1 or fsync:8 or "
                    "fsync?"},
@@ -485,6 +485,8 @@ TEST(Plan, AFileNeedsADeviceThatHoldsIt) {
   EXPECT_EQ(needed(32, Order::kPmd), 186U);
   EXPECT_EQ(needed(262144, Order::kPte), 1174U);
   EXPECT_EQ(needed(kMaxTouches, Order::kPmd), 2164922U);
+  // One block in 16 is free.
+  EXPECT_EQ(pmem_needed_mib({.fs = "ext4-full", .touches = 1024}), 200U);
   EXPECT_NO_THROW(check_fits({.touches = 65536}, 512));
   EXPECT_EQ(message_of(ExitCode::kUsage, [] { check_fits({.touches = 262144}, 512); }),
             "262144 touches of 4 KiB need 1174 MiB of pmem, and there are 512: --pmem 1174, or "

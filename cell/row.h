@@ -169,6 +169,14 @@ FAULTLINE_RECORD(ReferenceFigures, FAULTLINE_REFERENCE)
   FIELD(Count, refused, "count", "that failed")
 FAULTLINE_RECORD(ScanRun, FAULTLINE_SCAN)
 
+#define FAULTLINE_DURABLE(FIELD)                                                   \
+  FIELD(double, p50, "unit", "the time at or below which half of the touches lie") \
+  FIELD(double, p90, "unit", "nine tenths")                                        \
+  FIELD(double, p99, "unit", "99 in 100")                                          \
+  FIELD(double, p99_9, "unit", "999 in 1000")                                      \
+  FIELD(double, max, "unit", "the longest")
+FAULTLINE_RECORD(DurableFigures, FAULTLINE_DURABLE)
+
 #define FAULTLINE_COUNTERS(FIELD)                                               \
   FIELD(std::optional<Count>, instructions, "count", "in the kernel alone")     \
   FIELD(std::optional<Count>, cycles, "count", "in the kernel alone")           \
@@ -319,11 +327,17 @@ FAULTLINE_RECORD(CacheFigures, FAULTLINE_CACHES)
   FIELD(std::optional<double>, per_page, "unit",                                                   \
         "all that it takes until a page is durable under its strategy: touch, cache-line "         \
         "write-back and syncs, over the 4 KiB pages made durable")                                 \
+  FIELD(Maybe<Count>, extents, "count",                                                            \
+        "runs of neighbouring blocks in which the touched file lay after the touches; absent "     \
+        "where the file system does not tell, or where each touch has a file")                     \
   FIELD(std::optional<double>, loop_cost, "unit",                                                  \
         "per touch, the same loop over memory that takes no fault and needs no sync; contained "   \
         "in per_fault")                                                                            \
   FIELD(Maybe<double>, longest_touch, "unit",                                                      \
-        "the longest touch, by the loop's own clock; of workload behind_commit alone")             \
+        "the longest touch, by the loop's own clock; of workloads behind_commit and copy_beside")  \
+  FIELD(Maybe<DurableFigures>, durable, "unit",                                                    \
+        "of the same workloads' touches, each with the sync that is due after it, by the loop's "  \
+        "own clock")                                                                               \
   FIELD(std::optional<Signed>, tax, "unit",                                                        \
         "what probes add: per_fault less the twin's; null without the twin")                       \
   FIELD(std::optional<Signed>, tax_page, "unit", "the same of per_page")                           \

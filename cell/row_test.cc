@@ -57,7 +57,7 @@ TEST(Row, HasFieldsOfItsOwn) {
     EXPECT_TRUE(names.insert(field.name).second) << field.name;
     EXPECT_STRNE(field.meaning, "") << field.name;
   });
-  EXPECT_EQ(names.size(), 89U);
+  EXPECT_EQ(names.size(), 91U);
   EXPECT_EQ(names.count("per_fault"), 1U);
   EXPECT_EQ(json_of(Row{}).size(),
             80U);  // five may be absent: `cell` is here, and four are of some rows alone

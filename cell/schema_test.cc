@@ -81,7 +81,9 @@ TEST(Schema, OfARowTakesItsFieldsAndNoOther) {
                                     "stores_per_page",
                                     "fault_deadline_ms",
                                     "retry_time",
+                                    "extents",
                                     "longest_touch",
+                                    "durable",
                                     "path",
                                     "profile",
                                     "vector",
@@ -89,9 +91,9 @@ TEST(Schema, OfARowTakesItsFieldsAndNoOther) {
                                     "vector.writers",
                                     "caches"}));
   // The row; losses, probe and its 4, journal and its 4, phases, locks, reasons, interrupts,
-  // interruptions, counters, outlier with its 2 and their interruptions, samples, module, starved,
-  // refused, reference, scan, profile, vector, caches.
-  EXPECT_EQ(records, 32U);
+  // interruptions, counters, durable, outlier with its 2 and their interruptions, samples, module,
+  // starved, refused, reference, scan, profile, vector, caches.
+  EXPECT_EQ(records, 33U);
 }
 
 // Whether what an `if`, a `then` and the like say of a record's fields is of fields that there are.

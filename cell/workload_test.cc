@@ -44,7 +44,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
                       {"store_again", 1024, "loop", {"again"}},
                       {"many_files", 256, "loop", {"many_files"}},
                       {"paced", 128, "loop", {"paced"}},
-                      {"copy_beside", 1024, "loop", {}},
+                      {"copy_beside", 1024, "loop", {"timed"}},
                       {"behind_commit", 4096, "loop", {"timed"}},
                       {"unrelated", 16, "loop", {"paced", "unrelated"}},
                       {"dos", 64, "victim", {}},

@@ -11,9 +11,11 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <utility>
 
 #include "cell/failure.h"
 #include "harness/clock.h"
+#include "harness/extents.h"
 #include "harness/files.h"
 #include "harness/prepare.h"
 #include "harness/wait.h"
@@ -70,6 +72,7 @@ struct Totals {
     sum.app_syncs += lane.app_syncs;
     sum.mtime_changes += lane.mtime_changes;
     sum.longest = std::max(sum.longest, lane.longest);
+    sum.durable.insert(sum.durable.end(), lane.durable.begin(), lane.durable.end());
     if (sum.error == 0) sum.error = lane.error;
     begin = std::min(begin, lane.begin);
     end = std::max(end, lane.end);
@@ -289,6 +292,10 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
     loop.mtime_changes = 0;
     for (size_t i = 0; i < now.size(); ++i) *loop.mtime_changes += now[i] != mtimes[i] ? 1 : 0;
   }
+  if (prepared.many() == nullptr) {
+    const auto extents = extents_of(prepared.file().fd());
+    if (extents) loop.extents = extents->size();
+  }
   if (!beside.stop()) {
     throw Failure(ExitCode::kRegression,
                   fmt::format("the process beside {} ended by itself", cell.workload));
@@ -323,6 +330,8 @@ void measure_cell(const Cell& cell, const RunContext& context, Measurement& meas
   loop.app_syncs = totals.sum.app_syncs;
   if (context.workload.timed) {
     loop.longest = loop.unit_per_tick * static_cast<double>(totals.sum.longest);
+    loop.durable = std::move(totals.sum.durable);
+    std::sort(loop.durable.begin(), loop.durable.end());
   }
   if (paced) loop.mtime_changes = totals.sum.mtime_changes;
   if (lane.persist == Persist::kFlushLines) loop.line_flush = lane.flush;

@@ -38,9 +38,11 @@ struct LoopFigures {
   double per_fault = 0;                  // the touches alone
   double per_page = 0;                   // all until a page is durable
   std::optional<double> longest = {};    // touch, of a timed workload
+  std::vector<uint64_t> durable = {};    // touches with their syncs, rising, ticks; as `longest`
   std::optional<double> loop_cost = {};  // empty: the touches are no stores
   uint64_t pages = 0;
-  uint64_t faults = 0;  // that the kernel accounted to the measured threads
+  std::optional<uint64_t> extents = {};  // of the touched file, after the touches
+  uint64_t faults = 0;                   // that the kernel accounted to the measured threads
   uint64_t app_syncs = 0;
   std::optional<uint64_t> mtime_changes = {};  // of a paced workload, and of many files
   std::optional<LineFlush> line_flush = {};    // empty: the strategy writes no lines back

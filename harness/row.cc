@@ -261,13 +261,22 @@ void put_probes(const Cell& cell, const LoopFigures& loop, Row& row) {
   if (cell.samples) row.sample_kinds = sample_kinds();
 }
 
+DurableFigures durable_of(const LoopFigures& loop) {
+  const auto at = [&](double share) {
+    return loop.unit_per_tick * static_cast<double>(quantile_of(loop.durable, {}, share));
+  };
+  return {.p50 = at(0.5), .p90 = at(0.9), .p99 = at(0.99), .p99_9 = at(0.999), .max = at(1)};
+}
+
 void put_loop(const Cell& cell, const LoopFigures& loop, Row& row) {
   row.per_fault = loop.per_fault;
   row.per_page = loop.per_page;
   row.real_time = loop.per_page;
   row.cpu_time = loop.per_fault;
   row.loop_cost = loop.loop_cost;
+  if (loop.extents) row.extents = *loop.extents;
   if (loop.longest) row.longest_touch = *loop.longest;
+  if (!loop.durable.empty()) row.durable = durable_of(loop);
   row.iterations = cell.touches;
   row.touches = cell.touches;
   row.pages = loop.pages;

@@ -17,6 +17,9 @@ Measurement measured() {
   loop.per_fault = 100;
   loop.per_page = 150;
   loop.loop_cost = 3;
+  loop.extents = 4;
+  loop.longest = 60;
+  loop.durable = {10, 20, 30, 40, 50, 60, 70, 80, 90, 1000};  // of ten, rising, in ticks
   loop.pages = 10;
   loop.faults = 10;
   loop.app_syncs = 2;
@@ -47,7 +50,9 @@ TEST(Row, OfALoop) {
   cell.touches = 10;
   cell.probes = Probes::k_on;
   Row filled = empty_row(cell, "failed", "");
-  put_measurement(cell, measured(), filled);
+  Measurement measurement = measured();
+  measurement.loop->unit_per_tick = 2;
+  put_measurement(cell, measurement, filled);
   const nlohmann::json row = json_of(filled);
   EXPECT_EQ(row["dax"], true);
   EXPECT_EQ(row["map_sync"], false);
@@ -56,6 +61,11 @@ TEST(Row, OfALoop) {
   EXPECT_EQ(row["per_page"], 150);
   EXPECT_EQ(row["real_time"], 150);
   EXPECT_EQ(row["loop_cost"], 3);
+  EXPECT_EQ(row["extents"], 4);
+  EXPECT_EQ(row["longest_touch"], 60);
+  EXPECT_EQ(
+      row["durable"],
+      (nlohmann::json{{"p50", 100}, {"p90", 180}, {"p99", 2000}, {"p99_9", 2000}, {"max", 2000}}));
   EXPECT_EQ(row["iterations"], 10);
   EXPECT_EQ(row["faults"], 10);
   EXPECT_EQ(row["app_syncs"], 2);

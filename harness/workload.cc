@@ -132,6 +132,8 @@ Stretch Lane::begin() {
     pause_for_tick();
   }
   counts_ = {};
+  // Written here, so that no store to it faults in the loop.
+  if (spec_.timed) counts_.durable.assign(spec_.touches, 0);
   counts_.faults = faults_of(RUSAGE_THREAD);
   counts_.begin = read_ticks_marked<wire::kMarkBegin>();
   opened_ = counts_.begin;
@@ -142,8 +144,11 @@ Stretch Lane::timed() {
   const uint64_t now = read_ticks();
   counts_.sync_ticks -= now;
   counts_.longest = std::max(counts_.longest, now - opened_);
+  uint64_t& durable = counts_.durable[last_ - 1];
+  durable -= opened_;
   const Stretch next = between();
   opened_ = read_ticks();
+  durable += next ? opened_ : counts_.end;
   counts_.sync_ticks += opened_;
   return next;
 }

@@ -104,7 +104,9 @@ class Lane {
     uint64_t faults = 0;       // minor and major, of this thread (getrusage)
     uint64_t app_syncs = 0;
     uint64_t mtime_changes = 0;  // paced lanes only
-    uint64_t longest = 0;        // touch; timed lanes only
+    // Timed lanes only: of each touch, until it was done with and the sync due after it.
+    std::vector<uint64_t> durable;
+    uint64_t longest = 0;  // touch without that sync; timed lanes only
     int error = 0;               // errno of the first sync or pwrite that failed
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }

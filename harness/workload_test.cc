@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -300,9 +301,14 @@ TEST(Lane, TimesEachTouch) {
     const uint64_t busy = outcome.counts.end - outcome.counts.begin;
     EXPECT_GT(outcome.counts.longest, 0U);
     EXPECT_LE(outcome.counts.longest + outcome.counts.sync_ticks, busy);
+    // One after the other they are the whole loop: each touch has the sync that is due after it.
+    const std::vector<uint64_t>& durable = outcome.counts.durable;
+    ASSERT_EQ(durable.size(), 10U);
+    EXPECT_EQ(std::accumulate(durable.begin(), durable.end(), uint64_t{0}), busy);
   }
   spec.timed = false;
   EXPECT_EQ(drive(spec).counts.longest, 0U);
+  EXPECT_TRUE(drive(spec).counts.durable.empty());
 }
 
 TEST(Lane, StoresAtItsStride) {

@@ -125,12 +125,13 @@ def dirt(synthetic, strategy, growth, state="hole", k=None, count=10000):
         synthetic, strategy, 1000 * growth, k, state, workload="unrelated", dirty_inodes=count)
 
 
-def tail(synthetic, strategy, spread, state, faults=10000):
-    return cell(synthetic, strategy, None, state=state, workload="copy_beside", faults=faults, touches=faults,
-                probed={"p50": 1000, "p99_9": 1000 * spread})
+def tail(synthetic, strategy, spread, state, k=None, faults=10000, median=1000):
+    durable = {"p50": median, "p90": median, "p99": median, "p99_9": median * spread, "max": median * spread * 3}
+    return cell(synthetic, strategy, None, k, state, workload="copy_beside", faults=faults, touches=faults, durable=durable)
 
 
 PAYS, MORE, JUMPS = "pays for the dirt of others", "pays more than an fsync would", "unpredictable, beside a process that copies"
+LONGER = "a longer tail than an fsync's, beside a process that copies"
 FREED, STALL, UNWRITTEN = "daxfile (map frozen)", "daxfile, behind another's commits", "unwritten extents allowed"
 PUNCH, ELSEWHERE = "touch of its own extent: punch_same", "touches elsewhere in the file"
 NOBODY, TAKEN = "all dirty metadata, nobody touches", "its own block taken: punch_same, paced, one CPU"
@@ -285,10 +286,21 @@ RULES = [
     ("C9", MORE, lambda s: dirt(s, "map_sync", 50, count=50000) + dirt(s, "fsync", 50, k=1), NOT_DECIDED),
     ("C9", PAYS, lambda s: dirt(s, "map_sync", 9) + dirt(s, "map_sync", 250, count=50000)[2:] + dirt(
         s, "prealloc", 1, "written"), NOT_DECIDED),
-    # That a fault's tail is long says nothing unless an fsync's is known.
-    ("C9", JUMPS, lambda s: tail(s, "map_sync", 10, "hole") + tail(s, "prealloc", 2, "written"), NOT_DECIDED),
+    ("C9", JUMPS, lambda s: tail(s, "map_sync", 10, "hole") + tail(s, "prealloc", 2, "written"), HOLDS),
+    ("C9", JUMPS, lambda s: tail(s, "map_sync", 9, "hole") + tail(s, "prealloc", 1, "written"), NOT_DECIDED),
     ("C9", JUMPS, lambda s: tail(s, "map_sync", 2, "hole") + tail(s, "prealloc", 2, "written"), FAILS),
-    ("C9", JUMPS, lambda s: tail(s, "map_sync", 2, "hole", 9999) + tail(s, "prealloc", 2, "written"), NOT_DECIDED),
+    # Without the control, with one whose tail is long as well, and of too few.
+    ("C9", JUMPS, lambda s: tail(s, "map_sync", 10, "hole"), NOT_DECIDED),
+    ("C9", JUMPS, lambda s: tail(s, "map_sync", 10, "hole") + tail(s, "prealloc", 2.1, "written"), NOT_DECIDED),
+    ("C9", JUMPS, lambda s: tail(s, "map_sync", 2, "hole", faults=9999) + tail(s, "prealloc", 2, "written"), NOT_DECIDED),
+    # By the time, and not by the tail over its own median.
+    ("C9", LONGER, lambda s: tail(s, "map_sync", 4, "hole") + tail(s, "fsync", 4, "hole", 1, median=500), HOLDS),
+    ("C9", LONGER, lambda s: tail(s, "map_sync", 4, "hole") + tail(s, "fsync", 2, "hole", 1, median=2000), FAILS),
+    ("C9", LONGER, lambda s: tail(s, "map_sync", 6, "hole") + tail(s, "fsync", 4, "hole", 1), NOT_DECIDED),
+    ("C9", LONGER, lambda s: tail(s, "map_sync", 4, "hole") + tail(s, "fsync", 1, "hole", 1, faults=9999), NOT_DECIDED),
+    # Of a result from before each durable store was timed.
+    ("C9", LONGER, lambda s: [{**row, "durable": None} for row in tail(s, "map_sync", 4, "hole") + tail(
+        s, "fsync", 2, "hole", 1)], NOT_DECIDED),
 ]
 
 

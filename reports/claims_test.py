@@ -55,8 +55,8 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
         "faultline run --kernel 6.1 --fs ext4 --workload unrelated --state hole --strategy map_sync --dirty-inodes 10000,0 "
         "--seeds 5 --observe vector --observe-seeds 1 --out more/C9-1")
     assert by_case["unpredictable, beside a process that copies"][0].endswith(
-        "--workload copy_beside --state hole --strategy map_sync --touches 16384 --seeds 5 --observe vector --observe-seeds 1 "
-        "--out more/C9-1")
+        "--workload copy_beside --state hole --strategy map_sync --touches 16384 --probes off --seeds 5 --observe vector "
+        "--observe-seeds 1 --out more/C9-1")
 
 
 def test_a_deadline_of_its_own_is_in_cells_and_commands(synthetic):

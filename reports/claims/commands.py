@@ -99,7 +99,8 @@ def _options(what, asks):
             words += [option, str(value)]
     for option, values in asks:
         words += [option, ",".join(values)]
-    return [*words, "--touches", str(COPIED)] if workload == "copy_beside" else words
+    # The loop times each store by itself, and probes would be in it.
+    return [*words, "--touches", str(COPIED), "--probes", "off"] if workload == "copy_beside" else words
 
 
 def _room(context, order):
