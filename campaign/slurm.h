@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A run as a job array of Slurm's: the script, what its tasks' states mean, and which cells are
-// measured twice. Nothing here calls Slurm; cli/submit.cc does.
+// measured twice. Nothing here calls Slurm; campaign/submission.cc does.
 #pragma once
 
 #include <cstddef>
