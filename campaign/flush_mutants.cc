@@ -28,6 +28,8 @@ bool can_be_left_out(const PmemRecord& record) {
          record.kind != Kind::kWord;
 }
 
+bool is_fence(Kind kind) { return kind == Kind::kFence || kind == Kind::kLocked; }
+
 std::size_t stores_left(const Persistency::Lines& lines) {
   std::size_t sum = 0;
   for (const auto& [number, line] : lines) sum += line.stores.size();
@@ -94,8 +96,7 @@ Persistency::LeftOut FlushMutants::left_out(std::size_t site) const {
   };
 }
 
-std::vector<std::size_t> FlushMutants::telling_points(std::size_t site, std::size_t count,
-                                                      std::uint64_t seed) const {
+std::vector<std::size_t> FlushMutants::promises_without(std::size_t site) const {
   // It starts from nothing: what the lines hold is of no matter here.
   Persistency without(PmemImage(), kTearsAnywhere, left_out(site));
   std::vector<std::size_t> telling;
@@ -104,14 +105,47 @@ std::vector<std::size_t> FlushMutants::telling_points(std::size_t site, std::siz
     for (; applied < records; ++applied) without.apply(trace_.records[applied]);
     if (stores_left(without.uncertain()) > left) telling.push_back(records);
   }
-  if (telling.size() <= count) return telling;
-  std::mt19937_64 random(seed);
-  for (std::size_t i = telling.size() - 2; i > 1; --i) {
-    std::swap(telling[i], telling[1 + random() % i]);
+  return telling;
+}
+
+std::vector<std::size_t> FlushMutants::orders_without(std::size_t site) const {
+  const Persistency::LeftOut is_left_out = left_out(site);
+  Persistency whole(PmemImage(), kTearsAnywhere);
+  Persistency without(PmemImage(), kTearsAnywhere, is_left_out);
+  std::vector<std::size_t> telling;
+  bool open = false;    // the last fence was the site's
+  bool stored = false;  // since then
+  for (std::size_t i = 0; i < trace_.records.size(); ++i) {
+    const PmemRecord& record = trace_.records[i];
+    if (is_fence(record.kind)) {
+      if (open && stored && stores_left(without.uncertain()) > stores_left(whole.uncertain())) {
+        telling.push_back(i);
+      }
+      open = is_left_out(record);
+      stored = false;
+    }
+    stored |= record.is_store();
+    whole.apply(record);
+    without.apply(record);
   }
-  std::swap(telling[1], telling.back());
-  telling.resize(count);
-  std::sort(telling.begin(), telling.end());
+  return telling;
+}
+
+FlushMutants::Telling FlushMutants::telling_points(std::size_t site, std::size_t count,
+                                                   std::uint64_t seed) const {
+  Telling telling{.points = promises_without(site)};
+  if (telling.points.empty() && is_fence(sites_[site].kind)) {
+    telling = {.points = orders_without(site), .promises = false};
+  }
+  std::vector<std::size_t>& points = telling.points;
+  if (points.size() <= count) return telling;
+  std::mt19937_64 random(seed);
+  for (std::size_t i = points.size() - 2; i > 1; --i) {
+    std::swap(points[i], points[1 + random() % i]);
+  }
+  std::swap(points[1], points.back());
+  points.resize(count);
+  std::sort(points.begin(), points.end());
   return telling;
 }
 
@@ -122,10 +156,10 @@ std::optional<CrashImage> MutantStream::next() {
     }
     if (outcomes_.size() == mutants_.sites().size()) return std::nullopt;
     const std::size_t site = outcomes_.size();
-    const std::vector<std::size_t> points = mutants_.telling_points(site, kMostPoints, wish_.seed);
-    outcomes_.push_back({.points = points.size(), .images = 0, .killed = false});
+    const FlushMutants::Telling telling = mutants_.telling_points(site, kMostPoints, wish_.seed);
+    outcomes_.push_back({.points = telling.points.size(), .promises = telling.promises});
     wish_.left_out = mutants_.left_out(site);
-    images_.emplace(trace_, points, wish_);
+    images_.emplace(trace_, telling.points, wish_);
   }
 }
 
@@ -145,15 +179,21 @@ nlohmann::json MutantStream::json() const {
                            {"stack", site.callers},
                            {"records", site.records}};
     if (outcomes_[i].points == 0) {
-      told["why"] = "without it the same stores are durable at every promise";
+      told["why"] =
+          is_fence(site.kind)
+              ? "without it the same stores are durable at every promise, and no store could be "
+                "there in place of one that it fenced"
+              : "without it the same stores are durable at every promise";
       redundant.push_back(std::move(told));
     } else if (outcomes_[i].killed) {
       ++killed;
     } else {
       told["why"] = fmt::format(
-          "without it stores are not durable at {} promises that were tried; in {} images nothing "
-          "promised was lost",
-          outcomes_[i].points, outcomes_[i].images);
+          "without it {} at {} {} that were tried; in {} images nothing promised was lost",
+          outcomes_[i].promises ? "stores are not durable"
+                                : "a later store may be there and an earlier one not",
+          outcomes_[i].points, outcomes_[i].promises ? "promises" : "instants",
+          outcomes_[i].images);
       survivors.push_back(std::move(told));
     }
   }

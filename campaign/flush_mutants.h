@@ -37,14 +37,25 @@ class FlushMutants {
   [[nodiscard]] const std::vector<FlushSite>& sites() const { return sites_; }
   [[nodiscard]] Persistency::LeftOut left_out(std::size_t site) const;
 
-  // Promises at which stores are not durable that were so with the site, as numbers of records:
-  // at most `count`, the first and the last among them, the others by the seed. None: the site is
-  // redundant, for every line it wrote back was clean, or was written back again before the next
-  // promise; a fence, for nothing was outstanding, or another came before that promise.
-  [[nodiscard]] std::vector<std::size_t> telling_points(std::size_t site, std::size_t count,
-                                                        std::uint64_t seed) const;
+  // Where it shows that a site was left out, as numbers of records: at most `count`, the first and
+  // the last among them, the others by the seed. Promises, at which stores are not durable that
+  // were so with the site. If there are none, of a fence: the instants before the next one, if
+  // something that it fenced can then be lost beside a later store that is there. None: the log
+  // proves the site redundant. Every line it wrote back was clean, or was written back again before
+  // the next promise; whenever it fenced nothing was outstanding, or nothing was stored until the
+  // next fence, which came before a promise: all that may then be left might have been left
+  // before it.
+  struct Telling {
+    std::vector<std::size_t> points = {};
+    bool promises = true;
+  };
+  [[nodiscard]] Telling telling_points(std::size_t site, std::size_t count,
+                                       std::uint64_t seed) const;
 
  private:
+  [[nodiscard]] std::vector<std::size_t> promises_without(std::size_t site) const;
+  [[nodiscard]] std::vector<std::size_t> orders_without(std::size_t site) const;
+
   const PmemTrace& trace_;
   // At each promise: its number of records, and how many stores are not durable with all sites.
   std::vector<std::pair<std::size_t, std::size_t>> promises_;
@@ -57,7 +68,8 @@ class FlushMutants {
 class MutantStream {
  public:
   struct Outcome {
-    std::size_t points = 0;  // promises that were tried
+    std::size_t points = 0;  // that were tried
+    bool promises = true;    // which these are
     std::size_t images = 0;
     bool killed = false;
   };

@@ -64,8 +64,9 @@ TEST(FlushMutants, WhatIsNeededTellsAtAPromise) {
   PmemTrace trace;
   trace.records = {store(0, 1), by(Kind::kWriteBack, 2), by(Kind::kFence, 3), promised()};
   const FlushMutants mutants(trace, stacks(), symbols());
-  EXPECT_EQ(mutants.telling_points(0, 6, 0), std::vector<std::size_t>{4}) << "the write-back";
-  EXPECT_EQ(mutants.telling_points(1, 6, 0), std::vector<std::size_t>{4}) << "the fence";
+  EXPECT_EQ(mutants.telling_points(0, 6, 0).points, std::vector<std::size_t>{4})
+      << "the write-back";
+  EXPECT_EQ(mutants.telling_points(1, 6, 0).points, std::vector<std::size_t>{4}) << "the fence";
 }
 
 TEST(FlushMutants, WhatIsDoneAgainBeforeThePromiseIsRedundant) {
@@ -73,17 +74,52 @@ TEST(FlushMutants, WhatIsDoneAgainBeforeThePromiseIsRedundant) {
   trace.records = {store(0, 1), by(Kind::kWriteBack, 2), by(Kind::kFence, 3), by(Kind::kFence, 4),
                    promised()};
   const FlushMutants fences(trace, stacks(), symbols());
-  EXPECT_TRUE(fences.telling_points(1, 6, 0).empty()) << "another fence comes in time";
-  EXPECT_TRUE(fences.telling_points(2, 6, 0).empty()) << "nothing was outstanding";
+  EXPECT_TRUE(fences.telling_points(1, 6, 0).points.empty()) << "another fence comes in time";
+  EXPECT_TRUE(fences.telling_points(2, 6, 0).points.empty()) << "nothing was outstanding";
 
   PmemTrace clean;
   clean.records = {by(Kind::kWriteBack, 2), by(Kind::kFence, 3), promised()};
-  EXPECT_TRUE(FlushMutants(clean, stacks(), symbols()).telling_points(0, 6, 0).empty());
+  EXPECT_TRUE(FlushMutants(clean, stacks(), symbols()).telling_points(0, 6, 0).points.empty());
 
   PmemTrace late;  // the promise comes between the two
   late.records = {store(0, 1), by(Kind::kWriteBack, 2), by(Kind::kFence, 3), promised(),
                   by(Kind::kFence, 4)};
-  EXPECT_EQ(FlushMutants(late, stacks(), symbols()).telling_points(1, 6, 0).size(), 1U);
+  EXPECT_EQ(FlushMutants(late, stacks(), symbols()).telling_points(1, 6, 0).points.size(), 1U);
+}
+
+// A journal's blocks, a fence, the commit block, a fence, and the promise: without the first fence
+// the commit block may be there and a block that it commits not.
+TEST(FlushMutants, AFenceThatOnlyOrdersTellsBeforeTheNextOne) {
+  PmemTrace trace;
+  trace.records = {by(Kind::kNonTemporal, 0, 0), by(Kind::kFence, 3), by(Kind::kNonTemporal, 1, 64),
+                   by(Kind::kFence, 4), promised()};
+  const FlushMutants mutants(trace, stacks(), symbols());
+  const auto order = mutants.telling_points(1, 6, 0);
+  EXPECT_EQ(order.points, std::vector<std::size_t>{3}) << "before the other fence";
+  EXPECT_FALSE(order.promises);
+  const auto last = mutants.telling_points(2, 6, 0);
+  EXPECT_EQ(last.points, std::vector<std::size_t>{5}) << "the commit block is not durable";
+  EXPECT_TRUE(last.promises);
+
+  // Its images: the later store alone is among them, which no run with the fence leaves.
+  MutantStream stream(trace, mutants,
+                      {.model = CrashModel::kPx86, .per_point = 8, .seed = 0, .pages = 1});
+  bool alone = false;
+  for (auto image = stream.next(); image; image = stream.next()) {
+    alone |= stored_at(image->bytes, 0) == 0 && stored_at(image->bytes, 64) != 0;
+    stream.judge(false);
+  }
+  EXPECT_TRUE(alone);
+  const nlohmann::json told = stream.json();
+  EXPECT_EQ(told["redundant"], 0);
+  EXPECT_NE(told["survivors"][1]["why"].get<std::string>().find("a later store may be there"),
+            std::string::npos)
+      << told;
+
+  // Nothing is stored before the next fence: what may be left is what might have been left before.
+  trace.records = {by(Kind::kNonTemporal, 0, 0),  by(Kind::kFence, 3), by(Kind::kFence, 4),
+                   by(Kind::kNonTemporal, 1, 64), by(Kind::kFence, 4), promised()};
+  EXPECT_TRUE(FlushMutants(trace, stacks(), symbols()).telling_points(1, 6, 0).points.empty());
 }
 
 TEST(FlushMutants, OfManyPromisesTheFirstAndTheLastAreTaken) {
@@ -91,13 +127,13 @@ TEST(FlushMutants, OfManyPromisesTheFirstAndTheLastAreTaken) {
   trace.records = {store(0, 1), by(Kind::kWriteBack, 2), by(Kind::kFence, 3)};
   for (int i = 0; i < 50; ++i) trace.records.push_back(promised());
   const FlushMutants mutants(trace, stacks(), symbols());
-  const std::vector<std::size_t> points = mutants.telling_points(0, 6, 3);
+  const std::vector<std::size_t> points = mutants.telling_points(0, 6, 3).points;
   ASSERT_EQ(points.size(), 6U);
   EXPECT_EQ(points.front(), 4U);
   EXPECT_EQ(points.back(), 53U);
   EXPECT_TRUE(std::is_sorted(points.begin(), points.end()));
   EXPECT_EQ(std::adjacent_find(points.begin(), points.end()), points.end());
-  EXPECT_EQ(points, mutants.telling_points(0, 6, 3));
+  EXPECT_EQ(points, mutants.telling_points(0, 6, 3).points);
 }
 
 TEST(MutantStream, EndsASiteWithItsFirstLossAndCounts) {

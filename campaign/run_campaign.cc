@@ -450,7 +450,12 @@ RunPlan RunCampaign::plan_only() {
   const bool saved = jobs_.empty() || accel_info(jobs_.front().spec.accel).saves_state;
   plan.boots = saved ? guests.size() : jobs_.size();
   plan.workers = wish_.jobs == 0 ? runner_->workers() : wish_.jobs;
-  plan.seconds = about_seconds(plan.lives, plan.boots, plan.workers);
+  constexpr double kObservedFactor = 2.6;  // docs/observer.md
+  for (const CellJob& job : jobs_) {
+    const double life = find_workload(job.cell.workload)->life_s;
+    plan.life_s += runner_->is_observed(job) ? life * kObservedFactor : life;
+  }
+  plan.seconds = about_seconds(plan.life_s, plan.boots, plan.workers);
   return plan;
 }
 
@@ -520,12 +525,10 @@ RunPlan plan_campaign(const RunWish& wish, const CommandContext& context) {
   return RunCampaign(wish, context).plan_only();
 }
 
-double about_seconds(std::size_t lives, std::size_t boots, unsigned workers) {
-  // With one core each; a boot as in docs/example (`context.kernels.bookworm.boot.FS.boot_s`).
-  constexpr double kLife = 0.45;
+double about_seconds(double life_s, std::size_t boots, unsigned workers) {
+  // With one core; as in docs/example (`context.kernels.bookworm.boot.FS.boot_s`).
   constexpr double kBoot = 8;
-  return (static_cast<double>(lives) * kLife + static_cast<double>(boots) * kBoot) /
-         std::max(1U, workers);
+  return (life_s + static_cast<double>(boots) * kBoot) / std::max(1U, workers);
 }
 
 std::string plan_text(const RunPlan& plan) {

@@ -65,14 +65,14 @@ struct RunPlan {
   std::size_t boots = 0;  // at most: a state that is kept need not boot again
   unsigned workers = 1;
   std::map<std::string, std::size_t> skipped = {};  // cells by reason
-  double seconds = 0;
+  double life_s = 0;   // real seconds of one core for all lives, as the workloads' rows have them
+  double seconds = 0;  // until it is done
   std::vector<bool> measured = {};  // whether each is, the skipped ones too, in the order of shards
 };
 // Boots and fetches nothing, and writes nothing. Failure as of run_campaign().
 RunPlan plan_campaign(const RunWish& wish, const CommandContext& context);
-// Estimates the real seconds of a run, at 0.45 s for each life and 8 s for each boot, over
-// `workers`. Pure.
-double about_seconds(std::size_t lives, std::size_t boots, unsigned workers);
+// Estimates the real seconds of a run, of the lives and at 8 s for each boot, over `workers`. Pure.
+double about_seconds(double life_s, std::size_t boots, unsigned workers);
 // The plan as a text for a terminal. Pure.
 std::string plan_text(const RunPlan& plan);
 

@@ -75,6 +75,8 @@ class Runner {
   [[nodiscard]] virtual std::optional<Count> vcpus() const = 0;
   // Puts into the row what only the end of its life tells.
   virtual void note_life(const GuestOutcome& outcome, Row& row) const = 0;
+  // Whether a cell's life is to be watched from outside, where that can be done.
+  [[nodiscard]] virtual bool is_observed(const CellJob& /*job*/) const { return false; }
   // Puts into the row of a cell that was measured well what was observed of it; the row fails where
   // that does not agree with its figure. Called under the lock of the context.
   virtual void put_observed(const CellJob& /*job*/, Row& /*row*/) {}

@@ -68,6 +68,7 @@ class VmRunner : public Runner {
                ProgressLine& progress, std::atomic<bool>& cancel) override;
   GuestOutcome run(const CellJob& job, const FrameCallback& on_frame, SharedContext& context,
                    const std::atomic<bool>& cancel) override;
+  [[nodiscard]] bool is_observed(const CellJob& job) const override;
   void put_observed(const CellJob& job, Row& row) override;
   [[nodiscard]] std::optional<Count> vcpus() const override { return 1; }
   void note_life(const GuestOutcome& outcome, Row& row) const override {
@@ -207,12 +208,16 @@ void VmRunner::say_once(const std::string& line) {
   if (said_.insert(line).second) say_(line);
 }
 
+bool VmRunner::is_observed(const CellJob& job) const {
+  // A cell with probes has a twin, whose figures are shown.
+  return wish_.observe && !job.again && !watches(job.cell.probes) &&
+         job.cell.seed <= wish_.observe.last_seed;
+}
+
 // nullptr: it is measured all the same.
 std::unique_ptr<Observation> VmRunner::observe(const CellJob& job,
                                                const std::atomic<bool>& cancel) {
-  // A cell with probes has a twin, whose figures are shown.
-  if (!wish_.observe || job.again || watches(job.cell.probes)) return nullptr;
-  if (job.cell.seed > wish_.observe.last_seed) return nullptr;
+  if (!is_observed(job)) return nullptr;
   std::string why = why_not_observed(job.cell, job.spec);
   const std::string& version = the_qemu().version;
   const std::string name = plugin_file(kObserverPlugin, version);

@@ -100,7 +100,7 @@ TEST(Axes, KnowTheirNames) {
   EXPECT_EQ(strategies.size(), 26U);  // 15, and K of fsync, msync (5 each) and pwrite (1)
   EXPECT_EQ(known_to("workload"),
             (Names{"first_touch", "random_touch", "rewrite", "store_again", "many_files", "paced",
-                   "copy_beside", "behind_commit", "unrelated", "dos", "bystander"}));
+                   "copy_beside", "background", "behind_commit", "unrelated", "dos", "bystander"}));
   EXPECT_EQ(known_to("state"), (Names{"hole", "unwritten", "written", "shared"}));
   EXPECT_EQ(known_to("order"), (Names{"pte", "pmd"}));
   EXPECT_EQ(known_to("threads"), (Names{"1", "2", "4"}));

@@ -226,7 +226,7 @@ TEST(Plan, RefusesNamesThatAreInNoTable) {
            BadName{"workload", "selftest_*",
                    "--workload: nothing is called 'selftest_*'; there is: first_touch, "
                    "random_touch, rewrite, store_again, many_files, paced, copy_beside, "
-                   "behind_commit, unrelated, dos, bystander"},
+                   "background, behind_commit, unrelated, dos, bystander"},
            BadName{"state", "writen",
                    "--state: nothing is called 'writen'; did you mean written or unwritten?"},
            BadName{"order", "pud", "--order: nothing is called 'pud'; did you mean pmd or pte?"},

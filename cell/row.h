@@ -334,7 +334,7 @@ FAULTLINE_RECORD(CacheFigures, FAULTLINE_CACHES)
         "per touch, the same loop over memory that takes no fault and needs no sync; contained "   \
         "in per_fault")                                                                            \
   FIELD(Maybe<double>, longest_touch, "unit",                                                      \
-        "the longest touch, by the loop's own clock; of workloads behind_commit and copy_beside")  \
+        "the longest touch, by the loop's own clock; of workloads that time each touch")           \
   FIELD(Maybe<DurableFigures>, durable, "unit",                                                    \
         "of the same workloads' touches, each with the sync that is due after it, by the loop's "  \
         "own clock")                                                                               \

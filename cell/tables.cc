@@ -73,7 +73,8 @@ nlohmann::json workload_rows(bool selftest) {
                     {"summary", workload.summary},
                     {"default", workload.by_default},
                     {"kind", id_of(workload.contest)},
-                    {"touches", workload.touches}});
+                    {"touches", workload.touches},
+                    {"life_s", workload.life_s}});
   }
   return rows;
 }

@@ -123,7 +123,7 @@ TEST(Tables, WorkloadsAndTheirTouches) {
   const json tables = tables_json();
   EXPECT_EQ(row_called(tables["workload"], "paced"), json::parse(R"({
     "id": "paced", "summary": "one page per clock tick, so that every fault moves mtime",
-    "default": false, "kind": "loop", "touches": 128})"));
+    "default": false, "kind": "loop", "touches": 128, "life_s": 0.5})"));
   EXPECT_EQ(row_called(tables["workload"], "dos")["kind"], "victim");
   EXPECT_EQ(row_called(tables["workload"], "bystander")["kind"], "bystander");
   EXPECT_EQ(row_called(tables["workload"], "first_touch")["default"], true);

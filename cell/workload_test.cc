@@ -45,6 +45,7 @@ TEST(Workloads, AreWhatTheirNamesSay) {
                       {"many_files", 256, "loop", {"many_files"}},
                       {"paced", 128, "loop", {"paced"}},
                       {"copy_beside", 1024, "loop", {"timed"}},
+                      {"background", 16384, "loop", {"timed"}},
                       {"behind_commit", 4096, "loop", {"timed"}},
                       {"unrelated", 16, "loop", {"paced", "unrelated"}},
                       {"dos", 64, "victim", {}},

@@ -161,7 +161,7 @@ ExitCode submit(const SubmitOptions& options, RunOptions run, const std::vector<
     fmt::print(stderr, "{}", plan_text(plan));
     return ExitCode::kSkipped;
   }
-  const double seconds = about_seconds(plan.lives, plan.boots, 1);
+  const double seconds = about_seconds(plan.life_s, plan.boots, 1);
   const std::size_t wanted = options.tasks != 0
                                  ? options.tasks
                                  : static_cast<std::size_t>(std::ceil(seconds / kTaskSeconds));

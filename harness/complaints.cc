@@ -91,6 +91,10 @@ std::string complaint_of(const ContestCounts& counts) {
     return fmt::format("{} stores on fresh pages took {} faults", counts.stores,
                        *counts.kernel_faults);
   }
+  if (counts.alone && counts.kernel_faults && *counts.kernel_faults != counts.stores) {
+    return fmt::format("the victim alone: {} stores on fresh pages took {} faults", counts.stores,
+                       *counts.kernel_faults);
+  }
   if (counts.attacked && counts.attempts_to_touch == 0) return "no attacker touched";
   return "";
 }

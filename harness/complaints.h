@@ -59,6 +59,7 @@ struct ContestCounts {
   std::optional<uint64_t> kernel_faults = {};  // accounted to the victim; empty: not known
   bool attacked = false;                       // attackers were to touch
   uint64_t attempts_to_touch = 0;              // refused ones included
+  bool alone = false;                          // nobody is beside: a fault a store, and no more
 };
 std::string complaint_of(const ContestCounts& counts);
 

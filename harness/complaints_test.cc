@@ -124,6 +124,10 @@ TEST(ContestCounts, EachThatDoesNotAgreeIsTold) {
   bad = good;
   bad.attempts_to_touch = 0;
   EXPECT_EQ(complaint_of(bad), "no attacker touched");
+  bad = {.stores = 64, .kernel_faults = 65, .alone = true};
+  EXPECT_EQ(complaint_of(bad), "the victim alone: 64 stores on fresh pages took 65 faults");
+  bad.kernel_faults = 64;
+  EXPECT_EQ(complaint_of(bad), "");
 }
 
 TEST(Standing, AComplaintIsWorseThanALoss) {

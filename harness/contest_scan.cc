@@ -48,14 +48,30 @@ ContestMeasurement::Run run_of(const ContestAsked& asked, const ScannedRun& scan
           .refused = f.refused};
 }
 
+std::string unproved(const ContestAsked& asked, bool dax, bool map_sync) {
+  return complaint_of(Proof{.fs = asked.fs,
+                            .dax_asked = asked.dax,
+                            .dax = dax,
+                            .map_sync_asked = asked.map_sync,
+                            .map_sync = map_sync});
+}
+
+// Each slowdown is over the victim alone, which is held to the same.
+std::string complaint_about(const ContestAsked& asked, const ContestReference& alone) {
+  std::string complaint = unproved(asked, alone.dax, alone.map_sync);
+  if (!complaint.empty()) return complaint;
+  return complaint_of(
+      ContestCounts{.stores = alone.stores, .kernel_faults = alone.kernel_faults, .alone = true});
+}
+
 std::string complaint_about(const ContestAsked& asked, std::span<const ScannedRun> scan,
                             const ContestMeasurement& m) {
+  if (asked.contest == Contest::kVictim) {
+    std::string complaint = complaint_about(asked, scan.front().reference);
+    if (!complaint.empty()) return complaint;
+  }
   for (const ScannedRun& run : scan) {
-    std::string complaint = complaint_of(Proof{.fs = asked.fs,
-                                               .dax_asked = asked.dax,
-                                               .dax = run.figures.dax,
-                                               .map_sync_asked = asked.map_sync,
-                                               .map_sync = run.figures.map_sync});
+    std::string complaint = unproved(asked, run.figures.dax, run.figures.map_sync);
     if (!complaint.empty()) return complaint;
   }
   ContestCounts counts{.stores = m.stores,
@@ -101,7 +117,10 @@ bool made_no_progress(Contest contest, const ContestFigures& run) {
 ContestReference reference_of(Contest contest, const ContestFigures& run) {
   return {.each = mean_time(contest, run),
           .longest = static_cast<double>(longest_time(contest, run)),
-          .stores = run.faults.size()};
+          .stores = run.faults.size(),
+          .kernel_faults = run.kernel_faults,
+          .dax = run.dax,
+          .map_sync = run.map_sync};
 }
 
 ContestMeasurement summarise(const ContestAsked& asked, std::span<const ScannedRun> scan) {

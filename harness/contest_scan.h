@@ -31,7 +31,10 @@ std::vector<ScanPoint> scan_points(Contest contest, unsigned touchers, Setting s
 struct ContestReference {
   double each = 0;  // mean time of what is measured
   double longest = 0;
-  uint64_t stores = 0;  // that ended
+  uint64_t stores = 0;                         // that ended
+  std::optional<uint64_t> kernel_faults = {};  // accounted to who stores; empty: not known
+  bool dax = false;
+  bool map_sync = false;
 };
 
 // A run that was made, and what it is compared with. Times are ticks.

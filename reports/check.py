@@ -84,7 +84,7 @@ def _twin(group, strategy, state, k=None):
 def _map_sync_written(result):
     found = []
     for place, group in _places(result, ("ext4", "xfs")):
-        if any(cell.any["workload"] == "copy_beside" for cell in group):
+        if any(cell.any["workload"] in ("copy_beside", "background") for cell in group):
             continue  # the time of another process is in it
         one, base = _twin(group, "map_sync", "written"), _twin(group, "volatile", "written")
         off = stats.percent(one["per_fault"], base["per_fault"]) if one and base else None

@@ -127,11 +127,11 @@ def dirt(synthetic, strategy, growth, state="hole", k=None, count=10000):
 
 def tail(synthetic, strategy, spread, state, k=None, faults=10000, median=1000):
     durable = {"p50": median, "p90": median, "p99": median, "p99_9": median * spread, "max": median * spread * 3}
-    return cell(synthetic, strategy, None, k, state, workload="copy_beside", faults=faults, touches=faults, durable=durable)
+    return cell(synthetic, strategy, None, k, state, workload="background", faults=faults, touches=faults, durable=durable)
 
 
-PAYS, MORE, JUMPS = "pays for the dirt of others", "pays more than an fsync would", "unpredictable, beside a process that copies"
-LONGER = "a longer tail than an fsync's, beside a process that copies"
+PAYS, MORE, JUMPS = "pays for the dirt of others", "pays more than an fsync would", "unpredictable, beside a steady load"
+LONGER = "a longer tail than an fsync's, beside a steady load"
 FREED, STALL, UNWRITTEN = "daxfile (map frozen)", "daxfile, behind another's commits", "unwritten extents allowed"
 PUNCH, ELSEWHERE = "touch of its own extent: punch_same", "touches elsewhere in the file"
 NOBODY, TAKEN = "all dirty metadata, nobody touches", "its own block taken: punch_same, paced, one CPU"
@@ -292,6 +292,7 @@ RULES = [
     # Without the control, with one whose tail is long as well, and of too few.
     ("C9", JUMPS, lambda s: tail(s, "map_sync", 10, "hole"), NOT_DECIDED),
     ("C9", JUMPS, lambda s: tail(s, "map_sync", 10, "hole") + tail(s, "prealloc", 2.1, "written"), NOT_DECIDED),
+    ("C9", JUMPS, lambda s: tail(s, "map_sync", 100, "hole") + tail(s, "prealloc", 700, "written"), NOT_DECIDED),
     ("C9", JUMPS, lambda s: tail(s, "map_sync", 2, "hole", faults=9999) + tail(s, "prealloc", 2, "written"), NOT_DECIDED),
     # By the time, and not by the tail over its own median.
     ("C9", LONGER, lambda s: tail(s, "map_sync", 4, "hole") + tail(s, "fsync", 4, "hole", 1, median=500), HOLDS),

@@ -23,7 +23,7 @@ def test_what_a_claim_needs():
         "C5": ("daxfile, behind another's commits", "daxfile_nocmtime, behind another's commits"),
         "C7": ("tight loop, second CPU",), "C8": tuple(f"touch of its own extent: {touch}" for touch in
                                                        ("punch_same", "extend", "convert")),
-        "C9": ("unpredictable, beside a process that copies",)}
+        "C9": ("unpredictable, beside a steady load",)}
 
 
 def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
@@ -54,8 +54,8 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
     assert by_case["pays for the dirt of others"][0] == (
         "faultline run --kernel 6.1 --fs ext4 --workload unrelated --state hole --strategy map_sync --dirty-inodes 10000,0 "
         "--seeds 5 --observe vector --observe-seeds 1 --out more/C9-1")
-    assert by_case["unpredictable, beside a process that copies"][0].endswith(
-        "--workload copy_beside --state hole --strategy map_sync --touches 16384 --probes off --seeds 5 --observe vector "
+    assert by_case["unpredictable, beside a steady load"][0].endswith(
+        "--workload background --state hole --strategy map_sync --probes off --seeds 5 --observe vector "
         "--observe-seeds 1 --out more/C9-1")
 
 

@@ -88,7 +88,7 @@ _TOLD = "of the rule that was merged in November 2017, after these words"
 PROPOSED, MERGED = ("as proposed: all dirty metadata", "sync_fault"), ("as merged: MAP_SYNC", "map_sync")
 TIGHT, PACED, PACED_BESIDE = "tight loop, second CPU", "paced attacker, one CPU", "paced attacker, second CPU"
 STRICT, BOUNDED = "all dirty metadata, paced attacker, one CPU", "bounded: the second attempt syncs under the lock"
-UNPREDICTABLE = "unpredictable, beside a process that copies"
+UNPREDICTABLE = "unpredictable, beside a steady load"
 
 
 def _slower(strategy):
@@ -251,6 +251,7 @@ CLAIMS = (
                 "mkfs makes on 512 MiB (ext4: 16 MiB), where no larger device was asked for."),
            Case("pays more than an fsync would", costs.pays_more_than_fsync),
            Case(UNPREDICTABLE, costs.unpredictable,
-                "On one CPU the other's turn is in both: prealloc, which waits for nothing, says how much of a tail that is."),
-           Case("a longer tail than an fsync's, beside a process that copies", costs.outlasts_fsync)), needs=(UNPREDICTABLE,)),
+                "The load is a process that creates, fills and removes a file of 64 KiB each 10 ms. On one CPU its turns are in "
+                "every tail: prealloc, whose faults wait for no sync, says how much that is."),
+           Case("a longer tail than an fsync's, beside a steady load", costs.outlasts_fsync)), needs=(UNPREDICTABLE,)),
 )

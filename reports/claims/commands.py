@@ -4,11 +4,9 @@
 import shlex
 from dataclasses import dataclass, replace
 
-from .cost_rules import SWEEP, TAIL
+from .cost_rules import SWEEP
 from .spec import ENOUGH_SAMPLES, NOBODY, STATES, STRATEGIES
 
-COPIED = 16384  # touches: more than TAIL, and a power of two
-assert TAIL <= COPIED
 PMEM = 2048  # MiB, for as many touches of 2 MiB as the greatest K
 
 
@@ -100,7 +98,7 @@ def _options(what, asks):
     for option, values in asks:
         words += [option, ",".join(values)]
     # The loop times each store by itself, and probes would be in it.
-    return [*words, "--touches", str(COPIED), "--probes", "off"] if workload == "copy_beside" else words
+    return [*words, "--probes", "off"] if workload == "background" else words
 
 
 def _room(context, order):

@@ -42,11 +42,11 @@ MINUTES = 180
 # one sample of LONG, whose lives take seconds each.
 FEWER_SAMPLES, FEWER_FILE_SYSTEMS = 1, ("ext4", "xfs")
 # Seconds of one core for a guest's life, by workload, and a boot.
-LIFE = {"behind_commit": 9.0, "copy_beside": 8.0, "dos": 5.0, "bystander": 4.0, "random_touch": 12.0, "unrelated": 1.5,
+LIFE = {"behind_commit": 9.0, "background": 2.0, "dos": 5.0, "bystander": 4.0, "random_touch": 12.0, "unrelated": 1.5,
         "store_again": 1.5}
 LIFE_ELSE, BOOT = 0.9, 8.0
 CONTESTS = ("dos", "bystander")
-TAILS = ("behind_commit", "copy_beside", "unrelated")  # go by the longest faults, and not by what pages cost on a medium
+TAILS = ("background", "behind_commit", "unrelated")  # go by the longest faults, and not by what pages cost on a medium
 LONG = (*CONTESTS, *TAILS, "random_touch")
 COUNTS = "C3"  # reads, of other workloads than those, cells with probes as well
 SHARD = 300  # seconds that a part may take: what an interruption loses

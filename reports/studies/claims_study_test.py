@@ -54,7 +54,7 @@ def test_names_are_of_one_part_each_and_the_default_kernel_comes_first():
 
 def test_five_samples_but_of_what_takes_long_on_other_kernels():
     found = parts()
-    slow = ("dos", "bystander", "behind_commit", "copy_beside", "unrelated", "random_touch")
+    slow = ("dos", "bystander", "behind_commit", "background", "unrelated", "random_touch")
     assert {option(part, "--seeds") for part in found if part.workload not in slow} == {"5"}
     contests = [part for part in found if part.workload in slow and "-f" not in part.name]
     assert {(part.kernel, option(part, "--seeds") or option(part, "--repetitions")) for part in contests} == {
@@ -95,7 +95,7 @@ def test_deadlines_and_shared_blocks_are_measured_besides():
 
 def test_choosing_parts():
     found = parts()
-    assert {part.workload for part in claims_study.chosen(found, ["c9"])} == {"unrelated", "copy_beside"}
+    assert {part.workload for part in claims_study.chosen(found, ["c9"])} == {"unrelated", "background"}
     assert {part.kernel for part in claims_study.chosen(found, ["new"])} == {"new"}
     assert [part.name for part in claims_study.chosen(found, ["f1000"])] == ["old/dos-written-deterministic-f1000"]
     assert claims_study.chosen(found, []) == found
