@@ -292,7 +292,10 @@ void CrashCampaign::judge(CrashTest& test, const CrashImage& image, const Recove
     }
     if (options_.report && !reported_) {
       report(test, image, recovered,
-             {.counts = verdict.counts, .what = wrong, .pages = verdict.pages});
+             {.counts = verdict.counts,
+              .what = wrong,
+              .pages = verdict.pages,
+              .elsewhere = verdict.elsewhere});
     }
   }
 }
@@ -332,8 +335,8 @@ GuestOutcome CrashCampaign::check(CrashTest& test, const fs::path& folder,
     stream.judge(*image, recovered);
     advance();
   };
-  const auto run_anew = [&](LineSet lines, Recovered recovered) {
-    settle(classes.add(image->bytes, std::move(lines), std::move(recovered)));
+  const auto run_anew = [&](Recovered recovered) {
+    settle(classes.add(image->bytes, std::move(recovered)));
   };
   GuestOutcome outcome;
   while (image) {
@@ -356,9 +359,7 @@ GuestOutcome CrashCampaign::check(CrashTest& test, const fs::path& folder,
     job.cell = crash_request(options_, test, "check");
     job.on_wait = [&] {
       if (found) {
-        LineSet lines;
-        Recovered recovered = checks_->look_at(test.spec, *found, memory, file, lines);
-        run_anew(std::move(lines), std::move(recovered));
+        run_anew(checks_->look_at(test.spec, *found, memory, file));
         found.reset();
       }
       for (const Recovered* known = nullptr; image && !options_.brute && !cancel_ &&
@@ -384,8 +385,8 @@ GuestOutcome CrashCampaign::check(CrashTest& test, const fs::path& folder,
     if (outcome.verdict == Verdict::kCancelled) return outcome;
     if (!outcome.ok() && loaded) {
       // The image was too much for the kernel. Of which lines is not known.
-      LineSet lines = memory.lines_read();
-      run_anew(std::move(lines), {.found = {{"mounted", false}, {"error", outcome.message}}});
+      run_anew(
+          {.found = {{"mounted", false}, {"error", outcome.message}}, .read = memory.lines_read()});
       outcome = {};
     } else if (!outcome.ok()) {
       return outcome;
@@ -454,14 +455,15 @@ GuestOutcome CrashCampaign::mutate(CrashTest& test, const fs::path& folder, cons
   all.point.reset();
   all.image.reset();
   MutantStream stream(trace, mutants, all);
-  GuestOutcome outcome = check(test, folder,
-                               {.next = [&] { return stream.next(); },
-                                .judge =
-                                    [&](const CrashImage& image, const Recovered& recovered) {
-                                      const CrashVerdict verdict = judge_image(image, recovered);
-                                      stream.judge(!wrong_with(test, verdict, recovered).empty());
-                                    }},
-                               classes);
+  GuestOutcome outcome =
+      check(test, folder,
+            {.next = [&] { return stream.next(); },
+             .judge =
+                 [&](const CrashImage& image, const Recovered& recovered) {
+                   const CrashVerdict verdict = judge_image(image, recovered);
+                   stream.judge(image, !wrong_with(test, verdict, recovered).empty(), recovered);
+                 }},
+            classes);
   if (!outcome.ok()) return outcome;
   const std::lock_guard lock(shared_.mutex);
   test.row["mutants"] = stream.json();

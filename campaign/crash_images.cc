@@ -158,7 +158,8 @@ bool RecoveryClasses::Class::holds(const PmemImage& other) {
   const auto same = [&](std::uint64_t page) {
     const unsigned char* here = image.page(page).data();
     const unsigned char* there = other.page(page).data();
-    for (std::uint64_t left = lines.of_page(page); here != there && left != 0; left &= left - 1) {
+    for (std::uint64_t left = recovered.read.of_page(page); here != there && left != 0;
+         left &= left - 1) {
       const std::size_t at = static_cast<std::size_t>(std::countr_zero(left)) * kPmemLine;
       if (std::memcmp(here + at, there + at, kPmemLine) != 0) return false;
     }
@@ -180,11 +181,10 @@ const Recovered* RecoveryClasses::find(const PmemImage& image) {
   return found == classes_.end() ? nullptr : &found->recovered;
 }
 
-const Recovered& RecoveryClasses::add(const PmemImage& image, LineSet lines, Recovered recovered) {
+const Recovered& RecoveryClasses::add(const PmemImage& image, Recovered recovered) {
   ++count_;
   if (classes_.size() == kKept) classes_.pop_back();
-  classes_.push_front(
-      {.lines = std::move(lines), .image = image, .recovered = std::move(recovered)});
+  classes_.push_front({.image = image, .recovered = std::move(recovered)});
   return classes_.front().recovered;
 }
 

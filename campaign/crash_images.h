@@ -68,6 +68,9 @@ struct Recovered {
   bool checked = false;       // by the file system's check
   int status = 0;             // of that, and its words
   std::string words = {};
+  // The lines of the image that recovery and the check have read, but for the writer's pages that
+  // the host looks at itself.
+  LineSet read = {};
   // What recovery has stored into the blocks of the writer's file: the lines, and the pages of the
   // pmem that hold them, as they are since.
   LineSet rewritten = {};
@@ -93,14 +96,13 @@ class RecoveryClasses {
   // Finds the class of an image among the latest kKept, and gives its recovery; nullptr if it is of
   // none.
   const Recovered* find(const PmemImage& image);
-  // Adds a class. `lines` are those of the image that recovery and check have read.
-  const Recovered& add(const PmemImage& image, LineSet lines, Recovered recovered);
+  // Adds a class, by what recovery has read of the image.
+  const Recovered& add(const PmemImage& image, Recovered recovered);
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:
   static constexpr std::size_t kKept = 64;
   struct Class {
-    LineSet lines = {};
     PmemImage image = {};
     std::uint64_t differed = 0;  // the page in which the last image that was asked for was another
     Recovered recovered = {};

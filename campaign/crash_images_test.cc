@@ -87,7 +87,7 @@ TEST(RecoveryClasses, AnImageIsOfAClassThatReadsTheSame) {
   read.add(8192, 8193);
   read.add(8192 + 128, 8192 + 129);
   read.add(0, 64);
-  classes.add(first, read, {.found = {{"size", 7}}});
+  classes.add(first, {.found = {{"size", 7}}, .read = read});
   EXPECT_EQ(classes.count(), 1U);
   const Recovered* same = classes.find(image_of({store(0, 1), store(64, 2), store(8192, 1)}));
   ASSERT_NE(same, nullptr) << "they differ in what nobody reads";

@@ -220,7 +220,9 @@ CrashReport crash_report(const CrashWish& wish, const CrashTest& test, CrashMode
       .says = recovered.found.value("kernel", std::vector<std::string>()),
       .mounts = recovered.found.value("mounted", false),
       .size = image.state.size.promised,
-      .lost = verdict.pages};
+      .mtime = image.state.mtime.promised,
+      .lost = verdict.pages,
+      .elsewhere = verdict.elsewhere};
   if (test.writer == kPagesWriter) {
     about.written = fmt::format("{}; blocks beforehand: {}",
                                 find_strategy(test.cell.strategy)->summary, id_of(test.cell.state));

@@ -13,6 +13,7 @@
 #include "cell/crash_page.h"
 #include "cell/words.h"
 #include "harness/wire.h"
+#include "vm/command.h"
 #include "vm/files.h"
 
 namespace faultline {
@@ -90,7 +91,7 @@ std::string crash_report_script(const CrashReport& report) {
   std::string text = fmt::format(
       "#!/bin/sh\n"
       "# Mounts {0} as the power left it. Needs root. Exit: 0 all that was promised\n"
-      "# is there; 1 it is not.\n"
+      "# is there; 1 it is not; 77 not known, for that is nothing that this looks at.\n"
       "set -eu\n"
       "cd \"$(dirname \"$0\")\"\n"
       "gunzip -kf {0}.gz\n"
@@ -105,6 +106,12 @@ std::string crash_report_script(const CrashReport& report) {
         "size=$(stat -c %s \"$m/{0}\" || echo 0)\n"
         "[ \"$size\" -ge {1} ] || wrong \"the size is $size, not {1}\"\n",
         wire::kCrashFile, report.size);
+  }
+  if (report.mtime != 0) {
+    text += fmt::format(
+        "mtime=$(stat -c %.9Y \"$m/{0}\" | tr -d . || echo 0)\n"
+        "[ \"$mtime\" -ge {1} ] || wrong \"mtime is $mtime ns, not {1}\"\n",
+        wire::kCrashFile, report.mtime);
   }
   if (!report.lost.empty()) {
     text += fmt::format(
@@ -126,6 +133,14 @@ std::string crash_report_script(const CrashReport& report) {
   if (!report.check.empty()) {
     text += fmt::format("{} {} >/dev/null 2>&1 || wrong 'the file system is damaged'\n",
                         report.check, report.image);
+  }
+  if (!report.elsewhere.empty()) {
+    text +=
+        "if [ $bad -eq 0 ]; then\n  echo 'What was lost is nothing that this script looks at:'\n";
+    for (std::size_t i = 0; i < report.elsewhere.size() && i < kMostLines; ++i) {
+      text += fmt::format("  echo {}\n", shell_quoted("  " + report.elsewhere[i]));
+    }
+    text += "  bad=77\nfi\n";
   }
   return text + "exit $bad\n";
 }

@@ -28,12 +28,15 @@ struct CrashReport {
   std::vector<std::string> says = {};         // the kernel's lines when it was mounted
   bool mounts = false;                        // the kernel mounted it
   std::uint64_t size = 0;                     // of the writer's file, promised, bytes; 0: none
+  std::uint64_t mtime = 0;                    // promised, ns since the epoch; 0: none
   std::vector<CrashVerdict::Page> lost = {};  // pages of that file
+  std::vector<std::string> elsewhere = {};    // of `wrong`, what these do not show
 };
 
 // The loss as a text of at most 72 columns.
 std::string crash_report_text(const CrashReport& report);
-// The script that shows the loss. It exits with 0 if all that was promised is there, else with 1.
+// The script that shows the loss. It exits with 0 if all that was promised is there, with 1 if not,
+// and with 77 where what was lost is nothing that it can look at.
 std::string crash_report_script(const CrashReport& report);
 // Writes `bytes` of the pmem, packed by gzip: the same bytes for the same image. Failure when the
 // disk is full.

@@ -32,6 +32,7 @@ CrashReport a_report() {
           .says = {"EXT4-fs (pmem0): error loading journal"},
           .mounts = true,
           .size = 28672,
+          .mtime = 5000000007,
           .lost = {{.index = 6, .version = 1}}};
 }
 
@@ -95,8 +96,31 @@ TEST(CrashReport, TheScriptIsOneThatAShellReads) {
   const std::string text = read_file(script);
   EXPECT_NE(text.find("mount -t ext4 -o loop point-5.img \"$m\" ||"), std::string::npos) << text;
   EXPECT_NE(text.find("[ \"$size\" -ge 28672 ]"), std::string::npos);
-  // As sha256sum says it of the page as harness/crash.cc writes it.
-  EXPECT_NE(text.find("\npage 6 "), std::string::npos);
+  EXPECT_NE(text.find("[ \"$mtime\" -ge 5000000007 ]"), std::string::npos);
+  // Of page 6 with version 1, computed from cell/crash_page.h's formula by another program.
+  EXPECT_NE(
+      text.find("\npage 6 df2086a39124c600d5bb0a7276846ac45c13060e4019f9318304380385f6047f\n"),
+      std::string::npos)
+      << text;
+  EXPECT_TRUE(text.ends_with("damaged'\nexit $bad\n")) << text;
+}
+
+// A script that looks at nothing of what was lost does not say that all is there.
+TEST(CrashReport, TheScriptSaysWhatItCannotLookAt) {
+  CrashReport report = a_report();
+  report.elsewhere = {"item 3, which was promised, is not found", "it's broken"};
+  const std::string text = crash_report_script(report);
+  const Scratch scratch;
+  const std::string end = scratch / "end.sh";
+  write_file(end, "bad=0\n" + text.substr(text.find("if [ $bad -eq 0 ]")));
+  const CommandOutput said = run_command({"sh", end});
+  EXPECT_EQ(said.status, 77);
+  EXPECT_EQ(said.out,
+            "What was lost is nothing that this script looks at:\n"
+            "  item 3, which was promised, is not found\n  it's broken\n");
+  write_file(end, "bad=1\n" + text.substr(text.find("if [ $bad -eq 0 ]")));
+  EXPECT_EQ(run_command({"sh", end}).status, 1);
+  EXPECT_EQ(run_command({"shellcheck", "-s", "sh", end}).status, 0);
 }
 
 TEST(CrashReport, TheImageIsThePmem) {

@@ -131,6 +131,24 @@ std::vector<std::size_t> FlushMutants::orders_without(std::size_t site) const {
   return telling;
 }
 
+std::vector<std::uint64_t> FlushMutants::missing_at(std::size_t site, std::size_t records) const {
+  Persistency whole(PmemImage(), kTearsAnywhere);
+  Persistency without(PmemImage(), kTearsAnywhere, left_out(site));
+  for (std::size_t i = 0; i < records; ++i) {
+    whole.apply(trace_.records[i]);
+    without.apply(trace_.records[i]);
+  }
+  std::vector<std::uint64_t> missing;
+  for (const auto& [number, line] : without.uncertain()) {
+    const auto found = whole.uncertain().find(number);
+    const std::size_t left = found == whole.uncertain().end() ? 0 : found->second.stores.size();
+    for (std::size_t i = 0; i + left < line.stores.size(); ++i) {
+      missing.push_back(line.stores[i]->where);
+    }
+  }
+  return missing;
+}
+
 FlushMutants::Telling FlushMutants::telling_points(std::size_t site, std::size_t count,
                                                    std::uint64_t seed) const {
   Telling telling{.points = promises_without(site)};
@@ -159,13 +177,25 @@ std::optional<CrashImage> MutantStream::next() {
     const FlushMutants::Telling telling = mutants_.telling_points(site, kMostPoints, wish_.seed);
     outcomes_.push_back({.points = telling.points.size(), .promises = telling.promises});
     wish_.left_out = mutants_.left_out(site);
+    missing_.clear();
+    for (const std::size_t point : telling.points) {
+      missing_.push_back(telling.promises ? std::vector<std::uint64_t>()
+                                          : mutants_.missing_at(site, point));
+    }
     images_.emplace(trace_, telling.points, wish_);
   }
 }
 
-void MutantStream::judge(bool lost) {
-  ++outcomes_.back().images;
-  outcomes_.back().killed = outcomes_.back().killed || lost;
+void MutantStream::judge(const CrashImage& image, bool lost, const Recovered& recovered) {
+  Outcome& outcome = outcomes_.back();
+  ++outcome.images;
+  outcome.killed = outcome.killed || lost;
+  const auto blocks = file_blocks(recovered);
+  for (const std::uint64_t where : missing_.at(image.point)) {
+    const auto line = where % kPmemPage / kPmemLine;
+    outcome.read |= (recovered.read.of_page(where / kPmemPage) >> line & 1U) != 0;
+    for (const auto& [from, bytes] : blocks) outcome.read |= where - from < bytes;
+  }
 }
 
 nlohmann::json MutantStream::json() const {
@@ -187,6 +217,12 @@ nlohmann::json MutantStream::json() const {
       redundant.push_back(std::move(told));
     } else if (outcomes_[i].killed) {
       ++killed;
+    } else if (!outcomes_[i].promises && !outcomes_[i].read) {
+      told["why"] = fmt::format(
+          "without it a later store may be there and an earlier one not; in {} images at {} "
+          "instants no recovery read any that may be missing",
+          outcomes_[i].images, outcomes_[i].points);
+      redundant.push_back(std::move(told));
     } else {
       told["why"] = fmt::format(
           "without it {} at {} {} that were tried; in {} images nothing promised was lost",

@@ -51,6 +51,9 @@ class FlushMutants {
   };
   [[nodiscard]] Telling telling_points(std::size_t site, std::size_t count,
                                        std::uint64_t seed) const;
+  // The places of the stores that may be missing after so many records for want of the site alone,
+  // in bytes of the pmem.
+  [[nodiscard]] std::vector<std::uint64_t> missing_at(std::size_t site, std::size_t records) const;
 
  private:
   [[nodiscard]] std::vector<std::size_t> promises_without(std::size_t site) const;
@@ -72,6 +75,7 @@ class MutantStream {
     bool promises = true;    // which these are
     std::size_t images = 0;
     bool killed = false;
+    bool read = false;  // some recovery has read of what may be missing
   };
 
   // `trace` and `mutants` must outlive this. `wish` chooses no point; its `left_out` is set for
@@ -80,8 +84,9 @@ class MutantStream {
       : trace_(trace), mutants_(mutants), wish_(std::move(wish)) {}
 
   std::optional<CrashImage> next();
-  // Says of the image that next() gave last whether something is wrong with it.
-  void judge(bool lost);
+  // Says of the image that next() gave last whether something is wrong with it, and what its
+  // recovery came to.
+  void judge(const CrashImage& image, bool lost, const Recovered& recovered);
   // The outcome as crashtest.json has it: {sites, killed, redundant, survived, score, survivors,
   // redundancies}.
   [[nodiscard]] nlohmann::json json() const;
@@ -92,6 +97,7 @@ class MutantStream {
   const FlushMutants& mutants_;
   CrashImages::Wish wish_;
   std::optional<CrashImages> images_ = {};
+  std::vector<std::vector<std::uint64_t>> missing_ = {};  // at each point of the site
   std::vector<Outcome> outcomes_ = {};
 };
 

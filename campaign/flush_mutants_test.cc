@@ -102,19 +102,32 @@ TEST(FlushMutants, AFenceThatOnlyOrdersTellsBeforeTheNextOne) {
   EXPECT_TRUE(last.promises);
 
   // Its images: the later store alone is among them, which no run with the fence leaves.
-  MutantStream stream(trace, mutants,
-                      {.model = CrashModel::kPx86, .per_point = 8, .seed = 0, .pages = 1});
+  EXPECT_EQ(mutants.missing_at(1, 3), std::vector<std::uint64_t>{0});
   bool alone = false;
-  for (auto image = stream.next(); image; image = stream.next()) {
-    alone |= stored_at(image->bytes, 0) == 0 && stored_at(image->bytes, 64) != 0;
-    stream.judge(false);
-  }
+  // What comes of it when recovery reads the line at `from` and nothing else.
+  const auto when_read = [&](std::uint64_t from) {
+    MutantStream stream(trace, mutants,
+                        {.model = CrashModel::kPx86, .per_point = 8, .seed = 0, .pages = 1});
+    Recovered recovered;
+    recovered.read.add(from, from + 1);
+    for (auto image = stream.next(); image; image = stream.next()) {
+      alone |= stored_at(image->bytes, 0) == 0 && stored_at(image->bytes, 64) != 0;
+      stream.judge(*image, false, recovered);
+    }
+    return stream.json();
+  };
+  nlohmann::json told = when_read(0);
   EXPECT_TRUE(alone);
-  const nlohmann::json told = stream.json();
   EXPECT_EQ(told["redundant"], 0);
   EXPECT_NE(told["survivors"][1]["why"].get<std::string>().find("a later store may be there"),
             std::string::npos)
       << told;
+  told = when_read(64);
+  EXPECT_EQ(told["redundant"], 1) << "what may be missing is nothing that recovery reads";
+  EXPECT_NE(told["redundancies"][0]["why"].get<std::string>().find("no recovery read any"),
+            std::string::npos)
+      << told;
+  EXPECT_EQ(told["survived"], 2) << "at promises that is no excuse";
 
   // Nothing is stored before the next fence: what may be left is what might have been left before.
   trace.records = {by(Kind::kNonTemporal, 0, 0),  by(Kind::kFence, 3), by(Kind::kFence, 4),
@@ -147,12 +160,13 @@ TEST(MutantStream, EndsASiteWithItsFirstLossAndCounts) {
   const auto first = stream.next();
   ASSERT_TRUE(first);
   EXPECT_EQ(stored_at(first->bytes, 0), 0U) << "nothing survives";
-  stream.judge(true);
+  stream.judge(*first, true, {});
   // The fence's two are both well: it survives.
-  ASSERT_TRUE(stream.next());
-  stream.judge(false);
-  ASSERT_TRUE(stream.next());
-  stream.judge(false);
+  for (int i = 0; i < 2; ++i) {
+    const auto image = stream.next();
+    ASSERT_TRUE(image);
+    stream.judge(*image, false, {});
+  }
   EXPECT_FALSE(stream.next());
   const nlohmann::json told = stream.json();
   EXPECT_EQ(told["sites"], 3);

@@ -26,16 +26,15 @@ ImageCheck::ImageCheck(const GuestRoot& guest) {
 }
 
 Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
-                              const std::filesystem::path& file, LineSet& lines_read) const {
-  Recovered recovered{.found = found};
-  lines_read = memory.lines_read();
+                              const std::filesystem::path& file) const {
+  Recovered recovered{.found = found, .read = memory.lines_read()};
   for (const auto& [from, bytes] : file_blocks(recovered)) {
     for (std::uint64_t at = from; at < from + bytes; at += kPmemLine) {
       if (!memory.is_written(at)) continue;
       recovered.rewritten.add(at, at + 1);
       recovered.rewritten_pages.try_emplace(at / kPmemPage, memory.page(at / kPmemPage));
       // If only a part of a line was stored to, the rest must be the same in another image too.
-      lines_read.add(at, at + 1);
+      recovered.read.add(at, at + 1);
     }
   }
   if (!found.value("mounted", false) || !commands_.contains(spec.fs)) return recovered;
@@ -47,9 +46,9 @@ Recovered ImageCheck::look_at(const VmSpec& spec, const nlohmann::json& found, G
   recovered.status = checked.status;
   recovered.words = checked.output;
   const std::uint64_t size = std::uint64_t{spec.pmem_mib} << 20;
-  if (checked.all) lines_read.add(0, size);
+  if (checked.all) recovered.read.add(0, size);
   for (const auto& [offset, bytes] : checked.reads) {
-    lines_read.add(offset, std::min(offset + bytes, size));
+    recovered.read.add(offset, std::min(offset + bytes, size));
   }
   return recovered;
 }

@@ -21,11 +21,10 @@ class ImageCheck {
   // name a program of the host.
   explicit ImageCheck(const GuestRoot& guest);
   // Puts together what the guest has said of an image (`found`) and what its file system's check
-  // says of what the guest left in `memory`, which is written to `file`. `lines_read` gets the
-  // lines of the image that either has read, and those of the writer's file that the guest has
-  // stored to.
+  // says of what the guest left in `memory`, which is written to `file`. Read is what either has
+  // read of the image, and the lines of the writer's file that the guest has stored to.
   Recovered look_at(const VmSpec& spec, const nlohmann::json& found, GuestMemory& memory,
-                    const std::filesystem::path& file, LineSet& lines_read) const;
+                    const std::filesystem::path& file) const;
 
  private:
   std::map<std::string, std::vector<std::string>> commands_ = {};  // by file system

@@ -393,6 +393,7 @@ void judge_items(const CrashState& state, const nlohmann::json& found, CrashVerd
     if (!promised || is_there) continue;
     ++counts.lost.items;
     verdict.what.push_back(fmt::format("item {}, which was promised, is not found", item));
+    verdict.elsewhere.push_back(verdict.what.back());
   }
   std::string broken = found.is_object() ? found.value("wrong", "") : "";
   for (const std::uint64_t item : there) {
@@ -403,6 +404,7 @@ void judge_items(const CrashState& state, const nlohmann::json& found, CrashVerd
   ++counts.lost.broken;
   // It tells more than what is missing.
   verdict.what.insert(verdict.what.begin(), broken);
+  verdict.elsewhere.insert(verdict.elsewhere.begin(), broken);
 }
 
 CrashVerdict judge_found(const CrashState& state, const nlohmann::json& found) {
@@ -435,6 +437,8 @@ CrashVerdict judge_found(const CrashState& state, const nlohmann::json& found) {
                                            versions_text(versions), page.promised));
         if (page.started == page.promised) {
           verdict.pages.push_back({.index = i, .version = page.promised});
+        } else {
+          verdict.elsewhere.push_back(verdict.what.back());
         }
       }
     }

@@ -151,6 +151,8 @@ struct CrashVerdict {
   CrashCounts counts;
   std::vector<std::string> what;  // each loss of what was promised, in words
   std::vector<Page> pages;        // that were lost, of those that were not being overwritten
+  // Of `what`: what the file's size, time stamp and those pages do not show.
+  std::vector<std::string> elsewhere;
 };
 
 // `found` is what the guest says of the recovered file (harness/crash.cc, check_image()).

@@ -301,7 +301,7 @@ TEST(CellName, NoTwoCellsOfTheMatrixShareOne) {
                                {"threads", {"1", "4"}},
                                {"attackers", all},
                                {"setting", all}}});
-  EXPECT_EQ(plan.size(), 24624U);
+  EXPECT_EQ(plan.size(), 24768U);
   std::set<std::string> names;
   for (const PlannedCell& planned : plan) {
     Cell cell = planned.cell;

@@ -44,12 +44,8 @@ ScannedRun victim_run(uint64_t period_us, std::vector<uint64_t> faults, uint64_t
   run.figures.touches = 5;
   run.figures.dax = true;
   run.figures.map_sync = true;
-  run.reference = {.each = 20,
-                   .longest = 12,
-                   .stores = 2,
-                   .kernel_faults = 2,
-                   .dax = true,
-                   .map_sync = true};
+  run.reference = {
+      .each = 20, .longest = 12, .stores = 2, .kernel_faults = 2, .dax = true, .map_sync = true};
   return run;
 }
 
@@ -159,12 +155,12 @@ TEST(Summary, EveryRunIsHeldAgainstWhatWasAsked) {
   for (ScannedRun& run : scan) run.figures.touches = 0;
   EXPECT_EQ(summarise(asked_of_a_victim(), scan).complaint, "no attacker touched");
   // The victim alone is held to it as well.
-  scan = {victim_run(5, {10, 10})};
-  scan.front().reference.kernel_faults = 3;
-  EXPECT_EQ(summarise(asked_of_a_victim(), scan).complaint,
+  std::vector<ScannedRun> beside = {victim_run(5, {10, 10})};
+  beside.front().reference.kernel_faults = 3;
+  EXPECT_EQ(summarise(asked_of_a_victim(), beside).complaint,
             "the victim alone: 2 stores on fresh pages took 3 faults");
-  scan.front().reference.dax = false;
-  EXPECT_EQ(summarise(asked_of_a_victim(), scan).complaint, "statx says DAX is off on xfs");
+  beside.front().reference.dax = false;
+  EXPECT_EQ(summarise(asked_of_a_victim(), beside).complaint, "statx says DAX is off on xfs");
   scan.front().figures.refused = 1;
   scan.front().figures.refusal = ETXTBSY;
   m = summarise(asked_of_a_victim(), scan);
