@@ -21,13 +21,14 @@ VERDICTS = {
     WORSE: "the interval is above 0 and the difference above the floor",
     BETTER: "the interval is below 0 and the difference below the floor",
     UNCLEAR: "the interval holds differences that count and ones that do not",
-    DIFFERS: "fewer than {seeds} seeds: no interval, so no verdict; measure both with --seeds {seeds}",
+    DIFFERS: "fewer than {seeds} seeds: no interval, so no verdict{remedy}",
     NO_FLOOR: "noise floor unknown: fewer than {repetitions} repetitions a side, so no verdict",
     SAME: "the interval is within the floor",
     IDENTICAL: "each sample has the same figure on both sides",
 }
 CHANGED = (WORSE, BETTER)
 LEAST = 1e-100  # of less no percentage is taken: of 0 and of what overflows
+ALL_SEEDS = "--seeds"  # the option that says how many samples a cell has
 ALIKE = 0.1  # of a difference: how far that of a figure which doubles another may be from it
 PROBED = ("tax", "phase")  # metrics that are of probed rows by their nature
 
@@ -65,7 +66,8 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
 
     `rows`: cells compared, each with the median of its samples on both sides (`a`, `b`), the `difference` in the
     metric's unit and in `percent` (of a; in points where the metric is a share), the interval (`low`, `high`, in
-    percent, with its `confidence`), `p`, `q` (p adjusted over all cells; wall only) and `verdict`. What could not be
+    percent, with its `confidence`), `p`, `q` (p adjusted over all cells; wall only) and `verdict`; `samples` of `cell_samples`, on
+    either side, have the figure. What could not be
     compared is in `only_a`, `only_b` (names), `not_measured` (rows that are not ok) and `not_comparable`.
     """
     load.same_clock(a, b)
@@ -205,7 +207,8 @@ def _row(one, other, domain, floors, apart):
         return refuse("the figure of the first side is not above 0: there is no percentage of it")
     floor = floors.get(one.metric.id, floors.get(None, metrics.floor(one, domain)))
     row = {"cell": one.cell, "metric": one.label, "unit": one.metric.unit, "share": share, "floor": floor,
-           "probed": one.probed and one.metric.id not in PROBED, "section": _section(one), "what": _what(one)}
+           "probed": one.probed and one.metric.id not in PROBED, "section": _section(one), "what": _what(one),
+           "cell_samples": [one.of, other.of]}
     judge = judge_virtual if domain == "virtual" else judge_wall
     row.update(judge(one.values, other.values, floor, share))
     return row
@@ -279,6 +282,32 @@ def _verdict(percent, low, high, floor):
     if high < 0 and percent < -floor:
         return BETTER
     return SAME if -floor <= low and high <= floor else UNCLEAR
+
+
+def rests_on(row):
+    """On how many samples a row rests."""
+    return min(row["samples"]) if row["pairs"] is None else row["pairs"]
+
+
+def is_partial(row):
+    """Whether only some samples of its cell have the figure of a row."""
+    return row["samples"] != row["cell_samples"]
+
+
+def is_few(row):
+    """Whether a row rests on too few samples for an interval."""
+    return rests_on(row) < (FEWEST_REPETITIONS if row["pairs"] is None else FEWEST_SEEDS)
+
+
+def seeds_options(rows, wanted):
+    """The options of `faultline run` by which each figure of these rows has so many seeds; empty where none gives it more."""
+    found = []
+    for row in rows:
+        option = metrics.BY_ID[metrics.id_of(row["metric"])].seeds
+        if option and min(row["cell_samples"]) < wanted:
+            found.append(ALL_SEEDS)
+        found += [option] if option else []
+    return " ".join(f"{option} {wanted}" for option in sorted(set(found), key=lambda option: option != ALL_SEEDS))
 
 
 def folded(rows):

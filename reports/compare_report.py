@@ -13,14 +13,15 @@ def build(before, after, verdicts, kernels=None):
     """The comparison of two Results for the page: {data, lines, rows, claims}. verdicts: of the later one. kernels: as
     compare.compare takes them.
 
-    rows: those that changed, the worst first; `metric` names all figures of the cell that say the same. lines: counts, and what
-    keeps the two from being compared, in words."""
+    rows: those that changed, the worst first; `metric` names all figures of the cell that say the same, and of how many samples
+    one is that only some have. lines: counts, and what keeps the two from being compared, in words."""
     data = compare.compare(before, after, kernels=kernels)
     rank = {compare.WORSE: 0, compare.BETTER: 1, compare.UNCLEAR: 2, compare.DIFFERS: 3, compare.NO_FLOOR: 4}
     changed = sorted(((row, labels) for row, labels in compare.folded(data["rows"]) if row["verdict"] in rank),
                      key=lambda told: (rank[told[0]["verdict"]], -abs(told[0]["percent"])))
-    rows = [{**row, "metric": ", ".join([row["metric"], *labels]), "percent": compare_text.percent(row["percent"]),
-             "interval": compare_text.interval(row)} for row, labels in changed[:SHOWN]]
+    rows = [{**row, "metric": ", ".join([row["metric"] + compare_text.partial([row]), *labels]),
+             "percent": compare_text.percent(row["percent"]), "interval": compare_text.interval(row)}
+            for row, labels in changed[:SHOWN]]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in data["counts"].items() if count)
     lines = [f"{compare_text.figures_of_cells(data['rows'])} compared: {counts or 'none'}."]
     if len(changed) > SHOWN:

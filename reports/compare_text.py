@@ -58,7 +58,7 @@ def text(data, only_changed=False, every=False):
             groups.setdefault((*row["section"], row["metric"]), []).append(row)
     for rows in groups.values():
         lines += ["", *wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({rows[0]['unit'] or data['unit']}), "
-                            f"floor {_floor(rows)}")]
+                            f"floor {_floor(rows)}{partial(rows)}")]
         lines += table.grid(COLUMNS, rows, words=("cell", "state"))
     left = sum(row["verdict"] in QUIET for row, _ in rows_)
     if only_changed and left:
@@ -76,14 +76,10 @@ def text(data, only_changed=False, every=False):
 
 def floors(rows):
     """The floors of rows of a comparison, by metric, in words."""
-    by_metric = {}
-    for row in rows:
-        by_metric.setdefault(metrics.id_of(row["metric"]), []).append(row)
     by_floor = {}
-    for label, mine in by_metric.items():
+    for label, mine in _by_metric(rows).items():
         by_floor.setdefault(_floor(mine), []).append(label)
-    return "floor " + ", ".join(words + (f" ({', '.join(labels)})" if len(by_floor) > 1 else "") for words, labels in
-                                by_floor.items())
+    return "floor " + _by_label(by_floor)
 
 
 def _floor(rows):
@@ -94,12 +90,41 @@ def _floor(rows):
 
 
 def samples(data):
-    """How many samples a side has, and with what confidence the intervals are, in words."""
-    kind = table.SAMPLES[data["time_domain"]]
-    count = [sorted({row["samples"][side] for row in data["rows"]}) for side in (0, 1)]
+    """How many samples a side has, by metric where they differ, and with what confidence the intervals are, in words."""
+    by_words = {}
+    for label, rows in _by_metric(data["rows"]).items():
+        words = " and ".join(_span(row["samples"][side] for row in rows) for side in (0, 1))
+        by_words.setdefault(words, []).append(label)
     levels = sorted({row["confidence"] for row in data["rows"] if row["confidence"] not in (None, 1.0)})
-    found = f"{kind} " + " and ".join("-".join(map(str, dict.fromkeys((c[0], c[-1])))) if c else "0" for c in count)
+    found = f"{table.SAMPLES[data['time_domain']]} " + (_by_label(by_words) or "0 and 0")
     return found + (f"; interval {', '.join(f'{level * 100:.1f}' for level in levels)} %" if levels else "")
+
+
+def partial(rows):
+    """Of rows whose figures only some samples of their cells have: of how many of how many they are, in words; else nothing."""
+    some = [row for row in rows if compare.is_partial(row)]
+    if not some:
+        return ""
+    kind = table.SAMPLES["wall" if some[0]["pairs"] is None else "virtual"]
+    return f", of {_span(map(compare.rests_on, some))} of {_span(min(row['cell_samples']) for row in some)} {kind}"
+
+
+def _span(counts):
+    """Counts from the least to the greatest."""
+    counts = sorted(counts)
+    return "-".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+
+
+def _by_metric(rows):
+    found = {}
+    for row in rows:
+        found.setdefault(metrics.id_of(row["metric"]), []).append(row)
+    return found
+
+
+def _by_label(by_words):
+    """What is said of metrics, {words: [metric]}, in a line: which ones is left out where all of them have the same."""
+    return ", ".join(words + (f" ({', '.join(labels)})" if len(by_words) > 1 else "") for words, labels in by_words.items())
 
 
 def _environment(data):
@@ -133,14 +158,17 @@ def figures_of_cells(rows):
     return counted(len(rows), "figure") + (f" of {counted(of, 'cell')}" if rows else "")
 
 
-def verdict_note(verdict):
-    """What a verdict means, in a line."""
-    return f"{verdict}: " + compare.VERDICTS[verdict].format(seeds=compare.FEWEST_SEEDS,
-                                                             repetitions=compare.FEWEST_REPETITIONS)
+def verdict_note(verdict, rows):
+    """What the verdict of these rows means, in a line."""
+    options = compare.seeds_options(rows, compare.FEWEST_SEEDS)
+    return f"{verdict}: " + compare.VERDICTS[verdict].format(
+        seeds=compare.FEWEST_SEEDS, repetitions=compare.FEWEST_REPETITIONS,
+        remedy=f"; measure both with {options}" if options else "")
 
 
 def _notes(data):
-    notes = [verdict_note(verdict) for verdict, count in data["counts"].items() if count]
+    notes = [verdict_note(verdict, [row for row in data["rows"] if row["verdict"] == verdict])
+             for verdict, count in data["counts"].items() if count]
     if any(row["probed"] for row in data["rows"]):
         notes.append(table.PROBED_NOTE)
     notes.append(table.VIRTUAL_NOTE if data["time_domain"] == "virtual" else table.WALL_NOTE)
@@ -168,7 +196,7 @@ def ktap(data):
     for row in data["rows"]:
         name = f"{row['cell']} {row['metric']} {figures(row)}"
         if row["verdict"] in (DIFFERS, NO_FLOOR):
-            tests.append((True, name, "SKIP " + verdict_note(row["verdict"])))
+            tests.append((True, name, "SKIP " + verdict_note(row["verdict"], [row])))
         else:
             tests.append((row["verdict"] != WORSE, f"{name} {row['verdict']}", ""))
     tests += [(False, cell, "ERROR only in A") for cell in data["only_a"]]

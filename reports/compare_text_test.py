@@ -13,6 +13,7 @@ import compare
 import compare_report
 import compare_text
 import load
+import mail
 
 COMPARE_PY = "/usr/share/benchmark/compare.py"  # Debian's libbenchmark-tools
 
@@ -118,6 +119,45 @@ def test_text_says_why_there_is_no_verdict(synthetic):
     walls = [synthetic.wall_result([row]) for row in (synthetic.row(), synthetic.row(per_page=5160))]
     text = " ".join(compare_text.text(compare.compare(*walls)).split())
     assert "unknown: noise floor unknown: fewer than 10 repetitions a side, so no verdict" in text
+
+
+@pytest.fixture
+def observed(synthetic):
+    """The comparison of a cell of five seeds, each 0.05 % dearer, of which the first was observed: its path grows by 0.2 %."""
+    def of(factor, path):
+        samples = synthetic.samples([synthetic.row()], [factor] * 5)
+        samples[0]["path"] = path
+        return synthetic.load(samples)
+    return of(1, 5000), of(1.0005, 5010)
+
+
+def test_text_says_of_how_many_samples_a_figure_is_that_only_some_have(observed):
+    data = compare.compare(*observed)
+    assert [(row["metric"], row["samples"], row["cell_samples"]) for row in data["rows"]] == [
+        ("per_page", [5, 5], [5, 5]), ("per_fault", [5, 5], [5, 5]), ("path", [1, 1], [5, 5])]
+    text = compare_text.text(data)
+    words = " ".join(text.split())
+    assert "6.1, ext4, first_touch, pte, t1; path (instr), floor 0.1 %, of 1 of 5 seeds cell" in words
+    assert "per_page (instr), floor 0.1 % cell" in words
+    assert "; seeds 5 and 5 (per_page, per_fault), 1 and 1 (path); interval 93.8 %;" in words
+    assert "differs: fewer than 5 seeds: no interval, so no verdict; measure both with --observe-seeds 5 " in words
+    ktap = compare_text.ktap(data).splitlines()
+    assert ktap[-1].endswith("# SKIP differs: fewer than 5 seeds: no interval, so no verdict; measure both with --observe-seeds 5")
+    assert "seeds 5 and 5 (per_page, per_fault), 1 and 1 (path)" in " ".join(mail.of_comparison(*observed, data).split())
+
+
+def test_what_changed_says_of_how_many_samples_a_figure_is_that_only_some_have(observed):
+    rows = compare_report.build(*observed, [])["rows"]
+    assert [(row["metric"], row["verdict"]) for row in rows] == [("path, of 1 of 5 seeds", "differs")]
+
+
+def test_a_boot_is_not_said_to_want_seeds(synthetic):
+    def of(ready):
+        context = synthetic.context()
+        context["kernels"]["6.1"]["boot"] = {"ext4": {"ready": ready}}
+        return load.load(synthetic.save({"context": context, "benchmarks": [synthetic.row()]}))
+    text = compare_text.text(compare.compare(of(2_000_000), of(2_200_000), ["boot"]))
+    assert "\ndiffers: fewer than 5 seeds: no interval, so no verdict\n" in text and ", of 1 of" not in text
 
 
 def test_text_of_long_names_and_hostile_ones(synthetic):

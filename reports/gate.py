@@ -4,6 +4,7 @@
 import compare
 import compare_text
 import explain
+import metrics
 from compare import DIFFERS, NO_FLOOR, UNCLEAR
 from load import NOT_COMPARABLE
 from number import counted
@@ -23,11 +24,13 @@ def gate(baseline, result, data, across=False, subset=False, single=None):
     """
     worse = compare.regressions(data)
     few = [row for row in data["rows"] if row["verdict"] in (DIFFERS, NO_FLOOR)]
+    enough = {(row["cell"], row["metric"]) for row in data["rows"] if not compare.is_few(row)}
     refused = _refused(data, across, subset) + _hidden(data)
     if single is not None:
         worse += sorted((row for row in few if row["percent"] > single), key=lambda row: -row["percent"])
     else:
-        refused += _too_few(few)
+        # A figure that all but repeats another is judged by that one where it has seeds enough.
+        refused += _too_few([row for row in few if (row["cell"], metrics.BY_ID[metrics.id_of(row["metric"])].doubles) not in enough])
     found, paired = [], data["time_domain"] == "virtual"
     of_a, of_b = map(explain.phases_of, explain.sides(baseline, result, data)) if worse else ({}, {})
     seen_a, seen_b = map(explain.profiles_of, explain.sides(baseline, result, data)) if worse else ({}, {})
@@ -83,7 +86,7 @@ def _hidden(data):
     most = max(hidden, key=lambda row: row["percent"])
     return [{"what": f"{counted(len(hidden), 'figure')} grew by more than the floor, but not under each seed, the most "
                      f"{most['cell']} {most['metric']}: {compare_text.figures(most)}",
-             "remedy": f"measure both with --seeds {SEEDS_FOR_AN_OUTLIER}, of which one may be an accident"}]
+             "remedy": f"measure both with {compare.seeds_options(hidden, SEEDS_FOR_AN_OUTLIER)}, of which one may be an accident"}]
 
 
 def _too_few(few):
@@ -96,11 +99,11 @@ def _too_few(few):
                         "remedy": f"measure both with at least {compare.FEWEST_REPETITIONS} repetitions"})
     if doubtful:
         most = max(doubtful, key=lambda row: max(map(abs, row["range"])))
+        options = compare.seeds_options(doubtful, compare.FEWEST_SEEDS)
         refused.append({"what": f"{counted(len(doubtful), 'figure')} beyond the floor with fewer than "
                                 f"{compare.FEWEST_SEEDS} seeds, the most {most['cell']} {most['metric']}: "
                                 f"{compare_text.figures(most)}",
-                        "remedy": f"measure both with --seeds {compare.FEWEST_SEEDS}, or set a limit with "
-                                  "--single PERCENT"})
+                        "remedy": (f"measure both with {options}, or " if options else "") + "set a limit with --single PERCENT"})
     return refused
 
 

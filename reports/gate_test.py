@@ -101,6 +101,57 @@ def test_too_few_seeds(grown, factors, exit_code):
         assert "--seeds 5" in verdict["refused"][0]["remedy"] and "--single" in verdict["refused"][0]["remedy"]
 
 
+def with_paths(synthetic, factors, paths):
+    """The result of a cell under as many seeds as there are factors, of which the first have these paths."""
+    samples = synthetic.samples([synthetic.row()], factors)
+    for row, path in zip(samples, paths):
+        row["path"] = path
+    return synthetic.load(samples)
+
+
+def test_a_figure_that_few_samples_have_is_judged_by_the_one_it_repeats(synthetic):
+    """per_page of five seeds stays within the floor; the path of the one that was observed grows by 0.2 %."""
+    a, b = with_paths(synthetic, EVEN, [5000]), with_paths(synthetic, [1.0005] * 5, [5010])
+    verdict = judge(a, b)
+    assert (verdict["exit"], verdict["refused"]) == (0, [])
+    assert gate.text(verdict)[-1].endswith(": 1 differs, 2 same")
+    assert judge(a, with_paths(synthetic, [1.002] * 5, [5010]))["exit"] == 1
+    # with a limit it counts as whatever has too few seeds
+    assert judge(a, b, single=0.1)["exit"] == 1 and judge(a, b, single=0.3)["exit"] == 0
+
+
+@pytest.mark.parametrize("seeds, paths, options, remedy", [
+    (5, 1, {"chosen": ["path"]}, "--observe-seeds 5"), (3, 1, {"chosen": ["path"]}, "--seeds 5 --observe-seeds 5"),
+    (3, 1, {}, "--seeds 5 --observe-seeds 5"), (5, 4, {"chosen": ["path", "per_fault"]}, "--observe-seeds 5")])
+def test_too_few_seeds_of_a_figure_that_only_some_have(synthetic, seeds, paths, options, remedy):
+    a, b = (with_paths(synthetic, [factor] * seeds, [path] * paths) for factor, path in ((1, 5000), (1.0005, 5010)))
+    verdict = judge(a, b, options)
+    assert verdict["exit"] == 2 and len(verdict["refused"]) == 1
+    assert verdict["refused"][0] == {
+        "what": f"1 figure beyond the floor with fewer than 5 seeds, the most {CELL} path: 5000 -> 5010 (+0.200 %)",
+        "remedy": f"measure both with {remedy}, or set a limit with --single PERCENT"}
+
+
+def test_what_to_measure_of_a_tax_of_one_seed(synthetic):
+    """As a run leaves it by default: five seeds, of which the first has probes."""
+    def of(tax):
+        off, on = synthetic.pair()
+        return synthetic.load(synthetic.samples([off], EVEN) + synthetic.samples([{**on, "per_fault": off["per_fault"] + tax}], [1]))
+
+    verdict = judge(of(300), of(360), {"chosen": ["per_page", "tax"]})
+    assert verdict["exit"] == 2  # nothing else says what a tax says
+    assert verdict["refused"][0]["remedy"] == "measure both with --probe-seeds 5, or set a limit with --single PERCENT"
+
+
+def test_a_boot_has_one_sample_whatever_is_measured(synthetic):
+    def of(ready):
+        context = synthetic.context()
+        context["kernels"]["6.1"]["boot"] = {"ext4": {"ready": ready}}
+        return load.load(synthetic.save({"context": context, "benchmarks": [synthetic.row()]}))
+
+    assert judge(of(2_000_000), of(2_200_000), {"chosen": ["boot"]})["refused"][0]["remedy"] == "set a limit with --single PERCENT"
+
+
 @pytest.mark.parametrize("factors, exit_code", [
     ([1], 0), ([1.09], 0), ([0.5], 0), ([1.11], 1), ([1.11, 1.12], 1), ([1, 1.5], 1)])
 def test_a_limit_for_too_few_seeds(grown, factors, exit_code):
@@ -109,10 +160,14 @@ def test_a_limit_for_too_few_seeds(grown, factors, exit_code):
     assert judge(*grown([1.002] * 5), single=10)["exit"] == 1
 
 
-def test_growth_that_one_seed_denies_is_refused(grown):
+def test_growth_that_one_seed_denies_is_refused(synthetic, grown):
     verdict = judge(*grown([1.01, 1.01, 1.01, 1.01, 0.999]))
     assert verdict["exit"] == 2 and "grew by more than the floor, but not under each seed" in reasons(verdict)[0]
     assert "--seeds 9" in verdict["refused"][0]["remedy"]
+    growing = [5050, 5050, 5050, 5050, 4995]
+    hidden = judge(with_paths(synthetic, [1] * 9, [5000] * 5), with_paths(synthetic, [1] * 9, growing))
+    assert hidden["exit"] == 2 and hidden["refused"][0]["remedy"] == (
+        "measure both with --observe-seeds 9, of which one may be an accident")
     assert judge(*grown([1, 1, 1.09, 1, 1]))["exit"] == 0  # one seed's accident is no growth of the median
     assert judge(*grown([0.99, 0.99, 0.99, 0.99, 1.001]))["exit"] == 0
 

@@ -17,8 +17,10 @@ class Metric:
     id, text: its name and what it is. unit: None is the result's own. floor: {time domain: the least difference that
     counts}, in percent, of points where it is a share. default: compared unless others are chosen.
     share: the figure is a percentage already: differences are in points, not in percent of it.
-    where_both: compared where both sides have it, and missed by nobody where one has not. doubles: the metric that it is all but a
-    small part of: told beside it only where it says something else.
+    where_both: compared where both sides have it, and missed by nobody where one has not. doubles: the metric that it is all but
+    a small part of: told beside it only where it says something else, and no reason for the gate to refuse for too few samples
+    where that one has enough.
+    seeds: the option of `faultline run` that says how many samples have it; None: it has one, whatever is asked for.
     values: function(Cell of one sample's rows that are ok) -> (row it was read from, number, or
     {part: number} of a metric in parts), or None. of: which cells have it.
     base: of a small difference of two great figures, function(Cell) -> one of these, or None; base_floor: {time domain:
@@ -37,6 +39,7 @@ class Metric:
     base_floor: dict = field(default_factory=dict)
     where_both: bool = False
     doubles: str = None
+    seeds: str = "--seeds"
 
 
 def _figure(key):
@@ -80,15 +83,15 @@ METRICS = (
            default=True),
     Metric("per_fault", "a touch alone", {"virtual": 0.1, "wall": 1.0}, _figure("per_fault"), default=True),
     Metric("path", "per_page without what interrupts, of observed cells", {"virtual": 0.1, "wall": 1.0}, _figure("path"),
-           default=True, where_both=True, doubles="per_page"),
+           default=True, where_both=True, doubles="per_page", seeds="--observe-seeds"),
     Metric("slowdown", "worst slowdown of a contest", {"virtual": 5.0, "wall": 10.0}, _figure("slowdown"),
            of="contest", default=True, unit="times"),
     Metric("starved", "share of a contest's runs that starved", {"virtual": 1.0, "wall": 10.0}, _starved,
            of="contest", default=True, unit="%", share=True),
     Metric("tax", "what probes add to a touch, with several threads to a page", {"virtual": 2.0, "wall": 10.0}, _tax,
-           base=_tax_is_on, base_floor={"virtual": (0.4, 10.0)}),
-    Metric("phase", "a phase of the fault, less what its probes cost", {"virtual": 1.0, "wall": 5.0}, _phases),
-    Metric("boot", "from power-on until the guest is ready", {"virtual": 0.5, "wall": 5.0}, None, of="guest"),
+           base=_tax_is_on, base_floor={"virtual": (0.4, 10.0)}, seeds="--probe-seeds"),
+    Metric("phase", "a phase of the fault, less what its probes cost", {"virtual": 1.0, "wall": 5.0}, _phases, seeds="--probe-seeds"),
+    Metric("boot", "from power-on until the guest is ready", {"virtual": 0.5, "wall": 5.0}, None, of="guest", seeds=None),
 )
 BY_ID = {metric.id: metric for metric in METRICS}
 IDS = tuple(BY_ID)
@@ -111,10 +114,11 @@ def choose(names):
 class Series:
     """The samples that one metric has in one cell.
 
-    cell: its name; label: the metric, of one in parts `phase.sync`; part: that part; row: one of its
-    rows, to read the cell from (None: the metric is of a guest); fields: what tells the cell from others; values: {sample_key: number}; probes: from which
-    rows; probed: whether these are no twin's; work: {field: values} of what makes two figures of the same work; bad: (status, reason) when a row of the cell
-    is not ok: the figures are not to be used.
+    cell: its name; label: the metric, of one in parts `phase.sync`; part: that part; row: one of its rows, to read the cell from
+    (None: the metric is of a guest); fields: what tells the cell from others; values: {sample_key: number}; of: how many samples
+    the cell has, of which only some may have the metric; probes: from which rows; probed: whether these are no twin's; work:
+    {field: values} of what makes two figures of the same work; bad: (status, reason) when a row of the cell is not ok: the
+    figures are not to be used.
     """
 
     cell: str
@@ -122,6 +126,7 @@ class Series:
     metric: Metric
     row: dict = None
     values: dict = field(default_factory=dict)
+    of: int = 1
     probes: str = ""
     work: dict = field(default_factory=dict)
     bases: dict = field(default_factory=dict)
@@ -213,7 +218,7 @@ def _of_cell(cell, samples, metric):
             if number is None:
                 continue
             label = metric.id if part is None else f"{metric.id}.{part}"
-            one = parts.setdefault(label, Series(cell.name, label, metric, row, probes=row["probes"], part=part or "",
+            one = parts.setdefault(label, Series(cell.name, label, metric, row, of=len(samples), probes=row["probes"], part=part or "",
                                                   probed=row["probes"] != cell.twin))
             one.values[key] = number
             if metric.base:
