@@ -23,7 +23,8 @@ DOMAIN = "modelled"  # beside `virtual` and `wall`; never mixed with them
 MEDIA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "observe", "media")
 # What claims compare: (dearer by the words, cheaper by the words); a strategy with a K is meant with each K that was measured.
 PAIRS = (("map_sync", "volatile"), ("sync_fault", "map_sync"), ("sync_fault_data", "map_sync"), ("map_sync", "fsync"),
-         ("daxfile", "volatile"), ("daxfile_nocmtime", "volatile"), ("prealloc", "map_sync"))
+         ("sync_fault", "fsync"), ("daxfile", "volatile"), ("daxfile_nocmtime", "volatile"), ("daxfile", "map_sync_wrapped"),
+         ("daxfile_nocmtime", "map_sync_wrapped"), ("prealloc", "map_sync"))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 import json
 
 import claims
+import load
 import medium
 import pytest
+from claims import cost_rules
 from load import ReportError
 
 FENCED = {"bytes": 4104, "bytes_nt": 4096, "lines": 64, "blocks256": 16, "flushed": 0, "flushed_clean": None, "fences": 0,
@@ -108,6 +110,50 @@ def test_each_k_that_was_measured_is_a_pair(synthetic):
     assert [(pair["a"], pair["b"], pair["price"]) for pair in data["pairs"]] == [
         ("map_sync", f"fsync:{k}", 20) for k in (1, 7, 64)]
     assert "map_sync         fsync:7 " in medium.text(data, str)
+
+
+def compared(synthetic, monkeypatch):
+    """{(strategy, strategy)}: whose costs the rules of the claims divide by each other, where all that they ask for is there."""
+    rules, found, of = cost_rules, set(), {}
+    context = synthetic.context()
+    specs = {spec for _, _, specs in claims.asked(context, "6.1", "ext4") for spec in specs if spec.touch is None}
+    rows = [row for spec in specs for row in synthetic.pair(
+        spec.strategy, spec.k, spec.state, workload=spec.workload, order=spec.order, threads=spec.threads,
+        stores_per_page=spec.stores or None, dirty_inodes=spec.unrelated or None)]
+
+    def told(one, *parts):
+        """The Measured, of whose parts it is known of which strategies they are costs."""
+        if one is not None and all(part is not None and id(part) in of for part in parts):
+            of[id(one)] = one, frozenset().union(*(of[id(part)][1] for part in parts))
+        return one
+
+    def cost(view, spec, *more, **options):
+        one = own(view, spec, *more, **options)
+        if one is not None:
+            of[id(one)] = one, {spec.strategy}
+        return one
+
+    def ratio(name, a, b, *more):
+        if id(a) in of and id(b) in of:
+            found.update((x, y) for x in of[id(a)][1] for y in of[id(b)][1] if x != y)
+        return divided(name, a, b, *more)
+
+    own, divided = claims.View.cost, rules.ratio
+    monkeypatch.setattr(claims.View, "cost", cost)
+    monkeypatch.setattr(rules, "ratio", ratio)
+    for name in ("difference", "total"):
+        function = getattr(rules, name)
+        monkeypatch.setattr(rules, name, lambda name, a, b, function=function: told(function(name, a, b), a, b))
+    samples = {f"{row['name']} {index}": [row] for index, row in enumerate(rows)}  # of stores to a page a name says nothing
+    claims.judge(load.make_result("made up", context, samples, [("made up", context)]))
+    return found
+
+
+def test_each_two_strategies_that_a_claim_compares_by_cost_are_a_pair(synthetic, monkeypatch):
+    found = compared(synthetic, monkeypatch)
+    assert {("map_sync", "fsync"), ("sync_fault", "fsync"), ("sync_fault_data", "map_sync"), ("volatile", "map_sync"),
+            ("daxfile_nocmtime", "volatile"), ("daxfile", "map_sync_wrapped")} <= found
+    assert found - {pair for a, b in medium.PAIRS for pair in ((a, b), (b, a))} == set()
 
 
 def test_a_rule_that_no_price_turns(synthetic):
