@@ -163,7 +163,9 @@ def test_a_rule_that_no_price_turns(synthetic):
     assert claims.media_words(verdict["media"]) == "By medium: the same at every price of a written line."
     seen = [{**row, "vector": None} for row in rows]
     verdict = next(one for one in claims.judge(synthetic.load(seen)) if one["id"] == "C1" and one["verdict"] == claims.HOLDS)
-    assert verdict["media"] == {"unobserved": [one["cell"] for one in seen]} and claims.media_words(verdict["media"]) == ""
+    assert verdict["media"] == {"unobserved": [one["cell"] for one in seen]}
+    assert claims.media_words(verdict["media"]) == "By medium: not observed (`--observe vector`)."
+    assert claims.media_words(None) == ""
 
 
 def of_the_cpu(synthetic, lines):

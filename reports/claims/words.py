@@ -105,9 +105,11 @@ def nearest_words(nearest):
 
 def media_words(media):
     """Whether a word holds on every medium, or from which price of a written line on another does; nothing of a case that
-    does not go by cost, or whose written lines were not counted."""
-    if media is None or "unobserved" in media:
+    does not go by cost."""
+    if media is None:
         return ""
+    if "unobserved" in media:
+        return "By medium: not observed (`--observe vector`)."
     (_, first), *later = media["turns"]
     if not later:
         return "By medium: the same at every price of a written line."
