@@ -35,7 +35,8 @@ import study  # noqa: E402
 DATA, HASH, PAGE, CLAIMS, README = "data.tar.xz", "hash", "report.txt", "claims.json", "README.md"
 SAMPLES = claims.ENOUGH_SAMPLES
 # Of a verdict; the claim's words and rule, its cells and commands are on the page.
-KEPT = ("id", "kernel", "fs", "case", "verdict", "word", "scope", "samples", "band", "nearest", "sensitivity", "figures", "reasons")
+KEPT = ("id", "kernel", "fs", "case", "verdict", "word", "scope", "samples", "band", "nearest", "sensitivity", "figures", "reasons",
+        "media")
 LIMIT = 2_000_000  # bytes of data
 MINUTES = 180
 # So that all of it takes three hours: contests on these file systems alone; on kernels but the default one all else too, and
@@ -46,8 +47,8 @@ LIFE = {"behind_commit": 9.0, "background": 2.0, "dos": 5.0, "bystander": 4.0, "
         "store_again": 1.5}
 LIFE_ELSE, BOOT = 0.9, 8.0
 CONTESTS = ("dos", "bystander")
-TAILS = ("background", "behind_commit", "unrelated")  # go by the longest faults, and not by what pages cost on a medium
-LONG = (*CONTESTS, *TAILS, "random_touch")
+TAILS = ("background", "behind_commit")  # go by the longest faults, and not by what pages cost on a medium
+LONG = (*CONTESTS, *TAILS, "unrelated", "random_touch")
 COUNTS = "C3"  # reads, of other workloads than those, cells with probes as well
 SHARD = 300  # seconds that a part may take: what an interruption loses
 UNEXPLAINED = ("--outlier", "1000")  # why a sample lies off is not what a study asks, and takes as long again
