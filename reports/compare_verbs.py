@@ -115,7 +115,10 @@ GATE_EPILOG = """exit: 0 no regression; 1 regression; 2 incomplete or not compar
 
 example:
   faultline gate --baseline v6.12 out"""
-EXPLAIN_EPILOG = """exit: 0 explained, or nothing changed; 2 nothing was measured that explains it
+EXPLAIN_EPILOG = """Measure both with `faultline run ... --observe profile` for functions, to the
+instruction; with `--probes off,phases` for phases.
+
+exit: 0 explained, or nothing changed; 2 nothing was measured that explains it
 
 example:
   faultline explain before after --cell '*/map_sync/*'"""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where a change went: the phases of a cell's faults on both sides, by what each costs less its probes; and the
-functions, where `faultline perf` has sampled both."""
+functions, where both were observed or `faultline perf` has sampled both."""
 
 import json
 import os
@@ -16,7 +16,8 @@ from load import ReportError
 from table import number, wrap
 
 PHASE = next(metric for metric in metrics.METRICS if metric.id == "phase")
-MISSING = "no phases in {path}: measure the cell there again with `faultline run ... --probes off,phases`"
+MISSING = ("no phases in {path}: measure the cell there again with `faultline run ... --probes off,phases`, or on both sides with "
+           "`--observe profile` (by function, to the instruction)")
 
 
 def phases_of(result):

@@ -121,7 +121,7 @@ def text(verdict):
         phase = found["phase"]
         blame = (f"; phase {phase['phase']} grew most, by {compare_text.number(phase['difference'])}" if phase else
                  "" if found["function"] else
-                 "; no phases in the rows: `faultline explain` says what to measure")
+                 "; where it went is not in the rows: `--observe profile` says by function, `--probes off,phases` by phase")
         if found["function"]:
             blame += (f"; function {found['function']['function']} grew most, by "
                       f"{compare_text.number(found['function']['difference'])}")

@@ -46,7 +46,8 @@ def test_a_regression_is_1(grown):
     assert verdict["regressions"][0]["figures"] == "5150 -> 5160 (+0.200 %, interval [+0.200, +0.200])"
     assert gate.text(verdict)[0] == (f"REGRESSION: {CELL} per_page 5150 -> 5160 (+0.200 %, interval [+0.200, +0.200])"
                                      "; likewise per_fault"
-                                     "; no phases in the rows: `faultline explain` says what to measure")
+                                     "; where it went is not in the rows: `--observe profile` says by function, "
+                                     "`--probes off,phases` by phase")
     assert gate.text(verdict)[-1].startswith("gate: REGRESSION; 2 figures against ")
 
 
@@ -272,6 +273,7 @@ def test_explain(synthetic, grown):
     text = explain.text(both, data)
     assert "sync 4000 4500 +500 +72.0" in [" ".join(line.split()) for line in text.splitlines()]
     assert "no phases in" in text and "--probes off,phases" in text.replace("\n    ", " ")
+    assert "or on both sides with `--observe profile` (by function, to the instruction)" in " ".join(text.split())
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
