@@ -239,8 +239,8 @@ FAULTLINE_RECORD(ProfileFigures, FAULTLINE_PROFILE)
   FIELD(double, blocks256, "count", "distinct 256-byte blocks of these, between two fences")      \
   FIELD(double, flushed, "count", "clwb, clflushopt and clflush executed")                        \
   FIELD(std::optional<double>, flushed_clean, "count",                                            \
-        "of these on a line that was not stored to since; null where QEMU's plugin interface "    \
-        "does not tell which line it was (before 9.1)")                                           \
+        "of these on a line that was not stored to since; null where it is not known which line " \
+        "each was of, as under every QEMU so far")                                                \
   FIELD(double, fences, "count", "sfence and mfence")                                             \
   FIELD(double, fences_idle, "count", "of these with nothing to wait for")                        \
   FIELD(double, lines_read, "count", "distinct 64-byte lines of pmem loaded, between two fences") \
@@ -272,8 +272,8 @@ FAULTLINE_RECORD(VectorFigures, FAULTLINE_VECTOR)
   FIELD(double, dram_writes, "count", "lines written back to DRAM; no non-temporal stores")       \
   FIELD(double, pmem_writes, "count", "lines written back to pmem; no non-temporal stores")       \
   FIELD(bool, flushes_seen, "",                                                                   \
-        "whether clwb, clflush and clflushopt wrote back and evicted: QEMU's plugin interface "   \
-        "tells which line they are of (from 9.1)")
+        "whether clwb, clflush and clflushopt wrote back and evicted: false where it is not "     \
+        "known which line each was of, as under every QEMU so far")
 FAULTLINE_RECORD(CacheFigures, FAULTLINE_CACHES)
 
 #define FAULTLINE_ROW(FIELD)                                                                       \
