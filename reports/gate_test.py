@@ -341,6 +341,16 @@ def test_no_phase_is_blamed_that_did_not_grow():
         "difference"] == 2.5
 
 
+def test_no_function_is_blamed_that_did_not_grow(synthetic):
+    def seen(**functions):
+        row = synthetic.row()
+        observed(row, functions)
+        return {(0, 0): row}
+
+    assert explain.grown_function(seen(walk=100, map=50), seen(walk=100, map=40)) is None
+    assert explain.grown_function(seen(walk=100, map=50), seen(walk=110, map=10))["function"] == "walk"
+
+
 def test_phases_of_two_kernels(synthetic):
     def of(kernel, net):
         off, on = synthetic.pair(kernel=kernel)
