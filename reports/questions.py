@@ -53,6 +53,7 @@ def _per_page(row, _):
     return row["per_page"]
 
 
+SYNCED = {"pwrite": "fdatasync"}  # what that strategy makes durable by
 PROGRAMS = "bpf_cost:"  # what the sets of probes are called that are a program each
 PATHS = ("--strategy", "volatile,map_sync,fsync:8", "--state", "hole,written", "--probes", "off")
 KERNELS = ("--kernel", "6.1,6.12,7.2,7.3")
@@ -63,7 +64,7 @@ QUESTIONS = (
               "--probes", "bpf_cost:*", "--seeds", "1"),
              lambda row, _: row["probes"].removeprefix(PROGRAMS), _kernel, _tax,
              "instructions that one fentry program on iomap_begin() adds to a page",
-             "Written blocks; holes are in the result. empty: the trampoline alone, which a struct_ops call has too.",
+             "Written blocks, a-b of ext4 and XFS; holes are in the result. empty: the trampoline alone, which struct_ops has too.",
              where=lambda row, _: row["probes"].startswith(PROGRAMS) and row["state"] == "written"),
     Question("iomap", "What did iomap's new iteration cost or save? (7.2 to 7.3)",
              ("--kernel", "7.2,7.3", "--fs", "ext2,ext4,xfs", *PATHS),
@@ -74,8 +75,8 @@ QUESTIONS = (
              _cell, _kernel, _per_page,
              "instructions a durable page", "By function: run with --observe profile, then `faultline explain`."),
     Question("threads", "Does MAP_SYNC destroy scalability? (a database's report of 2022)",
-             ("--kernel", "6.1,7.3", "--fs", "ext4,xfs", "--strategy", "map_sync,fsync:8",
-              "--state", "hole,written", "--threads", "1,2,4", "--probes", "off"),
+             ("--kernel", "6.1,7.3", "--fs", "ext4,xfs", "--strategy", "map_sync,fsync:8,prealloc",
+              "--state", "hole,unwritten,written", "--threads", "1,2,4", "--probes", "off"),
              _cell, lambda row, kernel: f"{kernel} t{row['threads']}",
              _per_page, "instructions a durable page, by threads",
              "One vCPU runs the threads in turn: a figure that grows is work and not waiting for a lock another CPU holds."),
@@ -84,6 +85,21 @@ QUESTIONS = (
               "--state", "hole,written,shared", "--probes", "off"),
              lambda row, kernel: f"{kernel} {row['fs']} {cells.label(row)}", lambda row, _: row["state"], _per_page,
              "instructions a durable page", "shared: a block that a reflink copy has too, which the fault copies."),
+    Question("dirt", "What does a sync pay for others' dirty inodes, DAX or not? (2025)",
+             ("--kernel", "7.3", "--fs", "ext4,ext4-nodax,ext4-fc,xfs,xfs-nodax", "--workload", "unrelated",
+              "--strategy", "fsync:1,pwrite:1,map_sync", "--state", "hole", "--dirty-inodes", "0,1000,10000,50000",
+              "--probes", "off", "--seeds", "1"),
+             lambda row, kernel: f"{kernel} {row['fs']} {SYNCED.get(row['strategy'], cells.label(row))}",
+             lambda row, _: f"{row['dirty_inodes']} dirty", _per_page,
+             "instructions until 8 bytes into a hole are durable",
+             "-nodax: the page cache. fdatasync: behind a pwrite(). Of the others' inodes time stamps alone are dirty."),
+    Question("tail", "Beside a normal load, how long does one store in 1000 take? (2017)",
+             ("--kernel", "6.1,7.3", "--fs-row", "docs/answers/ext4-log1g.json", "--fs", "ext4,ext4-log1g,xfs", "--pmem", "4096",
+              "--workload", "background", "--strategy", "map_sync,fsync:1,prealloc", "--state", "hole,written",
+              "--probes", "off", "--seeds", "2"),
+             _cell, _kernel, lambda row, _: row.get("durable") and row["durable"]["p99_9"],
+             "instructions that one durable store in 1000 outlasts",
+             "Beside it a file of 64 KiB comes and one goes each 10 ms. ext4-log1g: a journal of 1 GiB. One CPU."),
 )
 IDS = tuple(question.id for question in QUESTIONS)
 

@@ -126,3 +126,20 @@ def test_skips_give_way_to_lines_and_failures_do_not(synthetic):
     text = questions.text(questions.of("releases"), synthetic.load([*rows, failed]))
     assert "1 failed: it broke" in text and "skipped" not in text
     assert sum(line.startswith("ext4 fsync:") for line in text.splitlines()) == 16
+
+
+def test_a_sync_beside_dirt_is_called_by_its_call_and_told_by_how_much_is_dirty(synthetic):
+    rows = [synthetic.row(strategy, k, "hole", kernel="7.3", workload="unrelated", dirty_inodes=dirty, per_page=1000 + dirty)
+            for strategy, k in (("fsync", 1), ("pwrite", 1)) for dirty in (0, 1000)]
+    data = questions.build(questions.of("dirt"), synthetic.load(rows))
+    assert data["columns"] == ["0 dirty", "1000 dirty"]
+    assert {line["line"]: line["values"] for line in data["lines"]} == {
+        "7.3 ext4 fsync:1": [[1000, 1000], [2000, 2000]], "7.3 ext4 fdatasync": [[1000, 1000], [2000, 2000]]}
+
+
+def test_the_tail_is_that_of_stores_with_their_syncs(synthetic):
+    durable = {"p50": 10, "p90": 20, "p99": 30, "p99_9": 400, "max": 500}
+    rows = [synthetic.row("map_sync", state="hole", workload="background", durable=durable),
+            synthetic.row("volatile", state="hole", workload="background")]
+    data = questions.build(questions.of("tail"), synthetic.load(rows))
+    assert [line["values"] for line in data["lines"]] == [[[400, 400]]]
