@@ -108,6 +108,8 @@ struct VmWish {
   ObserveWish observe = {};
   // It is called with every profile and the row that this is of, under the lock of the context.
   std::function<void(const Row&, const observe::Profile&)> on_profile = {};
+  // It is called with the reason whenever a life that was to be observed is not.
+  std::function<void(const std::string&)> on_unobserved = {};
 };
 std::unique_ptr<Runner> make_vm_runner(const CommandContext& context, const VmWish& wish, Say say,
                                        std::atomic<bool>& cancel);

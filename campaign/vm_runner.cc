@@ -85,7 +85,8 @@ class VmRunner : public Runner {
   }
 
   std::unique_ptr<Observation> observe(const CellJob& job, const std::atomic<bool>& cancel);
-  void say_once(const std::string& line);
+  // Says it of the first cell that has this reason.
+  void say_not_observed(const CellJob& job, const std::string& why);
 
   const CommandContext& context_;
   VmWish wish_;
@@ -177,14 +178,20 @@ void VmRunner::warm_up(const std::vector<CellJob>& jobs, unsigned workers, Share
       cancel);
 }
 
+// QEMU refused the observer, or went away with it: what the guest itself did is said otherwise.
+bool may_be_the_observers(Verdict verdict) {
+  return verdict == Verdict::kQemuFailed || verdict == Verdict::kQemuKilled ||
+         verdict == Verdict::kNoDone || verdict == Verdict::kHalfFrame;
+}
+
 GuestOutcome VmRunner::run(const CellJob& job, const FrameCallback& on_frame,
                            SharedContext& context, const std::atomic<bool>& cancel) {
-  const auto life = [&](const LifeExtras& extras) {
+  const auto life = [&](const LifeExtras& extras, const FrameCallback& on_words) {
     return machines_.states().run_cell(
         job.spec, cell_to_json(job.cell).dump(), wish_.deadlines,
         [&](const wire::Frame& frame) {
           if (frame.type == wire::kResult || frame.type == wire::kSamples) {
-            on_frame(frame);
+            on_words(frame);
           } else {
             note(job, frame, context);
           }
@@ -192,20 +199,25 @@ GuestOutcome VmRunner::run(const CellJob& job, const FrameCallback& on_frame,
         cancel, extras);
   };
   std::unique_ptr<Observation> observation = observe(job, cancel);
-  if (!observation) return life({});
-  GuestOutcome outcome = life({.qemu_parameters = observation->qemu_parameters()});
-  if (outcome.verdict == Verdict::kQemuFailed) {
-    say_once(fmt::format("not observed: {}", outcome.message));
-    return life({});
+  if (!observation) return life({}, on_frame);
+  std::vector<wire::Frame> words;
+  GuestOutcome outcome = life({.qemu_parameters = observation->qemu_parameters()},
+                              [&](const wire::Frame& frame) { words.push_back(frame); });
+  if (may_be_the_observers(outcome.verdict)) {
+    say_not_observed(job, outcome.message);
+    return life({}, on_frame);
   }
+  for (const wire::Frame& frame : words) on_frame(frame);
   const std::lock_guard lock(observed_mutex_);
   observed_[job.row] = std::move(observation);
   return outcome;
 }
 
-void VmRunner::say_once(const std::string& line) {
+void VmRunner::say_not_observed(const CellJob& job, const std::string& why) {
+  if (wish_.on_unobserved) wish_.on_unobserved(why);
   const std::lock_guard lock(observed_mutex_);
-  if (said_.insert(line).second) say_(line);
+  if (!said_.insert(why).second) return;
+  say_(fmt::format("{} is not observed: {}", *empty_row(job.cell, "", "").cell, why));
 }
 
 bool VmRunner::is_observed(const CellJob& job) const {
@@ -232,7 +244,7 @@ std::unique_ptr<Observation> VmRunner::observe(const CellJob& job,
     symbols = symbols_.obtain(machines_.states(), job.spec, job.cell, wish_.deadlines, cancel, why);
   }
   if (!symbols) {
-    say_once(fmt::format("{} is not observed: {}", *empty_row(job.cell, "", "").cell, why));
+    say_not_observed(job, why);
     return nullptr;
   }
   return std::make_unique<Observation>(job.spec, job.cell, wish_.observe, plugin,

@@ -9,6 +9,7 @@
 #include "campaign/testing.h"
 #include "vm/command.h"
 #include "vm/files.h"
+#include "vm/packages/guest_qemu.h"
 
 namespace faultline {
 namespace {
@@ -195,6 +196,12 @@ TEST(Observer, WhatCannotBeObservedIsSaidAndMeasured) {
        "off",        "--observe", "profile",   "--out",      scratch / "a", "--no-table"});
   ASSERT_EQ(output.status, 0) << output.error;
   EXPECT_NE(output.error.find("a contest has no measured loop"), std::string::npos) << output.error;
+  const CommandOutput quiet =
+      faultline_command({"profile", "ext4/map_sync/dos/written/pte/t1/none/a0/deterministic",
+                         "--quiet", "--out", scratch / "p"});
+  EXPECT_EQ(quiet.status, 2);
+  EXPECT_NE(quiet.error.find("not observed: a contest has no measured loop"), std::string::npos)
+      << quiet.error;
   const CommandOutput wrong =
       faultline_command({"run", "--observe", "everything", "--out", scratch / "b", "--no-table"});
   EXPECT_EQ(wrong.status, 2);
@@ -205,6 +212,34 @@ TEST(Observer, WhatCannotBeObservedIsSaidAndMeasured) {
   EXPECT_EQ(no_file.status, 2);
   EXPECT_NE(no_file.error.find("there are: cascadelake, icelake"), std::string::npos)
       << no_file.error;
+}
+
+// A QEMU that refuses the observer, and one that dies with it: the plain figure is had all the
+// same.
+TEST(Observer, AnObserverThatFailsCostsNoFigure) {
+  const Scratch scratch;
+  const std::string program = scratch / "qemu";
+  const std::string qemu = guest_qemu(cache_dir()).program.string();
+  for (const auto& [then, said] :
+       {std::pair("echo 'no plugins here' >&2; exit 1", "no plugins here"),
+        std::pair("(sleep 0.1; kill -KILL $$) &", "is not observed: ")}) {
+    write_file(program, fmt::format("#!/bin/sh\ncase \"$*\" in *-plugin*) {} ;; esac\n"
+                                    "exec {} \"$@\"\n",
+                                    then, qemu));
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    const CommandOutput output =
+        faultline_command({"run", "--fs", "ext4", "--strategy", "map_sync", "--state", "hole",
+                           "--touches", "4096", "--probes", "off", "--seeds", "1", "--observe",
+                           "profile", "--out", scratch / "a", "--force", "--no-table"},
+                          {"env", "FAULTLINE_QEMU=" + program});
+    EXPECT_EQ(output.status, 0) << output.error;
+    EXPECT_NE(output.error.find(said), std::string::npos) << output.error;
+    const json rows = read_rows(scratch / "a/result.json");
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0]["status"], "ok") << rows[0]["reason"];
+    EXPECT_GT(rows[0]["per_page"], 0);
+    EXPECT_TRUE(rows[0].value("profile", json()).is_null());
+  }
 }
 
 }  // namespace

@@ -69,11 +69,13 @@ Profiled measure(const std::string& text, const ProfileOptions& options,
     for (char& c : file) c = c == '/' ? '-' : c;
     profiled = Profiled{.name = as_file_name(file), .row = row, .profile = profile};
   };
+  std::string unobserved;
+  wish.vm.on_unobserved = [&](const std::string& why) { unobserved = why; };
   const RunEnd end = run_campaign(wish, context);
   if (profiled) return std::move(*profiled);
   const std::string why = end.rows.empty() ? "" : static_cast<std::string>(end.rows.front().reason);
-  throw Failure(end.code == ExitCode::kPass ? ExitCode::kVmFailed : end.code,
-                fmt::format("{}: {}", text, why.empty() ? "not observed" : why));
+  throw Failure(end.code == ExitCode::kPass ? ExitCode::kUsage : end.code,
+                fmt::format("{}: {}", text, why.empty() ? "not observed: " + unobserved : why));
 }
 
 // Flame graphs are drawn by reports/. Failure(kUsage) with its own words.
