@@ -9,7 +9,8 @@ import conftest
 import load
 import study
 
-MEASURE_ONCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "measure-once")
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
+BESIDE = pytest.mark.skipif(not os.path.isdir(TOOLS), reason="tools/ is not beside reports/")
 
 
 def result_of(figures, wall=False):
@@ -136,10 +137,16 @@ def test_what_is_measured_is_not_measured_again(tmp_path):
     once = Once(tmp_path)
     assert once.ran("--kernel", "k+200", "--seeds", "20") == "run --out /out --force --kernel k+200 --seeds 20\n"
     assert once.ran("--kernel", "k+200", "--seeds", "20") == ""
-    tool = [MEASURE_ONCE, once.command, tmp_path / "out", "--kernel", "k+200", "--seeds"]
-    for seeds in ("20", "30"):
+
+
+@BESIDE
+def test_the_tool_measures_once(tmp_path):
+    once = Once(tmp_path)
+    tool = [os.path.join(TOOLS, "measure-once"), once.command, tmp_path / "out", "--kernel", "k+200", "--seeds"]
+    for seeds in ("20", "20", "30"):
         subprocess.run([*tool, seeds], check=True)
-    assert (tmp_path / "ran").read_text().replace(str(tmp_path), "") == "run --out /out --force --kernel k+200 --seeds 30\n"
+    ran = (tmp_path / "ran").read_text().replace(str(tmp_path), "")
+    assert ran == "".join(f"run --out /out --force --kernel k+200 --seeds {seeds}\n" for seeds in (20, 30))
 
 
 def test_what_other_options_measured_is_measured_again(tmp_path):
@@ -172,3 +179,14 @@ def test_results_of_two_builds_are_no_study(monkeypatch, capsys):
     results[2].context["faultline"] = {"version": "0.1", "git_revision": "fedcba9876543210"}
     with pytest.raises(load.ReportError, match=r"0\.1 \(0123456789ab\), .* 0\.1 \(fedcba987654\): measure them with one build"):
         study.main(arguments)
+
+
+@BESIDE
+@pytest.mark.parametrize("tool", ["answers", "blind-trial", "gate-study", "probe-cost", "study"])
+def test_what_is_published_is_of_a_commit(tmp_path, tool):
+    once = Once(tmp_path)
+    once.build("0123456789ab-dirty")
+    done = subprocess.run([os.path.join(TOOLS, tool), once.command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and not (tmp_path / "ran").exists()
+    # `answers` refuses a tree with changes before it asks for the command.
+    assert "was built from no commit" in done.stderr or "changes that are not committed" in done.stderr
