@@ -529,9 +529,13 @@ double about_seconds(std::size_t lives, std::size_t boots, unsigned workers) {
 }
 
 std::string plan_text(const RunPlan& plan) {
+  const auto counted = [](std::size_t count, const char* one, const char* many) {
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+  };
   std::string text =
-      fmt::format("{} cells, {} lives; at most {} boots; {} side by side: about {}\n", plan.cells,
-                  plan.lives, plan.boots, plan.workers, clock_text(plan.seconds));
+      fmt::format("{}, {}; at most {}; {} side by side: about {}\n",
+                  counted(plan.cells, "cell", "cells"), counted(plan.lives, "life", "lives"),
+                  counted(plan.boots, "boot", "boots"), plan.workers, clock_text(plan.seconds));
   for (const auto& [reason, count] : plan.skipped) {
     text += fmt::format("skipped {}: {}\n", count, reason);
   }
