@@ -191,7 +191,15 @@ void RunCampaign::check_wish() {
                                       ? wish_.repetitions == 0
                                       : accel_named(wish_.vm.accel).time_domain == kTimeDomains[0]);
   plan_cells(selection());
-  static_cast<void>(sampling());
+  const SeedRange seeds = sampling().seeds;
+  const std::uint64_t count = seeds.last - seeds.first + 1;
+  for (const auto& [option, part] : {std::pair("--probe-seeds", wish_.probe_seeds),
+                                     std::pair("--observe-seeds", wish_.observe_seeds)}) {
+    if (!virtual_time_ || part <= count) continue;
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} {}: of the seeds, and --seeds {} names {}", option, part,
+                              wish_.seeds.empty() ? kDefaultSeeds : wish_.seeds, count));
+  }
 }
 
 void RunCampaign::prepare() {

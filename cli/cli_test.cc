@@ -79,6 +79,24 @@ INSTANTIATE_TEST_SUITE_P(
                     BadName{"--shard", "1/-1", "is not I/N"},
                     BadName{"--shard", "-1/3", "is not I/N"}));
 
+TEST(Run, APartOfTheSeedsIsNoMoreThanThereAre) {
+  const auto planned = [](std::vector<std::string> options) {
+    options.insert(options.begin(), {"run", "--fs", "ext4", "--strategy", "volatile", "--state",
+                                     "hole", "--dry-run"});
+    return faultline_command(options);
+  };
+  expect_refused(planned({"--seeds", "2", "--probe-seeds", "3"}), 2,
+                 "--probe-seeds 3: of the seeds, and --seeds 2 names 2");
+  expect_refused(planned({"--probe-seeds", "9"}), 2,
+                 "--probe-seeds 9: of the seeds, and --seeds 5 names 5");
+  expect_refused(planned({"--seeds", "4..6", "--observe", "vector", "--observe-seeds", "4"}), 2,
+                 "--observe-seeds 4: of the seeds, and --seeds 4..6 names 3");
+  EXPECT_EQ(planned({"--seeds", "2", "--probe-seeds", "2"}).status, 0);
+  EXPECT_EQ(planned({"--seeds", "4..6", "--observe", "vector", "--observe-seeds", "3"}).status, 0);
+  expect_refused(planned({"--accel", "tcg", "--probe-seeds", "9"}), 2,
+                 "--probe-seeds: of virtual time only");
+}
+
 TEST(CrashTest, RefusesWhatItCannotDo) {
   const Scratch scratch;
   const auto refused = [&](std::vector<std::string> arguments, const std::string& said) {
