@@ -81,7 +81,7 @@ tidy: build      ## lint, and clang-tidy over all but tests
 sanitize: deps   ## the unit tests under AddressSanitizer and UBSan
 	@tools/sanitize
 
-fuzz: deps       ## bytes that nobody would write, for every parser; FUZZ_SECONDS (600) in all; needs clang's libFuzzer
+fuzz: deps       ## bytes that nobody would write, for every parser; FUZZ_SECONDS (600) each, 3 hours; needs clang's libFuzzer
 	@tools/fuzz
 
 mutants: deps    ## bugs put in on purpose, which the tests must notice

@@ -191,7 +191,15 @@ void RunCampaign::check_wish() {
                                       ? wish_.repetitions == 0
                                       : accel_named(wish_.vm.accel).time_domain == kTimeDomains[0]);
   plan_cells(selection());
-  static_cast<void>(sampling());
+  const SeedRange seeds = sampling().seeds;
+  const std::uint64_t count = seeds.last - seeds.first + 1;
+  for (const auto& [option, part] : {std::pair("--probe-seeds", wish_.probe_seeds),
+                                     std::pair("--observe-seeds", wish_.observe_seeds)}) {
+    if (!virtual_time_ || part <= count) continue;
+    throw Failure(ExitCode::kUsage,
+                  fmt::format("{} {}: of the seeds, and --seeds {} names {}", option, part,
+                              wish_.seeds.empty() ? kDefaultSeeds : wish_.seeds, count));
+  }
 }
 
 void RunCampaign::prepare() {
@@ -532,9 +540,13 @@ double about_seconds(double life_s, std::size_t boots, unsigned workers) {
 }
 
 std::string plan_text(const RunPlan& plan) {
+  const auto counted = [](std::size_t count, const char* one, const char* many) {
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+  };
   std::string text =
-      fmt::format("{} cells, {} lives; at most {} boots; {} side by side: about {}\n", plan.cells,
-                  plan.lives, plan.boots, plan.workers, clock_text(plan.seconds));
+      fmt::format("{}, {}; at most {}; {} side by side: about {}\n",
+                  counted(plan.cells, "cell", "cells"), counted(plan.lives, "life", "lives"),
+                  counted(plan.boots, "boot", "boots"), plan.workers, clock_text(plan.seconds));
   for (const auto& [reason, count] : plan.skipped) {
     text += fmt::format("skipped {}: {}\n", count, reason);
   }

@@ -23,6 +23,8 @@ TEST(RunPlan, IsToldInALineAndALinePerReason) {
                        .seconds = 35}),
             "12 cells, 120 lives; at most 2 boots; 2 side by side: about 0:35\nskipped 1: a\n"
             "skipped 3: b\n");
+  EXPECT_EQ(plan_text({.cells = 1, .lives = 1, .boots = 1, .workers = 1, .seconds = 8}),
+            "1 cell, 1 life; at most 1 boot; 1 side by side: about 0:08\n");
 }
 
 // A file system without a row is one whose absence `kernels check` passes over.

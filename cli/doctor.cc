@@ -111,7 +111,7 @@ Verb add_doctor(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* doctor = app.add_subcommand("doctor", "Say what is there, what is missing, what boots");
   doctor->footer(
-      "Boots the default kernel in every accelerator, if it is fetched.\n"
+      "Boots the default kernel in every accelerator, if it is fetched.\n\n"
       "Exit: 0 all that is needed is there; 2 something is missing.\n\n"
       "Examples:\n  faultline doctor\n  faultline doctor --quick --json");
   doctor->add_flag("--json", options->json, "as JSON");

@@ -107,7 +107,7 @@ void check_something_came(const fs::path& file, const ExportOptions& options,
   if (taken != 0) return;
   if (read.cells.empty()) {
     throw Failure(ExitCode::kUsage,
-                  fmt::format("{}: none of its {} cells has samples; `faultline run --samples` "
+                  fmt::format("{}: none of its {} rows has samples; `faultline run --samples` "
                               "keeps them, in the cells with probes",
                               file.string(), read.rows));
   }

@@ -481,7 +481,7 @@ TEST_F(Export, HostileNamesStayInTheirFields) {
 
 TEST_F(Export, WithoutSamplesItSaysHowToGetThem) {
   refused(result_of(R"({"name": "a/on", "samples": null}, {"name": "a/off"})"),
-          "none of its 2 cells has samples; `faultline run --samples` keeps them");
+          "none of its 2 rows has samples; `faultline run --samples` keeps them");
 }
 
 TEST_F(Export, RefusesWhatItCannotUse) {

@@ -160,7 +160,7 @@ Verb add_kernels(CLI::App& app) {
       kernels->add_subcommand("module", "Build the strategy module against kernels' headers");
   options->module->footer(
       "Prints release, path and SHA-256 of each. Headers, and for kernels newer than this machine\n"
-      "a compiler, are fetched into the cache; nothing is installed.\n"
+      "a compiler, are fetched into the cache; nothing is installed.\n\n"
       "Exit: 0 all built; 77 at least one cannot be, with the reason.\n\n"
       "Example:\n  faultline kernels module all --json");
   options->module->add_option("names", options->names,
@@ -174,7 +174,7 @@ Verb add_kernels(CLI::App& app) {
       "Reads the configuration in the kernel (CONFIG_IKCONFIG), or config-RELEASE,\n"
       "config or .config beside it, in its tree, in its modules, or in /boot. Says what\n"
       "is needed, what goes without what is wanted, what makes a fault take another\n"
-      "path than on Debian's kernels, and the lines to append to .config.\n"
+      "path than on Debian's kernels, and the lines to append to .config.\n\n"
       "Exit: 0 all that is needed is there; 2 it is not; 77 no configuration found.\n\n"
       "Examples:\n  faultline kernels check ./bzImage --modules ./mods\n"
       "  faultline kernels check ~/linux\n"
@@ -189,7 +189,7 @@ Verb add_kernels(CLI::App& app) {
       "compiler", "Fetch what builds the guest's own binary; print its folder");
   options->compiler->footer(
       "A root file system of the suite that all guests' user space is of, with its compilers.\n"
-      "tools/pinned-guest builds in it where this machine is of another suite.");
+      "tools/pinned-guest builds in it where this machine is of another.");
   return {kernels, [options](const CommandContext& context) {
             if (options->check->parsed()) {
               return check_kernel(options->path, options->modules, options->json);

@@ -46,13 +46,24 @@ class NarrowHelp : public CLI::Formatter {
   static constexpr size_t kColumns = 80;
   [[nodiscard]] size_t beside_names() const { return kColumns - get_column_width() - 1; }
 
-  // Lines that are indented are commands, and stay as they are.
+  // Lines that are indented are commands, and stay as they are; the others are paragraphs.
   static std::string prose(const std::string& text) {
     std::string out;
+    std::string paragraph;
+    const auto end_paragraph = [&] {
+      if (!paragraph.empty()) out += wrapped(paragraph, kColumns) + '\n';
+      paragraph.clear();
+    };
     std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line); out += '\n') {
-      out += line.size() > kColumns && line.front() != ' ' ? wrapped(line, kColumns) : line;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.empty() || line.front() == ' ') {
+        end_paragraph();
+        out += line + '\n';
+      } else {
+        paragraph += line + ' ';
+      }
     }
+    end_paragraph();
     return out;
   }
 };
@@ -115,14 +126,14 @@ int command(int argc, char** argv) {
     sigaction(signal, &action, nullptr);
   }
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app{"Measures what it costs to make memory-mapped writes on a DAX file system durable."};
+  CLI::App app{"Measures what it costs to make memory-mapped writes to DAX files durable."};
   app.name("faultline");
   app.formatter(std::make_shared<NarrowHelp>());
   app.require_subcommand(1);
   app.set_version_flag("--version", version_text,
                        "Say what this build is, and which QEMU it takes");
   app.footer(
-      "`faultline VERB --help` has examples.\n"
+      "`faultline VERB --help` has examples.\n\n"
       "Exit: 0 pass; 1 regression or failed check; 2 usage or incomplete;\n"
       "69 the VM failed; 77 skipped; 125 cannot be tested.");
   std::vector<Verb> verbs = {

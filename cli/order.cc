@@ -57,10 +57,9 @@ Verb add_order(CLI::App& app) {
   CLI::App* verb =
       app.add_subcommand("order", "Say whether a file is mapped by entries of 2 MiB, and why not");
   verb->footer(
-      "PATH: a file of this machine, or a folder, of which the first file of 2 MiB is taken. It "
-      "is\n"
-      "mapped and read, never written. With --fs a guest makes a file as a cell does, stores to\n"
-      "it, and says the same of that. docs/order.md has the reasons.\n\n"
+      "PATH: a file of this machine, or a folder, of which the first file of 2 MiB is\n"
+      "taken. It is mapped and read, never written. With --fs a guest makes a file as a\n"
+      "cell does, stores to it, and says the same of that. docs/order.md says why.\n\n"
       "Examples:\n"
       "  faultline order /mnt/pmem/database\n"
       "  faultline order --fs xfs --state unwritten --kernel 6.12\n\n"

@@ -151,7 +151,8 @@ Verb add_profile(CLI::App& app) {
       "samples: their sum is the figure.\n\n"
       "Examples:\n"
       "  faultline profile ext4/map_sync/first_touch/hole/pte/t1 --out profile\n"
-      "  callgrind_annotate profile/bookworm-ext4-map_sync-first_touch-hole-pte-t1.callgrind");
+      "  callgrind_annotate \\\n"
+      "      profile/bookworm-ext4-map_sync-first_touch-hole-pte-t1.callgrind");
   profile->add_option("cell", options->cells, "names of cells, as a result has them")->required();
   profile
       ->add_option("--kernel", options->vm.kernel,

@@ -54,7 +54,7 @@ Verb add_shell(CLI::App& app) {
       app.add_subcommand("shell", "A guest with a prompt and tools, or one command in it");
   shell_app->footer(
       "All of --fs are mounted with DAX on /mnt/NAME; faultline-cell runs a cell by hand;\n"
-      "bpftrace, perf, trace-cmd and faultline's bpftrace scripts are on PATH.\n"
+      "bpftrace, perf, trace-cmd and faultline's bpftrace scripts are on PATH.\n\n"
       "Exit: what the command or the shell says; 69 the VM failed.\n\n"
       "Examples:\n  faultline shell --kernel 7.3\n"
       "  faultline shell --out got -- sh -c 'fault.bt -c \"faultline-cell\" >/out/log'\n"

@@ -239,7 +239,7 @@ Verb add_submit(CLI::App& app) {
       "one `faultline run` would have written. Ctrl-C leaves the tasks running.\n\n"
       "Examples:\n"
       "  faultline submit --engine slurm --kernel all --out all --print\n"
-      "  faultline submit --engine slurm --fs xfs --tasks 20 --partition short --out xfs\n"
+      "  faultline submit --engine slurm --fs xfs --tasks 8 --partition short --out xfs\n"
       "  faultline submit --engine slurm --cpus 8 --sbatch=--time=30 --out out\n"
       "  faultline submit --follow out\n\n"
       "Exit: 0 all ok; 1 a cell failed, or the audit; 2 usage, interrupted, or a task\n"

@@ -39,20 +39,29 @@ def build(before, after, verdicts, kernels=None):
             lines.append(f"Only {side}: {counted(len(names), 'cell')}, such as {names[0]}.")
     for line in filter(None, (data["paired"], data["hint"])):
         lines.append(f"{line[0].upper()}{line[1:]}.")
-    return {"data": data, "lines": lines, "rows": rows,
-            "claims": _claims(claims.judge(before), verdicts, data["kernels"])}
+    decided, unmeasured = _claims((before, after), (claims.judge(before), verdicts), data["kernels"])
+    if unmeasured:
+        lines.append(f"{counted(unmeasured, 'case')} of the claims {'is' if unmeasured == 1 else 'are'} decided on one side alone: "
+                     f"the other has not measured {'its' if unmeasured == 1 else 'their'} cells.")
+    return {"data": data, "lines": lines, "rows": rows, "claims": decided}
 
 
-def _claims(before, after, kernels):
-    """The verdicts that changed; of a pair of kernels, from that of the one to that of the other."""
+def _claims(results, verdicts, kernels):
+    """(the verdicts that changed, how many more would have but for cells that one side has not measured); of a pair of
+    kernels, from that of the one to that of the other."""
     def key(one, side):
         kernel = one["kernel"]
         if kernels:
             kernel = compare.joined(kernels) if kernel == kernels[side] else None
         return one["id"], one["case"], kernel, one["fs"]
-    old = {key(one, 0): one["verdict"] for one in before if key(one, 0)[2]}
-    return [{"id": one["id"], "case": one["case"], "kernel": key(one, 1)[2], "fs": one["fs"], "before": old[key(one, 1)],
-             "after": one["verdict"]} for one in after if key(one, 1) in old and old[key(one, 1)] != one["verdict"]]
+    # A cell that failed, or was skipped, was asked for: what it leaves open is a change.
+    failed = [{row["cell"] for row in result.rows.values() if row["status"] != "ok"} for result in results]
+    old = {key(one, 0): one for one in verdicts[0] if key(one, 0)[2]}
+    pairs = [(old[key(one, 1)], one) for one in verdicts[1]
+             if key(one, 1) in old and old[key(one, 1)]["verdict"] != one["verdict"]]
+    measured = [pair for pair in pairs if not any(set(one["missing"]) - cells for one, cells in zip(pair, failed))]
+    return [{"id": b["id"], "case": b["case"], "kernel": key(b, 1)[2], "fs": b["fs"], "before": a["verdict"],
+             "after": b["verdict"]} for a, b in measured], len(pairs) - len(measured)
 
 
 def text(comparison, width):

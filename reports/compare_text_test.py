@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+import claims
 import compare
 import compare_report
 import compare_text
@@ -76,6 +77,21 @@ def test_text_names_options_that_make_the_path_another_one(synthetic):
     lines = compare_report.build(b, a, [])["lines"]
     assert "Under test: the two differ in kernels.6.1.config_notes." in lines
     assert f"Before: {slow}." in lines
+
+
+def test_claims_whose_cells_one_side_has_not_measured_have_not_changed(synthetic):
+    rows = [row for k in claims.SWEEP for row in synthetic.pair("fsync", k, "hole")]
+    whole = synthetic.load(rows + synthetic.pair("map_sync", None, "hole", per_page=90000))
+    part = synthetic.load(rows)
+    told = "1 case of the claims is decided on one side alone: the other has not measured its cells."
+    for before, after in ((whole, part), (part, whole)):
+        found = compare_report.build(before, after, claims.judge(after))
+        assert found["claims"] == [] and found["lines"][-1] == told
+    assert told not in compare_report.build(whole, whole, claims.judge(whole))["lines"]
+    # What failed was measured: that it is open now is a change.
+    failed = synthetic.load(rows + [synthetic.skip(row, "it hung", "failed") for row in synthetic.pair("map_sync", None, "hole")])
+    found = compare_report.build(whole, failed, claims.judge(failed))
+    assert [(one["id"], one["before"], one["after"]) for one in found["claims"]] == [("C4", "holds here", "not decided")]
 
 
 def test_text_of_what_changed(mixed):

@@ -377,6 +377,15 @@ def test_a_long_file_of_python_says_so_in_its_docstring(tmp_path):
     assert done.returncode == 1 and done.stderr.startswith("bad.py: 603 lines") and "good.py" not in done.stderr
 
 
+def test_each_field_of_the_context_is_told():
+    context = json.loads(text_of("docs/example/result.json"))["context"]
+    section = text_of("docs/result-format.md").split("## `context`")[1].split("\n## ")[0]
+    told = {word for span in re.findall("`([^`]*)`", section) for word in re.findall("[a-z_0-9]+", span)}
+    objects = [context, context["faultline"], context["host"], context["qemu"], *context["kernels"].values(),
+               *context["file_systems"].values()]
+    assert {key for one in objects for key in one} - told == set()
+
+
 @needs_command
 def test_what_each_strategy_promises_is_told():
     listed = json.loads(subprocess.run([COMMAND, "list", "--json"], check=True, capture_output=True, text=True).stdout)

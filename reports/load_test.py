@@ -7,8 +7,14 @@ import os
 
 import pytest
 
+import compare
 import conftest
+import explain
 import load
+import metrics
+import trend
+
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "testdata", "example", "phases.json")
 
 
 def refused(path):
@@ -289,6 +295,56 @@ def test_a_name_that_its_fields_deny_is_refused(synthetic):
         synthetic.save(synthetic.document([off, renamed])))
     assert "is not named after its probes, 'on'" in refused(synthetic.save(synthetic.document([{**on, "name": off["name"]}])))
     assert f"says that its cell is {cell!r}" in refused(synthetic.save(synthetic.document([{**off, "cell": cell}])))
+
+
+def of_kernel(kernel, factor=1):
+    """Real rows as scripts of others make them of another kernel: `cell` is not known to them."""
+    with open(EXAMPLE, encoding="utf-8") as file:
+        document = json.load(file)
+    [(old, about)] = document["context"]["kernels"].items()
+    document["context"]["kernels"] = {kernel: about}
+    for row in document["benchmarks"]:
+        row.update(cell=load.cell_of(row), kernel=kernel)
+        for key in ("name", "run_name"):
+            row[key] = row[key].replace(old + "/", kernel + "/", 1)
+        for key in ("per_fault", "per_page"):
+            row[key] *= factor
+    return document
+
+
+@pytest.fixture
+def renamed(synthetic):
+    """Results of two kernels given by their paths, the second a fifth dearer."""
+    return [load.load(synthetic.save(of_kernel(kernel, factor), name))
+            for kernel, factor, name in (("./old/bzImage", 1, "p1"), ("./new/bzImage", 1.2, "p2"))]
+
+
+def test_a_kernel_that_a_script_has_renamed(renamed):
+    cell = "ext4/map_sync/first_touch/hole/pte/t1"
+    assert f"./old/bzImage/{cell}" in {row["cell"] for row in renamed[0].rows.values()}
+    assert len(renamed[0].rows) == 30
+    data = compare.compare(*renamed)
+    assert data["counts"]["differs"] == len(data["rows"]) == 30 and not data["only_a"] + data["only_b"]
+    assert {round(row["percent"], 6) for row in data["rows"]} == {20}
+    explained = explain.explain(*renamed, data, f"./*/{cell}")
+    assert [one["cell"] for one in explained] == [f"./old/bzImage=./new/bzImage/{cell}"]
+    [waits] = [one for one in explained[0]["phases"] if one["phase"] == "commit_wait"]
+    assert (round(waits["a"]), round(waits["b"])) == (48281, 48281) and explained[0]["missing"] == []
+    chosen = metrics.choose(["per_page"])
+    rows = {row["cell"]: row for row in trend.build(trend.points_of_results(renamed, chosen), chosen, None)["rows"]}
+    assert len(rows) == 15 and [round(figure) for figure in rows[cell]["figures"]] == [72872, 87446]
+    assert rows[cell]["marks"] == ["", "+"]
+
+
+def test_a_script_that_has_renamed_more_than_the_kernel_is_refused(synthetic):
+    document = of_kernel("./bzImage")
+    for row in document["benchmarks"]:
+        row["cell"] = row["cell"].replace("/pte/", "/pmd/")
+    assert "says that its cell is 'bookworm/ext4/volatile/first_touch/hole/pmd/t1'" in refused(synthetic.save(document))
+    document = of_kernel("./bzImage")
+    row = document["benchmarks"][0]
+    row.update(kernel="other", cell=f"other/{load.cell_of(row)}")  # the name does not begin with its kernel
+    assert "says that its cell is 'other/./bzImage/ext4/volatile/" in refused(synthetic.save(document))
 
 
 def without_tables(synthetic, rows):

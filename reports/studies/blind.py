@@ -76,7 +76,9 @@ def draw(pool, build, cell, more):
 
 def seal(results, base, trials=TRIALS, nulls=NULLS):
     """(trials, labels) as data that JSON can hold: `trials` of mixed labels, then `nulls` of one build with nothing planted, in
-    an order that tells nothing. Rows stand once in `rows`, by the digest of what they say; a trial has `a` and `b`."""
+    an order that tells nothing. Rows stand once in `rows`, by the digest of what they say; a trial has `a` and `b`.
+    ReportError where the results are of several builds, whose figures differ with nothing planted."""
+    study.of_one_build(results)
     pool = pools(results, base)
     cells, sizes = sorted({cell for cell, _, _ in pool}), sorted({more for _, more, _ in pool})
     if 0 not in sizes or any((cell, 0, 1) not in pool for cell in cells):

@@ -57,6 +57,12 @@ def test_the_base_is_measured_twice(results):
         blind.seal([results[0], results[2]], BASE, 5, 5)
 
 
+def test_results_of_two_builds_are_no_trial(results):
+    results[2].context["faultline"] = {"version": "0.1", "git_revision": "fedcba9876543210"}
+    with pytest.raises(load.ReportError, match="measure them with one build"):
+        blind.seal(results, BASE, 5, 5)
+
+
 def trial(tmp_path, results, monkeypatch):
     """A sealed and judged trial in a folder."""
     monkeypatch.setattr(load, "load", lambda index: results[int(index)])

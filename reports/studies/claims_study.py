@@ -80,7 +80,7 @@ class Faultline:
 
     def __init__(self, path):
         self.path = path
-        self.revision = re.search(r"\((\S+)\)", self._say("--version")).group(1)
+        self.revision = study.revision_of(path)
         self.lists = json.loads(self._say("list", "--json"))
 
     def _say(self, *words):
@@ -232,15 +232,8 @@ def cut(parts, size, whole=lambda part: False):
 
 def result_of(out, part, revision):
     """The context of a part's result, if it is complete, of that build and of the part's options; else None."""
-    folder = os.path.join(out, part.name)
-    try:
-        with open(os.path.join(folder, load.RESULT_NAME), encoding="utf-8") as file:
-            context = json.load(file)["context"]
-    except (OSError, ValueError, KeyError):
-        return None
-    same = context.get("faultline", {}).get("git_revision") == revision and (
-        _figures(part.options) == _figures(context["command_line"][2:])[:len(_figures(part.options))])
-    return context if context.get("complete") and same else None
+    context, wanted = study.whole(os.path.join(out, part.name), revision), _figures(part.options)
+    return context if context and _figures(context["command_line"][2:])[:len(wanted)] == wanted else None
 
 
 def _figures(options):

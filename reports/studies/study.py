@@ -16,6 +16,8 @@ import argparse
 import json
 import os
 import random
+import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # reports/
@@ -33,6 +35,41 @@ SIZES = {"virtual": compare.FEWEST_SEEDS, "wall": compare.FEWEST_REPETITIONS}  #
 FLOORS = {"virtual": (0.1, 0.2, 0.5), "wall": (1, 2, 5)}  # percent; the first is the gate's own
 COMPARISONS = 200
 OUTCOMES = {gate.PASS: "pass", gate.REGRESSION: "regression", load.NOT_COMPARABLE: "refused"}
+
+
+def revision_of(faultline):
+    """The commit that the command is built of, as its results have it."""
+    said = subprocess.run([faultline, "--version"], check=True, capture_output=True, text=True).stdout
+    return re.search(r"\((\S+)\)", said).group(1)
+
+
+def whole(folder, revision):
+    """The context of the folder's result, if it is complete and of that build; else None."""
+    try:
+        with open(os.path.join(folder, load.RESULT_NAME), encoding="utf-8") as file:
+            context = json.load(file)["context"]
+    except (OSError, ValueError, KeyError):
+        return None
+    same = context.get("faultline", {}).get("git_revision") == revision
+    return context if context.get("complete") and same else None
+
+
+def once(faultline, folder, options):
+    """The exit code of a run with these options into the folder; 0 where it has the whole result of them and of this build."""
+    context = whole(folder, revision_of(faultline))
+    # The folder may have been moved since.
+    if context and context["command_line"][1:2] + context["command_line"][4:] == ["run", "--force", *options]:
+        return 0
+    return subprocess.call([faultline, "run", "--out", folder, "--force", *options])
+
+
+def of_one_build(results):
+    """ReportError unless one build of faultline measured all the Results."""
+    first = results[0]
+    for result in results[1:]:
+        if result.context["faultline"] != first.context["faultline"]:
+            raise load.ReportError(f"{first.path} is of {load.tool(first.context)}, {result.path} of {load.tool(result.context)}: "
+                                   "measure them with one build")
 
 
 def plan(result, kernel):
@@ -202,9 +239,14 @@ def identical(pairs):
 
 
 def main(arguments=None):
-    """`plan RESULT KERNEL` prints the kernels to measure; `judge DIR...` prints the study."""
+    """`once FAULTLINE DIR OPTION...` measures what is not there; `plan RESULT KERNEL` prints the kernels to measure;
+    `judge DIR...` prints the study."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
+    measuring = verbs.add_parser("once")
+    measuring.add_argument("faultline")
+    measuring.add_argument("folder")
+    measuring.add_argument("options", nargs=argparse.REMAINDER, help="of `faultline run`")
     planner = verbs.add_parser("plan")
     planner.add_argument("result")
     planner.add_argument("kernel")
@@ -214,13 +256,18 @@ def main(arguments=None):
     judge.add_argument("--again", nargs=2, action="append", default=[], help="two results measured alike")
     judge.add_argument("--out", help="the study as JSON")
     options = parser.parse_args(arguments)
+    if options.verb == "once":
+        return once(options.faultline, options.folder, options.options)
     if options.verb == "plan":
         print(",".join(plan(load.load(options.result), options.kernel)))
         return 0
     random.seed(7)
     study = {}
     by_cell = {}
-    for result in map(load.load, options.results):
+    loaded = [load.load(path) for path in options.results]
+    again = [(load.load(a), load.load(b)) for a, b in options.again]
+    of_one_build([*loaded, *(result for pair in again for result in pair)])
+    for result in loaded:
         by_cell.setdefault((result.context["time_domain"], _cell(result)), []).append(result)
     by_domain = {}
     for (domain, _), results in by_cell.items():
@@ -229,8 +276,8 @@ def main(arguments=None):
     instructions = {_cell(result): figure_of(result, options.base) for result in by_domain.get("virtual", ())}
     for domain, results in by_domain.items():
         part = {"false_alarms": false_alarms(results, options.base), "again": None, "injections": {}}
-        if domain == "virtual" and options.again:
-            part["again"] = identical([(load.load(a), load.load(b)) for a, b in options.again])
+        if domain == "virtual" and again:
+            part["again"] = identical(again)
         for result in results:
             rows = injections(result, options.base, instructions.get(_cell(result), float("nan")))
             if rows:

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
+import json
+import os
+import subprocess
+
 import pytest
 
 import conftest
 import load
 import study
+
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
+BESIDE = pytest.mark.skipif(not os.path.isdir(TOOLS), reason="tools/ is not beside reports/")
 
 
 def result_of(figures, wall=False):
@@ -87,3 +94,99 @@ def test_measured_alike_is_identical_or_not():
     one = result_of({"k+200": [5000, 5001, 5002]})
     assert study.identical([(one, one), (one, result_of({"k+200": [5000, 5001]}))]).startswith("2 of 2 cells")
     assert study.identical([(one, result_of({"k+200": [5000, 5001.5]}))]).startswith("0 of 1 cells")
+
+
+# A command of which `run` writes down its words and a result of the build that REVISION names.
+COMMAND = """#!/usr/bin/python3
+import json, os, pathlib, sys
+here = pathlib.Path(__file__).parent
+revision = (here / "revision").read_text()
+if sys.argv[1:] == ["--version"]:
+    print(f"faultline 0.1 ({revision})\\nresult schema 1")
+    sys.exit()
+with open(here / "ran", "a", encoding="utf-8") as file:
+    print(*sys.argv[1:], file=file)
+folder = pathlib.Path(sys.argv[3])
+folder.mkdir(exist_ok=True)
+(folder / "result.json").write_text(json.dumps({"context": {
+    "command_line": sys.argv, "complete": True, "faultline": {"version": "0.1", "git_revision": revision}}}))
+"""
+
+
+class Once:
+    """study.once() with that command, into one folder."""
+
+    def __init__(self, path):
+        self.path, self.command = path, path / "faultline"
+        self.command.write_text(COMMAND)
+        self.command.chmod(0o755)
+        self.build("one")
+
+    def build(self, revision):
+        (self.path / "revision").write_text(revision)
+
+    def ran(self, *options):
+        """What the command is told, if it is asked to measure."""
+        log = self.path / "ran"
+        log.write_text("")
+        assert study.once(str(self.command), str(self.path / "out"), list(options)) == 0
+        return log.read_text().replace(str(self.path), "")
+
+
+def test_what_is_measured_is_not_measured_again(tmp_path):
+    once = Once(tmp_path)
+    assert once.ran("--kernel", "k+200", "--seeds", "20") == "run --out /out --force --kernel k+200 --seeds 20\n"
+    assert once.ran("--kernel", "k+200", "--seeds", "20") == ""
+
+
+@BESIDE
+def test_the_tool_measures_once(tmp_path):
+    once = Once(tmp_path)
+    tool = [os.path.join(TOOLS, "measure-once"), once.command, tmp_path / "out", "--kernel", "k+200", "--seeds"]
+    for seeds in ("20", "20", "30"):
+        subprocess.run([*tool, seeds], check=True)
+    ran = (tmp_path / "ran").read_text().replace(str(tmp_path), "")
+    assert ran == "".join(f"run --out /out --force --kernel k+200 --seeds {seeds}\n" for seeds in (20, 30))
+
+
+def test_what_other_options_measured_is_measured_again(tmp_path):
+    once = Once(tmp_path)
+    once.ran("--kernel", "k+200", "--seeds", "20")
+    assert once.ran("--kernel", "k+200", "--seeds", "30").endswith(" --seeds 30\n")
+    assert once.ran("--kernel", "k+200") and once.ran("--kernel", "k+200", "--no-table")
+    assert once.ran("--kernel", "k+200", "--no-table") == ""
+
+
+def test_what_another_build_or_half_a_run_measured_is_measured_again(tmp_path):
+    once = Once(tmp_path)
+    once.ran("--seeds", "5")
+    once.build("two")
+    assert once.ran("--seeds", "5") and not once.ran("--seeds", "5")
+    result = tmp_path / "out" / "result.json"
+    document = json.loads(result.read_text())
+    document["context"]["complete"] = False
+    result.write_text(json.dumps(document, separators=(",", ":")))
+    assert once.ran("--seeds", "5")
+    result.write_text("")
+    assert once.ran("--seeds", "5")
+
+
+def test_results_of_two_builds_are_no_study(monkeypatch, capsys):
+    results = [result_of({"k+200": [5000 + i for i in range(12)], "k+300": [5100 + i for i in range(6)]}) for _ in range(3)]
+    monkeypatch.setattr(load, "load", lambda index: results[int(index)])
+    arguments = ["judge", "k+200", "0", "--again", "1", "2"]
+    assert study.main(arguments) == 0 and "Measured twice under the same seeds: 2 of 2 cells" in capsys.readouterr().out
+    results[2].context["faultline"] = {"version": "0.1", "git_revision": "fedcba9876543210"}
+    with pytest.raises(load.ReportError, match=r"0\.1 \(0123456789ab\), .* 0\.1 \(fedcba987654\): measure them with one build"):
+        study.main(arguments)
+
+
+@BESIDE
+@pytest.mark.parametrize("tool", ["answers", "blind-trial", "gate-study", "probe-cost", "study"])
+def test_what_is_published_is_of_a_commit(tmp_path, tool):
+    once = Once(tmp_path)
+    once.build("0123456789ab-dirty")
+    done = subprocess.run([os.path.join(TOOLS, tool), once.command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and not (tmp_path / "ran").exists()
+    # `answers` refuses a tree with changes before it asks for the command.
+    assert "was built from no commit" in done.stderr or "changes that are not committed" in done.stderr

@@ -30,10 +30,15 @@ constexpr std::array<std::string_view, 14> kDebianReleases = {
 
 enum class Role { kArchive, kSecurity };
 
+// bookworm of bookworm-security, and of buster/updates.
+std::string_view release_of(std::string_view suite) {
+  return suite.substr(0, suite.find_first_of("-/"));
+}
+
 // Which of Debian's two archives serves a suite of this name; nothing if the name is not Debian's.
 std::optional<Role> role_of(std::string_view suite) {
   while (suite.ends_with('/')) suite.remove_suffix(1);
-  const std::string_view release = suite.substr(0, suite.find_first_of("-/"));
+  const std::string_view release = release_of(suite);
   const std::string_view rest = suite.substr(release.size());
   if (std::find(kDebianReleases.begin(), kDebianReleases.end(), release) == kDebianReleases.end()) {
     return std::nullopt;
@@ -91,12 +96,16 @@ std::string field(const Stanza& stanza, const std::string& name) {
   return found == stanza.end() ? std::string() : found->second;
 }
 
+std::string_view without_slashes(std::string_view uri) {
+  while (uri.ends_with('/')) uri.remove_suffix(1);
+  return uri;
+}
+
 // How surely a source is Debian's own: other vendors use Debian's suite names too.
 int likeness_to_debian(const AptSource& source) {
   int points = 0;
   if (source.signed_by.find("debian-archive") != std::string::npos) points += 2;
-  std::string_view uri = source.uri;
-  while (uri.ends_with('/')) uri.remove_suffix(1);
+  const std::string_view uri = without_slashes(source.uri);
   const bool named = uri.substr(uri.find_last_of('/') + 1).starts_with("debian");
   return points + (named ? 1 : 0);
 }
@@ -117,6 +126,31 @@ std::vector<AptSource> sources_for(const std::vector<AptSource>& system, Role ro
     if (!known) best.push_back(source);
   }
   return best;
+}
+
+// The line of apt's sources that would serve `suite`, whose archive has no mirror among `system`:
+// beside this machine's mirror of the other archive, if there is one.
+std::string missing_line(const std::vector<AptSource>& system, Role role,
+                         const std::string& suite) {
+  constexpr std::string_view kEnd = "-security";
+  const bool security = role == Role::kSecurity;
+  for (const AptSource& other : sources_for(system, security ? Role::kArchive : Role::kSecurity)) {
+    std::string uri(without_slashes(other.uri));
+    if (!uri.ends_with(security ? "/debian" : "/debian-security")) continue;
+    if (security) {
+      uri += kEnd;
+    } else {
+      uri.resize(uri.size() - kEnd.size());
+    }
+    // A mirror has all suites, and one of a later release would upgrade the whole machine.
+    const std::string_view own = release_of(other.suite);
+    const bool rolling = own == "sid" || own == "unstable" || own == "experimental";
+    return fmt::format(
+        "deb {}{} {} main",
+        other.signed_by.starts_with('/') ? fmt::format("[signed-by={}] ", other.signed_by) : "",
+        uri, rolling ? suite : fmt::format("{}{}", own, security ? kEnd : ""));
+  }
+  return fmt::format("deb http://MIRROR/debian{} {} main", security ? kEnd : "", suite);
 }
 
 // Settings that apply whatever the system's apt.conf.d says, which is read first and respected
@@ -243,6 +277,7 @@ std::vector<AptSource> system_sources(const fs::path& etc_apt) {
     const Stanza options = options_of(entry.substr(0, colon), number);
     source.signed_by = field(options, "signed-by");
     source.check_valid_until = field(options, "check-valid-until");
+    source.trusted = field(options, "trusted");
     sources.push_back(std::move(source));
   }
   return sources;
@@ -258,11 +293,13 @@ std::string private_sources(const std::vector<AptSource>& system,
     if (suites.empty()) continue;
     const std::vector<AptSource> mirrors = sources_for(system, role);
     if (mirrors.empty()) {
-      throw Failure(ExitCode::kUsage,
-                    fmt::format("no Debian mirror for {} in this machine's apt sources "
-                                "(/etc/apt/sources.list, sources.list.d); add one there, or give a "
-                                "kernel of your own with --kernel",
-                                fmt::join(suites, ", ")));
+      throw Failure(
+          ExitCode::kUsage,
+          fmt::format("no Debian mirror for {} in this machine's apt sources "
+                      "(/etc/apt/sources.list, sources.list.d); add `{}` to "
+                      "/etc/apt/sources.list.d/debian.list, or give a kernel of your own "
+                      "with --kernel",
+                      fmt::join(suites, ", "), missing_line(system, role, suites.front())));
     }
     for (const AptSource& mirror : mirrors) {
       text += fmt::format("Types: deb\nURIs: {}\nSuites: {}\nComponents: main\n", mirror.uri,
@@ -271,6 +308,7 @@ std::string private_sources(const std::vector<AptSource>& system,
       if (!mirror.check_valid_until.empty()) {
         text += fmt::format("Check-Valid-Until: {}\n", mirror.check_valid_until);
       }
+      if (!mirror.trusted.empty()) text += fmt::format("Trusted: {}\n", mirror.trusted);
       if (!mirror.signed_by.empty()) text += fmt::format("Signed-By: {}\n", mirror.signed_by);
       text += '\n';
     }

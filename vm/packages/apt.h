@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Debian packages of any suite, through a private apt configuration that is derived from this
 // machine's own apt sources: the same mirrors and keys, other suites. The system's package state is
-// neither read for answers nor changed, and apt checks every signature.
+// neither read for answers nor changed, and apt checks every signature, but of mirrors that the
+// machine's own sources call trusted.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ struct AptSource {
   std::string component = {};
   std::string signed_by = {};          // as written: a file, a fingerprint, or a key over lines
   std::string check_valid_until = {};  // as written; empty: apt's default
+  std::string trusted = {};            // likewise
 };
 
 // The sources that are configured below `etc_apt`, as apt itself understands them. The network and
@@ -30,7 +32,7 @@ struct AptSource {
 std::vector<AptSource> system_sources(const std::filesystem::path& etc_apt = "/etc/apt");
 
 // The text of a deb822 file that serves `wanted_suites` from the mirrors in `system` that serve
-// Debian itself. Failure(kUsage) if none does.
+// Debian itself. Failure(kUsage) if none does, with the line of apt's sources that is missing.
 std::string private_sources(const std::vector<AptSource>& system,
                             const std::vector<std::string>& wanted_suites);
 

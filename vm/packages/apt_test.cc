@@ -55,6 +55,8 @@ deb [arch=arm64] http://three.example/debian bookworm main
   EXPECT_EQ(sources[0].check_valid_until, "");
   EXPECT_EQ(sources[2].signed_by, "/keys/debian-archive-keyring.gpg");
   EXPECT_EQ(sources[2].check_valid_until, "no");
+  EXPECT_EQ(sources[0].trusted, "");
+  EXPECT_EQ(sources[2].trusted, "yes");
 }
 
 TEST_F(SystemSources, AreStanzasWithTheirFields) {
@@ -102,6 +104,8 @@ signed-by:
   EXPECT_EQ(sources[3].check_valid_until, "no");
   EXPECT_EQ(sources[4].signed_by, "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc");
   EXPECT_EQ(sources[4].check_valid_until, "");
+  EXPECT_EQ(sources[3].trusted, "yes");
+  EXPECT_EQ(sources[4].trusted, "");
 }
 
 TEST_F(SystemSources, AreOfBothFormsAndOfNoOtherFiles) {
@@ -159,17 +163,57 @@ TEST(PrivateSources, PrefersDebianToOthersThatUseItsSuiteNames) {
   EXPECT_EQ(text.find("pg.example"), std::string::npos);
 }
 
-TEST(PrivateSources, SaysThatThereIsNoDebianMirror) {
+TEST(PrivateSources, TrustsWhatTheMachineTrusts) {
+  AptSource own = source("http://m.example/debian", "bookworm");
+  own.trusted = "yes";
+  EXPECT_EQ(private_sources({own}, {"trixie"}),
+            "Types: deb\nURIs: http://m.example/debian\nSuites: trixie\nComponents: main\n"
+            "Architectures: amd64\nTrusted: yes\n\n");
+  own.trusted = "";
+  EXPECT_EQ(private_sources({own}, {"trixie"}).find("Trusted"), std::string::npos);
+}
+
+// What private_sources() says where it finds no mirror.
+std::string refusal(const std::vector<AptSource>& system, const Words& suites) {
   try {
-    private_sources({source("http://u.example/ubuntu", "noble")}, {"bookworm"});
-    FAIL();
+    return "not refused: " + private_sources(system, suites);
   } catch (const Failure& failure) {
     EXPECT_EQ(failure.code(), ExitCode::kUsage);
-    EXPECT_NE(std::string(failure.what()).find("no Debian mirror for bookworm"), std::string::npos);
+    return failure.what();
   }
+}
+
+TEST(PrivateSources, SaysThatThereIsNoDebianMirror) {
+  EXPECT_EQ(refusal({source("http://u.example/ubuntu", "noble")}, {"bookworm"}),
+            "no Debian mirror for bookworm in this machine's apt sources (/etc/apt/sources.list, "
+            "sources.list.d); add `deb http://MIRROR/debian bookworm main` to "
+            "/etc/apt/sources.list.d/debian.list, or give a kernel of your own with --kernel");
   EXPECT_THROW(private_sources({source("http://m.example/debian", "bookworm")},
                                {"bookworm", "bookworm-security"}),
                Failure);
+}
+
+TEST(PrivateSources, NamesTheLineThatIsMissing) {
+  const auto line = [](const std::vector<AptSource>& system, const Words& suites) {
+    const std::string told = refusal(system, suites);
+    const std::size_t begin = told.find('`');
+    return told.substr(begin + 1, told.find('`', begin + 1) - begin - 1);
+  };
+  const AptSource archive = source("http://m.example/debian/", "bookworm", "/keys/debian.gpg");
+  EXPECT_EQ(line({archive}, {"bookworm", "bookworm-security"}),
+            "deb [signed-by=/keys/debian.gpg] http://m.example/debian-security bookworm-security "
+            "main");
+  // A line of another release than the machine's would upgrade all that is on it.
+  EXPECT_EQ(line({archive}, {"trixie-security", "sid-security"}),
+            "deb [signed-by=/keys/debian.gpg] http://m.example/debian-security bookworm-security "
+            "main");
+  EXPECT_EQ(line({source("http://m.example/debian", "sid")}, {"trixie-security"}),
+            "deb http://m.example/debian-security trixie-security main");
+  EXPECT_EQ(line({source("http://m.example/debian-security/", "trixie-security")}, {"sid"}),
+            "deb http://m.example/debian trixie main");
+  // Where the other archive lies is not to be told from such an address.
+  EXPECT_EQ(line({source("http://m.example/pool", "bookworm")}, {"bookworm-security"}),
+            "deb http://MIRROR/debian-security bookworm-security main");
 }
 
 TEST(Packages, ReadsWhatAptCacheShows) {
@@ -248,23 +292,31 @@ Conf libc6 (2.41-12+deb13u4 Debian:13.4/stable [amd64])
             (std::pair<std::string, std::string>("zlib1g", "1:1.3.dfsg+really1.3.1-1+b1")));
 }
 
-// The index of this repository is right, but nobody signed it.
-TEST(Apt, RefusesARepositoryWithoutSignature) {
-  if (no_apt()) GTEST_SKIP() << "no apt-get on this machine";
-  const TempDir dir(fs::temp_directory_path());
-  const fs::path suite = dir.path() / "debian" / "dists" / "bookworm";
-  make_dirs(suite / "main" / "binary-amd64");
-  write_file(suite / "main" / "binary-amd64" / "Packages", "");
-  write_file(suite / "Release",
-             "Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\n"
-             "Architectures: amd64\nDate: Sat, 01 Jan 2022 00:00:00 UTC\nSHA256:\n "
-             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 "
-             "main/binary-amd64/Packages\n");
-  const Apt apt =
-      make_apt(dir.path() / "private",
-               {source("file:" + (dir.path() / "debian").string(), "bookworm")}, {"bookworm"});
+// A repository whose index is right, but which nobody signed.
+class Unsigned : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (no_apt()) GTEST_SKIP() << "no apt-get on this machine";
+    const fs::path suite = dir_.path() / "debian" / "dists" / "bookworm";
+    make_dirs(suite / "main" / "binary-amd64");
+    write_file(suite / "main" / "binary-amd64" / "Packages", "");
+    write_file(suite / "Release",
+               "Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\n"
+               "Architectures: amd64\nDate: Sat, 01 Jan 2022 00:00:00 UTC\nSHA256:\n "
+               "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 "
+               "main/binary-amd64/Packages\n");
+  }
+  [[nodiscard]] Apt apt(const std::string& trusted) const {
+    AptSource own = source("file:" + (dir_.path() / "debian").string(), "bookworm");
+    own.trusted = trusted;
+    return make_apt(dir_.path() / "private", {own}, {"bookworm"});
+  }
+  TempDir dir_{fs::temp_directory_path()};
+};
+
+TEST_F(Unsigned, IsRefused) {
   try {
-    apt_update(apt);
+    apt_update(apt(""));
     FAIL() << "apt took unsigned package lists";
   } catch (const Failure& failure) {
     EXPECT_EQ(failure.code(), ExitCode::kVmFailed);
@@ -273,6 +325,8 @@ TEST(Apt, RefusesARepositoryWithoutSignature) {
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
 }
+
+TEST_F(Unsigned, IsTakenWhereTheMachineTrustsIt) { EXPECT_NO_THROW(apt_update(apt("yes"))); }
 
 }  // namespace
 }  // namespace faultline
