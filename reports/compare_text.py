@@ -94,12 +94,19 @@ def _floor(rows):
 
 
 def samples(data):
-    """How many samples a side has, and with what confidence the intervals are, in words."""
+    """How many samples a side has, with what confidence the intervals are, and how often one errs, in words."""
     kind = table.SAMPLES[data["time_domain"]]
     count = [sorted({row["samples"][side] for row in data["rows"]}) for side in (0, 1)]
     levels = sorted({row["confidence"] for row in data["rows"] if row["confidence"] not in (None, 1.0)})
     found = f"{kind} " + " and ".join("-".join(map(str, dict.fromkeys((c[0], c[-1])))) if c else "0" for c in count)
-    return found + (f"; interval {', '.join(f'{level * 100:.1f}' for level in levels)} %" if levels else "")
+    if levels:
+        return f"{found}; interval {', '.join(f'{level * 100:.1f}' for level in levels)} %, {errs(levels[0])}"
+    return found + ("; no interval" if any(row["verdict"] in (DIFFERS, NO_FLOOR) for row in data["rows"]) else "")
+
+
+def errs(confidence):
+    """How often an interval of that confidence does not hold what it is of, in words."""
+    return f"errs in 1 figure of {1 / (1 - confidence):.0f}"
 
 
 def _environment(data):

@@ -151,7 +151,7 @@ def text(question, result):
         reasons.setdefault((entry["status"], entry["reason"].split(": ")[-1]), []).append(entry["cell"])
     told = {skipped: [line for (status, reason), names in reasons.items() if (status == "skipped") == skipped
                       for line in mail.wrap(f"{len(names)} {status}: {reason}")[:2]] for skipped in (False, True)}
-    unit = f"{question.unit}; " + ("1 seed" if data["seeds"][-1] == 1 else
+    unit = f"{question.unit}; " + ("1 seed, no interval" if data["seeds"][-1] == 1 else
                                    f"median {mail.samples(data['seeds'], 'seeds', data['spread_percent'])}")
     return mail.of_answer(question, unit, result, data["lines"],
                           lambda lines: table.grid(columns, lines, ("",), mail.WIDTH), told[False], told[True])
