@@ -297,13 +297,17 @@ def folded(rows):
 
 
 def likewise(one, other):
-    """Whether two rows of one cell say the same: the same verdict, and a difference no farther apart than the lesser floor, or
-    than a tenth of it where the other doubles the one."""
+    """Whether the second of two rows of one cell says what the first does: the same verdict, and a difference no farther apart
+    than the lesser floor, or than a tenth of it where the second doubles the first. A figure of too few samples for a verdict, none
+    of which moved beyond the floor, says no more than one that is the same within it."""
+    if (one["unit"], one["share"]) != (other["unit"], other["share"]):
+        return False
+    if one["verdict"] == SAME and other["verdict"] == DIFFERS:
+        return max(map(abs, other["range"])) <= other["floor"]
     apart = min(one["floor"], other["floor"])
     if metrics.BY_ID[metrics.id_of(other["metric"])].doubles == metrics.id_of(one["metric"]):
         apart = max(apart, ALIKE * abs(one["percent"]))
-    return ((one["verdict"], one["unit"], one["share"]) == (other["verdict"], other["unit"], other["share"]) and
-            abs(one["percent"] - other["percent"]) <= apart)
+    return one["verdict"] == other["verdict"] and abs(one["percent"] - other["percent"]) <= apart
 
 
 def regressions(data):
