@@ -47,8 +47,8 @@ def test_figures_are_the_twins_with_the_tax_beside_them(synthetic):
         "probed_per_fault": 69907, "syncs_per_fault": 1, "probed_only": False}
     assert row["ratio"] == pytest.approx(69479 / 17882)
     text = table.text(data, wide=True)
-    assert "map_sync  hole      69479   3.89      69410  +497        1.000" in text
-    assert "map_sync  hole      69479   3.89      69410\n" in table.text(data)
+    assert "map_sync  hole    69479   3.89    69410  +497        1.000" in text
+    assert "map_sync  hole    69479   3.89    69410\n" in table.text(data)
     assert "unit instr (virtual)" in text and "kernel 6.1.0-synthetic" in text and "tcg-icount" in text
     assert table.VIRTUAL_NOTE in " ".join(text.split())
     assert "*" not in text
@@ -63,13 +63,80 @@ def threaded(synthetic, per_fault, tax_page):
     return [off, on]
 
 
+def squeezed(text):
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_columns_are_titled_in_words_that_are_told_with_their_fields(synthetic):
+    lines = squeezed(table.text(built(synthetic, [synthetic.row()])))
+    assert "strategy state a page ratio a fault" in lines
+    assert table.FIELDS_NOTE in " ".join(lines) and "per_page" in table.FIELDS_NOTE and "per_fault" in table.FIELDS_NOTE
+
+
+def test_what_costs_as_another_of_its_kind_is_told_in_a_line(synthetic):
+    """By hand: 1 % of 14530 is 145.3; each strategy is held against the one of its K that is shown."""
+    rows = [synthetic.row("volatile")]
+    for k, page in ((8, 14675.3), (64, 8000.0), (512, 7900.0)):
+        rows += [synthetic.row("fsync", k, per_page={8: 14530.0, 64: 7900.0, 512: 7900.0}[k], per_fault=5150.0),
+                 synthetic.row("msync", k, per_page=page, per_fault=5150.0 if k != 512 else 5202.0)]
+    rows += [synthetic.row(name, None, state, per_page=5230.0, per_fault=5161.0) for state in ("unwritten", "written") for name in ("map_sync", "prealloc")]
+    rows += [synthetic.row("pwrite", 8, per_page=14530.0, per_fault=5150.0)]  # maps nothing: another kind
+    data = built(synthetic, rows)
+    assert {(row["strategy"], row["state"]): row["like"] for row in data["sections"][0]["rows"] if row["like"]} == {
+        ("msync:8", "written"): "fsync:8", ("prealloc", "unwritten"): "map_sync", ("prealloc", "written"): "map_sync"}
+    text = table.text(data)
+    lines = squeezed(text)
+    assert "not shown, within 1 %: prealloc as map_sync (unwritten, written); msync:8 as fsync:8 (written)" in " ".join(lines)
+    assert not [line for line in lines if line.startswith(("msync:8 ", "prealloc "))]
+    assert "msync:64 written 8000 1.55 5150" in lines and "msync:512 written 7900 1.53 5202" in lines
+    assert lines[-1] == "not shown; --wide: tax, syncs, each strategy"
+    wide = squeezed(table.text(data, wide=True))
+    assert [line for line in wide if line.startswith("msync:8 written ")] and "within 1 %" not in " ".join(wide)
+
+
+def test_strategies_are_held_against_each_other_by_the_medians_of_all_seeds(synthetic):
+    """The sample with the median per_page may have any per_fault: its own is 10 % off here, the median is not."""
+    def of(name, faults):
+        return [synthetic.row(name, 8, seed=seed, per_page=page, per_fault=fault)
+                for seed, (page, fault) in enumerate(zip((1000.0, 1001.0, 1002.0), faults))]
+    rows = of("fsync", (500.0, 500.0, 500.0)) + of("msync", (500.0, 550.0, 500.0))
+    data = built(synthetic, rows)
+    assert [(row["per_fault"], row["like"]) for row in data["sections"][0]["rows"]] == [(500, None), (550, "fsync:8")]
+    other = built(synthetic, of("fsync", (500.0, 500.0, 500.0)) + of("msync", (550.0, 500.0, 550.0)))
+    assert [row["like"] for row in other["sections"][0]["rows"]] == [None, None]
+    first = built(synthetic, of("fsync", (500.0, 500.0, 500.0)) + of("msync", (550.0, 500.0, 500.0)))
+    assert [row["like"] for row in first["sections"][0]["rows"]] == [None, "fsync:8"]
+
+
+def test_a_figure_with_what_the_probes_cost_stands_beside_one_without(synthetic):
+    rows = [synthetic.row(name, 8, probes=probes, per_page=9000.0, per_fault=5150.0) for name, probes in (("fsync", "off"), ("msync", "on"))]
+    assert [row["like"] for row in built(synthetic, rows)["sections"][0]["rows"]] == [None, None]
+
+
+def test_a_result_that_does_not_say_of_what_kind_strategies_are_shows_all(synthetic):
+    result = synthetic.load([synthetic.row("fsync", 8), synthetic.row("msync", 8, per_page=14530.0)], tables={})
+    assert [row["like"] for row in table.build(result)["sections"][0]["rows"]] == [None, None]
+
+
+def test_a_figure_that_is_not_there_has_its_note(synthetic):
+    text = " ".join(squeezed(table.text(built(synthetic, [synthetic.row("fsync", 8), synthetic.row("volatile")]))))
+    assert "- in " not in text
+    text = " ".join(squeezed(table.text(built(synthetic, [synthetic.row("fsync", 8)]))))
+    assert "fsync:8 written 14530 - 5150" in text and table.NO_FAULT_NOTE not in text
+    assert "- in ratio: volatile, which it is over, was not measured in that state" in text
+    data = built(synthetic, [synthetic.row("volatile"), synthetic.row("pwrite", 1)])
+    assert data["sections"][0]["rows"][1]["per_fault"] is None
+    text = table.text(data)
+    assert "pwrite:1 written 65820 12.78 -" in squeezed(text) and table.NO_FAULT_NOTE in text and "- in ratio" not in text
+
+
 def test_the_tax_with_several_threads_is_of_a_page(synthetic):
     """A touch is timed while the other threads run: 62342 - 69410 = -7068 says nothing of the probes."""
     data = built(synthetic, threaded(synthetic, 62342, 1030))
     row = data["sections"][0]["rows"][0]
     assert (row["tax"], row["tax_page"], row["probed_per_fault"]) == (None, 1030, 62342)
     text = table.text(data, wide=True)
-    assert "map_sync  hole      69479      -      69410  +1030        1.000" in text and "7068" not in text
+    assert "map_sync  hole    69479      -    69410  +1030        1.000" in text and "7068" not in text
     assert table.TAX_OF_PAGE_NOTE in " ".join(text.split()) and table.NO_TAX_NOTE not in " ".join(text.split())
     alone = table.text(built(synthetic, synthetic.pair("map_sync", state="hole")), wide=True)
     assert table.TAX_OF_PAGE_NOTE not in " ".join(alone.split())
