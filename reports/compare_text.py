@@ -57,7 +57,7 @@ def text(data, only_changed=False, every=False):
         if not (only_changed and row["verdict"] in QUIET):
             groups.setdefault((*row["section"], row["metric"]), []).append(row)
     for rows in groups.values():
-        lines += ["", *wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({rows[0]['unit'] or data['unit']}), "
+        lines += ["", *wrap(", ".join(compare.section_text(data, rows[0]["section"])) + f"; {rows[0]['metric']} ({rows[0]['unit'] or data['unit']}), "
                             f"floor {_floor(rows)}")]
         lines += table.grid(COLUMNS, rows, words=("cell", "state"))
     left = sum(row["verdict"] in QUIET for row, _ in rows_)

@@ -48,7 +48,7 @@ def of_comparison(a, b, data, chosen=()):
         said = [f"{sum(row['verdict'] == verdict for row in found)} {verdict}" for verdict in compare.VERDICTS
                 if any(row["verdict"] == verdict for row in found)]
         return f"{counted(len(found), 'figure')} left out ({', '.join(said)}): `{_seen(see, 'faultline compare A B')}`"
-    return _fitted(head, rows, _compared, tail, left_out)
+    return _fitted(head, rows, lambda shown: _compared(data, shown), tail, left_out)
 
 
 def of_report(given, verdicts):
@@ -68,7 +68,7 @@ def of_report(given, verdicts):
     tail = wrap(answer.note(rows, data["unit"]) + ".") if rows else []
     tail += _claims(verdicts)
     several = len({row["kernel"] for row in rows}) > 1
-    columns = (("kernel", lambda row: row["kernel"]),) * several + answer.columns(rows)
+    columns = (("kernel", lambda row: result.words.kernel_name(row["kernel"])),) * several + answer.columns(rows)
     see = ["faultline", "report", *(path for path, _ in result.parts), "--text"]
 
     def grid(shown):
@@ -150,8 +150,9 @@ def _seen(words, short):
     return text if len(text) <= 2 * WIDTH else short
 
 
-def _compared(rows):
+def _compared(data, rows):
     """The grid of rows of a comparison; what all of them share stands above it once."""
+    rows = [{**row, "section": compare.section_text(data, row["section"])} for row in rows]
     constant = _constant(row["section"] for row in rows)
     where = ("where", lambda row: " ".join(part for index, part in enumerate(row["section"]) if constant[index] is None))
     state, metric = ("state", lambda row: row["what"][1]), ("metric", lambda row: row["metric"])
@@ -177,10 +178,7 @@ def _constant(sections):
 
 
 def _kernels(result, only=()):
-    names, about = list(only) or compare.kernels_of(result), result.context["kernels"]
-    words = [f"{name} ({about[name]['release']})" if about.get(name, {}).get("release") not in (None, name) else name
-             for name in names]
-    return _first_to_last(words)
+    return _first_to_last([result.words.kernel_text(name) for name in list(only) or compare.kernels_of(result)])
 
 
 def _first_to_last(kernels):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Questions that people have asked on the lists, each with the run that answers it and one table to paste into a mail."""
 
-import re
 from dataclasses import dataclass
 
 import cells
@@ -101,9 +100,7 @@ def titles(result):
     ids = compare.kernels_of(result)
     labels = [releases.label(name, about.get("release") or name, about.get("package"))
               for name in ids for about in [result.context["kernels"].get(name, {})]]
-    series = [(re.match(r"v?(\d+\.\d+)", label) or [label, label])[1] for label in labels]
-    unique = len(set(series)) == len(series)
-    return dict(zip(ids, series if unique else releases.short(labels)))
+    return dict(zip(ids, releases.titles(labels)))
 
 
 def build(question, result):

@@ -41,7 +41,7 @@ QUANTILES = ("p50", "p90", "p99", "p99_9", "max")
 def build(result):
     """The table of a Result as data that JSON can hold.
 
-    `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
+    `kernels`: what each is called. `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
     state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
     of the probed row, there is no twin), `ratio` is per_page over that of `floor` (`volatile`) in the same state, all in
     `unit`; `like`: a strategy above of the same kind and K whose medians are within LIKE percent, else null. What could not be
@@ -61,6 +61,7 @@ def build(result):
         "note": VIRTUAL_NOTE if virtual else WALL_NOTE, "floor": result.words.floor,
         "complete": context["complete"], "reason": "" if context["complete"] else context["reason"],
         "notes": result.notes,
+        "kernels": {row["kernel"]: result.words.kernel_name(row["kernel"]) for row in result.rows.values()},
         "cells": cells.tally(result),
         "samples": _samples(result),
         "outliers": outliers.find(result),
@@ -85,7 +86,7 @@ def text(table, wide=False, journal=False):
     starred = dashed = of_page = folded = False
     for section in table["sections"]:
         lines.append("")
-        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel_text']}, {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
         shown = [row for row in section["rows"] if wide or row["like"] is None]
         lines += grid(WIDE_COLUMNS if wide else COLUMNS, shown) + ([] if wide else _like_text(section))
@@ -152,7 +153,7 @@ def _answer_text(table):
     lines, rows = [], table["answer"]
     for kernel in dict.fromkeys(row["kernel"] for row in rows):
         mine = [row for row in rows if row["kernel"] == kernel]
-        lines += ["", *wrap(f"cheapest durable page on {kernel}; {answer.scope(mine)}"),
+        lines += ["", *wrap(f"cheapest durable page on {table['kernels'].get(kernel, kernel)}; {answer.scope(mine)}"),
                   *grid(answer.columns(rows), mine, answer.WORDS)]
     return lines + (wrap(answer.note(rows, table["unit"])) if rows else [])
 
@@ -198,8 +199,8 @@ def _samples(result):
 
 def _section(result, key, group):
     kernel, fs, workload, order, threads = key
-    return {"kernel": kernel, "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
-            "workload": workload, "order": order, "threads": threads,
+    return {"kernel": kernel, "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"),
+            "kernel_text": result.words.kernel_text(kernel), "fs": fs, "workload": workload, "order": order, "threads": threads,
             "rows": _rows(result, group),
             "journal": [_journal_row(cell) for cell in group if _commits(cell)],
             "phases": [{"strategy": cell.label, "state": cell.any["state"], "phases": cell.phases["phases"]}
@@ -318,7 +319,8 @@ def _contest_section(result, key, group):
     kernel, fs, workload, order, threads, state, setting = key
     kind = result.words.about("workload", group[0].any["workload"]).get("kind")
     return {"kind": kind if kind in CONTEST_NOTES else "victim", "kernel": kernel,
-            "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
+            "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"),
+            "kernel_text": result.words.kernel_text(kernel), "fs": fs,
             "workload": workload, "order": order, "threads": threads, "state": state, "setting": setting,
             "rows": [contest_row(cell) for cell in group if cell.best]}
 
@@ -338,7 +340,7 @@ def _contests_text(table):
     lines = []
     for section in table["contests"]:
         lines.append("")
-        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel_text']}, {section['fs']}, {section['workload']}, "
                        f"{section['state']}, {section['setting']}; {table['unit']}")
         lines += grid(contest_columns(CONTEST_COLUMNS, section), section["rows"])
     notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]

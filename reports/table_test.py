@@ -49,7 +49,7 @@ def test_figures_are_the_twins_with_the_tax_beside_them(synthetic):
     text = table.text(data, wide=True)
     assert "map_sync  hole    69479   3.89    69410  +497        1.000" in text
     assert "map_sync  hole    69479   3.89    69410\n" in table.text(data)
-    assert "unit instr (virtual)" in text and "kernel 6.1.0-synthetic" in text and "tcg-icount" in text
+    assert "unit instr (virtual)" in text and "6.1.0-synthetic (6.1), ext4" in text and "tcg-icount" in text
     assert table.VIRTUAL_NOTE in " ".join(text.split())
     assert "*" not in text
     data["accel"] = "none"
@@ -278,14 +278,14 @@ def test_figures_of_a_contest(synthetic):
                              synthetic.contest("map_sync", runs=[synthetic.run(20.64), synthetic.run(10.72)]),
                              synthetic.contest(touch="none", attackers=0), synthetic.refused()])
     text = table.text(data)
-    grid = text[text.index("6.1 (kernel"):]
+    grid = text[text.index("6.1.0-synthetic (6.1)"):]
     assert data["contests"][0]["rows"][2] == {
         "touch": "utimens", "attackers": 1, "strategy": "sync_retry", "slowdown": 3849.1, "slowdown_p50": 20,
         "at_least": True, "p50_at_least": False, "retries_p50": 0, "retries_max": 981, "starved": {"n": 1, "of": 3},
         "progress_max": 20050000, "period_us": 50, "attack_rate": 20000.5, "touched": True,
         "refused": {"n": 0, "error": None}, "reference": {"each": 5000, "longest": 9000, "stores": 128}}
     assert grid.splitlines()[:6] == [
-        "6.1 (kernel 6.1.0-synthetic), ext4, dos, written, deterministic; instr",
+        "6.1.0-synthetic (6.1), ext4, dos, written, deterministic; instr",
         "touch    att  strategy    slowdown  median  retries  starved   longest   P",
         "none       0  map_sync        1.50    1.50        -   0 of 1     40000   -",
         "utimens    1  map_sync       20.64   10.72        -   0 of 2     40000  10",
@@ -352,7 +352,7 @@ def test_what_is_cheapest_stands_first_and_how_it_was_measured_last(synthetic):
     starts = [index for index, line in enumerate(lines) if line.startswith("cheapest durable page on ")]
     assert [lines[index].split()[4] for index in starts] == ["5.10;", "6.1;"]
     assert lines[starts[1] + 2].split() == ["ext4", "hole", "map_sync", "69479", "fsync:8", "27262", "2.55", "<=8"]
-    assert starts[1] < next(index for index, line in enumerate(lines) if line.startswith("5.10 (kernel"))
+    assert starts[1] < next(index for index, line in enumerate(lines) if line.startswith("5.10, ext4, "))
     assert "unit instr (virtual)" in lines[-3] and lines[-1] == "not shown; --wide: tax, syncs"
     assert table.text(data, wide=True).splitlines()[-1] != lines[-1]
     assert data["answer"][1]["state"] == "hole"
@@ -424,6 +424,20 @@ def test_kernels_stand_by_version(synthetic):
     data = table.build(load.load(synthetic.save({"context": context, "benchmarks": rows})))
     assert [(section["kernel"], section["release"]) for section in data["sections"]] == [
         ("c", "6.2.0"), ("b", "6.12.1"), ("a", "7.3.4")]
+
+
+def test_a_kernel_is_called_by_its_version(synthetic):
+    context = synthetic.context()
+    context["kernels"] = {name: {**context["kernels"]["6.1"], "release": release} for name, release in (
+        ("trixie", "6.12.1-amd64"), ("bullseye", "5.10.0-46-cloud-amd64"))}
+    rows = [row for name in ("trixie", "bullseye") for row in (synthetic.row("map_sync", kernel=name), synthetic.contest(kernel=name))]
+    lines = table.text(table.build(load.load(synthetic.save({"context": context, "benchmarks": rows})))).splitlines()
+    heads = [line for line in lines if "bullseye" in line or "trixie" in line]
+    assert heads == ["cheapest durable page on 5.10 (bullseye); first_touch, pte, 1 thread", "cheapest durable page on 6.12 (trixie); first_touch, pte, 1 thread",
+                     "5.10.0-46-cloud-amd64 (bullseye), ext4, first_touch, pte, threads 1; instr",
+                     "6.12.1-amd64 (trixie), ext4, first_touch, pte, threads 1; instr",
+                     "5.10.0-46-cloud-amd64 (bullseye), ext4, dos, written, deterministic; instr",
+                     "6.12.1-amd64 (trixie), ext4, dos, written, deterministic; instr"]
 
 
 def test_a_new_workload_of_victims_is_explained_as_one(synthetic):
