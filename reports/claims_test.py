@@ -372,6 +372,9 @@ def test_overall_says_where_a_case_differs():
              ((HOLDS, "6.1", "ext4"), (FAILS, "6.1", "xfs"), (FAILS, "7.3", "xfs"))]
     assert claims.overall(CLAIM, found)["word"] == (
         "depends on the case. Holds here: a (ext4 on 6.1). Does not hold here: a (xfs on 6.1, xfs on 7.3)")
+    named = [{**one, "kernel": {"6.1": "bookworm"}.get(one["kernel"], one["kernel"]), "scope": {"kernel": one["kernel"] + ".0-56"}} for one in found]
+    assert claims.overall(CLAIM, named)["word"] == (
+        "depends on the case. Holds here: a (ext4 on 6.1 (bookworm)). Does not hold here: a (xfs on 6.1 (bookworm), xfs on 7.3)")
 
 
 def test_json_has_what_stands_beside_a_word(synthetic):

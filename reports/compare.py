@@ -75,6 +75,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     wanted = metrics.choose(chosen)
     paired = "" if kernels else _paired(a, b)
     kernels = kernels or only_kernels(a, b)
+    words = a.words, b.words  # of before a pair has one name
     if kernels:
         a, b = of_kernel(a, kernels, 0), of_kernel(b, kernels, 1)
     of_a, of_b = ({key: one for key, one in metrics.series(result, wanted).items() if matches(one.cell, pattern, kernels)}
@@ -121,6 +122,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
                          for (cell, side), (status, reason) in bad.items()],
         "not_comparable": apart,
         "kernels": list(kernels) if kernels else None, "paired": paired,
+        "called": _called(rows, words, kernels),
         "hint": _hint(a, b, rows),
     }
 
@@ -131,7 +133,7 @@ def of_kernel(result, kernels, side):
     old, new = kernels[side], joined(kernels)
     if not any(row["kernel"] == old for row in result.rows.values()):
         raise ReportError(f"{result.path}: holds no cell of kernel {old!r}; it has "
-                          f"{', '.join(sorted({row['kernel'] for row in result.rows.values()})) or 'none'}")
+                          f"{', '.join(kernels_of(result)) or 'none'}")
     samples = {}
     for rows in result.samples.values():
         if rows[0]["kernel"] == old:
@@ -171,6 +173,18 @@ def matches(cell, pattern, kernels):
 def joined(kernels):
     """What the kernel of a pair is called: by both names at once."""
     return "=".join(dict.fromkeys(kernels))
+
+
+def _called(rows, words, kernels):
+    """{what stands first in the section of a row: what it is called}. Of two kernels, or of one that is of another version on
+    either side, the one to the other. words: the Vocabularies of both."""
+    return {row["section"][0]: " to ".join(dict.fromkeys(one.kernel_name(name) for one, name in zip(
+        words, kernels or row["section"][:1] * 2))) for row in rows}
+
+
+def section_text(data, section):
+    """The section of a row of a comparison in words, its parts as a list."""
+    return [data["called"].get(section[0], section[0]), *section[1:]]
 
 
 def _paired(a, b):
@@ -326,13 +340,17 @@ def folded(rows):
 
 
 def likewise(one, other):
-    """Whether two rows of one cell say the same: the same verdict, and a difference no farther apart than the lesser floor, or
-    than a tenth of it where the other doubles the one."""
+    """Whether the second of two rows of one cell says what the first does: the same verdict, and a difference no farther apart
+    than the lesser floor, or than a tenth of it where the second doubles the first. A figure of too few samples for a verdict, none
+    of which moved beyond the floor, says no more than one that is the same within it."""
+    if (one["unit"], one["share"]) != (other["unit"], other["share"]):
+        return False
+    if one["verdict"] == SAME and other["verdict"] == DIFFERS:
+        return max(map(abs, other["range"])) <= other["floor"]
     apart = min(one["floor"], other["floor"])
     if metrics.BY_ID[metrics.id_of(other["metric"])].doubles == metrics.id_of(one["metric"]):
         apart = max(apart, ALIKE * abs(one["percent"]))
-    return ((one["verdict"], one["unit"], one["share"]) == (other["verdict"], other["unit"], other["share"]) and
-            abs(one["percent"] - other["percent"]) <= apart)
+    return one["verdict"] == other["verdict"] and abs(one["percent"] - other["percent"]) <= apart
 
 
 def regressions(data):

@@ -261,6 +261,23 @@ def test_another_host_matters_to_wall_time(synthetic):
     assert [entry["weight"] for entry in compare.compare(a, b)["environment"]] == ["surroundings"]
 
 
+def test_a_section_calls_a_kernel_by_its_version(synthetic):
+    def of(kernel, release):
+        context = synthetic.context()
+        context["kernels"][kernel] = {**context["kernels"].pop("6.1"), "release": release}
+        context["qemu"]["arguments"] = {kernel: context["qemu"]["arguments"]["6.1"]}
+        return load.load(synthetic.save({"context": context, "benchmarks": [synthetic.row(kernel=kernel)]}))
+
+    def called(a, b):
+        data = compare.compare(a, b)
+        assert compare.section_text(data, data["rows"][0]["section"])[1:] == ["ext4", "first_touch", "pte", "t1"]
+        return compare.section_text(data, data["rows"][0]["section"])[0]
+    old, new = of("bookworm", "6.1.0-56-cloud-amd64"), of("trixie", "6.12.1-amd64")
+    assert called(old, new) == "6.1 (bookworm) to 6.12 (trixie)"
+    assert called(old, of("bookworm", "6.1.0-57-cloud-amd64")) == "6.1 (bookworm)"
+    assert called(of("mine", "6.9.0"), of("mine", "6.10.0")) == "6.9 (mine) to 6.10 (mine)"
+
+
 def test_two_kernels(synthetic):
     def of(kernel, factor):
         rows = synthetic.samples([synthetic.row(kernel=kernel)], [factor] * 5)
@@ -271,7 +288,7 @@ def test_two_kernels(synthetic):
 
     a, b = of("6.1", 1), of("7.3", 1.02)
     data = compare.compare(a, b, kernels=("6.1", "7.3"))
-    assert data["paired"] == ""
+    assert data["paired"] == "" and data["called"] == {"6.1=7.3": "6.1 to 7.3"}
     assert [row["verdict"] for row in data["rows"]] == ["regression"] * 2
     assert data["rows"][0]["cell"] == "6.1=7.3/ext4/volatile/first_touch/written/pte/t1"
     assert [entry["field"] for entry in data["environment"]] == ["kernels.6.1=7.3.release"]

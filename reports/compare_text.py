@@ -57,8 +57,8 @@ def text(data, only_changed=False, every=False):
         if not (only_changed and row["verdict"] in QUIET):
             groups.setdefault((*row["section"], row["metric"]), []).append(row)
     for rows in groups.values():
-        lines += ["", *wrap(", ".join(rows[0]["section"]) + f"; {rows[0]['metric']} ({rows[0]['unit'] or data['unit']}), "
-                            f"floor {_floor(rows)}{partial(rows)}")]
+        section = ", ".join(compare.section_text(data, rows[0]["section"]))
+        lines += ["", *wrap(f"{section}; {rows[0]['metric']} ({rows[0]['unit'] or data['unit']}), floor {_floor(rows)}{partial(rows)}")]
         lines += table.grid(COLUMNS, rows, words=("cell", "state"))
     left = sum(row["verdict"] in QUIET for row, _ in rows_)
     if only_changed and left:
@@ -90,14 +90,22 @@ def _floor(rows):
 
 
 def samples(data):
-    """How many samples a side has, by metric where they differ, and with what confidence the intervals are, in words."""
+    """How many samples a side has, by metric where they differ, with what confidence the intervals are, and how often one errs, in
+    words."""
     by_words = {}
     for label, rows in _by_metric(data["rows"]).items():
         words = " and ".join(_span(row["samples"][side] for row in rows) for side in (0, 1))
         by_words.setdefault(words, []).append(label)
     levels = sorted({row["confidence"] for row in data["rows"] if row["confidence"] not in (None, 1.0)})
     found = f"{table.SAMPLES[data['time_domain']]} " + (_by_label(by_words) or "0 and 0")
-    return found + (f"; interval {', '.join(f'{level * 100:.1f}' for level in levels)} %" if levels else "")
+    if levels:
+        return f"{found}; interval {', '.join(f'{level * 100:.1f}' for level in levels)} %, {errs(levels[0])}"
+    return found + ("; no interval" if any(row["verdict"] in (DIFFERS, NO_FLOOR) for row in data["rows"]) else "")
+
+
+def errs(confidence):
+    """How often an interval of that confidence does not hold what it is of, in words."""
+    return f"errs in 1 figure of {1 / (1 - confidence):.0f}"
 
 
 def partial(rows):

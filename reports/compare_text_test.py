@@ -128,6 +128,23 @@ def test_a_path_stands_beside_its_page_only_where_it_says_something_else(synthet
         ("fsync:3", "per_page", ["per_fault"]), ("fsync:3", "path", [])]
 
 
+def test_a_path_of_one_seed_stands_beside_a_page_that_is_the_same_only_where_it_moved(synthetic):
+    """Of one observed seed there is no verdict; the floor is 0.1 %, and by hand a path of 1000 moves by 0.1, by 0.11 or not at all."""
+    def of(factor, paths):
+        rows = [synthetic.row("fsync", k, per_page=1000.0, per_fault=500.0, path=path) for k, path in zip((1, 2, 3, 4), paths)]
+        grown = synthetic.samples(rows, [1] * 5)
+        for row in grown:
+            row["per_page"] *= 1 if row["writes_per_sync"] == 4 else factor
+            row["path"] = row["path"] if row["seed"] == 0 else None
+        return synthetic.load(grown)
+    data = compare.compare(of(1, (1000, 1000, 1000, 1000)), of(0.9996, (1001, 1001.1, 998.9, 1001)))
+    assert [(row["what"][0], row["metric"], row["verdict"], labels) for row, labels in compare.folded(data["rows"])] == [
+        ("fsync:1", "per_page", "same", ["path"]), ("fsync:1", "per_fault", "identical", []),
+        ("fsync:2", "per_page", "same", []), ("fsync:2", "per_fault", "identical", []), ("fsync:2", "path", "differs", []),
+        ("fsync:3", "per_page", "same", []), ("fsync:3", "per_fault", "identical", []), ("fsync:3", "path", "differs", []),
+        ("fsync:4", "per_page", "identical", ["per_fault"]), ("fsync:4", "path", "differs", [])]  # identical it is not
+
+
 def test_text_says_why_there_is_no_verdict(synthetic):
     a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(per_page=5160)])
     text = " ".join(compare_text.text(compare.compare(a, b)).split())

@@ -75,7 +75,7 @@ def test_every_picture_of_the_example_is_drawn(live):
     """The pictures that lie there are those that the figures draw, and the page holds each."""
     made = figures.figures(live.result)
     kept = {os.path.basename(path)[:-len(".png")] for path in glob.glob(os.path.join(LIVE, "*.png"))}
-    assert {figure.slug for figure in made} == kept - {"dos"}  # README's own copy
+    assert {figure.slug for figure in made} == kept
     assert {figure.kind for figure in made} == {"cost", "syncs", "phases", "latency", "unrelated", "tax", "lineprice", "dos", "crowd",
                                                 "retries", "bystander", "stalls"}
     with open(os.path.join(LIVE, "report.html"), encoding="utf-8") as file:

@@ -49,6 +49,11 @@ def median_interval(values, confidence=CONFIDENCE):
     return ordered[rank - 1], ordered[count - rank], _coverage(count, rank)
 
 
+def range_confidence(count):
+    """The confidence of the interval of the median from the least to the greatest of `count` values, as median_interval has it."""
+    return _coverage(count, 1)
+
+
 @functools.lru_cache(maxsize=None)
 def _coverage(count, rank):
     """The confidence of the interval from the rank-th smallest of `count` values to the rank-th largest."""

@@ -44,6 +44,12 @@ def test_median_interval_by_a_textbooks_table(count, low, high, confidence):
     assert found[2] == pytest.approx(confidence, abs=0.0006)
 
 
+@pytest.mark.parametrize("count, confidence", [(1, 0), (2, 0.5), (5, 0.9375), (9, 0.99609375)])
+def test_confidence_from_the_least_to_the_greatest(count, confidence):
+    """The median is beyond all of n values where all fell on one side of it: 2 in 2^n."""
+    assert infer.range_confidence(count) == pytest.approx(confidence, abs=1e-12)
+
+
 def test_median_interval_of_statpsych():
     # R package statpsych, help of ci.median: median 20.7, limits 10.8 and 30.9
     y = [30.2, 20.4, 15.1, 10.2, 10.5, 60.8, 20.8, 25.0, 20.7, 30.9, 10.8, 5.1, 50.9, 40.0, 20.9, 10.8, 0, 20.5, 50.8]

@@ -38,7 +38,7 @@ def compare(result):
     for (kernel, fs), groups in found.items():
         rows = [_row(groups.get(row[1], []), row) for row in ROWS]
         if all(rows):
-            tables.append({"kernel": kernel, "fs": fs, "unit": result.context["unit"], "rows": rows})
+            tables.append({"kernel": kernel, "kernel_name": result.words.kernel_name(kernel), "fs": fs, "unit": result.context["unit"], "rows": rows})
     return tables
 
 
@@ -74,7 +74,7 @@ def text(tables, number):
     """Lines of at most 80 columns; `number` formats a figure."""
     lines = []
     for table in tables:
-        lines += ["", f"{table['kernel']}, {table['fs']}: MAP_SYNC against none, 512 faults, min / avg / max",
+        lines += ["", f"{table['kernel_name']}, {table['fs']}: MAP_SYNC against none, 512 faults, min / avg / max",
                   "Jan Kara 2017: us, ext4, ramdisk; ours: " + table["unit"], ""]
         lines.append(f"{'':<6}{'without':>26}{'with':>26}{'ratio':>19}")
         for row in table["rows"]:

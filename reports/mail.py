@@ -11,6 +11,7 @@ import canonical
 import claims
 import compare
 import compare_text
+import infer
 import load
 import table
 from load import plain
@@ -19,6 +20,8 @@ from number import counted, number
 WIDTH, LINES = 72, 25
 LEAST_FLOOR = 1e-6  # percent
 COMMAND_LINES = 4  # of one command; a longer one is in the result
+# Options of `run` that change no figure, with how many words they are.
+PLACES = {"--out": 2, "--jobs": 2, "--force": 1, "--no-table": 1, "--quiet": 1, "--json": 1}
 NAMED = 3  # kernels; of more the first and the last are
 FEWEST_ROWS = 3  # of a table, whatever else there is to say
 
@@ -37,15 +40,15 @@ def of_comparison(a, b, data, chosen=()):
         head += wrap(f"NOT THE SAME: {others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else ""))
     head += wrap(compare_text.counts(data) + (f" ({alike} say what another of their cell says)" if alike else ""))
     head += wrap(f"{compare_text.samples(data)}; {compare_text.floors(rows)}; {_unit(data)}; diff in % of A")
-    commands = [_again(result) for result in (a, b)]
-    tail = _again(a, "A, B: ") if commands[0] == commands[1] else [*_again(a, "A: "), *_again(b, "B: ")]
+    one, other = ([_measures(context["command_line"]) for _, context in result.parts] for result in (a, b))
+    tail = _again(a, "A, B: ") if one == other else [*_again(a, "A: "), *_again(b, "B: ")]
     see = ["faultline", "compare", data["a"], data["b"], *chosen]
 
     def left_out(found):
         said = [f"{sum(row['verdict'] == verdict for row in found)} {verdict}" for verdict in compare.VERDICTS
                 if any(row["verdict"] == verdict for row in found)]
         return f"{counted(len(found), 'figure')} left out ({', '.join(said)}): `{_seen(see, 'faultline compare A B')}`"
-    return _fitted(head, rows, _compared, tail, left_out)
+    return _fitted(head, rows, lambda shown: _compared(data, shown), tail, left_out)
 
 
 def of_report(given, verdicts):
@@ -65,7 +68,7 @@ def of_report(given, verdicts):
     tail = wrap(answer.note(rows, data["unit"]) + ".") if rows else []
     tail += _claims(verdicts)
     several = len({row["kernel"] for row in rows}) > 1
-    columns = (("kernel", lambda row: row["kernel"]),) * several + answer.columns(rows)
+    columns = (("kernel", lambda row: result.words.kernel_name(row["kernel"])),) * several + answer.columns(rows)
     see = ["faultline", "report", *(path for path, _ in result.parts), "--text"]
 
     def grid(shown):
@@ -77,9 +80,10 @@ def of_report(given, verdicts):
 
 
 def samples(counts, kind, spread):
-    """Of how many samples medians are, and how far apart these lie. counts: sorted; kind: what they are called; spread: in
-    percent."""
-    return f"of {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {kind}, at most {spread:.2g} % apart"
+    """Of how many samples medians are, and the interval from the least to the greatest: its confidence, and how wide it is at most.
+    counts: sorted; kind: what they are called; spread: in percent."""
+    return (f"of {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {kind}, "
+            f"{infer.range_confidence(counts[0]) * 100:.1f} % interval <= {spread:.2g} %")
 
 
 def of_answer(question, unit, result, lines, grid, failed, skipped):
@@ -90,7 +94,7 @@ def of_answer(question, unit, result, lines, grid, failed, skipped):
     releases = dict.fromkeys(about.get(name, {}).get("release") or name for name in compare.kernels_of(result))
     head = wrap(question.asked) + wrap(unit) + wrap(_first_to_last(list(releases)))
     head += wrap(f"{load.tool(result.context)}, {result.context['date'][:10]}; hash {canonical.digest(result)[:16]}")
-    begin, end = wrap(question.note) + failed, _again(result, words=_measures)
+    begin, end = wrap(question.note) + failed, _again(result)
     room = LINES - len(head + ["", *grid(lines)] + begin + end)
     return _fitted(head, lines, grid, begin + (skipped if len(skipped) <= room else []) + end,
                    lambda left: f"{counted(len(left), 'line')} left out: `faultline answer {question.id} {result.path} --json`")
@@ -98,12 +102,11 @@ def of_answer(question, unit, result, lines, grid, failed, skipped):
 
 def _measures(words):
     """A command without what is of one place: where it lay, and what became of its output."""
-    found, places = ["faultline"], {"--out": 2, "--jobs": 2, "--force": 1, "--no-table": 1}
-    at = 1
+    found, at = ["faultline"], 1
     while at < len(words):
         name, _, value = words[at].partition("=")
-        if name in places:
-            at += 1 if value else places[name]
+        if name in PLACES:
+            at += 1 if value else PLACES[name]
         else:
             found.append(words[at])
             at += 1
@@ -147,8 +150,9 @@ def _seen(words, short):
     return text if len(text) <= 2 * WIDTH else short
 
 
-def _compared(rows):
+def _compared(data, rows):
     """The grid of rows of a comparison; what all of them share stands above it once."""
+    rows = [{**row, "section": compare.section_text(data, row["section"])} for row in rows]
     constant = _constant(row["section"] for row in rows)
     where = ("where", lambda row: " ".join(part for index, part in enumerate(row["section"]) if constant[index] is None))
     state, metric = ("state", lambda row: row["what"][1]), ("metric", lambda row: row["metric"])
@@ -174,10 +178,7 @@ def _constant(sections):
 
 
 def _kernels(result, only=()):
-    names, about = list(only) or compare.kernels_of(result), result.context["kernels"]
-    words = [f"{name} ({about[name]['release']})" if about.get(name, {}).get("release") not in (None, name) else name
-             for name in names]
-    return _first_to_last(words)
+    return _first_to_last([result.words.kernel_text(name) for name in list(only) or compare.kernels_of(result)])
 
 
 def _first_to_last(kernels):
@@ -202,31 +203,45 @@ def _claims(verdicts):
     return wrap("claims of 2017: " + "; ".join(f"{word}: {' '.join(ids)}" for word, ids in found.items()))
 
 
-def _again(result, begin="", words=list):
-    """The command of a result's first part, and how many parts more there are. words: function(command) -> what is shown."""
-    context = result.parts[0][1]
+def _again(result, begin=""):
+    """The command of a result's first part, and how many parts more there are."""
+    words = _measures(result.parts[0][1]["command_line"])
     more = f"(and {len(result.parts) - 1} more, each in its result.json)" if len(result.parts) > 1 else ""
-    lines = _command(words(context["command_line"]), begin)
+    lines = _command(words, begin)
     if len(lines) > COMMAND_LINES:
-        lines = wrap(f"{begin}{shlex.join(context['command_line'][:2])} ..., whole in result.json, command_line")
+        lines = wrap(f"{begin}{shlex.join(words[:2])} ..., whole in result.json, command_line")
     return lines + (wrap(more) if more else [])
 
 
 def _command(words, begin):
-    """A command in lines that a shell takes back: a word without quotes that is longer than a line goes on at the beginning
-    of the next."""
+    """A command in lines that a shell takes back. An option stands with its value; one that is longer than a line is parted behind
+    its commas alone, and what cannot be makes more lines than a mail has for a command."""
     lines, line = [], begin
-    for word in map(plain, map(shlex.quote, words)):
-        if len(line) + len(word) + 2 > WIDTH and line.strip():
+    for text in _options(words):
+        if len(line) + len(text) + 2 > WIDTH and line.strip():
             lines.append(line.rstrip() + " \\")
             line = "  "
-        while len(line) + len(word) + 2 > WIDTH and "'" not in word:
-            room = WIDTH - len(line) - 1
-            lines.append(line + word[:room] + "\\")
-            line, word = "", word[room:]
-        line += word + " "
+        while len(line) + len(text) + 2 > WIDTH and "'" not in text:
+            comma = text.rfind(",", 0, WIDTH - len(line) - 1)
+            if comma < 0:
+                break
+            lines.append(line + text[:comma + 1] + "\\")
+            line, text = "", text[comma + 1:]
+        line += text + " "
     found = [*lines, line.rstrip()]
     return found if max(map(len, found)) <= WIDTH else [found[0]] * (COMMAND_LINES + 1)
+
+
+def _options(words):
+    """The words of a command as a shell has them, an option's value behind its name."""
+    found = []
+    for index, word in enumerate(words):
+        text = plain(shlex.quote(word))
+        if index and words[index - 1].startswith("--") and "=" not in words[index - 1] and not word.startswith("-"):
+            found[-1] += f" {text}"
+        else:
+            found.append(text)
+    return found
 
 
 def wrap(line):

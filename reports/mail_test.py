@@ -40,13 +40,14 @@ def test_a_comparison_says_all(synthetic):
                           qemu={"version": "9.0", "binary_sha256": "a" * 64, "arguments": {}})
     text = squeezed(mail.of_comparison(a, b, data))
     lines_of(mail.of_comparison(a, b, data))
-    for words in ("faultline compare: A = one, B = two", "A: 6.1 (6.1.0-synthetic); faultline 0.1 (0123456789ab)", "NOT THE SAME: qemu.",
+    for words in ("faultline compare: A = one, B = two", "A: 6.1.0-synthetic (6.1); faultline 0.1 (0123456789ab)", "NOT THE SAME: qemu.",
                   "6 figures of 3 cells compared: 2 regression, 4 identical (3 say what another of their cell says)",
-                  "seeds 5 and 5; interval 93.8 %; floor 0.1 %; instr, virtual time",
+                  "seeds 5 and 5; interval 93.8 %, errs in 1 figure of 16; floor 0.1 %; instr, virtual time",
                   "6.1, ext4, first_touch, pte, t1, per_page cell state A B diff verdict "
                   "map_sync hole 69479 72953 +5.000 regression volatile written 5150",
-                  "A, B: faultline run --kernel 6.1 --out 'out/first results'"):
+                  "A, B: faultline run --kernel 6.1"):
         assert words in text, words
+    assert text.endswith("--kernel 6.1")  # where it lay is of one place
     assert "left out" not in text
 
 
@@ -116,10 +117,11 @@ def test_a_report_says_all(synthetic):
     result = synthetic.load(synthetic.samples(rows, [1, 1.01, 1, 1, 1]))
     text = mail.of_report(inputs.Inputs(result), claims.judge(result))
     lines_of(text)
-    for words in ("faultline report: 6.1 (6.1.0-synthetic); ext4, xfs", "2020-01-01; cells: 16 ok", "medians of 5 seeds, at most 1 % apart",
+    for words in ("faultline report: 6.1.0-synthetic (6.1); ext4, xfs", "2020-01-01; cells: 16 ok", "medians of 5 seeds, 93.8 % interval <= 1 %",
                   "ext4 hole map_sync 69479 fsync:7 28355 2.45 2 (1.23)", "xfs written map_sync 4679 fsync:7 15082 0.31 >7",
-                  "vs fsync:7: map_sync over fsync:7", "faultline run --kernel 6.1 --out 'out/first results'"):
+                  "vs fsync:7: map_sync over fsync:7", "faultline run --kernel 6.1"):
         assert words in squeezed(text), words
+    assert squeezed(text).endswith("--kernel 6.1")
 
 
 def test_a_report_of_one_sample_says_so(synthetic):
@@ -168,6 +170,40 @@ def test_a_command_is_one_for_a_shell(words):
     assert max(map(len, lines)) <= 72 and done.stdout.split("\0")[:-1] == words
 
 
+LONG = "volatile,fsync:1,fsync:8,fsync:64,fsync:512,map_sync,sync_fault,daxfile,daxfile_nocmtime"
+
+
+def test_a_command_is_parted_between_options_and_behind_commas():
+    lines = mail._command(["faultline", "run", "--fs", "ext4,xfs", "--strategy", LONG, "--workload", "first_touch", "--state", "hole"], "A: ")
+    assert lines == ["A: faultline run --fs ext4,xfs \\",
+                     "  --strategy volatile,fsync:1,fsync:8,fsync:64,fsync:512,map_sync,\\",
+                     "sync_fault,daxfile,daxfile_nocmtime --workload first_touch \\", "  --state hole"]
+
+
+def test_a_command_that_cannot_be_parted_is_said_to_be_elsewhere(synthetic):
+    result = synthetic.load([synthetic.row()], command_line=["/a/faultline", "run", "--kernel", "mine=/" + "k" * 80])
+    assert mail._again(result) == ["faultline run ..., whole in result.json, command_line"]
+
+
+@pytest.mark.parametrize("one, other, end", [
+    # What is of one place is no difference, and neither is shown.
+    (["b/faultline", "run", "--seeds", "5", "--out", "a", "--force"], ["/c/faultline", "run", "--seeds", "5", "--out=b", "--jobs", "2",
+                                                                      "--no-table"], "identical A, B: faultline run --seeds 5"),
+    (["faultline", "run", "--seeds", "5"], ["faultline", "run", "--seeds", "6"], "A: faultline run --seeds 5 B: faultline run --seeds 6"),
+    # Two that differ are two, though both are too long to be shown.
+    (["faultline", "run", *["--strategy", LONG] * 9], ["faultline", "run", *["--strategy", LONG] * 8],
+     "A: faultline run ..., whole in result.json, command_line B: faultline run ..., whole in result.json, command_line")])
+def test_commands_are_one_where_they_measure_the_same(synthetic, one, other, end):
+    a, b = (synthetic.load([synthetic.row()], command_line=words) for words in (one, other))
+    assert squeezed("\n".join(lines_of(mail.of_comparison(a, b, compare.compare(a, b))))).endswith(end)
+
+
+def test_of_too_few_samples_no_interval_is_said_to_be_missing(synthetic):
+    a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(per_page=9000.0)])
+    assert "seeds 1 and 1; no interval; floor 0.1 %" in squeezed(mail.of_comparison(a, b, compare.compare(a, b)))
+    assert "seeds 1 and 1; floor 0.1 %" in squeezed(mail.of_comparison(a, a, compare.compare(a, a)))  # identical
+
+
 def test_the_example_fits(monkeypatch):
     folder = os.path.join(golden.REPORTS, "..", "docs", "example")
     if not os.path.isdir(folder):
@@ -176,6 +212,6 @@ def test_the_example_fits(monkeypatch):
     given = inputs.read([f"{name}.json" for name in golden.NAMES])
     text = mail.of_report(given, claims.judge(given.result))
     lines_of(text)
-    for words in ("bookworm (6.1.0-56-cloud-amd64); ext4, xfs", "medians of 5 seeds", "\next4 hole      map_sync ", " 2 (1.03)",
+    for words in ("6.1.0-56-cloud-amd64 (bookworm); ext4, xfs", "medians of 5 seeds, 93.8 % interval <= ", "\next4 hole      map_sync ", " 2 (1.03)",
                   "run --fs ext4,xfs --seeds 5", "(and 5 more, each in its result.json)"):
         assert words in text, words

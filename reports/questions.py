@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Questions that people have asked on the lists, each with the run that answers it and one table to paste into a mail."""
 
-import re
 from dataclasses import dataclass
 
 import cells
@@ -117,9 +116,7 @@ def titles(result):
     ids = compare.kernels_of(result)
     labels = [releases.label(name, about.get("release") or name, about.get("package"))
               for name in ids for about in [result.context["kernels"].get(name, {})]]
-    series = [(re.match(r"v?(\d+\.\d+)", label) or [label, label])[1] for label in labels]
-    unique = len(set(series)) == len(series)
-    return dict(zip(ids, series if unique else releases.short(labels)))
+    return dict(zip(ids, releases.titles(labels)))
 
 
 def build(question, result):
@@ -167,7 +164,7 @@ def text(question, result):
         reasons.setdefault((entry["status"], entry["reason"].split(": ")[-1]), []).append(entry["cell"])
     told = {skipped: [line for (status, reason), names in reasons.items() if (status == "skipped") == skipped
                       for line in mail.wrap(f"{len(names)} {status}: {reason}")[:2]] for skipped in (False, True)}
-    unit = f"{question.unit}; " + ("1 seed" if data["seeds"][-1] == 1 else
+    unit = f"{question.unit}; " + ("1 seed, no interval" if data["seeds"][-1] == 1 else
                                    f"median {mail.samples(data['seeds'], 'seeds', data['spread_percent'])}")
     return mail.of_answer(question, unit, result, data["lines"],
                           lambda lines: table.grid(columns, lines, ("",), mail.WIDTH), told[False], told[True])

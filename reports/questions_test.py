@@ -108,7 +108,7 @@ def test_how_far_seeds_are_apart_is_said(synthetic):
     result = synthetic.load(rows)
     data = questions.build(questions.of("releases"), result)
     assert data["seeds"] == [3, 3] and data["spread_percent"] == pytest.approx(20)
-    assert "median of 3 seeds, at most 20 % apart" in questions.text(questions.of("releases"), result)
+    assert "median of 3 seeds, 75.0 % interval <= 20 %" in questions.text(questions.of("releases"), result)
 
 
 def test_the_command_is_of_no_place(synthetic):

@@ -15,6 +15,19 @@ def label(name, release, package=None):
     return release + (f" {planted[0]}" if planted else "")
 
 
+def titles(labels):
+    """A short title for each label: the series (6.1) where no other is of it, else as much of the version as tells them apart."""
+    series = [(re.match(r"v?(\d+\.\d+)", one) or [one, one])[1] for one in labels]
+    return series if len(set(series)) == len(series) else short(labels)
+
+
+def names(labels):
+    """{id: what a reader is told of a kernel}, of {id: label}: its title and its id, `6.1 (bookworm)`; the id alone where that is
+    a version itself, or a release says no more."""
+    return {name: name if re.match(r"v?\d+\.\d+", name) or title == name else f"{title} ({name})"
+            for name, title in zip(labels, titles(list(labels.values())))}
+
+
 def apart(several):
     """What kernels are called where several results are side by side: of [(source, {id: (label, build)})] the same with
     {id: name}. Kernels of one label are told apart by their ids, builds of one id by their sources; build: a digest of

@@ -34,6 +34,17 @@ def test_short_names():
     assert releases.short(["6.1.0-56-cloud-amd64 [a]", "6.1.0-56-cloud-amd64 [b]"]) == ["6.1.0-56 [a]", "6.1.0-56 [b]"]
 
 
+def test_names_say_the_version_and_the_id():
+    assert releases.titles(["6.1.0-56-cloud-amd64", "7.3.4"]) == ["6.1", "7.3"]
+    assert releases.titles(["6.1.0-56-cloud-amd64", "6.1.0-9-cloud-amd64"]) == ["6.1.0-56", "6.1.0-9"]
+    assert releases.names({"bookworm": "6.1.0-56-cloud-amd64", "7.3": "7.3.4", "mine": "6.9.0"}) == {
+        "bookworm": "6.1 (bookworm)", "7.3": "7.3", "mine": "6.9 (mine)"}
+    # two of a series; an id that is its version itself; a release that is no version; one that nothing is known of
+    assert releases.names({"bookworm": "6.1.0-56-cloud-amd64", "6.1.176+200": "6.1.176-1 +200"}) == {
+        "bookworm": "6.1.0-56 (bookworm)", "6.1.176+200": "6.1.176+200"}
+    assert releases.names({"a": "custom"}) == {"a": "custom (a)"} and releases.names({"a": "a"}) == {"a": "a"} and releases.names({}) == {}
+
+
 def test_kernels_of_one_release_are_told_apart():
     assert releases.apart([("p", {"a": ("6.1", "x"), "b": ("6.2", "y")}), ("q", {"a": ("6.1", "x")})]) == [
         ("p", {"a": "6.1", "b": "6.2"}), ("q", {"a": "6.1"})]

@@ -64,7 +64,7 @@ def page(inputs, made, verdicts, comparison=None):
     return environment.get_template("report.html.j2").render(
         table=data, words=_words(result), summary=table.summary(data), about=_about(result), figures=shown, first=first,
         ordinary=[one for one in shown if not one["figure"].contest and one is not first],
-        answer=answer.say(told, data["unit"], result.words.kernel_text), answer_scope=answer.scope(told),
+        answer=answer.say(told, data["unit"], result.words.kernel_name), answer_scope=answer.scope(told),
         untried=answer.NO_CUTS if answer.is_untried(told) else "",
         missing=figures.missing(result, made), anchors=anchors, section_key=_key,
         commands=[(path, shlex.join(context["command_line"])) for path, context in result.parts],
@@ -82,7 +82,7 @@ def page(inputs, made, verdicts, comparison=None):
                  ("fs", list(dict.fromkeys(row["fs"] for row in rows))),
                  ("strategy", list(dict.fromkeys(row["strategy"] for row in
                                                  sorted(rows, key=result.words.strategy_rank))))],
-        comparison=comparison, kernel_text=result.words.kernel_text, strategies={label(row): row["strategy"] for row in rows}, script=Markup(script), digest=digest)
+        comparison=comparison, kernel_text=result.words.kernel_text, kernel_name=result.words.kernel_name, strategies={label(row): row["strategy"] for row in rows}, script=Markup(script), digest=digest)
 
 
 # The words that the page explains, by the tables of a result that have them.
@@ -122,7 +122,7 @@ def _shown(result, figure, anchors):
 
 def _anchors(data):
     """{key of a section: (id, what to call it)} of the tables' sections."""
-    return {_key(section): (f"s{index}", ", ".join(map(str, _key(section)[:3])))
+    return {_key(section): (f"s{index}", ", ".join((data["kernels"][section["kernel"]], section["fs"], section["workload"])))
             for index, section in enumerate([*data["sections"], *data["contests"]])}
 
 

@@ -31,11 +31,11 @@ def text(inputs, verdicts):
         lines += [line for note in crash.model_notes(inputs.crashes) for line in _wrap(note)] + [""]
         lines += _grid(GUARANTEE_COLUMNS, rows)
     for section in data["sections"]:
-        lines += ["", *_wrap(f"{section['kernel']} ({section['release']}), {section['fs']}, {section['workload']}, "
+        lines += ["", *_wrap(f"{section['kernel_text']}, {section['fs']}, {section['workload']}, "
                              f"{section['order']}, threads {section['threads']}; {data['unit']}"), ""]
         lines += _grid(COST_COLUMNS, section["rows"])
     for section in data["contests"]:
-        lines += ["", *_wrap(f"{section['kernel']} ({section['release']}), {section['fs']}, {section['workload']}, "
+        lines += ["", *_wrap(f"{section['kernel_text']}, {section['fs']}, {section['workload']}, "
                              f"{section['state']}, {section['setting']}; {data['unit']}"), ""]
         lines += _grid(table.contest_columns(CONTEST_COLUMNS, section), section["rows"])
     for group in data["not_measured"]:
@@ -61,7 +61,7 @@ def _answer(inputs, data):
     if not rows:
         return []
     lines = ["THE ANSWER"]
-    for one in answer.say(rows, data["unit"], inputs.result.words.kernel_text):
+    for one in answer.say(rows, data["unit"], inputs.result.words.kernel_name):
         lines += ["", *_wrap(answer.title(one))]
         for sentence in one["sentences"]:
             lines += _wrap(sentence, "  ")
@@ -71,7 +71,7 @@ def _answer(inputs, data):
 
 def _claims(result, verdicts):
     lines = ["", "CLAIMS of a thread of June 2017, by cases"] if verdicts else []
-    nothing_of = []
+    nothing_of, name = [], result.words.kernel_name
     for claim in claims.CLAIMS:
         mine = [one for one in verdicts if one["id"] == claim.id]
         told = [one for one in mine if not _is_bare(one)]
@@ -82,17 +82,17 @@ def _claims(result, verdicts):
                   *_wrap(f"Rule: {claim.rule}", "    "),
                   *_wrap(f"As a whole: {claims.overall(claim, mine)['word']}.", "    ")]
         for one in told:
-            lines += _wrap(f"{_upper(one)}: {_place(one)}", "    ")
+            lines += _wrap(f"{_upper(one)}: {_place(one, name)}", "    ")
             for text in [one["note"]] * bool(one["note"]) + _beside(one) + [
                     f"{figure['name']}: {claims.figure_words(figure)}" for figure in one["figures"]] + one["reasons"] + \
                     _missing(one):
                 lines += _wrap(text, "      ")
-        lines += _bare([one for one in mine if _is_bare(one)])
+        lines += _bare([one for one in mine if _is_bare(one)], name)
     if nothing_of:
         lines += ["", *_wrap(f"{', '.join(nothing_of)}: {claims.NOT_DECIDED.upper()}, nothing that they ask for was measured")]
     if any(one["band"] is not None for one in verdicts):
         lines += ["", "VERDICTS BY THRESHOLD (+ holds here, - does not hold here, . not", "decided, * depends)", ""]
-        lines += _sensitivity(verdicts)
+        lines += _sensitivity(verdicts, name)
     for workload, names in claims.unread(result, verdicts):
         lines += _wrap(f"read by no rule: {counted(len(names), 'cell')} of {workload}, such as {names[0]}")
     return lines
@@ -103,11 +103,11 @@ def _is_bare(one):
     return not one["figures"] and not one["reasons"] and bool(one["missing"])
 
 
-def _bare(several):
+def _bare(several, name):
     """The cases of a claim of which nothing was measured, and where, if not the same everywhere."""
     where = {}
     for one in several:
-        where.setdefault(one["case"], []).append(f"{one['kernel']} {one['fs']}")
+        where.setdefault(one["case"], []).append(f"{name(one['kernel'])} {one['fs']}")
     same = len({tuple(places) for places in where.values()}) == 1
     cases = [case if same else f"{case} ({', '.join(places)})" for case, places in where.items()]
     return _wrap(f"{claims.NOT_DECIDED.upper()}, not measured: {'; '.join(cases)}", "    ") if cases else []
@@ -130,7 +130,7 @@ def _beside(one):
 MARKS = {claims.HOLDS: "+", claims.FAILS: "-", claims.NOT_DECIDED: ".", claims.DEPENDS: "*"}
 
 
-def _sensitivity(verdicts):
+def _sensitivity(verdicts, name):
     """A line a verdict that is decided at any threshold, with a mark a threshold."""
     lines = [" " * 24 + "".join(title.rjust(6) for title in claims.SENSITIVITY)]
     last = None
@@ -140,7 +140,7 @@ def _sensitivity(verdicts):
         if (one["id"], one["case"]) != last:
             last = one["id"], one["case"]
             lines += _wrap(f"{one['id']} {one['case']}")
-        lines.append("  " + _fitted(plain(f"{one['kernel']} {one['fs']}"), 22) +
+        lines.append("  " + _fitted(plain(f"{name(one['kernel'])} {one['fs']}"), 22) +
                      "".join(MARKS[one["sensitivity"][title]].rjust(6) for title in claims.SENSITIVITY))
     return lines
 
@@ -150,8 +150,8 @@ def _missing(one):
     return [f"not measured: {counted(len(missing), 'cell')}, such as {missing[0]}"] if missing else []
 
 
-def _place(one):
-    return ", ".join(filter(None, (one["kernel"], one["fs"], one["case"])))
+def _place(one, name):
+    return ", ".join(filter(None, (name(one["kernel"]), one["fs"], one["case"])))
 
 
 def _wrap(line, indent="", end=""):
@@ -203,11 +203,11 @@ GUARANTEE_COLUMNS = (("fs", lambda r: r["fs"]), ("strategy", lambda r: r["strate
 def markdown(inputs, verdicts, comparison=None):
     """Markdown for a comment: what changed, the verdicts, what decides them folded away, the costs. comparison: as
     compare_report.build returns it."""
-    data = table.build(inputs.result)
-    lines = [] if comparison is None else [*_changed(comparison), ""]
+    data, name = table.build(inputs.result), inputs.result.words.kernel_name
+    lines = [] if comparison is None else [*_changed(comparison, name), ""]
     lines += [f"**{_cell(incomplete(data))}**", ""] if incomplete(data) else []
     rows = answer.build(inputs.result, inputs.crashes)
-    for one in answer.say(rows, data["unit"], inputs.result.words.kernel_text):
+    for one in answer.say(rows, data["unit"], inputs.result.words.kernel_name):
         lines += [f"**{_cell(answer.title(one))}**", "", *(f"- {_cell(sentence)}" for sentence in one["sentences"]), ""]
     lines += [_cell(f"Of {answer.scope(rows)}." + f" {answer.NO_CUTS}" * answer.is_untried(rows)), ""] if rows else []
     lines += [_cell(table.summary(data)), "", _cell(f"Unit {data['unit']} ({data['time_domain']}): {data['note']}."), ""]
@@ -216,13 +216,13 @@ def markdown(inputs, verdicts, comparison=None):
         lines += ["", *cases_table(verdicts, inputs.result.words.kernel_text)]
         lines += ["", "<details><summary>Figures that decide</summary>", ""]
         lines += _table(["claim", "where", "verdict", "beside it", "figures"], [
-            [one["id"], _place(one), one["word"], " ".join(_beside(one)), "; ".join(
+            [one["id"], _place(one, name), one["word"], " ".join(_beside(one)), "; ".join(
                 [f"{figure['name']}: {claims.figure_words(figure)}" for figure in one["figures"]] + one["reasons"] +
                 _missing(one))]
             for one in verdicts])
         lines += ["", "</details>", "", "<details><summary>Verdicts by threshold</summary>", ""]
         lines += _table(["claim", "where", *claims.SENSITIVITY], [
-            [one["id"], _place(one), *(one["sensitivity"][title] for title in claims.SENSITIVITY)] for one in verdicts
+            [one["id"], _place(one, name), *(one["sensitivity"][title] for title in claims.SENSITIVITY)] for one in verdicts
             if one["band"] is not None])
         lines += ["", "</details>"]
     todo = claims.to_decide(inputs.result.context, verdicts, "more/claims")
@@ -243,10 +243,11 @@ def markdown(inputs, verdicts, comparison=None):
 
 
 def _where(section):
-    return f"{section['kernel']} ({section['release']}), {section['fs']}"
+    return f"{section['kernel_text']}, {section['fs']}"
 
 
-def _changed(comparison):
+def _changed(comparison, name):
+    called = comparison["data"]["called"]
     lines = ["**What changed**", ""]
     for line in comparison["lines"]:
         lines += [_cell(line), ""]
@@ -256,7 +257,7 @@ def _changed(comparison):
              f"{row['percent']} {'points' if row['share'] else '%'}", row["interval"], row["verdict"]]
             for row in comparison["rows"]])
     for one in comparison["claims"]:
-        lines += ["", _cell(f"{one['id']} {_place(one)}: {one['before']} before, {one['after']} after")]
+        lines += ["", _cell(f"{one['id']} {_place(one, lambda kernel: called.get(kernel) or name(kernel))}: {one['before']} before, {one['after']} after")]
     return lines
 
 

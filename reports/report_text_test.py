@@ -65,9 +65,9 @@ def test_little_measured_is_little_said(synthetic):
 
 def test_markdown(given):
     text = report_text.markdown(given, claims.judge(given.result))
-    for words in ("| claim | its words | as a whole |", "| case |  | 6.1 (6.1.0-synthetic), ext4 |",
+    for words in ("| claim | its words | as a whole |", "| case |  | 6.1.0-synthetic (6.1), ext4 |",
                   "| C4 | as merged: MAP\\_SYNC; hole, in order, 4 KiB, 1 thread | holds here (one sample) |", "| map\\_sync | hole | 69479 | 3.89 | +497 | 1.000 |",
-                  "<details><summary>6.1 (6.1.0-synthetic), ext4, first\\_touch, pte, threads 1</summary>",
+                  "<details><summary>6.1.0-synthetic (6.1), ext4, first\\_touch, pte, threads 1</summary>",
                   "faultline run --kernel 6.1 --fs ext4 --workload paced"):
         assert words in text, words
     assert text.count("<details>") == text.count("</details>") == 4

@@ -18,6 +18,11 @@ WALL_NOTE = "wall time is real time on one machine: it varies with the machine a
 PROBED_NOTE = "* no twin without probes was measured: the figure contains what the probes cost"
 MOST_NAMES = 8  # of cells that were not measured for one reason
 NO_TAX_NOTE = "- not measured; a tax needs the cell with probes and its twin without"
+FIELDS_NOTE = "a page: per_page, all that it takes until it is durable; a fault: per_fault, the touch alone"
+NO_RATIO_NOTE = "- in ratio: {floor}, which it is over, was not measured in that state"
+NO_FAULT_NOTE = "- in a fault: nothing is mapped, so no fault is taken"
+UNMAPPED = "none"  # the order of what is not mapped: there a touch takes no fault
+LIKE = 1.0  # percent: figures of two strategies of one kind that are no farther apart are shown once
 TAX_OF_PAGE_NOTE = "with several threads the tax is of per_page: a touch is timed while the other threads run"
 CONTEST_NOTES = {
     "victim": "{workload}: slowdown is the victim's time per store in the worst run (median: in the middle one), over that of "
@@ -36,11 +41,12 @@ QUANTILES = ("p50", "p90", "p99", "p99_9", "max")
 def build(result):
     """The table of a Result as data that JSON can hold.
 
-    `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
+    `kernels`: what each is called. `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
     state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
-    of the probed row, there is no twin), `ratio` is per_page over that of `volatile` in the same state, all in
-    `unit`. What could not be measured is null, and `not_measured` says why. `samples`: how many seeds (repetitions) a
-    cell has at most, and whose `per_page` are farthest apart, in percent of the median: {most, cell, spread}.
+    of the probed row, there is no twin), `ratio` is per_page over that of `floor` (`volatile`) in the same state, all in
+    `unit`; `like`: a strategy above of the same kind and K whose medians are within LIKE percent, else null. What could not be
+    measured is null, and `not_measured` says why; `per_fault` is where nothing is mapped. `samples`: how many seeds (repetitions)
+    a cell has at most, and whose `per_page` are farthest apart, in percent of the median: {most, cell, spread}.
 
     `contests` holds the cells in which others touch what a thread faults on: one entry per kernel, file system,
     workload, state and setting; `kind`: who is measured, victim or bystander; its `rows` come by touch. `at_least` and `p50_at_least`: runs starved, so that slowdown
@@ -52,9 +58,10 @@ def build(result):
     return {
         "path": result.path,
         "time_domain": context["time_domain"], "unit": context["unit"], "accel": context["accel"],
-        "note": VIRTUAL_NOTE if virtual else WALL_NOTE,
+        "note": VIRTUAL_NOTE if virtual else WALL_NOTE, "floor": result.words.floor,
         "complete": context["complete"], "reason": "" if context["complete"] else context["reason"],
         "notes": result.notes,
+        "kernels": {row["kernel"]: result.words.kernel_name(row["kernel"]) for row in result.rows.values()},
         "cells": cells.tally(result),
         "samples": _samples(result),
         "outliers": outliers.find(result),
@@ -70,24 +77,32 @@ def build(result):
 
 def text(table, wide=False, journal=False):
     """The table (as build returns it) for a terminal: lines of at most 80 columns, ending in a newline. What is cheapest stands
-    first, how it was measured last. wide: with tax and syncs; journal: with what the journal did."""
+    first, how it was measured last. wide: with tax and syncs, and those that cost what another of their kind does; journal: with
+    what the journal did."""
     lines = wrap(f"{table['path']}: {counts(table)}")
     for note in table["notes"]:
         lines += wrap(f"note: {note}")
     lines += _answer_text(table)
-    starred = dashed = of_page = False
+    starred = dashed = of_page = folded = False
     for section in table["sections"]:
         lines.append("")
-        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel_text']}, {section['fs']}, {section['workload']}, "
                        f"{section['order']}, threads {section['threads']}; {table['unit']}")
-        lines += grid(WIDE_COLUMNS if wide else COLUMNS, section["rows"])
+        shown = [row for row in section["rows"] if wide or row["like"] is None]
+        lines += grid(WIDE_COLUMNS if wide else COLUMNS, shown) + ([] if wide else _like_text(section))
+        folded |= len(shown) < len(section["rows"])
         lines += (_journal_text(section) if journal else []) + _phases_text(section) + _locks_text(section)
         starred |= any(row["probed_only"] for row in section["rows"])
         dashed |= wide and any(tax(row) is None for row in section["rows"])
         of_page |= wide and section["threads"] > 1 and any(row["tax_page"] is not None for row in section["rows"])
     lines += kara2017.text(table["kara2017"], number)
-    if starred or dashed or of_page:
-        lines.append("")
+    rows = [row for section in table["sections"] for row in section["rows"]]
+    if rows:
+        lines += ["", *wrap(FIELDS_NOTE)]
+    if any(row["ratio"] is None for row in rows):
+        lines += wrap(NO_RATIO_NOTE.format(floor=table["floor"]))
+    if any(row["per_fault"] is None for row in rows):
+        lines += wrap(NO_FAULT_NOTE)
     if starred:
         lines += wrap(PROBED_NOTE)
     if dashed:
@@ -114,9 +129,22 @@ def text(table, wide=False, journal=False):
     unit = f"unit {table['unit']} ({table['time_domain']})"
     where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
     lines += ["", *wrap(f"{where}, {unit}: {table['note']}{_samples_note(table)}")]
-    more = ["--wide: tax, syncs"] * (not wide and bool(table["sections"])) + ["--journal: what the journal did"] * (
+    more = ["--wide: tax, syncs" + ", each strategy" * folded] * (not wide and bool(table["sections"])) + ["--journal: what the journal did"] * (
         not journal and any(section["journal"] for section in table["sections"]))
     return "\n".join(lines + (wrap("not shown; " + "; ".join(more)) if more else [])) + "\n"
+
+
+def _like_text(section):
+    """Which rows of a section are not shown, and what each of them says again, by the states in which it does."""
+    states = {}
+    for row in section["rows"]:
+        if row["like"] is not None:
+            states.setdefault(f"{row['strategy']} as {row['like']}", []).append(row["state"])
+    pairs = {}
+    for pair, its in states.items():
+        pairs.setdefault(", ".join(its), []).append(pair)
+    said = "; ".join(f"{', '.join(several)} ({its})" for its, several in pairs.items())
+    return wrap(f"not shown, within {LIKE:g} %: {said}") if said else []
 
 
 def _answer_text(table):
@@ -125,7 +153,7 @@ def _answer_text(table):
     lines, rows = [], table["answer"]
     for kernel in dict.fromkeys(row["kernel"] for row in rows):
         mine = [row for row in rows if row["kernel"] == kernel]
-        lines += ["", *wrap(f"cheapest durable page on {kernel}; {answer.scope(mine)}"),
+        lines += ["", *wrap(f"cheapest durable page on {table['kernels'].get(kernel, kernel)}; {answer.scope(mine)}"),
                   *grid(answer.columns(rows), mine, answer.WORDS)]
     return lines + (wrap(answer.note(rows, table["unit"])) if rows else [])
 
@@ -171,9 +199,9 @@ def _samples(result):
 
 def _section(result, key, group):
     kernel, fs, workload, order, threads = key
-    return {"kernel": kernel, "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
-            "workload": workload, "order": order, "threads": threads,
-            "rows": [_row(result.words, group, cell) for cell in group if cell.best],
+    return {"kernel": kernel, "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"),
+            "kernel_text": result.words.kernel_text(kernel), "fs": fs, "workload": workload, "order": order, "threads": threads,
+            "rows": _rows(result, group),
             "journal": [_journal_row(cell) for cell in group if _commits(cell)],
             "phases": [{"strategy": cell.label, "state": cell.any["state"], "phases": cell.phases["phases"]}
                        for cell in group if cells.is_ok(cell.phases) and cell.phases["phases"]],
@@ -191,11 +219,42 @@ def _journal_row(cell):
     return {"strategy": cell.label, "state": row["state"], "commits": row["commits"], **row["journal"]}
 
 
+def _rows(result, group):
+    rows, apart = [], []  # apart: [(cell, medians)] of those that say what no cell above says
+    for cell in group:
+        if cell.best:
+            figures = _medians(result, cell)
+            like = next((other.label for other, its in apart if _of_one_kind(result.words, cell, other) and _within(figures, its)), None)
+            if like is None:
+                apart.append((cell, figures))
+            rows.append({**_row(result.words, group, cell), "like": like})
+    return rows
+
+
+def _medians(result, cell):
+    """The figures that two strategies are held against each other by, each over all samples."""
+    samples = [row for row in result.samples[cell.best["name"]] if cells.is_ok(row)]
+    return [infer.median([row[key] for row in samples]) for key in ("per_page", "per_fault")]
+
+
+def _of_one_kind(words, cell, other):
+    """Whether two cells are of one state, and of strategies that differ in the call they make or the flag they set alone."""
+    def kind(one):
+        row = one.any
+        about = words.about("strategy", row["strategy"])
+        return row["state"], row["writes_per_sync"], one.best["probes"], *(about.get(key) for key in ("family", "mapped", "module"))
+    return words.family(cell.any["strategy"]) is not None and kind(cell) == kind(other)
+
+
+def _within(figures, others):
+    return all(abs(one - other) * 100 <= LIKE * other for one, other in zip(figures, others))
+
+
 def _row(words, group, cell):
     shown, on = cell.best, cell.on if cells.is_ok(cell.on) else None
     return {
         "strategy": cell.label, "state": shown["state"], "probed_only": cell.probed_only,
-        "per_fault": shown["per_fault"], "per_page": shown["per_page"], "loop_cost": shown["loop_cost"],
+        "per_fault": None if shown["mapped_order"] == UNMAPPED else shown["per_fault"], "per_page": shown["per_page"], "loop_cost": shown["loop_cost"],
         "ratio": cells.baseline_ratio(words, group, cell),
         "tax": cell.tax("per_fault"), "tax_page": cell.tax("per_page"),
         "probed_per_fault": on["per_fault"] if on else None, "probed_per_page": on["per_page"] if on else None,
@@ -260,7 +319,8 @@ def _contest_section(result, key, group):
     kernel, fs, workload, order, threads, state, setting = key
     kind = result.words.about("workload", group[0].any["workload"]).get("kind")
     return {"kind": kind if kind in CONTEST_NOTES else "victim", "kernel": kernel,
-            "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"), "fs": fs,
+            "release": result.context["kernels"].get(kernel, {}).get("release", "unknown"),
+            "kernel_text": result.words.kernel_text(kernel), "fs": fs,
             "workload": workload, "order": order, "threads": threads, "state": state, "setting": setting,
             "rows": [contest_row(cell) for cell in group if cell.best]}
 
@@ -280,7 +340,7 @@ def _contests_text(table):
     lines = []
     for section in table["contests"]:
         lines.append("")
-        lines += wrap(f"{section['kernel']} (kernel {section['release']}), {section['fs']}, {section['workload']}, "
+        lines += wrap(f"{section['kernel_text']}, {section['fs']}, {section['workload']}, "
                        f"{section['state']}, {section['setting']}; {table['unit']}")
         lines += grid(contest_columns(CONTEST_COLUMNS, section), section["rows"])
     notes = [*contest_notes(table).values(), *filter(None, [refused_note(table)])]
@@ -323,9 +383,9 @@ def tax(row):
 
 COLUMNS = (("strategy", lambda r: r["strategy"] + "*" * r["probed_only"]),
            ("state", lambda r: r["state"]),
-           ("per_page", lambda r: number(r["per_page"])),
+           ("a page", lambda r: number(r["per_page"])),
            ("ratio", lambda r: _times(r["ratio"])),
-           ("per_fault", lambda r: number(r["per_fault"])))
+           ("a fault", lambda r: number(r["per_fault"])))
 WIDE_COLUMNS = (*COLUMNS,
                 ("tax", lambda r: number(tax(r), sign=True)),
                 ("syncs/fault", lambda r: "-" if r["syncs_per_fault"] is None else f"{r['syncs_per_fault']:.3f}"))

@@ -47,9 +47,9 @@ def test_figures_are_the_twins_with_the_tax_beside_them(synthetic):
         "probed_per_fault": 69907, "syncs_per_fault": 1, "probed_only": False}
     assert row["ratio"] == pytest.approx(69479 / 17882)
     text = table.text(data, wide=True)
-    assert "map_sync  hole      69479   3.89      69410  +497        1.000" in text
-    assert "map_sync  hole      69479   3.89      69410\n" in table.text(data)
-    assert "unit instr (virtual)" in text and "kernel 6.1.0-synthetic" in text and "tcg-icount" in text
+    assert "map_sync  hole    69479   3.89    69410  +497        1.000" in text
+    assert "map_sync  hole    69479   3.89    69410\n" in table.text(data)
+    assert "unit instr (virtual)" in text and "6.1.0-synthetic (6.1), ext4" in text and "tcg-icount" in text
     assert table.VIRTUAL_NOTE in " ".join(text.split())
     assert "*" not in text
     data["accel"] = "none"
@@ -63,13 +63,80 @@ def threaded(synthetic, per_fault, tax_page):
     return [off, on]
 
 
+def squeezed(text):
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_columns_are_titled_in_words_that_are_told_with_their_fields(synthetic):
+    lines = squeezed(table.text(built(synthetic, [synthetic.row()])))
+    assert "strategy state a page ratio a fault" in lines
+    assert table.FIELDS_NOTE in " ".join(lines) and "per_page" in table.FIELDS_NOTE and "per_fault" in table.FIELDS_NOTE
+
+
+def test_what_costs_as_another_of_its_kind_is_told_in_a_line(synthetic):
+    """By hand: 1 % of 14530 is 145.3; each strategy is held against the one of its K that is shown."""
+    rows = [synthetic.row("volatile")]
+    for k, page in ((8, 14675.3), (64, 8000.0), (512, 7900.0)):
+        rows += [synthetic.row("fsync", k, per_page={8: 14530.0, 64: 7900.0, 512: 7900.0}[k], per_fault=5150.0),
+                 synthetic.row("msync", k, per_page=page, per_fault=5150.0 if k != 512 else 5202.0)]
+    rows += [synthetic.row(name, None, state, per_page=5230.0, per_fault=5161.0) for state in ("unwritten", "written") for name in ("map_sync", "prealloc")]
+    rows += [synthetic.row("pwrite", 8, per_page=14530.0, per_fault=5150.0)]  # maps nothing: another kind
+    data = built(synthetic, rows)
+    assert {(row["strategy"], row["state"]): row["like"] for row in data["sections"][0]["rows"] if row["like"]} == {
+        ("msync:8", "written"): "fsync:8", ("prealloc", "unwritten"): "map_sync", ("prealloc", "written"): "map_sync"}
+    text = table.text(data)
+    lines = squeezed(text)
+    assert "not shown, within 1 %: prealloc as map_sync (unwritten, written); msync:8 as fsync:8 (written)" in " ".join(lines)
+    assert not [line for line in lines if line.startswith(("msync:8 ", "prealloc "))]
+    assert "msync:64 written 8000 1.55 5150" in lines and "msync:512 written 7900 1.53 5202" in lines
+    assert lines[-1] == "not shown; --wide: tax, syncs, each strategy"
+    wide = squeezed(table.text(data, wide=True))
+    assert [line for line in wide if line.startswith("msync:8 written ")] and "within 1 %" not in " ".join(wide)
+
+
+def test_strategies_are_held_against_each_other_by_the_medians_of_all_seeds(synthetic):
+    """The sample with the median per_page may have any per_fault: its own is 10 % off here, the median is not."""
+    def of(name, faults):
+        return [synthetic.row(name, 8, seed=seed, per_page=page, per_fault=fault)
+                for seed, (page, fault) in enumerate(zip((1000.0, 1001.0, 1002.0), faults))]
+    rows = of("fsync", (500.0, 500.0, 500.0)) + of("msync", (500.0, 550.0, 500.0))
+    data = built(synthetic, rows)
+    assert [(row["per_fault"], row["like"]) for row in data["sections"][0]["rows"]] == [(500, None), (550, "fsync:8")]
+    other = built(synthetic, of("fsync", (500.0, 500.0, 500.0)) + of("msync", (550.0, 500.0, 550.0)))
+    assert [row["like"] for row in other["sections"][0]["rows"]] == [None, None]
+    first = built(synthetic, of("fsync", (500.0, 500.0, 500.0)) + of("msync", (550.0, 500.0, 500.0)))
+    assert [row["like"] for row in first["sections"][0]["rows"]] == [None, "fsync:8"]
+
+
+def test_a_figure_with_what_the_probes_cost_stands_beside_one_without(synthetic):
+    rows = [synthetic.row(name, 8, probes=probes, per_page=9000.0, per_fault=5150.0) for name, probes in (("fsync", "off"), ("msync", "on"))]
+    assert [row["like"] for row in built(synthetic, rows)["sections"][0]["rows"]] == [None, None]
+
+
+def test_a_result_that_does_not_say_of_what_kind_strategies_are_shows_all(synthetic):
+    result = synthetic.load([synthetic.row("fsync", 8), synthetic.row("msync", 8, per_page=14530.0)], tables={})
+    assert [row["like"] for row in table.build(result)["sections"][0]["rows"]] == [None, None]
+
+
+def test_a_figure_that_is_not_there_has_its_note(synthetic):
+    text = " ".join(squeezed(table.text(built(synthetic, [synthetic.row("fsync", 8), synthetic.row("volatile")]))))
+    assert "- in " not in text
+    text = " ".join(squeezed(table.text(built(synthetic, [synthetic.row("fsync", 8)]))))
+    assert "fsync:8 written 14530 - 5150" in text and table.NO_FAULT_NOTE not in text
+    assert "- in ratio: volatile, which it is over, was not measured in that state" in text
+    data = built(synthetic, [synthetic.row("volatile"), synthetic.row("pwrite", 1)])
+    assert data["sections"][0]["rows"][1]["per_fault"] is None
+    text = table.text(data)
+    assert "pwrite:1 written 65820 12.78 -" in squeezed(text) and table.NO_FAULT_NOTE in text and "- in ratio" not in text
+
+
 def test_the_tax_with_several_threads_is_of_a_page(synthetic):
     """A touch is timed while the other threads run: 62342 - 69410 = -7068 says nothing of the probes."""
     data = built(synthetic, threaded(synthetic, 62342, 1030))
     row = data["sections"][0]["rows"][0]
     assert (row["tax"], row["tax_page"], row["probed_per_fault"]) == (None, 1030, 62342)
     text = table.text(data, wide=True)
-    assert "map_sync  hole      69479      -      69410  +1030        1.000" in text and "7068" not in text
+    assert "map_sync  hole    69479      -    69410  +1030        1.000" in text and "7068" not in text
     assert table.TAX_OF_PAGE_NOTE in " ".join(text.split()) and table.NO_TAX_NOTE not in " ".join(text.split())
     alone = table.text(built(synthetic, synthetic.pair("map_sync", state="hole")), wide=True)
     assert table.TAX_OF_PAGE_NOTE not in " ".join(alone.split())
@@ -211,14 +278,14 @@ def test_figures_of_a_contest(synthetic):
                              synthetic.contest("map_sync", runs=[synthetic.run(20.64), synthetic.run(10.72)]),
                              synthetic.contest(touch="none", attackers=0), synthetic.refused()])
     text = table.text(data)
-    grid = text[text.index("6.1 (kernel"):]
+    grid = text[text.index("6.1.0-synthetic (6.1)"):]
     assert data["contests"][0]["rows"][2] == {
         "touch": "utimens", "attackers": 1, "strategy": "sync_retry", "slowdown": 3849.1, "slowdown_p50": 20,
         "at_least": True, "p50_at_least": False, "retries_p50": 0, "retries_max": 981, "starved": {"n": 1, "of": 3},
         "progress_max": 20050000, "period_us": 50, "attack_rate": 20000.5, "touched": True,
         "refused": {"n": 0, "error": None}, "reference": {"each": 5000, "longest": 9000, "stores": 128}}
     assert grid.splitlines()[:6] == [
-        "6.1 (kernel 6.1.0-synthetic), ext4, dos, written, deterministic; instr",
+        "6.1.0-synthetic (6.1), ext4, dos, written, deterministic; instr",
         "touch    att  strategy    slowdown  median  retries  starved   longest   P",
         "none       0  map_sync        1.50    1.50        -   0 of 1     40000   -",
         "utimens    1  map_sync       20.64   10.72        -   0 of 2     40000  10",
@@ -285,7 +352,7 @@ def test_what_is_cheapest_stands_first_and_how_it_was_measured_last(synthetic):
     starts = [index for index, line in enumerate(lines) if line.startswith("cheapest durable page on ")]
     assert [lines[index].split()[4] for index in starts] == ["5.10;", "6.1;"]
     assert lines[starts[1] + 2].split() == ["ext4", "hole", "map_sync", "69479", "fsync:8", "27262", "2.55", "<=8"]
-    assert starts[1] < next(index for index, line in enumerate(lines) if line.startswith("5.10 (kernel"))
+    assert starts[1] < next(index for index, line in enumerate(lines) if line.startswith("5.10, ext4, "))
     assert "unit instr (virtual)" in lines[-3] and lines[-1] == "not shown; --wide: tax, syncs"
     assert table.text(data, wide=True).splitlines()[-1] != lines[-1]
     assert data["answer"][1]["state"] == "hole"
@@ -357,6 +424,20 @@ def test_kernels_stand_by_version(synthetic):
     data = table.build(load.load(synthetic.save({"context": context, "benchmarks": rows})))
     assert [(section["kernel"], section["release"]) for section in data["sections"]] == [
         ("c", "6.2.0"), ("b", "6.12.1"), ("a", "7.3.4")]
+
+
+def test_a_kernel_is_called_by_its_version(synthetic):
+    context = synthetic.context()
+    context["kernels"] = {name: {**context["kernels"]["6.1"], "release": release} for name, release in (
+        ("trixie", "6.12.1-amd64"), ("bullseye", "5.10.0-46-cloud-amd64"))}
+    rows = [row for name in ("trixie", "bullseye") for row in (synthetic.row("map_sync", kernel=name), synthetic.contest(kernel=name))]
+    lines = table.text(table.build(load.load(synthetic.save({"context": context, "benchmarks": rows})))).splitlines()
+    heads = [line for line in lines if "bullseye" in line or "trixie" in line]
+    assert heads == ["cheapest durable page on 5.10 (bullseye); first_touch, pte, 1 thread", "cheapest durable page on 6.12 (trixie); first_touch, pte, 1 thread",
+                     "5.10.0-46-cloud-amd64 (bullseye), ext4, first_touch, pte, threads 1; instr",
+                     "6.12.1-amd64 (trixie), ext4, first_touch, pte, threads 1; instr",
+                     "5.10.0-46-cloud-amd64 (bullseye), ext4, dos, written, deterministic; instr",
+                     "6.12.1-amd64 (trixie), ext4, dos, written, deterministic; instr"]
 
 
 def test_a_new_workload_of_victims_is_explained_as_one(synthetic):

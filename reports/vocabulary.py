@@ -70,9 +70,9 @@ class Vocabulary:
         self._about = {name: {row["id"]: row for row in rows} for name, rows in tables.items()}
         self._rank = {name: {row["id"]: index for index, row in enumerate(rows)} for name, rows in tables.items()}
         self._releases = {name: about.get("release") for name, about in kernels.items()}
-        self._kernels = {name: releases.version_key(releases.label(name, about.get("release") or name,
-                                                                   about.get("package")))
-                         for name, about in kernels.items()}
+        labels = {name: releases.label(name, about.get("release") or name, about.get("package")) for name, about in kernels.items()}
+        self._kernels = {name: releases.version_key(label) for name, label in labels.items()}
+        self._names = releases.names(labels)
 
     def ids(self, table):
         """The ids of a table, in the order of a reader."""
@@ -123,10 +123,14 @@ class Vocabulary:
         """A sort key of kernels: by version, then by name."""
         return self._kernels.get(kernel) or releases.version_key(kernel), kernel
 
+    def kernel_name(self, kernel):
+        """What a kernel is called: `6.1 (bookworm)`."""
+        return self._names.get(kernel, kernel)
+
     def kernel_text(self, kernel):
-        """A kernel with its release beside it."""
+        """The same with all of its release: `6.1.0-56-cloud-amd64 (bookworm)`."""
         release = self._releases.get(kernel)
-        return f"{kernel} ({release})" if release and release != kernel else kernel
+        return f"{release} ({kernel})" if release and release != kernel else kernel
 
     def strategy_rank(self, row):
         """A sort key: strategies in the order of a reader, then K ascending with `all` last."""

@@ -57,8 +57,9 @@ def test_an_axis_is_by_default_what_the_result_says_or_what_it_always_was():
 def test_kernels_by_version():
     found = words(old="5.10.0", new="7.3.4", mid="6.12.1")
     assert sorted(["new", "mid", "old"], key=found.kernel_rank) == ["old", "mid", "new"]
-    assert found.kernel_text("old") == "old (5.10.0)" and words(**{"6.1": "6.1"}).kernel_text("6.1") == "6.1"
-    assert found.kernel_text("nowhere") == "nowhere"
+    assert found.kernel_text("old") == "5.10.0 (old)" and words(**{"6.1": "6.1"}).kernel_text("6.1") == "6.1"
+    assert words(**{"7.3": "7.3.4"}).kernel_text("7.3") == "7.3.4 (7.3)" and found.kernel_name("old") == "5.10 (old)"
+    assert found.kernel_text("nowhere") == found.kernel_name("nowhere") == "nowhere"
 
 
 FIELD = r"(?:kernel|kernels|fs|strategy|workload|state|cell|name|probes|place|new|old)\b"

@@ -3,6 +3,7 @@
 
 import load
 import medium
+import releases
 
 from .claims_table import CLAIMS
 from .commands import cell_name, commands, spec_order
@@ -162,10 +163,10 @@ def _open_everywhere(verdicts):
 
 def _names(mine, every):
     """Their cases, and where, if the case is not the same everywhere."""
-    several = len({one["kernel"] for one in every}) > 1
+    called = releases.names({one["kernel"]: releases.label(one["kernel"], one.get("scope", one)["kernel"]) for one in every})
     names = []
     for case in dict.fromkeys(one["case"] for one in mine):
         here = [one for one in mine if one["case"] == case]
-        where_ = ", ".join(f"{one['fs']} on {one['kernel']}" if several else one["fs"] for one in here)
+        where_ = ", ".join(f"{one['fs']} on {called[one['kernel']]}" if len(called) > 1 else one["fs"] for one in here)
         names.append(case if len(here) == sum(one["case"] == case for one in every) else f"{case} ({where_})")
     return "; ".join(names[:NAMED]) + (f"; and {len(names) - NAMED} more" if len(names) > NAMED else "")

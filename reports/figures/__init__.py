@@ -74,7 +74,7 @@ def _draw(job):
         sheet = kind.draw(data, result)
         if sheet is None:
             return None
-        where = kind.where(key)
+        where = kind.where((*map(result.words.kernel_name, key[:1]), *key[1:]))  # a kernel stands first, or none is in it
         title = f"{kind.title}: {where}" if where else kind.title
         return sheet.finish(slug, kind.id, title, kind.caption, kind.contest, prefix)
 
