@@ -172,7 +172,7 @@ def test_text_says_of_how_many_samples_a_figure_is_that_only_some_have(observed)
     words = " ".join(text.split())
     assert "6.1, ext4, first_touch, pte, t1; path (instr), floor 0.1 %, of 1 of 5 seeds cell" in words
     assert "per_page (instr), floor 0.1 % cell" in words
-    assert "; seeds 5 and 5 (per_page, per_fault), 1 and 1 (path); interval 93.8 %;" in words
+    assert "; seeds 5 and 5 (per_page, per_fault), 1 and 1 (path); interval 93.8 %, errs in 1 figure of 16;" in words
     assert "differs: fewer than 5 seeds: no interval, so no verdict; measure both with --observe-seeds 5 " in words
     ktap = compare_text.ktap(data).splitlines()
     assert ktap[-1].endswith("# SKIP differs: fewer than 5 seeds: no interval, so no verdict; measure both with --observe-seeds 5")
