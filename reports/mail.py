@@ -17,7 +17,7 @@ from load import plain
 from number import counted, number
 
 WIDTH, LINES = 72, 25
-LEAST_FLOOR = 1e-6  # percent
+LEAST_FLOOR = 0.1  # percent; a lesser one puts in order what moved as if it were this
 COMMAND_LINES = 4  # of one command; a longer one is in the result
 NAMED = 3  # kernels; of more the first and the last are
 FEWEST_ROWS = 3  # of a table, whatever else there is to say
