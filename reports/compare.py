@@ -30,6 +30,7 @@ CHANGED = (WORSE, BETTER)
 LEAST = 1e-100  # of less no percentage is taken: of 0 and of what overflows
 ALL_SEEDS = "--seeds"  # the option that says how many samples a cell has
 ALIKE = 0.1  # of a difference: how far that of a figure which doubles another may be from it
+NEARLY = 0.1  # percent: the most that a figure of one build, where any difference counts, may be from one that says the same
 PROBED = ("tax", "phase")  # metrics that are of probed rows by their nature
 
 # How a field of the environment counts when it differs: it is what is tested, it says nothing in this time domain, or
@@ -67,7 +68,8 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     `rows`: cells compared, each with the median of its samples on both sides (`a`, `b`), the `difference` in the
     metric's unit and in `percent` (of a; in points where the metric is a share), the interval (`low`, `high`, in
     percent, with its `confidence`), `p`, `q` (p adjusted over all cells; wall only) and `verdict`; `samples` of `cell_samples`, on
-    either side, have the figure. What could not be
+    either side, have the figure. `floor` is what a difference must be above; where that hangs on it, `builds` says whether both
+    sides are of one build or of two. What could not be
     compared is in `only_a`, `only_b` (names), `not_measured` (rows that are not ok) and `not_comparable`.
     """
     load.same_clock(a, b)
@@ -75,6 +77,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
     wanted = metrics.choose(chosen)
     paired = "" if kernels else _paired(a, b)
     kernels = kernels or only_kernels(a, b)
+    alike = _of_one_build(a, b, kernels)
     words = a.words, b.words  # of before a pair has one name
     if kernels:
         a, b = of_kernel(a, kernels, 0), of_kernel(b, kernels, 1)
@@ -96,7 +99,7 @@ def compare(a, b, chosen=None, floors=None, kernels=None, pattern=None):
                 apart.append({"cell": one.cell, "metric": one.label, "reason": "no seed in common" if other else
                               f"{b.path} has no {one.label} there"})
             continue
-        row = _row(one, other, domain, floors or {}, apart)
+        row = _row(one, other, domain, floors or {}, one.fields.get("kernel") in alike, apart)
         if row:
             rows.append(row)
     for key, other in of_b.items():
@@ -192,6 +195,13 @@ def _paired(a, b):
     return f"kernel {pair[0]} in {a.path} is compared with {pair[1]} in {b.path}: each has no other" if pair else ""
 
 
+def _of_one_build(a, b, kernels):
+    """The kernels, by the names that rows of a comparison have, whose cells are of one build on both sides."""
+    ours, theirs = metrics.builds(a), metrics.builds(b)
+    pairs = {joined(kernels): kernels} if kernels else {kernel: (kernel, kernel) for kernel in ours}
+    return {name for name, (old, new) in pairs.items() if metrics.one_build(ours.get(old), theirs.get(new))}
+
+
 def _hint(a, b, rows):
     ours, theirs = kernels_of(a), kernels_of(b)
     if rows or not ours or not theirs or set(ours) & set(theirs):
@@ -205,9 +215,9 @@ def _only(these, those):
     return list(dict.fromkeys(one.cell for (cell, _), one in these.items() if cell not in others))
 
 
-def _row(one, other, domain, floors, apart):
+def _row(one, other, domain, floors, alike, apart):
     """The comparison of two Series of one cell, without a verdict in the wall domain; None, and a line in `apart`, when
-    they are not of the same work."""
+    they are not of the same work. alike: whether both are of one build."""
     def refuse(reason):
         apart.append({"cell": one.cell, "metric": one.label, "reason": reason})
 
@@ -219,8 +229,12 @@ def _row(one, other, domain, floors, apart):
     share = one.metric.share
     if not share and min(one.values.values()) < LEAST and (domain == "wall" or one.values != other.values):
         return refuse("the figure of the first side is not above 0: there is no percentage of it")
-    floor = floors.get(one.metric.id, floors.get(None, metrics.floor(one, domain)))
-    row = {"cell": one.cell, "metric": one.label, "unit": one.metric.unit, "share": share, "floor": floor,
+    floor, builds = floors.get(one.metric.id, floors.get(None)), None
+    if floor is None:
+        floor = metrics.floor(one, domain, alike)
+        if metrics.hangs_on_builds(one.metric, domain):
+            builds = metrics.ONE_BUILD if alike else metrics.TWO_BUILDS
+    row = {"cell": one.cell, "metric": one.label, "unit": one.metric.unit, "share": share, "floor": floor, "builds": builds,
            "probed": one.probed and one.metric.id not in PROBED, "section": _section(one), "what": _what(one),
            "cell_samples": [one.of, other.of]}
     judge = judge_virtual if domain == "virtual" else judge_wall
@@ -341,13 +355,14 @@ def folded(rows):
 
 def likewise(one, other):
     """Whether the second of two rows of one cell says what the first does: the same verdict, and a difference no farther apart
-    than the lesser floor, or than a tenth of it where the second doubles the first. A figure of too few samples for a verdict, none
-    of which moved beyond the floor, says no more than one that is the same within it."""
+    than the lesser floor, or than a tenth of it where the second doubles the first. Where any difference counts, a tenth of it, but
+    at most NEARLY, is little. A figure of too few samples for a verdict, none of which moved beyond the floor, says no more than
+    one that is the same within it."""
     if (one["unit"], one["share"]) != (other["unit"], other["share"]):
         return False
     if one["verdict"] == SAME and other["verdict"] == DIFFERS:
         return max(map(abs, other["range"])) <= other["floor"]
-    apart = min(one["floor"], other["floor"])
+    apart = min(one["floor"], other["floor"]) or min(NEARLY, ALIKE * abs(one["percent"]))
     if metrics.BY_ID[metrics.id_of(other["metric"])].doubles == metrics.id_of(one["metric"]):
         apart = max(apart, ALIKE * abs(one["percent"]))
     return one["verdict"] == other["verdict"] and abs(one["percent"] - other["percent"]) <= apart

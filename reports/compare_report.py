@@ -14,7 +14,7 @@ def build(before, after, verdicts, kernels=None):
     compare.compare takes them.
 
     rows: those that changed, the worst first; `metric` names all figures of the cell that say the same, and of how many samples
-    one is that only some have. lines: counts, and what keeps the two from being compared, in words."""
+    one is that only some have. lines: counts, floors, and what keeps the two from being compared, in words."""
     data = compare.compare(before, after, kernels=kernels)
     rank = {compare.WORSE: 0, compare.BETTER: 1, compare.UNCLEAR: 2, compare.DIFFERS: 3, compare.NO_FLOOR: 4}
     changed = sorted(((row, labels) for row, labels in compare.folded(data["rows"]) if row["verdict"] in rank),
@@ -24,6 +24,9 @@ def build(before, after, verdicts, kernels=None):
             for row, labels in changed[:SHOWN]]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in data["counts"].items() if count)
     lines = [f"{compare_text.figures_of_cells(data['rows'])} compared: {counts or 'none'}."]
+    if data["rows"]:
+        floors = compare_text.floors(data["rows"])
+        lines.append(f"{floors[0].upper()}{floors[1:]}.")
     if len(changed) > SHOWN:
         lines.append(f"The first {SHOWN} of {len(changed)} that changed are shown; `faultline compare` prints all.")
     surroundings = [entry["field"] for entry in data["environment"] if entry["weight"] == compare.SURROUNDINGS]

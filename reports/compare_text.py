@@ -83,10 +83,12 @@ def floors(rows):
 
 
 def _floor(rows):
-    """The floor of rows of one metric, from the least to the greatest."""
-    found = dict.fromkeys(f"{row['floor']:.3g}" for row in sorted(rows, key=lambda row: row["floor"]))
+    """The floor of rows of one metric, from the least to the greatest, and of how many builds they are where it hangs on that."""
+    rows = sorted(rows, key=lambda row: row["floor"])
+    found = dict.fromkeys(f"{row['floor']:.3g}" for row in rows)
+    builds = " and ".join(dict.fromkeys(row["builds"] for row in rows if row["builds"]))
     return (f"{' to '.join(dict.fromkeys((next(iter(found)), next(reversed(found)))))} "
-            f"{'points' if rows[0]['share'] else '%'}")
+            f"{'points' if rows[0]['share'] else '%'}" + (f": {builds}" if builds else ""))
 
 
 def samples(data):

@@ -84,7 +84,7 @@ def add(verbs):
     part.add_argument("--last", metavar="N", type=_count, default=10, help="results whose regressions stand on top (default: 10)")
     part.add_argument("--wall", action="store_true", help="the results of wall time, not those of virtual")
     _add_cells(part, "per_page")
-    _add_floor(part, "the metric's own")
+    _add_floor(part, "the metric's own, that of one build where all results are of one")
     _add_file(part)
     options.add_json(part)
     part = options.add_verb(parts, "rm", _history_rm, "Remove results, with their figures", RM_EXIT)
@@ -100,7 +100,7 @@ def add(verbs):
     sub.add_argument("--wall", action="store_true", help="of a history: the results of wall time")
     sub.add_argument("--out", metavar="DIR", help="folder to write figures to, as PNG")
     _add_cells(sub, "per_page")
-    _add_floor(sub, "1 %%, or the metric's own where that is more")
+    _add_floor(sub, "1 %%, or the metric's own where that is more; that of one build between kernels of one")
     options.add_json(sub)
 
 
@@ -132,6 +132,11 @@ HISTORY_EPILOG = """examples:
 def _add_selection(parser):
     import metrics
     floors = ", ".join(f"{metric.id} {metric.floor['virtual']:g}/{metric.floor['wall']:g}" for metric in metrics.METRICS)
+    alike = {}
+    for metric in metrics.METRICS:
+        if metric.one_build is not None:
+            alike.setdefault(metric.one_build, []).append(metric.id)
+    floors += "".join(f"; of {', '.join(ids)} in virtual time {least:g} where both sides are of one build" for least, ids in alike.items())
     _add_cells(parser)
     _add_floor(parser, f"in virtual/wall time {floors}")
     add_kernels(parser, "A", "B")

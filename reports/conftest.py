@@ -61,6 +61,12 @@ def make_context(**changes):
     return context
 
 
+def other_build(**changes):
+    """What a context has of kernels where faultline was built anew: another image. Keyword arguments replace fields of them."""
+    about = make_context()["kernels"]["6.1"]
+    return {"kernels": {"6.1": {**about, "image_sha256": "f" * 64, **changes}}}
+
+
 def make_histogram(mean, count):
     """Log-linear buckets of `count` faults around `mean`, most of them at it, a few far above."""
     step = max(1, int(mean) // 16)
@@ -273,6 +279,7 @@ class Synthetic:
     """What a test needs to make results and save them."""
 
     context = staticmethod(make_context)
+    other_build = staticmethod(other_build)
     row = staticmethod(make_row)
     pair = staticmethod(make_pair)
     run = staticmethod(make_run)

@@ -8,6 +8,7 @@ import metrics
 from compare import DIFFERS, NO_FLOOR, UNCLEAR
 from load import NOT_COMPARABLE
 from number import counted
+from table import wrap
 
 PASS, REGRESSION = 0, 1
 SEEDS_FOR_AN_OUTLIER = 9  # the fewest of which the interval leaves out the least and the greatest
@@ -20,7 +21,8 @@ def gate(baseline, result, data, across=False, subset=False, single=None):
     single: with too few samples for an interval, a growth by more than so many percent is a regression and any other
     difference is none; without it a difference above the floor is a reason to refuse.
 
-    `exit`: 1 when anything regressed, else 2 when there is anything in `refused` ({what, remedy}), else 0.
+    `exit`: 1 when anything regressed, else 2 when there is anything in `refused` ({what, remedy}), else 0. `floors`: in words,
+    where they hang on whether both are of one build.
     """
     worse = compare.regressions(data)
     few = [row for row in data["rows"] if row["verdict"] in (DIFFERS, NO_FLOOR)]
@@ -37,12 +39,13 @@ def gate(baseline, result, data, across=False, subset=False, single=None):
     for row in worse:
         phase = explain.grown(explain.phases(of_a.get(row["cell"]), of_b.get(row["cell"]), paired))
         found.append({"cell": row["cell"], "metric": row["metric"], "figures": compare_text.figures(row),
-                      "percent": row["percent"], "floor": row["floor"], "verdict": row["verdict"], "unit": row["unit"],
+                      "percent": row["percent"], "floor": row["floor"], "builds": row["builds"], "verdict": row["verdict"], "unit": row["unit"],
                       "share": row["share"], "phase": phase,
                       "function": explain.grown_function(seen_a.get(row["cell"]), seen_b.get(row["cell"]))})
     return {"exit": REGRESSION if found else NOT_COMPARABLE if refused else PASS, "regressions": found,
             "refused": refused, "compared": len(data["rows"]), "counts": data["counts"], "baseline": data["a"],
-            "result": data["b"], "new": data["only_b"], "paired": data["paired"]}
+            "result": data["b"], "new": data["only_b"], "paired": data["paired"],
+            "floors": compare_text.floors(data["rows"]) if any(row["builds"] for row in data["rows"]) else ""}
 
 
 def _refused(data, across, subset):
@@ -135,6 +138,8 @@ def text(verdict):
         lines.append(f"new, not in the baseline: {counted(len(verdict['new']), 'cell')}; `faultline baseline save` takes them in")
     if verdict["paired"]:
         lines.append(verdict["paired"])
+    if verdict["floors"]:
+        lines += wrap(verdict["floors"])  # no cell is named in it
     said = ", ".join(f"{count} {name}" for name, count in verdict["counts"].items() if count)
     word = {PASS: "pass", REGRESSION: "REGRESSION", NOT_COMPARABLE: "refused: no verdict"}[verdict["exit"]]
     lines.append(f"gate: {word}; {counted(verdict['compared'], 'figure')} against {verdict['baseline']}: {said or 'none'}")

@@ -25,10 +25,10 @@ def reasons(verdict):
 @pytest.fixture
 def grown(synthetic):
     """function(factors) -> (a result of five even seeds, one that differs by these factors)."""
-    def made(factors, rows=None, of_a=None):
+    def made(factors, rows=None, of_a=None, builds=1):
         rows = rows or [synthetic.row()]
         return (synthetic.load(synthetic.samples(rows, of_a or [1] * len(factors))),
-                synthetic.load(synthetic.samples(rows, factors)))
+                synthetic.load(synthetic.samples(rows, factors), **(synthetic.other_build() if builds == 2 else {})))
     return made
 
 
@@ -48,12 +48,33 @@ def test_a_regression_is_1(grown):
                                      "; likewise per_fault"
                                      "; where it went is not in the rows: `--observe profile` says by function, "
                                      "`--probes off,phases` by phase")
+    assert gate.text(verdict)[-2] == "floor 0 %: one build"
     assert gate.text(verdict)[-1].startswith("gate: REGRESSION; 2 figures against ")
+
+
+def test_one_instruction_is_a_regression_of_one_build_and_of_two_is_none(synthetic, grown):
+    one = judge(*grown([5151 / 5150] * 5))
+    assert one["exit"] == 1 and [(found["floor"], found["builds"]) for found in one["regressions"]] == [(0, "one build")] * 2
+    two = judge(*grown([5151 / 5150] * 5, builds=2))
+    assert (two["exit"], two["refused"], two["floors"]) == (0, [], "floor 0.5 %: two builds")
+    assert gate.text(two)[-2:] == ["floor 0.5 %: two builds", f"gate: pass; 2 figures against {two['baseline']}: 2 same"]
+    assert [judge(*grown([factor] * 5, builds=2))["exit"] for factor in (1.004, 1.006)] == [0, 1]
+    # what is asked for wins, and nothing is said of builds
+    for builds in (1, 2):
+        asked = judge(*grown([5151 / 5150] * 5, builds=builds), {"floors": {None: 0.1}})
+        assert (asked["exit"], asked["floors"]) == (0, "") and len(gate.text(asked)) == 1
+    assert judge(*grown([5151 / 5150] * 5, builds=2), {"floors": {"per_page": 0.01}})["exit"] == 1
+    # one seed's accident is told from a change as ever: the median did not move
+    assert judge(*grown([1, 1, 1.0001, 1, 1]))["exit"] == 0
+    long = synthetic.load(synthetic.samples([synthetic.row(path=5000), synthetic.contest()], EVEN))
+    lines = gate.text(judge(long, long))
+    assert " ".join(" ".join(lines[:-1]).split()) == "floor 0 %: one build (per_page, per_fault, path), 5 % (slowdown), 1 points (starved)"
+    assert max(map(len, lines[:-1])) <= 80
 
 
 def test_an_improvement_passes_and_so_does_the_floor(grown):
     assert judge(*grown([0.9] * 5))["exit"] == 0
-    assert judge(*grown([1.0009] * 5))["exit"] == 0
+    assert judge(*grown([1.004] * 5, builds=2))["exit"] == 0
     assert judge(*grown([1.002] * 5), options={"floors": {None: 0.5}})["exit"] == 0
 
 
@@ -93,43 +114,46 @@ def test_the_phase_that_grew_is_named(synthetic, grown):
 
 
 @pytest.mark.parametrize("factors, exit_code", [
-    ([1], 0), ([1.0005], 0), ([0.9995], 0), ([1.002], 2), ([0.998], 2), ([1.0005, 1.002], 2), ([1.5] * 4, 2)])
+    ([1], 0), ([1.004], 0), ([0.996], 0), ([1.006], 2), ([0.994], 2), ([1.004, 1.006], 2), ([1.5] * 4, 2)])
 def test_too_few_seeds(grown, factors, exit_code):
-    verdict = judge(*grown(factors))
+    verdict = judge(*grown(factors, builds=2))
+    assert judge(*grown(factors))["exit"] == (0 if factors == [1] else 2)  # of one build any difference is one
     assert verdict["exit"] == exit_code
     if exit_code:
         assert "fewer than 5 seeds" in reasons(verdict)[0]
         assert "--seeds 5" in verdict["refused"][0]["remedy"] and "--single" in verdict["refused"][0]["remedy"]
 
 
-def with_paths(synthetic, factors, paths):
+def with_paths(synthetic, factors, paths, **context):
     """The result of a cell under as many seeds as there are factors, of which the first have these paths."""
     samples = synthetic.samples([synthetic.row()], factors)
     for row, path in zip(samples, paths):
         row["path"] = path
-    return synthetic.load(samples)
+    return synthetic.load(samples, **context)
 
 
 def test_a_figure_that_few_samples_have_is_judged_by_the_one_it_repeats(synthetic):
-    """per_page of five seeds stays within the floor; the path of the one that was observed grows by 0.2 %."""
-    a, b = with_paths(synthetic, EVEN, [5000]), with_paths(synthetic, [1.0005] * 5, [5010])
+    """per_page of five seeds stays within the floor; the path of the one that was observed grows by 0.6 %."""
+    other = synthetic.other_build()
+    a, b = with_paths(synthetic, EVEN, [5000]), with_paths(synthetic, [1.004] * 5, [5030], **other)
     verdict = judge(a, b)
     assert (verdict["exit"], verdict["refused"]) == (0, [])
     assert gate.text(verdict)[-1].endswith(": 1 differs, 2 same")
-    assert judge(a, with_paths(synthetic, [1.002] * 5, [5010]))["exit"] == 1
+    assert judge(a, with_paths(synthetic, [1.006] * 5, [5030], **other))["exit"] == 1
     # with a limit it counts as whatever has too few seeds
-    assert judge(a, b, single=0.1)["exit"] == 1 and judge(a, b, single=0.3)["exit"] == 0
+    assert judge(a, b, single=0.5)["exit"] == 1 and judge(a, b, single=0.7)["exit"] == 0
 
 
 @pytest.mark.parametrize("seeds, paths, options, remedy", [
     (5, 1, {"chosen": ["path"]}, "--observe-seeds 5"), (3, 1, {"chosen": ["path"]}, "--seeds 5 --observe-seeds 5"),
     (3, 1, {}, "--seeds 5 --observe-seeds 5"), (5, 4, {"chosen": ["path", "per_fault"]}, "--observe-seeds 5")])
 def test_too_few_seeds_of_a_figure_that_only_some_have(synthetic, seeds, paths, options, remedy):
-    a, b = (with_paths(synthetic, [factor] * seeds, [path] * paths) for factor, path in ((1, 5000), (1.0005, 5010)))
+    a, b = (with_paths(synthetic, [factor] * seeds, [path] * paths, **context)
+            for factor, path, context in ((1, 5000, {}), (1.004, 5030, synthetic.other_build())))
     verdict = judge(a, b, options)
     assert verdict["exit"] == 2 and len(verdict["refused"]) == 1
     assert verdict["refused"][0] == {
-        "what": f"1 figure beyond the floor with fewer than 5 seeds, the most {CELL} path: 5000 -> 5010 (+0.200 %)",
+        "what": f"1 figure beyond the floor with fewer than 5 seeds, the most {CELL} path: 5000 -> 5030 (+0.600 %)",
         "remedy": f"measure both with {remedy}, or set a limit with --single PERCENT"}
 
 

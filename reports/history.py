@@ -213,7 +213,7 @@ def one(path, number):
 def samples(path):
     """For a trend: [(entry as in `results`, {(cell, metric): {(seed, repetition): value}}, {cell: (status, reason)})]
     by date. entry["fields"]: {cell: {axis: value}}, the same of all; entry["tables"]: as
-    of the result, {} where the history does not say."""
+    of the result, {} where the history does not say; entry["builds"]: {kernel: what metrics.build_of() says}."""
     found = [(entry, {}, {}) for entry in results(path)]
     by_id = {entry["id"]: (values, bad) for entry, values, bad in found}
     with _selected(path) as connection:
@@ -231,7 +231,9 @@ def samples(path):
         for cell in [*(cell for cell, _ in values), *bad]:
             if cell not in fields:
                 fields[cell] = load.fields_of(cell, entry["kernels"])
-        entry["fields"], entry["tables"] = fields, environments[entry["id"]].get("tables", {})
+        environment = {"kernels": {}, "qemu": None, **environments[entry["id"]]}
+        entry["fields"], entry["tables"] = fields, environment.get("tables", {})
+        entry["builds"] = {kernel: metrics.build_of(environment, kernel) for kernel in entry["kernels"]}
     return found
 
 

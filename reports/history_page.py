@@ -22,6 +22,7 @@ from number import counted, number
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 WIDTH, HEIGHT, MARGIN = 300, 90, 6  # of a picture, in its own units
 LAST = 10
+ROUNDING = 1e-6  # percent: what _paired() adds up is rounded, and one instruction in the longest cells is thirty times that
 
 
 def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAST):
@@ -31,11 +32,12 @@ def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAS
     {cell, metric, accel, unit, fields, floor, share, points: [{result (its place in `results`), value, low, high, samples,
     paired}], changes: [{result, before, after, percent}]}; a value is the median of a result's samples, low and high their range,
     and paired the value less what a choice of other seeds moved it by, as _paired has it: changes are of these.
+    floor: that of two builds, but where all results are of one build that of one.
     regressions: [{series, ...change}] with which something began to cost more in one of the `last` results, the greatest
     first. ReportError when nothing matches."""
     wanted = {metric.id: metric for metric in chosen}
     taken = [sample for sample in samples if sample[0]["time_domain"] == domain]
-    found, sides, tables, units = {}, {}, [], {}
+    found, sides, builds, tables, units = {}, {}, {}, [], {}
     results = []
     for entry, values, _ in taken:
         tables.append(entry["tables"] or load.tables_of({}, entry["fields"].values()))
@@ -48,6 +50,7 @@ def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAS
                     "result": len(results), "value": infer.median(figures), "low": min(figures), "high": max(figures),
                     "samples": len(figures)})
                 sides.setdefault(key, []).append(those)
+                builds.setdefault(key, []).append(entry["builds"].get(entry["fields"][cell].get("kernel")))
         results.append({"id": entry["id"], "date": entry["date"], "label": entry["label"] or entry["git_revision"],
                         "accel": entry["accel"], "kernels": entry["kernels"]})
     if not found:
@@ -59,20 +62,26 @@ def build(samples, chosen, domain="virtual", pattern=None, floors=None, last=LAS
     for key in sorted(found, key=lambda key: _order(words, fields[key[0]], *key)):
         cell, metric, accel = key
         about = wanted[metrics.id_of(metric)]
-        floor = {None: about.floor[domain], **(floors or {})}
+        alike = metrics.hangs_on_builds(about, domain) and _of_one_build(builds[key])
+        floor = {None: about.one_build if alike else about.floor[domain], **(floors or {})}
         floor = floor.get(about.id, floor[None])
         points = found[key]
         for point, value in zip(points, _paired(sides[key], domain)):
             point["paired"] = value
         changes = [{"result": points[at]["result"], "before": before, "after": after,
                     "percent": stats.percent(after, before, about.share)}
-                   for at, before, after in changepoint.changes([point["paired"] for point in points], floor, about.share)]
+                   for at, before, after in changepoint.changes([point["paired"] for point in points], max(floor, ROUNDING), about.share)]
         series.append({"cell": cell, "metric": metric, "accel": accel, "unit": units[key], "fields": fields[cell],
                        "floor": floor, "share": about.share, "points": points, "changes": changes})
     worse = [{"series": index, **change} for index, one in enumerate(series) for change in one["changes"]
              if change["after"] > change["before"] and change["result"] >= len(results) - last]
     worse.sort(key=lambda change: float("inf") if change["percent"] is None else change["percent"], reverse=True)
     return {"time_domain": domain, "last": last, "results": results, "series": series, "regressions": worse}
+
+
+def _of_one_build(several):
+    """Whether there are results beside each other, and each is of the build of the one before."""
+    return len(several) > 1 and all(metrics.one_build(one, other) for one, other in zip(several, several[1:]))
 
 
 def _paired(several, domain):

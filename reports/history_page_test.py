@@ -68,7 +68,24 @@ def test_series_and_changes(path):
     first = data["series"][0]["points"][0]
     assert (first["value"], first["samples"]) == (5150, 3)
     assert (first["low"], first["high"]) == (pytest.approx(5150 * 0.99), pytest.approx(5150 * 1.01))
-    assert {(one["unit"], one["floor"], one["metric"]) for one in data["series"]} == {("instr", 0.1, "per_page")}
+    assert {(one["unit"], one["floor"], one["metric"]) for one in data["series"]} == {("instr", 0, "per_page")}
+
+
+def test_the_floor_is_that_of_one_build_where_all_results_are(synthetic, tmp_path):
+    def floor_and_changes(*results):
+        path = str(tmp_path / f"h{len(list(tmp_path.iterdir()))}.sqlite")
+        for day, (per_page, context) in enumerate(results, 1):
+            history.add(path, synthetic.load([synthetic.row(per_page=per_page)], date=f"2020-01-{day:02d}T00:00:00+00:00", **context))
+        [one] = built(path)["series"]
+        return one["floor"], [change["result"] for change in one["changes"]]
+    other = synthetic.other_build()
+    assert floor_and_changes((5000, {}), (5000, {}), (5001, {}), (5001, {})) == (0, [2])
+    assert floor_and_changes((5000, {}), (5000, {}), (5001, other), (5001, other)) == (0.5, [])
+    assert floor_and_changes((5000, {}), (5000, {}), (5040, other), (5040, other)) == (0.5, [2])
+    assert floor_and_changes((5000, {}), (5040, other), (5000, {})) == (0.5, [1, 2])  # no two beside each other are of one
+    assert floor_and_changes((5000, {})) == (0.5, [])
+    gone = synthetic.other_build(image_sha256=None)
+    assert floor_and_changes((5000, gone), (5001, gone)) == (0.5, [])
 
 
 def test_regressions_of_the_last_results_the_greatest_first(path):

@@ -18,7 +18,7 @@ from load import plain
 from number import counted, number
 
 WIDTH, LINES = 72, 25
-LEAST_FLOOR = 1e-6  # percent
+LEAST_FLOOR = 0.1  # percent; a lesser one puts in order what moved as if it were this
 COMMAND_LINES = 4  # of one command; a longer one is in the result
 # Options of `run` that change no figure, with how many words they are.
 PLACES = {"--out": 2, "--jobs": 2, "--force": 1, "--no-table": 1, "--quiet": 1, "--json": 1}

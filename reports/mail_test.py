@@ -42,13 +42,15 @@ def test_a_comparison_says_all(synthetic):
     lines_of(mail.of_comparison(a, b, data))
     for words in ("faultline compare: A = one, B = two", "A: 6.1.0-synthetic (6.1); faultline 0.1 (0123456789ab)", "NOT THE SAME: qemu.",
                   "6 figures of 3 cells compared: 2 regression, 4 identical (3 say what another of their cell says)",
-                  "seeds 5 and 5; interval 93.8 %, errs in 1 figure of 16; floor 0.1 %; instr, virtual time",
+                  "seeds 5 and 5; interval 93.8 %, errs in 1 figure of 16; floor 0 %: one build; instr,", "virtual time",
                   "6.1, ext4, first_touch, pte, t1, per_page cell state A B diff verdict "
                   "map_sync hole 69479 72953 +5.000 regression volatile written 5150",
                   "A, B: faultline run --kernel 6.1"):
         assert words in text, words
     assert text.endswith("--kernel 6.1")  # where it lay is of one place
     assert "left out" not in text
+    a, b, data = compared(synthetic, lambda row: 1, rows, **synthetic.other_build())
+    assert "; floor 0.5 %: two builds; instr," in squeezed("\n".join(lines_of(mail.of_comparison(a, b, data))))
 
 
 def test_what_is_left_out_is_what_tells_least(synthetic):
@@ -77,6 +79,16 @@ def test_beyond_its_floor_is_what_tells(synthetic):
     assert [line.split()[1] for line in lines if line.endswith("  regression")] == ["per_page", "per_page", "tax", "tax"]
 
 
+def test_what_counts_of_one_build_whatever_it_is_does_not_stand_before_all_else(synthetic):
+    """0.1 % of a page are little beside a slowdown of twice its floor."""
+    def of(page, slowdown):
+        return synthetic.load(synthetic.samples([synthetic.row(per_page=page), synthetic.contest(slowdown=slowdown)], [1] * 5))
+    a, b = of(1000, 2), of(1001, 2.3)
+    lines = lines_of(mail.of_comparison(a, b, compare.compare(a, b, ["per_page", "slowdown"])))
+    assert [word for line in lines if line.endswith(" regression") for word in line.split() if word in ("slowdown", "per_page")] == [
+        "slowdown", "per_page"]
+
+
 def test_the_command_that_shows_the_rest(synthetic, tmp_path, monkeypatch):
     rows = [synthetic.row("fsync", k) for k in range(1, 40)]
     monkeypatch.chdir(tmp_path)
@@ -92,7 +104,7 @@ def test_a_row_says_where_it_is_only_as_far_as_they_differ(synthetic):
     a, b, data = compared(synthetic, lambda row: 1, rows)
     text = mail.of_comparison(a, b, data)
     assert "\n6.1, pte, written\nwhere " in text and "\nxfs first_touch t2 volatile " in text
-    assert "floor 0.1 % (per_page), 5 % (slowdown), 1 points (starved)" in squeezed(text)
+    assert "floor 0 %: one build (per_page), 5 % (slowdown), 1 points (starved)" in squeezed(text)
 
 
 def test_what_only_the_rows_left_out_differ_in_is_said_of_those_shown(synthetic):
@@ -200,7 +212,7 @@ def test_commands_are_one_where_they_measure_the_same(synthetic, one, other, end
 
 def test_of_too_few_samples_no_interval_is_said_to_be_missing(synthetic):
     a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(per_page=9000.0)])
-    assert "seeds 1 and 1; no interval; floor 0.1 %" in squeezed(mail.of_comparison(a, b, compare.compare(a, b)))
+    assert "seeds 1 and 1; no interval; floor 0 %: one build" in squeezed(mail.of_comparison(a, b, compare.compare(a, b)))
     assert "seeds 1 and 1; floor 0.1 %" in squeezed(mail.of_comparison(a, a, compare.compare(a, a)))  # identical
 
 

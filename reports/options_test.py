@@ -40,7 +40,7 @@ def test_defaults_and_choices(capsys):
     text = " ".join(out.split())
     assert "of per_page, per_fault, path, slowdown, starved, tax, phase, boot; `all` for all of them (default: " in text
     assert "(default: per_page,per_fault,path,slowdown,starved)" in text
-    assert "(default: in virtual/wall time per_page 0.1/1, per_fault 0.1/1, path 0.1/1, slowdown 5/10" in text
+    assert "(default: in virtual/wall time per_page 0.5/1, per_fault 0.5/1, path 0.5/1, slowdown 5/10" in text
     assert "exit: 0 no regression; 1 regression; 2 incomplete or not comparable" in text
     _, out, _ = said(capsys, "trend", "--help")
     assert "(default: per_page)" in out

@@ -24,7 +24,7 @@ UP, DOWN, UNSURE = "+", "-", "?"
 class Point:
     """What one result says of one kernel. cells: {(cell without kernel, metric): {sample_key: value}}; bad: {cell
     without kernel: (status, reason)}; fields: {cell without kernel: {axis: value}}; tables: the result's; date: of the
-    result, by which the later of two counts."""
+    result, by which the later of two counts; build: as metrics.build_of() says it."""
 
     release: str
     clock: tuple
@@ -34,6 +34,7 @@ class Point:
     bad: dict = field(default_factory=dict)
     fields: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
+    build: tuple = None
 
 
 def points_of_results(results, chosen, pattern=None):
@@ -48,8 +49,8 @@ def points_of_results(results, chosen, pattern=None):
         series = {(one.cell, one.label): one.values for one in everything if not one.bad}
         bad = {one.cell: one.bad for one in everything if one.bad}
         fields = {one.cell: one.fields for one in everything}
-        found += _points(releases, clock, result.path, result.context["date"], series, bad, fields, result.tables,
-                         pattern)
+        found += _points(releases, metrics.builds(result), clock, result.path, result.context["date"], series, bad, fields,
+                         result.tables, pattern)
     return found
 
 
@@ -64,7 +65,7 @@ def points_of_history(samples, chosen, domain, pattern=None):
         series = {key: value for key, value in values.items() if metrics.id_of(key[1]) in wanted}
         fields = {cell: entry["fields"][cell] for cell in {*(cell for cell, _ in series), *bad}}
         clock = tuple(entry[key] for key in ("time_domain", "unit", "accel"))
-        found += _points(releases, clock, source, entry["date"], series, bad, fields,
+        found += _points(releases, entry["builds"], clock, source, entry["date"], series, bad, fields,
                          entry["tables"] or load.tables_of({}, entry["fields"].values()), pattern)
     clocks = {point.clock for point in found}
     if len(clocks) > 1:
@@ -74,8 +75,9 @@ def points_of_history(samples, chosen, domain, pattern=None):
     return found
 
 
-def _points(releases, clock, source, date, series, bad, fields, tables, pattern):
-    points = {kernel: Point(release, clock, source, date, tables=tables) for kernel, release in releases.items()}
+def _points(releases, builds, clock, source, date, series, bad, fields, tables, pattern):
+    points = {kernel: Point(release, clock, source, date, tables=tables, build=builds.get(kernel))
+              for kernel, release in releases.items()}
 
     def place(cell):
         """(Point, name of the cell there), or None."""
@@ -102,7 +104,8 @@ def build(points, chosen, floors=None):
     From the first kernel on, each is compared with the one that the present level began with (as `compare` compares two
     results); where it has changed a new level begins. So a drift in small steps is found as well as one jump. A
     difference that the seeds are too few to judge counts when it is above the floor, and is marked as unsure up to
-    ACCIDENT.
+    ACCIDENT. `floor` is that of two builds; where kernels that are compared are of one build (they differ in what is planted),
+    theirs is `floor_of_one_build`, else null.
     """
     if not any(point.cells for point in points):
         raise ReportError("no figure to draw a trend of: name results that hold measured cells")
@@ -116,11 +119,13 @@ def build(points, chosen, floors=None):
             if what[1] and key in newest and newest[key][0] != values:
                 notes.append(f"{point.release}: {what[0]} {what[1]} is in {newest[key][1]} and in {point.source} with "
                              "different figures: the later one counts")
-            newest[key] = values, point.source
+            newest[key] = values, point.source, point.build
     floor = {metric.id: max(LEAST_FLOOR, metric.floor[domain]) for metric in chosen}
     floor.update({name: value for name, value in (floors or {}).items() if name in floor})
     if None in (floors or {}):
         floor = dict.fromkeys(floor, floors[None])
+    alike = {metric.id: metric.one_build for metric in chosen
+             if metrics.hangs_on_builds(metric, domain) and not {metric.id, None} & set(floors or {})}
     names = list(dict.fromkeys(what for point in points for what in point.cells))
     steps = sum(max(0, sum((release, *what) in newest for release in releases) - 1) for what in names)
     shares = {metric.id: metric.share for metric in chosen}
@@ -130,33 +135,38 @@ def build(points, chosen, floors=None):
     for cell, metric in sorted(names, key=lambda what: _order(words, fields[what[0]], *what)):
         base = metrics.id_of(metric)
         series = [newest.get((release, cell, metric), (None,))[0] for release in releases]
+        builds = [newest.get((release, cell, metric), (None,))[-1] for release in releases]
         why = {release: ": ".join(newest[release, cell, None][0]) for release, values in zip(releases, series)
                if values is None and (release, cell, None) in newest}
         rows.append({"cell": cell, "fields": fields[cell], "metric": metric, "floor": floor[base], "why": why,
-                     **_levels(series, releases, floor[base], domain, shares[base], steps)})
+                     **_levels(series, builds, releases, (floor[base], alike.get(base)), domain, shares[base], steps)})
     return {"time_domain": domain, "unit": unit, "accel": accel, "kernels": releases, "rows": rows,
             "strategies": [{"id": name, "family": words.family(name)} for name in words.ids("strategy")
                            if any(about.get("strategy") == name for about in fields.values())],
             "notes": list(dict.fromkeys(notes))}
 
 
-def _levels(series, releases, floor, domain, share, steps):
-    """figures, marks and changes of one row: series holds {sample_key: value} or None per release."""
-    figures, marks, changes, base = [], [], [], None
+def _levels(series, builds, releases, floors, domain, share, steps):
+    """figures, marks and changes of one row: series holds {sample_key: value} or None per release, builds their builds; floors:
+    that of two builds, and that of one or None."""
+    figures, marks, changes, base, lesser = [], [], [], None, None
     judge = compare.judge_virtual if domain == "virtual" else compare.judge_wall
-    for release, values in zip(releases, series):
+    for release, values, build in zip(releases, series, builds):
         mark = ""
         figures.append(None if values is None else infer.median(list(values.values())))
         if values is not None and base is None:
-            base = release, values
+            base = release, values, build
         elif values is not None:
+            floor = floors[0]
+            if floors[1] is not None and metrics.one_build(base[2], build):
+                floor = lesser = floors[1]
             step = _step(judge, base[1], values, floor, share, steps)
             if step:
                 mark = step["mark"]
                 changes.append({"from": base[0], "to": release, **step})
-                base = release, values
+                base = release, values, build
         marks.append(mark)
-    return {"figures": figures, "marks": marks, "changes": changes}
+    return {"figures": figures, "marks": marks, "changes": changes, "floor_of_one_build": lesser}
 
 
 def _step(judge, old, new, floor, share, steps):
@@ -201,7 +211,8 @@ def text(data):
     for (fs, workload, order, threads, metric), rows in groups.items():
         lines.append("")
         lines += wrap(", ".join(filter(None, (fs, workload, order, threads))) + f"; {metric}, floor "
-                      f"{rows[0]['floor']:g} %")
+                      f"{rows[0]['floor']:g} %" + "".join(sorted({f", {row['floor_of_one_build']:g} % between kernels of one build"
+                                                                  for row in rows if row["floor_of_one_build"] is not None})))
         lines += _blocks(titles, rows)
     missing = sorted({f"{release}: {row['cell']}: {why}" for row in data["rows"]
                       for release, why in row["why"].items()})

@@ -29,7 +29,7 @@ def kernels(synthetic):
                 rows = [synthetic.skip(row, "does not boot", "failed") for row in rows]
             rows = synthetic.samples(rows, factor if isinstance(factor, list) else [factor or 1], wall)
             context = synthetic.context(date="2020-01-01T00:00:00+00:00")
-            context["kernels"] = {"k": {**context["kernels"]["6.1"], "release": release}}
+            context["kernels"] = {"k": {**context["kernels"]["6.1"], "release": release, "image_sha256": f"of {release}"}}
             context["qemu"]["arguments"] = {}
             document = {"context": context, "benchmarks": rows}
             found.append(load.load(synthetic.save(synthetic.wall(document) if wall else document)))
@@ -79,6 +79,32 @@ def test_floors(kernels):
     assert marks(results) == ["", "+"]
     assert marks(results, floors={None: 3}) == marks(results, floors={"per_page": 3}) == ["", ""]
     assert marks(kernels([[1] * 5, [1.002] * 5]), floors={None: 0.1}) == ["", "+"]
+
+
+def test_kernels_of_one_build_are_compared_by_its_floor(synthetic, tmp_path):
+    """Planted delays share an image, so that one instruction counts; of another kernel 0.9 % do not. Each is compared with the one
+    that the level began with."""
+    def of(kernel, factor, image="e"):
+        about = {**synthetic.context()["kernels"]["6.1"], "release": kernel.partition("+")[0], "image_sha256": image * 64}
+        return synthetic.load(synthetic.samples([synthetic.row(kernel=kernel)], [factor] * 5), kernels={kernel: about})
+    results = [of("6.1+200", 1), of("6.1+201", 5151 / 5150), of("7.3+200", 1.009, "f"), of("7.3+300", 1.0095, "f")]
+    data = trend.build(trend.points_of_results(results, CHOSEN), CHOSEN)
+    assert data["kernels"] == ["6.1 +200", "6.1 +201", "7.3 +200", "7.3 +300"]
+    row, = data["rows"]
+    assert (row["marks"], row["floor"], row["floor_of_one_build"]) == (["", "+", "", ""], 1, 0)
+    assert "; per_page, floor 1 %, 0 % between kernels of one build" in " ".join(trend.text(data).split())
+    assert all(len(line) <= 80 for line in trend.text(data).splitlines())
+    asked = trend.build(trend.points_of_results(results, CHOSEN), CHOSEN, {None: 0.5})["rows"][0]
+    assert (asked["marks"], asked["floor_of_one_build"]) == (["", "", "+", ""], None)
+    assert trend.build(trend.points_of_results(results, CHOSEN), CHOSEN, {"per_page": 0.5})["rows"][0] == asked
+    path = str(tmp_path / "h")
+    for result in results:
+        history.add(path, result)
+    assert trend.build(trend.points_of_history(history.samples(path), CHOSEN, "virtual"), CHOSEN) == data
+    with sqlite3.connect(path) as connection:  # as of before it was kept
+        connection.execute("UPDATE results SET environment = json_remove(environment, '$.qemu')")
+    [old] = trend.build(trend.points_of_history(history.samples(path), CHOSEN, "virtual"), CHOSEN)["rows"]
+    assert (old["marks"], old["floor_of_one_build"]) == ([""] * 4, None)
 
 
 def test_a_kernel_that_was_not_measured_is_a_gap(kernels):

@@ -32,7 +32,7 @@ import metrics  # noqa: E402
 GROWTHS = (0.1, 0.2, 0.5, 1, 2, 5)  # percent
 PLANTED = 200  # instructions in the kernel that is compared with: attaching alone costs up to 150 (docs/bisect.md)
 SIZES = {"virtual": compare.FEWEST_SEEDS, "wall": compare.FEWEST_REPETITIONS}  # samples a side
-FLOORS = {"virtual": (0.1, 0.2, 0.5), "wall": (1, 2, 5)}  # percent; the first is the gate's own
+FLOORS = {"virtual": (0.1, 0.2, 0.5), "wall": (1, 2, 5)}  # percent; injections are asked with the first
 COMPARISONS = 200
 OUTCOMES = {gate.PASS: "pass", gate.REGRESSION: "regression", load.NOT_COMPARABLE: "refused"}
 
@@ -168,7 +168,7 @@ def false_alarms(results, base, comparisons=COMPARISONS):
 
 def injections(result, base, instructions, comparisons=COMPARISONS):
     """One row per planted kernel of the Result, in order of its size. instructions: of a touch, in virtual time."""
-    size = SIZES[result.context["time_domain"]]
+    size, floor = SIZES[result.context["time_domain"]], FLOORS[result.context["time_domain"]][0]
     figures = {one.fields["kernel"]: one.values
                for one in metrics.series(result, metrics.choose(["per_page"])).values()}
     judge = compare.judge_virtual if result.context["time_domain"] == "virtual" else compare.judge_wall
@@ -184,13 +184,13 @@ def injections(result, base, instructions, comparisons=COMPARISONS):
         others = [key for key in keys_of(result, base) if key not in keys]
         draws = [random.sample(keys, size) for _ in range(comparisons)]
         if result.context["time_domain"] == "virtual":
-            entry["same"] = tally([ask(result, base, kernel, drawn, drawn) for drawn in draws])
+            entry["same"] = tally([ask(result, base, kernel, drawn, drawn, floor) for drawn in draws])
             if len(others) >= size:
-                entry["other"] = tally([ask(result, base, kernel, random.sample(others, size), drawn)
+                entry["other"] = tally([ask(result, base, kernel, random.sample(others, size), drawn, floor)
                                         for drawn in draws])
         else:
             bases = keys_of(result, base)
-            entry["other"] = tally([ask(result, base, kernel, random.sample(bases, size), drawn) for drawn in draws])
+            entry["other"] = tally([ask(result, base, kernel, random.sample(bases, size), drawn, floor) for drawn in draws])
         found.append(entry)
     return found
 
