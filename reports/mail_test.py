@@ -213,7 +213,7 @@ def test_commands_are_one_where_they_measure_the_same(synthetic, one, other, end
 def test_of_too_few_samples_no_interval_is_said_to_be_missing(synthetic):
     a, b = synthetic.load([synthetic.row()]), synthetic.load([synthetic.row(per_page=9000.0)])
     assert "seeds 1 and 1; no interval; floor 0 %: one build" in squeezed(mail.of_comparison(a, b, compare.compare(a, b)))
-    assert "seeds 1 and 1; floor 0.1 %" in squeezed(mail.of_comparison(a, a, compare.compare(a, a)))  # identical
+    assert "seeds 1 and 1; floor 0 %: one build" in squeezed(mail.of_comparison(a, a, compare.compare(a, a)))  # identical
 
 
 def test_the_example_fits(monkeypatch):
