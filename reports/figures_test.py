@@ -44,6 +44,32 @@ def test_ticks_of_any_k_do_not_stand_on_each_other():
     assert syncs._apart([1, 8, 64, 512], ["1", "8", "64", "all"], 0.2) == ["1", "8", "64", "all"]
 
 
+def test_a_strategy_stands_in_the_rows_of_the_file_systems_that_it_was_measured_on(tmp_path):
+    """And in a narrow window, where each panel is a row, in those of its states."""
+    from conftest import Synthetic, make_row
+    rows = [make_row(name, k, state, fs=fs) for fs, variants in (("ext4", (("volatile", None), ("fsync", 8), ("map_sync", None))),
+                                                               ("xfs", (("volatile", None), ("map_sync", None))))
+            for state in ("hole", "written") for name, k in variants if (name, state) != ("map_sync", "hole")]
+    made = figures.figures(Synthetic(tmp_path).load(rows))
+    cost = by_kind(made)["cost"]
+    assert [texts(cost).count(name) for name in ("volatile", "fsync:8", "map_sync")] == [2, 1, 2]
+    narrow = plot.Figure("", "", "", "", False, cost.narrow, b"")
+    assert [texts(narrow).count(name) for name in ("volatile", "fsync:8", "map_sync")] == [4, 2, 2]
+    panels = ["ext4, hole", "ext4, written", "xfs, hole", "xfs, written"]
+    assert [word for word in texts(narrow) if ", " in word] == panels
+    assert sorted(hovers(narrow)) == sorted(hovers(cost)) and len(hovers(cost)) == 8
+    width = float(re.match(r'<svg [^>]*width="([\d.]+)pt"', cost.narrow)[1])
+    assert width * 96 / 72 <= 360 - 2 * 16
+    assert [figure.kind for figure in made if figure.narrow] == ["cost"]
+
+
+def test_a_long_name_leaves_room_in_a_narrow_window(tmp_path):
+    from conftest import Synthetic, make_row
+    cost, = [figure for figure in figures.figures(Synthetic(tmp_path).load([make_row("s" * 90)])) if figure.kind == "cost"]
+    assert "s" * 17 + "\u2026" in cost.narrow and "s" * 40 not in re.sub("<title>.*?</title>|data-strategy=\"s*\"", "", cost.narrow, flags=re.S)
+    assert float(re.match(r'<svg [^>]*width="([\d.]+)pt"', cost.narrow)[1]) * 96 / 72 <= 360 - 2 * 16
+
+
 def test_names_and_labels(some):
     assert [f.slug for f in some] == [f"{kind}-6.1-first-touch-pte-t1" for kind in ("cost", "syncs", "latency", "tax")]
     kinds = by_kind(some)

@@ -44,6 +44,7 @@ STYLE = {
 }
 # Inches. Every figure is laid out by hand: matplotlib's own layout draws each text three times.
 TITLE, LEGEND_ROW, CHARACTER, MARGIN, LEAST_WIDTH = 0.34, 0.22, 0.073, 0.12, 6.5
+NARROW_WIDTH = 3.4  # of a figure for a window of 360 pixels, which has 328 for it
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Figure:
 
     slug: a name for its file, unique in its result; kind: the id of its row in the table of figures; title, caption:
     text; contest: the workload, if it shows contests, else ""; wide: whether it needs a wide window to be read; svg:
-    markup; png: bytes; rows: names of the rows it shows; kernels: of those rows.
+    markup; narrow: markup of the same for a narrow window, or ""; png: bytes; rows: names of the rows it shows; kernels: of
+    those rows.
     """
 
     slug: str
@@ -65,6 +67,7 @@ class Figure:
     kind: str = ""
     rows: list = field(default_factory=list)
     kernels: list = field(default_factory=list)
+    narrow: str = ""
 
 
 def strategy_styles(strategies):
@@ -95,25 +98,27 @@ def styles(result):
 
 
 class Sheet:
-    """A figure in the making: panels of one size in rows and columns, and a hover text for each mark.
+    """A figure in the making: panels in rows and columns, and a hover text for each mark.
 
-    names: texts down the left side, for which room is made; below: inches under each panel for its ticks; gap: inches
-    between columns; legend: [(handle)] above all.
+    panel: (width, height) in inches, the least width; height: of all rows, or a list with one for each; names: texts down the left
+    side, for which room is made; below: inches under each panel for its ticks; gap: inches between columns; legend: [(handle)] above
+    all; least: the least width of the figure.
     """
 
-    def __init__(self, rows, columns, panel, names=(), below=0.45, between=0.3, gap=0.25, legend=(), right=MARGIN):
+    def __init__(self, rows, columns, panel, names=(), below=0.45, between=0.3, gap=0.25, legend=(), right=MARGIN, least=LEAST_WIDTH):
         self.marks, self.rows = [], {}
         left = MARGIN + 0.1 + CHARACTER * min(36, max(map(len, names), default=9))
-        panel = max(panel[0], (LEAST_WIDTH - left - right - (columns - 1) * gap) / columns), panel[1]
-        width = left + columns * panel[0] + (columns - 1) * gap + right
+        self.panel = max(panel[0], (least - left - right - (columns - 1) * gap) / columns)
+        heights = panel[1] if isinstance(panel[1], list) else [panel[1]] * rows
+        width = left + columns * self.panel + (columns - 1) * gap + right
         entries = [0.5 + CHARACTER * len(handle.get_label()) for handle in legend]
         per_row = max(1, int((width - 0.2) / max(entries, default=1)))
         head = TITLE + 0.3 + LEGEND_ROW * math.ceil(len(entries) / per_row)
-        height = head + rows * panel[1] + (rows - 1) * (below + between) + below + MARGIN
+        height = head + sum(heights) + (rows - 1) * (below + between) + below + MARGIN
         self.figure = Canvas(figsize=(width, height))
-        self.axes = [self.figure.add_axes(((left + column * (panel[0] + gap)) / width,
-                                           1 - (head + (row + 1) * panel[1] + row * (below + between)) / height,
-                                           panel[0] / width, panel[1] / height))
+        self.axes = [self.figure.add_axes(((left + column * (self.panel + gap)) / width,
+                                           1 - (head + sum(heights[:row + 1]) + row * (below + between)) / height,
+                                           self.panel / width, heights[row] / height))
                      for row in range(rows) for column in range(columns)]
         self.columns = columns
         if legend:
@@ -130,6 +135,10 @@ class Sheet:
     def show(self, row):
         """The figure shows this row."""
         self.rows.setdefault(row["name"], row)
+
+    def svg(self, title, prefix):
+        """The figure as an element alone, without its PNG."""
+        return _svg(self, prefix, title)
 
     def finish(self, slug, kind, title, caption, contest="", prefix=None):
         """The Figure. prefix: of the ids in its SVG, unlike that of any other on the page."""
@@ -171,20 +180,25 @@ def quiet_grid(ax, axis):
 
 def _render(sheet, slug, title):
     """(SVG as an element, PNG). The PNG has the title; from the SVG its strip is cut."""
-    figure = sheet.figure
-    png, svg = io.BytesIO(), io.StringIO()
-    figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+    figure, png = sheet.figure, io.BytesIO()
+    svg = _svg(sheet, slug, title)
     height, width = figure.get_figheight(), figure.get_figwidth()
     head = figure.text(MARGIN / width, 1 - 0.09 / height, _fitted(title, width), va="top", fontsize=11)
     figure.savefig(png, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None},
                    pil_kwargs={"compress_level": 6})
     head.remove()
+    return svg, png.getvalue()
+
+
+def _svg(sheet, slug, title):
+    svg = io.StringIO()
+    sheet.figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
     text = svg.getvalue()
     strip = (TITLE - 0.06) * 72
     text = re.sub(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', lambda m: f'viewBox="0 {strip:g} {m[1]} {float(m[2]) - strip:g}"',
                   text, count=1)
     text = re.sub(r'height="([\d.]+)pt"', lambda m: f'height="{float(m[1]) - strip:g}pt"', text, count=1)
-    return inline(text, slug, title, sheet.marks), png.getvalue()
+    return inline(text, slug, title, sheet.marks)
 
 
 PNG_DPI = 130

@@ -114,7 +114,7 @@ def _about(result):
 def _shown(result, figure, anchors):
     rows = [result.rows[name] for name in figure.rows if name in result.rows]
     links = dict.fromkeys(anchors[key] for key in map(_row_key, rows) if key in anchors)
-    return {"figure": figure, "svg": Markup(figure.svg), "links": list(links),
+    return {"figure": figure, "svg": Markup(figure.svg), "narrow": Markup(figure.narrow), "links": list(links),
             "kernels": list(dict.fromkeys(row["kernel"] for row in rows)),
             "file_systems": list(dict.fromkeys(row["fs"] for row in rows)),
             "command": rerun.command(result, rows, f"again/{figure.kind}") if rows else ""}

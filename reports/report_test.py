@@ -81,7 +81,7 @@ def test_the_page_has_it_all(synthetic, tmp_path):
     assert sorted(os.listdir(tmp_path / "deep" / "out")) == sorted(os.path.basename(p) for p in paths) == [
         "claims.json", "cost-6.1-first-touch-pte-t1.png", "latency-6.1-first-touch-pte-t1.png", "report.html",
         "syncs-6.1-first-touch-pte-t1.png", "tax-6.1-first-touch-pte-t1.png"]
-    assert page.count("figure") == page.count("figcaption") == page.count("svg") == 4
+    assert page.count("figure") == page.count("figcaption") == 4 and page.count("svg") == 5  # the first for a narrow window too
     for words in ("cells: 4 ok, 1 skipped, 0 incomplete, 0 failed", "faultline run --kernel 6.1 --out",
                   "a virtual count is the length of the path in instructions: it knows nothing of caches, TLBs or the "
                   "medium", "the kernel has no such strategy", "6.1/ext4/pwrite:1/first_touch/written/pte/t1/off",
@@ -447,8 +447,8 @@ def test_a_browser_shows_the_page_without_overflow_or_complaint(chromium, page_u
     chromium.show(page_url, width, dark=dark)
     assert chromium.complaints() == []
     assert chromium.value("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
-    assert chromium.value("document.querySelectorAll('figure svg text').length") > 30
-    assert chromium.value("Math.min(...[...document.querySelectorAll('figure svg')].map("
+    assert chromium.value("[...document.querySelectorAll('figure svg text')].filter(text => text.checkVisibility()).length") > 30
+    assert chromium.value("Math.min(...[...document.querySelectorAll('figure svg')].filter(svg => svg.checkVisibility()).map("
                           "svg => svg.getBoundingClientRect().height))") > (60 if width > 400 else 40)
     paint = chromium.value("new Promise(done => new PerformanceObserver(list => done(list.getEntries()[0].startTime))"
                            ".observe({type: 'paint', buffered: true}))")
@@ -476,11 +476,29 @@ def test_nothing_but_flame_graphs_and_in_a_narrow_window_figures_scrolls_sideway
 def test_the_words_of_a_figure_can_be_read(chromium, page_url, width):
     """None is smaller than 9 pixels: in a narrow window a figure keeps its size and scrolls in its own box."""
     chromium.show(page_url, width)
-    heights = "[...document.querySelectorAll('figure:not(.flame) svg text')].map(text => text.getBoundingClientRect().height)"
+    heights = ("[...document.querySelectorAll('figure:not(.flame) svg text')].filter(text => text.checkVisibility())"
+               ".map(text => text.getBoundingClientRect().height)")
     assert chromium.value(f"{heights}.length") > 30 and chromium.value(f"Math.min(...{heights})") >= 9
     assert chromium.value("document.documentElement.scrollWidth") == width
     chromium.value("document.querySelectorAll('figure svg').forEach(one => { one.style = 'min-width: 0; width: 20rem'; })")
     assert chromium.value(f"Math.min(...{heights})") < 9
+
+
+@NEEDS_BROWSER
+@pytest.mark.parametrize("width, drawn", [(360, "narrow"), (400, "narrow"), (480, "narrow"), (481, "wide"), (1280, "wide")])
+def test_the_first_figure_is_drawn_for_its_window(chromium, page_url, width, drawn):
+    """A narrow one is whole in its box, and none of its words stands out of it."""
+    chromium.show(page_url, width)
+    shown = chromium.value("[...document.querySelector('figure').querySelectorAll('.wide, .narrow')].filter(one => one.checkVisibility())"
+                           ".map(one => one.className)")
+    assert [name.split()[0] for name in shown] == [drawn]
+    if drawn == "narrow":
+        right = "[...document.querySelectorAll('figure .narrow {}')].map(one => one.getBoundingClientRect().right)"
+        assert chromium.value("document.querySelectorAll('figure .narrow svg text').length") > 20
+        for what in ("svg", "text", "path"):
+            assert max(chromium.value(right.format(what))) <= width - 16, what
+        assert chromium.value("Math.min(...[...document.querySelectorAll('figure .narrow svg')].map(one => one.getBoundingClientRect().width))"
+                              ) == min(width - 32, 416)
 
 
 @NEEDS_BROWSER

@@ -76,7 +76,10 @@ def _draw(job):
             return None
         where = kind.where((*map(result.words.kernel_name, key[:1]), *key[1:]))  # a kernel stands first, or none is in it
         title = f"{kind.title}: {where}" if where else kind.title
-        return sheet.finish(slug, kind.id, title, kind.caption, kind.contest, prefix)
+        figure = sheet.finish(slug, kind.id, title, kind.caption, kind.contest, prefix)
+        if kind.narrow:
+            figure.narrow = kind.narrow(data, result).svg(title, f"{prefix}n")
+        return figure
 
 
 def missing(result, made):

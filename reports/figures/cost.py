@@ -9,7 +9,7 @@ import table
 from figures.drawing import strategy_labels, shown_states, unit_text, names_left
 from figures.kind import Kind, RUN, cell_groups, section_text
 from load import plain
-from plot import INK, Sheet, grouped, linear, quiet_grid, styles
+from plot import INK, LEAST_WIDTH, MARGIN, NARROW_WIDTH, Sheet, grouped, linear, quiet_grid, styles
 
 
 def _cost_groups(result):
@@ -23,21 +23,44 @@ def _tax_patch():
 
 
 def _cost(data, result):
-    """Cost of a durable page: bars from 0; a row of panels a file system, a column a state."""
+    """Cost of a durable page: a row of panels a file system, a column a state."""
+    panels, states = data[0], shown_states(result, data[0])
+    return _bars(data, result, [[(fs, state) for state in states] for fs in panels], 3.1)
+
+
+def _narrow(data, result):
+    """The same, all panels in one column, each with the strategies that were measured there."""
+    panels, states = data[0], shown_states(result, data[0])
+    measured = {(fs, cell.any["state"]) for fs, group in panels.items() for cell in group}
+    return _bars(data, result, [[(fs, state)] for fs in panels for state in states if (fs, state) in measured], 0.5, NARROW_WIDTH)
+
+
+NAME = 18  # characters of a strategy's name in a narrow figure
+WORDS = 0.9  # inches of the words behind a bar
+
+
+def _bars(data, result, grid, width, least=LEAST_WIDTH):
+    """Bars from 0, of the strategies that were measured in a row of panels. grid: [[(fs, state)]], the panels of each row."""
     context, style_of = result.context, styles(result)
     panels, spread = data
-    names, states = strategy_labels(result, panels), shown_states(result, panels)
+    states = shown_states(result, panels)
     shown = [cell for group in panels.values() for cell in group]
+    of_rows = [strategy_labels(result, {place: [cell for cell in panels[place[0]] if cell.any["state"] == place[1]] for place in row})
+               for row in grid]
+    is_narrow = least < LEAST_WIDTH
+    longest = NAME if is_narrow else 1000
     handles = [_tax_patch()]
     if any(len(spread.get(cell.best["name"], ())) > 1 for cell in shown):
         handles.append(Line2D([], [], color=INK, lw=1.2, label="least to greatest sample"))
-    sheet = Sheet(len(panels), len(states), (3.1, 0.19 * len(names) + 0.1), names, legend=handles, below=0.3,
-                  between=0.32)
+    sheet = Sheet(len(grid), len(grid[0]), (width, [0.19 * len(names) + 0.1 for names in of_rows]),
+                  [name[:longest] for names in of_rows for name in names], legend=handles, below=0.3, between=0.32,
+                  right=0.3 if is_narrow else MARGIN, least=least)  # the last number of an axis stands out of its panel
     most = {state: max((max(cell.best["per_page"], cell.best["per_page"] + (cell.tax("per_page") or 0))
                         for cell in shown if cell.any["state"] == state), default=0) or 1 for state in states}
     for index, ax in enumerate(sheet.axes):
-        fs, state = list(panels)[index // len(states)], states[index % len(states)]
-        room = most[state] * 1.5
+        row, column = divmod(index, len(grid[0]))
+        (fs, state), names = grid[row][column], of_rows[row]
+        room = most[state] * max(1.5, 1 / (1 - WORDS / max(sheet.panel, 2 * WORDS)))
         for cell in panels[fs]:
             if cell.any["state"] != state:
                 continue
@@ -63,15 +86,15 @@ def _cost(data, result):
         linear(ax.xaxis, 4)
         quiet_grid(ax, "x")
         ax.tick_params(axis="x", labelsize=8)
-        names_left(ax, names, index % len(states) == 0)
+        names_left(ax, [name if len(name) <= longest else name[:longest - 1] + "\u2026" for name in names], column == 0)
         ax.set_title(plain(f"{fs}, {state}"), loc="left")
-        if index // len(states) == len(panels) - 1:
+        if row == len(grid) - 1:
             ax.set_xlabel(unit_text(context, "page"), fontsize=8)
     return sheet
 
 
 KIND = Kind(10, "cost", "Cost of a durable page by strategy and state",
-            "Bars are of the twin without probes and begin at 0; each column has its own scale. Hatched: what "
+            "Bars are of the twin without probes and begin at 0; each state has its own scale. Hatched: what "
             "the probes "
             "add (tax). ×: over volatile in the same state. A dashed outline: only measured with probes.",
-            "cells without probes", RUN + "--out more/cost", _cost_groups, section_text, _cost)
+            "cells without probes", RUN + "--out more/cost", _cost_groups, section_text, _cost, narrow=_narrow)

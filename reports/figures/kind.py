@@ -13,7 +13,7 @@ class Kind:
     """A kind of figure. place: where it stands among the others, ascending; id; title, caption; needs: what must be
     measured, in words; command: how, without kernel and file system; groups: function(result) -> {key: data}, one
     figure each; where: function(key) -> text that goes on the title; draw: function(data, result) -> Sheet or None;
-    contest: the workload whose section the figure stands in, or ""."""
+    contest: the workload whose section the figure stands in, or ""; narrow: as draw, for a narrow window, or None."""
 
     place: int
     id: str
@@ -25,6 +25,7 @@ class Kind:
     where: object
     draw: object
     contest: str = ""
+    narrow: object = None
 
 
 RUN = "faultline run {where} --fs {fs} "
