@@ -8,10 +8,10 @@ import load
 from claims import DEPENDS, FAILS, HOLDS, NOT_DECIDED
 
 HOLE = "hole, in order, 4 KiB, 1 thread"
-MERGED_HOLE = f"as merged: MAP_SYNC; {HOLE}"
+MERGED_HOLE = f"as merged: MAP_SYNC, {HOLE}"
 PACED, TIGHT = "paced attacker, one CPU", "tight loop, second CPU"
 ONE = {"setting": "deterministic"}
-MERGED, PROPOSED = "as merged: MAP_SYNC; one fault per tick", "as proposed: all dirty metadata; one fault per tick"
+MERGED, PROPOSED = "as merged: MAP_SYNC, one fault per tick", "as proposed: all dirty metadata, one fault per tick"
 
 
 def verdict_of(result, claim, case, fs="ext4"):
@@ -168,7 +168,7 @@ RULES = [
     ("C3", MERGED, lambda s: c3(s, 27, "map_sync"), NOT_DECIDED),
     ("C3", MERGED, lambda s: c3(s, 27, "map_sync", fast=26, mtime_changes=80), NOT_DECIDED),  # the pace may be why
     ("C3", MERGED, lambda s: c3(s, 100, "map_sync", fast=98), HOLDS), ("C3", MERGED, lambda s: c3(s, 95, "map_sync", fast=94), HOLDS),
-    ("C3", "as proposed: all dirty metadata; tight loop on one file", lambda s: c3(s, 0, workload="first_touch"), FAILS),
+    ("C3", "as proposed: all dirty metadata, tight loop on one file", lambda s: c3(s, 0, workload="first_touch"), FAILS),
     ("C4", MERGED_HOLE, lambda s: c4(s, 4000), HOLDS), ("C4", MERGED_HOLE, lambda s: c4(s, 3999), NOT_DECIDED),
     ("C4", MERGED_HOLE, lambda s: c4(s, 1650), FAILS), ("C4", MERGED_HOLE, lambda s: c4(s, 1651), NOT_DECIDED),
     ("C4", MERGED_HOLE, lambda s: c4(s, 1650, (1400, 2000, 1800, 1500)), NOT_DECIDED),  # at K = 1 it is dearer
@@ -179,18 +179,18 @@ RULES = [
     ("C4", MERGED_HOLE, lambda s: c4(s, 1650, (9000, 1499, 2000, 1800, 1500), ks=(1, 7, 8, 64, 512)), NOT_DECIDED),
     ("C4", MERGED_HOLE, lambda s: c4(s, 1650, (9000, 1500, 2000, 1800, 1500), ks=(1, 7, 8, 64, 512)), FAILS),
     ("C4", MERGED_HOLE, lambda s: c4(s, 4000) + [s.skip(row, "hung", "failed") for row in cell(s, "fsync", 9, 16, "hole")], HOLDS),
-    ("C4", "as merged: MAP_SYNC; hole, in order, 4 KiB, 4 threads", lambda s: c4(s, 3800, threads=4) + c4(s, 4000), NOT_DECIDED),
-    ("C4", "as merged: MAP_SYNC; hole, scattered, 4 KiB, 1 thread", lambda s: c4(s, 4000, workload="random_touch"), HOLDS),
-    ("C4", "as merged: MAP_SYNC; hole, in order, 2 MiB, 1 thread", lambda s: c4(s, 1500, order="pmd"), FAILS),
+    ("C4", "as merged: MAP_SYNC, hole, in order, 4 KiB, 4 threads", lambda s: c4(s, 3800, threads=4) + c4(s, 4000), NOT_DECIDED),
+    ("C4", "as merged: MAP_SYNC, hole, scattered, 4 KiB, 1 thread", lambda s: c4(s, 4000, workload="random_touch"), HOLDS),
+    ("C4", "as merged: MAP_SYNC, hole, in order, 2 MiB, 1 thread", lambda s: c4(s, 1500, order="pmd"), FAILS),
     # Each kernel that syncs in the fault has cases of its own.
-    ("C4", f"as proposed: all dirty metadata; {HOLE}", lambda s: c4(s, 4000, strategy="sync_fault"), HOLDS),
-    ("C4", f"as proposed: all dirty metadata; {HOLE}", lambda s: c4(s, 4000) + cell(s, "sync_fault", 1650, state="hole"), FAILS),
-    ("C4", f"as proposed: all dirty metadata; {HOLE}", lambda s: c4(s, 4000), NOT_DECIDED),
-    ("C4", "as proposed: all dirty metadata; hole, in order, 4 KiB, 2 threads",
+    ("C4", f"as proposed: all dirty metadata, {HOLE}", lambda s: c4(s, 4000, strategy="sync_fault"), HOLDS),
+    ("C4", f"as proposed: all dirty metadata, {HOLE}", lambda s: c4(s, 4000) + cell(s, "sync_fault", 1650, state="hole"), FAILS),
+    ("C4", f"as proposed: all dirty metadata, {HOLE}", lambda s: c4(s, 4000), NOT_DECIDED),
+    ("C4", "as proposed: all dirty metadata, hole, in order, 4 KiB, 2 threads",
      lambda s: c4(s, 4000, strategy="sync_fault", threads=2), HOLDS),
     # With fewer touches than K there is one sync at the end, whatever K says.
     ("C4", MERGED_HOLE, lambda s: c4(s, 4000, touches=512), HOLDS), ("C4", MERGED_HOLE, lambda s: c4(s, 4000, touches=511), NOT_DECIDED),
-    ("C4", "as merged: MAP_SYNC; hole, in order, 4 KiB, 2 threads", lambda s: c4(s, 4000, threads=2), HOLDS),
+    ("C4", "as merged: MAP_SYNC, hole, in order, 4 KiB, 2 threads", lambda s: c4(s, 4000, threads=2), HOLDS),
     ("C5", FREED, lambda s: c5(s, 10), HOLDS), ("C5", FREED, lambda s: c5(s, 90), FAILS),
     ("C5", FREED, lambda s: c5(s, 11), NOT_DECIDED), ("C5", FREED, lambda s: c5(s, 0, 1.11), NOT_DECIDED),
     ("C5", FREED, lambda s: c5(s, 0, 1.1), HOLDS), ("C5", FREED, lambda s: c5(s, 0, 2), FAILS),
@@ -241,9 +241,9 @@ RULES = [
     ("C7", PACED, lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), FAILS),  # a deadline is another cell
     ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200) + c7(s, False, 3), FAILS),
     ("C7", PACED, lambda s: c7(s, True, 200, fault_deadline_ms=200), NOT_DECIDED),
-    ("C7", f"{PACED}; 200 ms", lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), HOLDS),
-    ("C7", f"{PACED}; 1000 ms", lambda s: c7(s, True, 200) + c7(s, False, 3, fault_deadline_ms=1000), FAILS),
-    ("C7", f"{PACED}; 200 ms", lambda s: c7(s, True, 200) + dos(s, "sync_retry", starved=True, fault_deadline_ms=200),
+    ("C7", f"{PACED}, 200 ms", lambda s: c7(s, False, 3) + c7(s, True, 200, fault_deadline_ms=200), HOLDS),
+    ("C7", f"{PACED}, 1000 ms", lambda s: c7(s, True, 200) + c7(s, False, 3, fault_deadline_ms=1000), FAILS),
+    ("C7", f"{PACED}, 200 ms", lambda s: c7(s, True, 200) + dos(s, "sync_retry", starved=True, fault_deadline_ms=200),
      NOT_DECIDED),  # map_sync has no such deadline
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=10, attackers=0), HOLDS),
     ("C7", NOBODY, lambda s: dos(s, "sync_retry_strict", "none", retries=3, attackers=0), FAILS),
@@ -369,20 +369,20 @@ def again(synthetic, level, curve=(2000, 1800), stores=8):
 
 @pytest.mark.parametrize("level, verdict", [(4000, HOLDS), (3999, NOT_DECIDED), (1970, FAILS), (1990, NOT_DECIDED)])
 def test_pages_that_are_stored_to_again(synthetic, level, verdict):
-    found = verdict_of(again(synthetic, level), "C4", "as merged: MAP_SYNC; hole, 8 stores a page, 4 KiB, 1 thread")
+    found = verdict_of(again(synthetic, level), "C4", "as merged: MAP_SYNC, hole, 8 stores a page, 4 KiB, 1 thread")
     assert found["verdict"] == verdict
-    assert verdict_of(again(synthetic, level), "C4", "as merged: MAP_SYNC; hole, 1 store a page, 4 KiB, 1 thread")["missing"]
+    assert verdict_of(again(synthetic, level), "C4", "as merged: MAP_SYNC, hole, 1 store a page, 4 KiB, 1 thread")["missing"]
 
 
 def test_of_pages_that_are_stored_to_again_a_k_counts_stores(synthetic):
     for touches, verdict in ((8, HOLDS), (7, NOT_DECIDED)):  # 64 stores, or 56
         rows = c4(synthetic, 4000, (2000, 1800), ks=(8, 64), workload="store_again", stores_per_page=8, touches=touches)
-        found = verdict_of(result_of(synthetic, rows), "C4", "as merged: MAP_SYNC; hole, 8 stores a page, 4 KiB, 1 thread")
+        found = verdict_of(result_of(synthetic, rows), "C4", "as merged: MAP_SYNC, hole, 8 stores a page, 4 KiB, 1 thread")
         assert found["verdict"] == verdict
 
 
 def test_more_stores_than_the_table_names_are_a_case(synthetic):
-    assert verdict_of(again(synthetic, 4000, stores=16), "C4", "as merged: MAP_SYNC; hole, 16 stores a page, 4 KiB, 1 thread")["verdict"] == HOLDS
+    assert verdict_of(again(synthetic, 4000, stores=16), "C4", "as merged: MAP_SYNC, hole, 16 stores a page, 4 KiB, 1 thread")["verdict"] == HOLDS
 
 
 def test_the_k_at_which_it_turns_is_between_the_nearest_that_were_measured(synthetic):

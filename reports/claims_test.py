@@ -33,7 +33,7 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
     assert {one["verdict"] for one in found} == {NOT_DECIDED}
     assert [one["case"] for one in found if not one["commands"]] == ["paced attacker, second CPU"]
     by_case = {one["case"]: one["commands"] for one in found}
-    assert by_case["as merged: MAP_SYNC; one fault per tick"] == [
+    assert by_case["as merged: MAP_SYNC, one fault per tick"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload paced --state written --strategy map_sync --seeds 5 --observe vector --observe-seeds 1 "
         "--out more/C3"]
     assert by_case[PACED] == [
@@ -45,10 +45,10 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
     assert by_case["all dirty metadata, nobody touches"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload dos --state written --setting deterministic --attackers 0 --strategy "
         "sync_retry_strict --seeds 5 --out more/C7"]
-    assert by_case["as merged: MAP_SYNC; hole, 8 stores a page, 4 KiB, 1 thread"] == [
+    assert by_case["as merged: MAP_SYNC, hole, 8 stores a page, 4 KiB, 1 thread"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload store_again --state hole --stores-per-page 8 --strategy "
         "map_sync,fsync:8,fsync:64 --seeds 5 --observe vector --observe-seeds 1 --out more/C4"]
-    assert by_case["as merged: MAP_SYNC; written, in order, 2 MiB, 1 thread"] == [
+    assert by_case["as merged: MAP_SYNC, written, in order, 2 MiB, 1 thread"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload first_touch --state written --order pmd --strategy "
         "map_sync,fsync:1,fsync:8,fsync:64,fsync:512 --touches 512 --pmem 2048 --seeds 5 --observe vector --observe-seeds 1 --out more/C4"]
     assert by_case["pays for the dirt of others"][0] == (
@@ -61,7 +61,7 @@ def test_every_case_has_rows_here_and_starves_with_a_command(synthetic):
 
 def test_a_deadline_of_its_own_is_in_cells_and_commands(synthetic):
     rows = dos(synthetic, "sync_retry", starved=True, fault_deadline_ms=200)
-    found = verdict_of(result_of(synthetic, rows), "C7", f"{PACED}; 200 ms")
+    found = verdict_of(result_of(synthetic, rows), "C7", f"{PACED}, 200 ms")
     assert "6.1/ext4/map_sync/dos/written/pte/t1/utimens/a1/deterministic/f200" in found["missing"]
     assert found["commands"] == [
         "faultline run --kernel 6.1 --fs ext4 --workload dos --state written --setting deterministic --fault-deadline 200 "
@@ -134,8 +134,8 @@ def test_others_wait_is_compared_with_a_sync_that_drops_the_lock(synthetic):
     (lambda s: c1(s, 1.08), "C1", HOLE, (1.8, None), "does not hold here (one sample; only for thresholds from 1.8 on)"),
     (lambda s: c1(s, 1), "C1", HOLE, (None, None), "does not hold here (one sample)"),
     (lambda s: c1(s, 0.5), "C1", HOLE, (None, None), "does not hold here (one sample)"),
-    (lambda s: c3(s, 92), "C3", "as proposed: all dirty metadata; one fault per tick", (None, 2.5), "holds here (one sample)"),
-    (lambda s: c3(s, 10), "C3", "as proposed: all dirty metadata; one fault per tick", (None, 2),
+    (lambda s: c3(s, 92), "C3", "as proposed: all dirty metadata, one fault per tick", (None, 2.5), "holds here (one sample)"),
+    (lambda s: c3(s, 10), "C3", "as proposed: all dirty metadata, one fault per tick", (None, 2),
      "does not hold here (one sample; only for thresholds up to 2)"),
     (lambda s: c7(s, False, 3), "C7", PACED, (2, None), "does not hold here (one sample; only for thresholds from 2 on)"),
     (lambda s: c7(s, True, 99), "C7", PACED, (None, 19.8), "holds here (one sample)"),
@@ -279,7 +279,7 @@ def test_a_slow_pace_stands_beside_and_decides_nothing(synthetic):
 def test_what_depends_names_both_sides(synthetic):
     rows = cell(synthetic, "map_sync", None, workload="paced", faults=100, mtime_changes=100,
                 probed={**asked(20), "fast_commits": 19})
-    found = verdict_of(result_of(synthetic, rows), "C3", "as merged: MAP_SYNC; one fault per tick")
+    found = verdict_of(result_of(synthetic, rows), "C3", "as merged: MAP_SYNC, one fault per tick")
     assert found["word"] == ("depends on whether the journal had a full commit since: faults before it sync, those after it "
                              "do not")
 
@@ -302,7 +302,7 @@ def test_one_bad_sample_takes_its_cell(synthetic):
 def test_one_bad_seed_takes_its_cell(synthetic):
     rows = c3(synthetic, 100)
     rows += [synthetic.skip({**rows[-1], "seed": 7}, "lost 3 samples", "incomplete")]
-    found = verdict_of(result_of(synthetic, rows), "C3", "as proposed: all dirty metadata; one fault per tick")
+    found = verdict_of(result_of(synthetic, rows), "C3", "as proposed: all dirty metadata, one fault per tick")
     assert found["verdict"] == NOT_DECIDED and found["reasons"] == ["lost 3 samples"]
 
 
@@ -358,6 +358,33 @@ def test_overall(verdicts, verdict, word):
     found = [{"case": case, "verdict": one, "word": f"{one} x", "kernel": "6.1", "fs": "ext4", "read": ["a row"],
               "why": "too few"} for case, one in verdicts]
     assert claims.overall(CLAIM, found) == {"verdict": verdict, "word": word}
+
+
+TITLED = claims.Claim("C0", "words", "someone, 2017", "said", "rule", (), needs=("touch of it: a", "touch of it: b", "else"),
+                      titles=("as it was", "touch of it"))
+
+
+def test_a_title_of_several_cases_is_named_once():
+    names = ["as it was, hole", "alone", "as it was, written (xfs)", "touch of it: a", "as it was not, hole"]
+    assert claims.listed(TITLED, names) == "as it was, [hole; written (xfs)]; alone; touch of it: a; as it was not, hole"
+    assert claims.listed(TITLED, []) == "" and claims.listed(TITLED, names[:1]) == names[0]
+    found = [{"case": case, "verdict": NOT_DECIDED, "word": "", "kernel": "6.1", "fs": "ext4", "read": []} for case in TITLED.needs]
+    assert claims.overall(TITLED, found)["word"] == "not decided: that needs touch of it: [a; b]; else"
+    found = [{**one, "case": case, "verdict": verdict} for one, case, verdict in zip(found, names, (HOLDS, FAILS, HOLDS))]
+    assert claims.overall(TITLED, found)["word"] == "depends on the case. Holds here: as it was, [hole; written (xfs)]. Does not hold here: alone"
+
+
+def test_titles_are_of_cases_and_no_name_has_what_parts_a_list(full, synthetic):
+    contests = [synthetic.contest("sync_retry", fault_deadline_ms=200), synthetic.contest("sync_retry", "dedupe"), synthetic.row(
+        "sync_fault", workload="many_files", threads=2), synthetic.row("map_sync", state="hole", threads=2)]
+    judged = claims.judge(full) + claims.judge(synthetic.load(contests))
+    names = {(one["id"], one["case"]) for one in judged}
+    assert ("C7", f"{PACED}, 200 ms") in names and ("C7", "its own block taken: dedupe, paced, one CPU") in names
+    assert ("C4", "as merged: MAP_SYNC, hole, in order, 4 KiB, 2 threads") in names
+    assert not [name for _, name in names if ";" in name or "[" in name]
+    for claim in claims.CLAIMS:
+        for title in claim.titles:
+            assert sum(name.startswith((f"{title}, ", f"{title}: ")) for number, name in names if number == claim.id) > 1, title
 
 
 def test_each_place_that_depends_is_named():

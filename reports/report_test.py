@@ -23,7 +23,7 @@ import load
 import report
 from conftest import NEEDS_BROWSER, TABLES
 
-HOLE = "as merged: MAP_SYNC; hole, in order, 4 KiB, 1 thread"
+HOLE = "as merged: MAP_SYNC, hole, in order, 4 KiB, 1 thread"
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 

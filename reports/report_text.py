@@ -87,7 +87,7 @@ def _claims(result, verdicts):
                     f"{figure['name']}: {claims.figure_words(figure)}" for figure in one["figures"]] + one["reasons"] + \
                     _missing(one):
                 lines += _wrap(text, "      ")
-        lines += _bare([one for one in mine if _is_bare(one)], name)
+        lines += _bare(claim, [one for one in mine if _is_bare(one)], name)
     if nothing_of:
         lines += ["", *_wrap(f"{', '.join(nothing_of)}: {claims.NOT_DECIDED.upper()}, nothing that they ask for was measured")]
     if any(one["band"] is not None for one in verdicts):
@@ -103,14 +103,14 @@ def _is_bare(one):
     return not one["figures"] and not one["reasons"] and bool(one["missing"])
 
 
-def _bare(several, name):
+def _bare(claim, several, name):
     """The cases of a claim of which nothing was measured, and where, if not the same everywhere."""
     where = {}
     for one in several:
         where.setdefault(one["case"], []).append(f"{name(one['kernel'])} {one['fs']}")
     same = len({tuple(places) for places in where.values()}) == 1
     cases = [case if same else f"{case} ({', '.join(places)})" for case, places in where.items()]
-    return _wrap(f"{claims.NOT_DECIDED.upper()}, not measured: {'; '.join(cases)}", "    ") if cases else []
+    return _wrap(f"{claims.NOT_DECIDED.upper()}, not measured: {claims.listed(claim, cases)}", "    ") if cases else []
 
 
 def _upper(one):

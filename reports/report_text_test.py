@@ -29,10 +29,10 @@ def test_a_mail_is_72_columns_wide_and_says_it_all(given):
     lines = text.split("\n")
     assert 60 < max(map(len, lines)) <= 72
     assert text.endswith("\n") and not text.endswith("\n\n")
-    for words in ("C4 \"substantially slower than the existing", "HOLDS HERE (one sample): 6.1, ext4, as merged: MAP_SYNC; hole, in order",
-                  "Chinner, 22 June 2017", "As a whole: depends on the case. Holds here: as merged: MAP_SYNC; hole, in order", "VERDICTS BY THRESHOLD",
-                  "C4 as merged: MAP_SYNC; written, in order, 4 KiB, 1 thread 6.1 ext4 - - - - - -",
-                  "map_sync over fsync:64: 3.38 times", "DOES NOT HOLD HERE (one sample): 6.1, ext4, as merged: MAP_SYNC; written, in order", "To decide the rest, measure:",
+    for words in ("C4 \"substantially slower than the existing", "HOLDS HERE (one sample): 6.1, ext4, as merged: MAP_SYNC, hole, in order",
+                  "Chinner, 22 June 2017", "As a whole: depends on the case. Holds here: as merged: MAP_SYNC, hole, in order", "VERDICTS BY THRESHOLD",
+                  "C4 as merged: MAP_SYNC, written, in order, 4 KiB, 1 thread 6.1 ext4 - - - - - -",
+                  "map_sync over fsync:64: 3.38 times", "DOES NOT HOLD HERE (one sample): 6.1, ext4, as merged: MAP_SYNC, written, in order", "To decide the rest, measure:",
                   "faultline run --kernel 6.1 --fs ext4 --workload dos", "GUARANTEE AND PRICE", "kept 800", "(7/50)",
                   "map_sync hole 69479 3.89 +497 1.000", "ETXTBSY", "skipped: rrr",
                   "NOT DECIDED, not measured: hole, scattered, 4 KiB, 1 thread; hole, in order, 2 MiB, 1 thread;"):
@@ -66,7 +66,7 @@ def test_little_measured_is_little_said(synthetic):
 def test_markdown(given):
     text = report_text.markdown(given, claims.judge(given.result))
     for words in ("| claim | its words | as a whole |", "| case |  | 6.1.0-synthetic (6.1), ext4 |",
-                  "| C4 | as merged: MAP\\_SYNC; hole, in order, 4 KiB, 1 thread | holds here (one sample) |", "| map\\_sync | hole | 69479 | 3.89 | +497 | 1.000 |",
+                  "| C4 | as merged: MAP\\_SYNC, hole, in order, 4 KiB, 1 thread | holds here (one sample) |", "| map\\_sync | hole | 69479 | 3.89 | +497 | 1.000 |",
                   "<details><summary>6.1.0-synthetic (6.1), ext4, first\\_touch, pte, threads 1</summary>",
                   "faultline run --kernel 6.1 --fs ext4 --workload paced"):
         assert words in text, words

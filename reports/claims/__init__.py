@@ -9,7 +9,7 @@ from .claims_table import CLAIMS, Case, Claim
 from .commands import commands, groups, spec_order, where
 from .contest_rules import ATTACKS, BYSTANDER, OWN_EXTENT
 from .cost_rules import DIRTY, SWEEP, crossing
-from .judging import asked, grid, judge, overall, public, to_decide, unread
+from .judging import asked, grid, judge, listed, overall, public, to_decide, unread
 from .spec import (DEPENDS, ENOUGH_SAMPLES, FAILS, HOLDS, NOT_DECIDED, SENSITIVITY, THRESHOLD, TIMES, VERDICTS, Deciding, Limit, Measured,
                    Ruling, Spec, difference, ratio)
 from .view import View, places
@@ -20,5 +20,5 @@ UNRELATED = "unrelated"  # the workload
 __all__ = ["ATTACKS", "BYSTANDER", "CLAIMS", "Case", "Claim", "DEPENDS", "DIRTY", "Deciding", "ENOUGH_SAMPLES", "FAILS",
            "HOLDS", "Limit", "Measured", "NOT_DECIDED", "OWN_EXTENT", "Ruling", "SENSITIVITY", "SWEEP", "Spec", "THRESHOLD",
            "TIMES", "UNRELATED", "VERDICTS", "View", "asked", "band_words", "case_word", "commands", "crossing",
-           "difference", "figure_words", "grid", "groups", "judge", "media_words", "nearest_words", "open_words", "overall",
+           "difference", "figure_words", "grid", "groups", "judge", "listed", "media_words", "nearest_words", "open_words", "overall",
            "places", "public", "ratio", "samples_words", "scope_words", "spec_order", "to_decide", "unread", "where"]

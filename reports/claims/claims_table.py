@@ -17,7 +17,7 @@ ORDERS = {"pte": "4 KiB", "pmd": "2 MiB"}
 
 @dataclass(frozen=True)
 class Case:
-    """name: what is judged apart; judge: function(View) -> Ruling; note: what the reader must know of it."""
+    """name: what is judged apart, without a semicolon, which parts the names of a list; judge: function(View) -> Ruling; note: what the reader must know of it."""
 
     name: str
     judge: object
@@ -28,7 +28,8 @@ class Case:
 class Claim:
     """id; text: the words, at most 15 of them; source: whose, of what day; said: what was said, in our words; rule: how it is
     decided, in words; cases: those that must be measured; more: function(View) -> [Case], those that were measured besides;
-    needs: names of cases without which there is no word for the claim as a whole."""
+    needs: names of cases without which there is no word for the claim as a whole; titles: what names of several cases begin with, and
+    a comma or a colon behind it."""
 
     id: str
     text: str
@@ -38,6 +39,7 @@ class Claim:
     cases: tuple
     more: object = field(default=lambda view: [])
     needs: tuple = ()
+    titles: tuple = ()
 
 
 def _at(spec):
@@ -86,6 +88,8 @@ _MODEL = "Modelled: 0.5 to 2 cycles an instruction at 3 GHz, and the bandwidth o
 _NO_MTIME = "MAP_SYNC's rule leaves time stamps out, and mtime is then not durable: what was said does not arise"
 _TOLD = "of the rule that was merged in November 2017, after these words"
 PROPOSED, MERGED = ("as proposed: all dirty metadata", "sync_fault"), ("as merged: MAP_SYNC", "map_sync")
+KERNELS = (PROPOSED[0], MERGED[0])
+TAKEN, OWN = "its own block taken", "touch of its own extent"
 TIGHT, PACED, PACED_BESIDE = "tight loop, second CPU", "paced attacker, one CPU", "paced attacker, second CPU"
 STRICT, BOUNDED = "all dirty metadata, paced attacker, one CPU", "bounded: the second attempt syncs under the lock"
 UNPREDICTABLE = "unpredictable, beside a steady load"
@@ -130,18 +134,18 @@ _ONCE = ("A limit: in 2017 a fault could be retried once (until 4064b982706, \"m
 
 def _starved(name, note="", deadline=0):
     strategy, settings = STARVED[name]
-    return Case(name + (f"; {deadline} ms" if deadline else ""),
+    return Case(name + (f", {deadline} ms" if deadline else ""),
                 partial(contests.can_be_starved, strategy=strategy, settings=settings, deadline=deadline, **_ELSEWHERE), note)
 
 
 def _deprived(touch):
-    return Case(f"its own block taken: {touch}, paced, one CPU",
+    return Case(f"{TAKEN}: {touch}, paced, one CPU",
                 partial(contests.can_be_starved, strategy="sync_retry", settings=contests.ONE_CPU,
                         needed={touch: contests.OWN_BLOCK[touch]}), "More than a touch of the file: the block itself is gone.")
 
 
 def _own(touch):
-    return Case(f"touch of its own extent: {touch}", partial(contests.extent_is_safe, touch=touch))
+    return Case(f"{OWN}: {touch}", partial(contests.extent_is_safe, touch=touch))
 
 
 def _shared(case):
@@ -175,14 +179,14 @@ CLAIMS = (
           "finding the data depends on. Holds: at least 2 times. Does not: at most 1.1 times. Faults at a slower pace "
           "decide nothing; their ratio stands beside the share of a CPU that it comes to.",
           tuple(Case(f"{rule}, {name}", partial(costs.every_fault, strategy=strategy, at=spec))
-                for rule, strategy in RULES.items() for name, spec in C2_SPECS.items()), _states_rule),
+                for rule, strategy in RULES.items() for name, spec in C2_SPECS.items()), _states_rule, titles=tuple(RULES)),
     Claim("C3", "modify mtime, so will always have dirty metadata to sync", MAIL,
           "Since each write fault moves mtime, a sync in a fault never finds nothing to do.",
           "Share of the faults on written blocks whose sync asked the journal for a commit. Holds: at least 90 %. Does not: at "
           "most 10 %.",
-          tuple(Case(f"{title}; {name}", partial(costs.always_dirty, strategy=strategy, at=spec), note)
+          tuple(Case(f"{title}, {name}", partial(costs.always_dirty, strategy=strategy, at=spec), note)
                 for title, strategy, note in ((*PROPOSED, ""), (*MERGED, f"{_NO_MTIME}; {_TOLD}."))
-                for name, spec in PACES.items())),
+                for name, spec in PACES.items()), titles=KERNELS),
     Claim("C4", "substantially slower than the existing \"dirty page\" tracking ... fsync() when necessary", MAIL,
           "A kernel that syncs in the fault costs an application more than one that tracks dirty pages for its fsync.",
           "Cost of a durable page, of each kernel that syncs in the fault (as proposed, as merged) over fsync every K writes. "
@@ -190,9 +194,9 @@ CLAIMS = (
           "page is stored to several times: K of 8 and 64. Any other K that was measured counts likewise, and none that is "
           "above the number of touches. The K at which it turns is on a straight line in 1/K.",
           tuple(case for title, strategy in (PROPOSED, MERGED)
-                for case in _cases(_slower(strategy), C4_SPECS, f"{title}; ", _few_bytes)),
+                for case in _cases(_slower(strategy), C4_SPECS, f"{title}, ", _few_bytes)),
           lambda view: [case for title, strategy in (PROPOSED, MERGED) for case in _more(
-              _slower(strategy), (*PATTERNS, "store_again"), STATES, C4_SPECS, strategy, f"{title}; ", _few_bytes)(view)]),
+              _slower(strategy), (*PATTERNS, "store_again"), STATES, C4_SPECS, strategy, f"{title}, ", _few_bytes)(view)], titles=KERNELS),
     Claim("C5", "there is never any extra overhead at page fault time", LATER,
           "With a block map that cannot change, a fault has no metadata to care for.",
           "By file: at most 10 % of its faults sync, one per tick (of an unwritten block: in a tight loop), and in a tight loop "
@@ -229,7 +233,7 @@ CLAIMS = (
                 "A limit: a sync shorter than a tick. Its own mtime moves once a tick, so that it makes itself retry where a "
                 "sync outlasts one."),
            _starved(BOUNDED)),
-          _more_attacks, (TIGHT,)),
+          _more_attacks, (TIGHT,), (TAKEN,)),
     Claim("C8", "only cause a retry when the extent being touched is dirty, this problem wouldn't exist", REPLY,
           "A fault that syncs and retries only for the extent that it touches cannot be stopped by touches of the file.",
           "sync_retry_extent under the touches that make sync_retry retry one fault 10 times. Holds: no fault was retried more "
@@ -238,7 +242,7 @@ CLAIMS = (
           (*map(_own, contests.OWN_EXTENT),
            Case("touches elsewhere in the file", contests.elsewhere_is_safe,
                 "Holds by construction: the module's rule passes over all but the page itself.")),
-          _shared(_own), tuple(f"touch of its own extent: {touch}" for touch in contests.OWN_EXTENT)),
+          _shared(_own), tuple(f"{OWN}: {touch}" for touch in contests.OWN_EXTENT), (OWN,)),
     Claim("C9", "huge, unpredictable page fault latencies ... every so often", NEXT_DAY,
           "Now and then a fault under MAP_SYNC must sync tens of thousands of objects that are none of its own.",
           "Pays: a page of map_sync on holes with 10 000 dirty inodes of others or more at least 10 times one with none, and one "

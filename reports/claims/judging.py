@@ -134,34 +134,44 @@ def overall(claim, verdicts):
         by_word.setdefault(one["verdict"], []).append(one)
     lacking = [name for name in claim.needs if any(one["case"] == name and one["verdict"] == NOT_DECIDED for one in verdicts)]
     if lacking:
-        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}: that needs {'; '.join(lacking)}"}
+        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}: that needs {listed(claim, lacking)}"}
     if not verdicts or set(by_word) == {NOT_DECIDED}:
-        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}{_open_everywhere(verdicts)}"}
+        return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED}{_open_everywhere(claim, verdicts)}"}
     if len(by_word) == 1 and DEPENDS not in by_word:
         return {"verdict": verdicts[0]["verdict"], "word": verdicts[0]["verdict"]}
-    sides = [f"{word[0].upper()}{word[1:]}: {_names(by_word[word], verdicts)}" for word in (HOLDS, FAILS) if word in by_word]
+    sides = [f"{word[0].upper()}{word[1:]}: {_names(claim, by_word[word], verdicts)}" for word in (HOLDS, FAILS) if word in by_word]
     both = len(sides) == 2 or DEPENDS in by_word
     for words in dict.fromkeys(one["word"] for one in by_word.get(DEPENDS, [])):
         alike = [one for one in by_word[DEPENDS] if one["word"] == words]
-        names = _names(alike, verdicts)
+        names = _names(claim, alike, verdicts)
         sides.append(f"{names[0].upper()}{names[1:]}: {words}")
     if NOT_DECIDED in by_word:
-        sides.append(f"Open: {_names(by_word[NOT_DECIDED], verdicts)}")
+        sides.append(f"Open: {_names(claim, by_word[NOT_DECIDED], verdicts)}")
     if both:
         return {"verdict": DEPENDS, "word": f"{DEPENDS} the case. {'. '.join(sides)}"}
     return {"verdict": NOT_DECIDED, "word": f"{NOT_DECIDED} in all cases. {'. '.join(sides)}"}
 
 
-def _open_everywhere(verdicts):
+def listed(claim, names):
+    """Names of a claim's cases in a list; those of one title stand in brackets behind it. names: whatever may go on behind them."""
+    groups = {}
+    for name in names:
+        title = next((title for title in claim.titles if name.startswith((f"{title}, ", f"{title}: "))), None)
+        groups.setdefault(name if title is None else name[:len(title) + 2], []).append(name)
+    return "; ".join(several[0] if len(several) == 1 else f"{begin}[{'; '.join(name[len(begin):] for name in several)}]"
+                     for begin, several in groups.items())
+
+
+def _open_everywhere(claim, verdicts):
     """Why no case is decided: of those that were measured."""
     measured = [one for one in verdicts if one["read"]]
     if not measured:
         return ": not measured" if verdicts else ""
-    named = [_names([one], verdicts) + f" ({one['why']})" * bool(one["why"]) for one in measured]
+    named = [_names(claim, [one], verdicts) + f" ({one['why']})" * bool(one["why"]) for one in measured]
     return f": {'; '.join(named[:NAMED])}" + (f"; and {len(named) - NAMED} more" if len(named) > NAMED else "")
 
 
-def _names(mine, every):
+def _names(claim, mine, every):
     """Their cases, and where, if the case is not the same everywhere."""
     called = releases.names({one["kernel"]: releases.label(one["kernel"], one.get("scope", one)["kernel"]) for one in every})
     names = []
@@ -169,4 +179,4 @@ def _names(mine, every):
         here = [one for one in mine if one["case"] == case]
         where_ = ", ".join(f"{one['fs']} on {called[one['kernel']]}" if len(called) > 1 else one["fs"] for one in here)
         names.append(case if len(here) == sum(one["case"] == case for one in every) else f"{case} ({where_})")
-    return "; ".join(names[:NAMED]) + (f"; and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return listed(claim, names[:NAMED]) + (f"; and {len(names) - NAMED} more" if len(names) > NAMED else "")

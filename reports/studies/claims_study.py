@@ -121,7 +121,7 @@ def extra(default, others):
     spec, found = claims.Spec, []
     for deadline in (200, 1000):
         found.append((("ext4", "xfs"), 1, [
-            (("C7", f"paced attacker, one CPU; {deadline} ms"),
+            (("C7", f"paced attacker, one CPU, {deadline} ms"),
              spec(strategy, "written", "dos", touch=touch, setting="deterministic", deadline=deadline))
             for strategy in ("map_sync", "sync_retry") for touch in claims.ATTACKS]))
     found.append((("xfs-reflink",), SAMPLES, [
