@@ -76,7 +76,7 @@ def test_a_bad_result_is_one_line_and_exit_2(synthetic, one, tmp_path, verb):
 
 def test_table(one):
     done = run("table", one)
-    assert (done.returncode, done.stderr) == (0, "") and "volatile  written      5150   1.00       5150\n" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "") and "volatile  written    5150   1.00     5150\n" in done.stdout
     assert "volatile  written      5150   1.00       5150  +497        0.000\n" in run("table", one, "--wide").stdout
     data = json.loads(run("table", one, "--json").stdout)
     assert data["sections"][0]["rows"][0]["tax"] == 497
@@ -359,7 +359,7 @@ def test_mail(seeds, one, tmp_path):
     assert done.returncode == 0 and "+50.0  regression" in done.stdout and "floor 0.2 %" in done.stdout
     assert run("compare", a, b, "--mail", "--json").returncode == 2
     done = run("report", one, "--mail")
-    assert done.returncode == 0 and done.stdout.startswith("faultline report: 6.1 ") and os.listdir(one) == ["result.json"]
+    assert done.returncode == 0 and done.stdout.startswith("faultline report: 6.1.0-synthetic (6.1)\n") and os.listdir(one) == ["result.json"]
     done = run("report", one, "--mail", "--out", str(tmp_path / "page"))
     assert (tmp_path / "page/report.html").exists() and "report.html" not in done.stdout
 
@@ -506,7 +506,7 @@ def test_what_is_set_for_other_programs_in_python_changes_nothing(one, tmp_path,
     folder = foreign_module(tmp_path / "foreign", "raise RuntimeError('foreign')")
     changes = {name: value.replace("FOREIGN", folder) for name, value in changes.items()}
     done = run("gate", "--baseline", one, one, env={**os.environ, **changes})
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("gate: pass; 2 figures against ")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("floor 0 %: one build\ngate: pass; 2 figures against ")
 
 
 def test_without_isolation_it_finds_its_modules(one):
@@ -557,7 +557,7 @@ def test_the_command_has_a_python_of_its_own(one, tmp_path, changes):
     folder = foreign_module(tmp_path / "foreign", "raise RuntimeError('foreign')")
     changes = {name: value.replace("FOREIGN", folder) for name, value in changes.items()}
     done = command("gate", "--baseline", one, one, env={**os.environ, **changes})
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("gate: pass; 2 figures against ")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("floor 0 %: one build\ngate: pass; 2 figures against ")
 
 
 @needs_command

@@ -136,10 +136,10 @@ def text(verdict):
         lines.append(f"REFUSED: and {len(verdict['refused']) - SHOWN} more (--json lists all)")
     if verdict["new"]:
         lines.append(f"new, not in the baseline: {counted(len(verdict['new']), 'cell')}; `faultline baseline save` takes them in")
-    if verdict["paired"]:
-        lines.append(verdict["paired"])
     if verdict["floors"]:
         lines += wrap(verdict["floors"])  # no cell is named in it
+    if verdict["paired"]:
+        lines.append(verdict["paired"])
     said = ", ".join(f"{count} {name}" for name, count in verdict["counts"].items() if count)
     word = {PASS: "pass", REGRESSION: "REGRESSION", NOT_COMPARABLE: "refused: no verdict"}[verdict["exit"]]
     lines.append(f"gate: {word}; {counted(verdict['compared'], 'figure')} against {verdict['baseline']}: {said or 'none'}")
