@@ -77,7 +77,7 @@ def test_a_bad_result_is_one_line_and_exit_2(synthetic, one, tmp_path, verb):
 def test_table(one):
     done = run("table", one)
     assert (done.returncode, done.stderr) == (0, "") and "volatile  written    5150   1.00     5150\n" in done.stdout
-    assert "volatile  written      5150   1.00       5150  +497        0.000\n" in run("table", one, "--wide").stdout
+    assert "volatile  written    5150   1.00     5150  +497        0.000\n" in run("table", one, "--wide").stdout
     data = json.loads(run("table", one, "--json").stdout)
     assert data["sections"][0]["rows"][0]["tax"] == 497
 
