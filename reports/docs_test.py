@@ -313,6 +313,14 @@ def test_links_lead_somewhere(path):
             assert anchor in slugs, link
 
 
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_a_table_is_whole(path):
+    """Rows without a head and a line below it are no table to a reader: an empty line has cut them off."""
+    text = re.sub(r"^```.*?^```$", "", text_of(path), flags=re.M | re.S)
+    for rows in re.findall(r"(?:^\|.*\n)+", text, flags=re.M):
+        assert len(rows.split("\n")) > 3 and re.fullmatch(r"\|( ?:?-+:? ?\|)+", rows.split("\n")[1]), rows
+
+
 PLACE = re.compile(r"`((?:bpf|campaign|cell|cli|docs|fuzz|harness|kmod|observe|reports|tools|trace|vm|workloads|\.ci)/[\w./*-]*)`")
 
 
