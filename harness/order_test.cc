@@ -122,5 +122,10 @@ TEST(Order, EachReasonHasWords) {
   EXPECT_STREQ(order_reason("of no kind").id, "unknown");
 }
 
+TEST(Order, AFileOnADiskIsToldOfPmem) {
+  const std::string change = order_reason("not_dax").change;
+  EXPECT_LT(change.find("pmem device"), change.find("dax=always")) << change;
+}
+
 }  // namespace
 }  // namespace faultline

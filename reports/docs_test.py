@@ -98,6 +98,48 @@ def test_a_marker_that_nothing_answers(made_up, marked, words):
     assert words in message and fatal
 
 
+ANSWER = """What does it cost?
+instructions a page; median of 5 seeds
+
+                   6.1 t1   7.3 t1
+map_sync hole       72871  121-140
+map_sync           5456.5        -
+A note, of 12 words.
+faultline run --fs ext4
+"""
+
+
+@pytest.mark.parametrize("text, source, expected", [
+    ("1", "answers/x 'map_sync hole' '6.1 t1'", "72 871"), ("1.0", "answers/x map_sync '6.1 t1'", "5456.5"),
+    ("1", "answers/x 'map_sync hole' '7.3 t1' low", "121"), ("1", "answers/x 'map_sync hole' '7.3 t1' high", "140"),
+    ("1", "answers/x 'map_sync hole' '6.1 t1' high", "72 871"),
+    ("1", "answers/x 'map_sync hole' '7.3 t1' high - answers/x 'map_sync hole' '7.3 t1' low", "19"),
+    ("1.00", "answers/x 'map_sync hole' '6.1 t1' / answers/x map_sync '6.1 t1'", "13.35")])
+def test_a_figure_of_an_answer(tmp_path, monkeypatch, text, source, expected):
+    monkeypatch.setattr(figures, "ROOT", str(tmp_path))
+    (tmp_path / "docs/answers").mkdir(parents=True)
+    (tmp_path / "docs/answers/x.txt").write_text(ANSWER)
+    problems = []
+    assert figures.mended(f"{text}<!-- figure {source} -->", BUILD, problems, []) == f"{expected}<!-- figure {source} -->"
+    assert [fatal for _, _, fatal in problems] == [False]
+
+
+@pytest.mark.parametrize("source, words", [
+    ("answers/y map_sync '6.1 t1'", "there is no docs/answers/y.txt"), ("answers/x map_sync 6.1", "has the columns 6.1 t1, 7.3 t1"),
+    ("answers/x fsync '6.1 t1'", "0 lines of docs/answers/x.txt are titled 'fsync'"), ("answers/x map_sync", "name a line, a column"),
+    ("answers/x 'map_sync hole' '7.3 t1'", "is a range: 121-140"), ("answers/x map_sync '7.3 t1' low", "is no number: -"),
+    ("answers/x map_sync '6.1 t1' middle", "name a line, a column"), ("answers/x 'map_sync", "No closing quotation"),
+    ("answers/x 'A note, of' words.", "has the columns")])
+def test_a_figure_that_no_answer_has(tmp_path, monkeypatch, source, words):
+    monkeypatch.setattr(figures, "ROOT", str(tmp_path))
+    (tmp_path / "docs/answers").mkdir(parents=True)
+    (tmp_path / "docs/answers/x.txt").write_text(ANSWER)
+    problems = []
+    figures.mended(f"5<!-- figure {source} -->", BUILD, problems, [])
+    (_, message, fatal), = problems
+    assert words in message and fatal
+
+
 def parts_of_a_study(tmp_path, monkeypatch, *others):
     """docs/study holds ROWS and these."""
     monkeypatch.setattr(figures, "ROOT", str(tmp_path))
@@ -311,6 +353,14 @@ def test_links_lead_somewhere(path):
             headings = re.findall(r"^#+ (.*)$", text_of(target), re.M)
             slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
             assert anchor in slugs, link
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_a_table_is_whole(path):
+    """Rows without a head and a line below it are no table to a reader: an empty line has cut them off."""
+    text = re.sub(r"^```.*?^```$", "", text_of(path), flags=re.M | re.S)
+    for rows in re.findall(r"(?:^\|.*\n)+", text, flags=re.M):
+        assert len(rows.split("\n")) > 3 and re.fullmatch(r"\|( ?:?-+:? ?\|)+", rows.split("\n")[1]), rows
 
 
 PLACE = re.compile(r"`((?:bpf|campaign|cell|cli|docs|fuzz|harness|kmod|observe|reports|tools|trace|vm|workloads|\.ci)/[\w./*-]*)`")
