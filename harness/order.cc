@@ -42,8 +42,7 @@ constexpr uint64_t kNewFile = 4 * kHugeSize;
 constexpr OrderReason kReasons[] = {
     {.id = "not_dax",
      .what = "it is not on DAX: its pages are the page cache's",
-     .change = "put it on a pmem device (no disk has DAX), mounted with -o dax=always; or there "
-               "xfs_io -c 'chattr +x' before it has data"},
+     .change = "put it on a pmem device mounted with -o dax=always; no disk has DAX"},
     {.id = "too_short",
      .what = "it ends before 2 MiB are full",
      .change = "make the file a multiple of 2 MiB"},
