@@ -109,7 +109,7 @@ def test_the_tables_of_the_tests_have_the_shape_of_real_ones():
                              ("default", "NoneType")}
     assert found["strategy"] == named | {("family", "str"), ("mapped", "bool"), ("module", "bool"), ("promises", "str"),
                                          ("durable", "str"), ("when", "str"), ("only_written", "bool"), ("writes_per_sync", "list")}
-    assert found["workload"] == found["selftest"] == named | {("kind", "str"), ("touches", "int")}
+    assert found["workload"] == found["selftest"] == named | {("kind", "str"), ("touches", "int"), ("life_s", "float")}
     assert found["probes"] == named | {("twin", "bool")} and found["touch"] == named | {("workload", "str")}
     for name in ("state", "order", "setting", "vary", "probe", "phase"):
         assert found[name] == named
