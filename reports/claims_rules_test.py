@@ -336,7 +336,8 @@ def test_every_rule_is_supported_contradicted_and_starved_by_some_result(synthet
     by_id = {claim.id: claim for claim in claims.CLAIMS}
     for number, name, make, verdict in RULES:
         claim = by_id[number]
-        there = {case.name: case for view in claims.places(result_of(synthetic, make(synthetic))) for case in (*claim.cases, *claim.more(view))}
+        views = claims.places(result_of(synthetic, make(synthetic)))
+        there = {case.name: case for view in views for case in (*claim.cases, *claim.more(view))}
         words[rule_of(there[name])].add(verdict)
     assert len(words) >= 17 and {claim for claim, *_ in RULES} == set(by_id)
     lacking = {rule: {HOLDS, FAILS, NOT_DECIDED} - found for rule, found in words.items()}

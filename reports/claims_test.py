@@ -371,7 +371,8 @@ def test_a_title_of_several_cases_is_named_once():
     found = [{"case": case, "verdict": NOT_DECIDED, "word": "", "kernel": "6.1", "fs": "ext4", "read": []} for case in TITLED.needs]
     assert claims.overall(TITLED, found)["word"] == "not decided: that needs touch of it: [a; b]; else"
     found = [{**one, "case": case, "verdict": verdict} for one, case, verdict in zip(found, names, (HOLDS, FAILS, HOLDS))]
-    assert claims.overall(TITLED, found)["word"] == "depends on the case. Holds here: as it was, [hole; written (xfs)]. Does not hold here: alone"
+    assert claims.overall(TITLED, found)["word"] == (
+        "depends on the case. Holds here: as it was, [hole; written (xfs)]. Does not hold here: alone")
 
 
 def test_titles_are_of_cases_and_no_name_has_what_parts_a_list(full, synthetic):
@@ -399,7 +400,8 @@ def test_overall_says_where_a_case_differs():
              ((HOLDS, "6.1", "ext4"), (FAILS, "6.1", "xfs"), (FAILS, "7.3", "xfs"))]
     assert claims.overall(CLAIM, found)["word"] == (
         "depends on the case. Holds here: a (ext4 on 6.1). Does not hold here: a (xfs on 6.1, xfs on 7.3)")
-    named = [{**one, "kernel": {"6.1": "bookworm"}.get(one["kernel"], one["kernel"]), "scope": {"kernel": one["kernel"] + ".0-56"}} for one in found]
+    named = [{**one, "kernel": {"6.1": "bookworm"}.get(one["kernel"], one["kernel"]), "scope": {"kernel": one["kernel"] + ".0-56"}}
+             for one in found]
     assert claims.overall(CLAIM, named)["word"] == (
         "depends on the case. Holds here: a (ext4 on 6.1 (bookworm)). Does not hold here: a (xfs on 6.1 (bookworm), xfs on 7.3)")
 

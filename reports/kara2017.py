@@ -38,7 +38,8 @@ def compare(result):
     for (kernel, fs), groups in found.items():
         rows = [_row(groups.get(row[1], []), row) for row in ROWS]
         if all(rows):
-            tables.append({"kernel": kernel, "kernel_name": result.words.kernel_name(kernel), "fs": fs, "unit": result.context["unit"], "rows": rows})
+            tables.append({"kernel": kernel, "kernel_name": result.words.kernel_name(kernel), "fs": fs, "unit": result.context["unit"],
+                           "rows": rows})
     return tables
 
 

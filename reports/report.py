@@ -82,7 +82,8 @@ def page(inputs, made, verdicts, comparison=None):
                  ("fs", list(dict.fromkeys(row["fs"] for row in rows))),
                  ("strategy", list(dict.fromkeys(row["strategy"] for row in
                                                  sorted(rows, key=result.words.strategy_rank))))],
-        comparison=comparison, kernel_text=result.words.kernel_text, kernel_name=result.words.kernel_name, strategies={label(row): row["strategy"] for row in rows}, script=Markup(script), digest=digest)
+        comparison=comparison, kernel_text=result.words.kernel_text, kernel_name=result.words.kernel_name,
+        strategies={label(row): row["strategy"] for row in rows}, script=Markup(script), digest=digest)
 
 
 # The words that the page explains, by the tables of a result that have them.

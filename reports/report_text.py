@@ -257,7 +257,8 @@ def _changed(comparison, name):
              f"{row['percent']} {'points' if row['share'] else '%'}", row["interval"], row["verdict"]]
             for row in comparison["rows"]])
     for one in comparison["claims"]:
-        lines += ["", _cell(f"{one['id']} {_place(one, lambda kernel: called.get(kernel) or name(kernel))}: {one['before']} before, {one['after']} after")]
+        place = _place(one, lambda kernel: called.get(kernel) or name(kernel))
+        lines += ["", _cell(f"{one['id']} {place}: {one['before']} before, {one['after']} after")]
     return lines
 
 

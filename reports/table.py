@@ -41,8 +41,8 @@ QUANTILES = ("p50", "p90", "p99", "p99_9", "max")
 def build(result):
     """The table of a Result as data that JSON can hold.
 
-    `kernels`: what each is called. `sections` holds one entry per kernel, file system, workload, order and number of threads; its `rows` come by
-    state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
+    `kernels`: what each is called. `sections` holds one entry per kernel, file system, workload, order and number of threads; its
+    `rows` come by state, the baseline `volatile` first. `per_fault` and `per_page` are of the twin without probes (`probed_only`:
     of the probed row, there is no twin), `ratio` is per_page over that of `floor` (`volatile`) in the same state, all in
     `unit`; `like`: a strategy above of the same kind and K whose medians are within LIKE percent, else null. What could not be
     measured is null, and `not_measured` says why; `per_fault` is where nothing is mapped. `samples`: how many seeds (repetitions)
@@ -129,8 +129,8 @@ def text(table, wide=False, journal=False):
     unit = f"unit {table['unit']} ({table['time_domain']})"
     where = "on the running kernel" if table["accel"] == "none" else f"accelerator {table['accel']}"
     lines += ["", *wrap(f"{where}, {unit}: {table['note']}{_samples_note(table)}")]
-    more = ["--wide: tax, syncs" + ", each strategy" * folded] * (not wide and bool(table["sections"])) + ["--journal: what the journal did"] * (
-        not journal and any(section["journal"] for section in table["sections"]))
+    more = ["--wide: tax, syncs" + ", each strategy" * folded] * (not wide and bool(table["sections"]))
+    more += ["--journal: what the journal did"] * (not journal and any(section["journal"] for section in table["sections"]))
     return "\n".join(lines + (wrap("not shown; " + "; ".join(more)) if more else [])) + "\n"
 
 
@@ -254,7 +254,8 @@ def _row(words, group, cell):
     shown, on = cell.best, cell.on if cells.is_ok(cell.on) else None
     return {
         "strategy": cell.label, "state": shown["state"], "probed_only": cell.probed_only,
-        "per_fault": None if shown["mapped_order"] == UNMAPPED else shown["per_fault"], "per_page": shown["per_page"], "loop_cost": shown["loop_cost"],
+        "per_fault": None if shown["mapped_order"] == UNMAPPED else shown["per_fault"], "per_page": shown["per_page"],
+        "loop_cost": shown["loop_cost"],
         "ratio": cells.baseline_ratio(words, group, cell),
         "tax": cell.tax("per_fault"), "tax_page": cell.tax("per_page"),
         "probed_per_fault": on["per_fault"] if on else None, "probed_per_page": on["per_page"] if on else None,

@@ -79,7 +79,8 @@ def test_what_costs_as_another_of_its_kind_is_told_in_a_line(synthetic):
     for k, page in ((8, 14675.3), (64, 8000.0), (512, 7900.0)):
         rows += [synthetic.row("fsync", k, per_page={8: 14530.0, 64: 7900.0, 512: 7900.0}[k], per_fault=5150.0),
                  synthetic.row("msync", k, per_page=page, per_fault=5150.0 if k != 512 else 5202.0)]
-    rows += [synthetic.row(name, None, state, per_page=5230.0, per_fault=5161.0) for state in ("unwritten", "written") for name in ("map_sync", "prealloc")]
+    rows += [synthetic.row(name, None, state, per_page=5230.0, per_fault=5161.0) for state in ("unwritten", "written")
+             for name in ("map_sync", "prealloc")]
     rows += [synthetic.row("pwrite", 8, per_page=14530.0, per_fault=5150.0)]  # maps nothing: another kind
     data = built(synthetic, rows)
     assert {(row["strategy"], row["state"]): row["like"] for row in data["sections"][0]["rows"] if row["like"]} == {
@@ -109,7 +110,8 @@ def test_strategies_are_held_against_each_other_by_the_medians_of_all_seeds(synt
 
 
 def test_a_figure_with_what_the_probes_cost_stands_beside_one_without(synthetic):
-    rows = [synthetic.row(name, 8, probes=probes, per_page=9000.0, per_fault=5150.0) for name, probes in (("fsync", "off"), ("msync", "on"))]
+    rows = [synthetic.row(name, 8, probes=probes, per_page=9000.0, per_fault=5150.0)
+            for name, probes in (("fsync", "off"), ("msync", "on"))]
     assert [row["like"] for row in built(synthetic, rows)["sections"][0]["rows"]] == [None, None]
 
 
@@ -433,7 +435,8 @@ def test_a_kernel_is_called_by_its_version(synthetic):
     rows = [row for name in ("trixie", "bullseye") for row in (synthetic.row("map_sync", kernel=name), synthetic.contest(kernel=name))]
     lines = table.text(table.build(load.load(synthetic.save({"context": context, "benchmarks": rows})))).splitlines()
     heads = [line for line in lines if "bullseye" in line or "trixie" in line]
-    assert heads == ["cheapest durable page on 5.10 (bullseye); first_touch, pte, 1 thread", "cheapest durable page on 6.12 (trixie); first_touch, pte, 1 thread",
+    assert heads == ["cheapest durable page on 5.10 (bullseye); first_touch, pte, 1 thread",
+                     "cheapest durable page on 6.12 (trixie); first_touch, pte, 1 thread",
                      "5.10.0-46-cloud-amd64 (bullseye), ext4, first_touch, pte, threads 1; instr",
                      "6.12.1-amd64 (trixie), ext4, first_touch, pte, threads 1; instr",
                      "5.10.0-46-cloud-amd64 (bullseye), ext4, dos, written, deterministic; instr",

@@ -17,7 +17,8 @@ ORDERS = {"pte": "4 KiB", "pmd": "2 MiB"}
 
 @dataclass(frozen=True)
 class Case:
-    """name: what is judged apart, without a semicolon, which parts the names of a list; judge: function(View) -> Ruling; note: what the reader must know of it."""
+    """name: what is judged apart, without a semicolon, which parts the names of a list; judge: function(View) -> Ruling;
+    note: what the reader must know of it."""
 
     name: str
     judge: object
