@@ -107,7 +107,7 @@ class Lane {
     // Timed lanes only: of each touch, until it was done with and the sync due after it.
     std::vector<uint64_t> durable;
     uint64_t longest = 0;  // touch without that sync; timed lanes only
-    int error = 0;               // errno of the first sync or pwrite that failed
+    int error = 0;         // errno of the first sync or pwrite that failed
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
