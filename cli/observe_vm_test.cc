@@ -197,7 +197,7 @@ TEST(Observer, WhatCannotBeObservedIsSaidAndMeasured) {
   ASSERT_EQ(output.status, 0) << output.error;
   EXPECT_NE(output.error.find("a contest has no measured loop"), std::string::npos) << output.error;
   const CommandOutput quiet =
-      faultline_command({"profile", "ext4/map_sync/dos/written/pte/t1/none/a0/deterministic",
+      faultline_command({"profile", "ext4/map_sync/dos/written/pte/t1/utimens/a1/deterministic",
                          "--quiet", "--out", scratch / "p"});
   EXPECT_EQ(quiet.status, 2);
   EXPECT_NE(quiet.error.find("not observed: a contest has no measured loop"), std::string::npos)
