@@ -207,7 +207,7 @@ def page_url(tmp_path_factory):
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_a_browser_shows_it_without_overflow_or_complaint(chromium, page_url, width, dark):
-    from report_test import CONTRAST
+    from report_browser_test import CONTRAST
     chromium.show(page_url, width, dark=dark)
     assert chromium.complaints() == []
     assert chromium.value("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
