@@ -42,10 +42,7 @@ MINUTES = 180
 # So that all of it takes three hours: contests on these file systems alone; on kernels but the default one all else too, and
 # one sample of LONG, whose lives take seconds each.
 FEWER_SAMPLES, FEWER_FILE_SYSTEMS = 1, ("ext4", "xfs")
-# Seconds of one core for a guest's life, by workload, and a boot.
-LIFE = {"behind_commit": 9.0, "background": 2.0, "dos": 5.0, "bystander": 4.0, "random_touch": 12.0, "unrelated": 1.5,
-        "store_again": 1.5}
-LIFE_ELSE, BOOT = 0.9, 8.0
+BOOT = 8.0  # seconds of one core, as a plan counts them
 CONTESTS = ("dos", "bystander")
 TAILS = ("background", "behind_commit")  # go by the longest faults, and not by what pages cost on a medium
 LONG = (*CONTESTS, *TAILS, "unrelated", "random_touch")
@@ -99,20 +96,14 @@ class Faultline:
         return [row["id"] for row in self.lists[table] if row["default"]]
 
     def size(self, part):
-        """(cells, lives, boots, workers) of a part."""
-        line = self._say("run", "--dry-run", *part.options)
-        return tuple(map(int, re.match(r"(\d+) cells?, (\d+) li\w+; at most (\d+) boots?; (\d+) side by side", line).groups()))
+        """(cells, lives, boots, workers, seconds) of a part, boots included."""
+        plan = json.loads(self._say("run", "--dry-run", "--json", *part.options))
+        return tuple(plan[key] for key in ("cells", "lives", "boots", "workers", "seconds"))
 
     def measure(self, part, folder, log):
         """The exit code of its run."""
         return subprocess.call([self.path, "run", *part.options, "--out", folder, "--force", "--no-table"], stdout=log,
                                stderr=subprocess.STDOUT)
-
-
-def seconds(size, workload):
-    """How long a part of that size takes."""
-    _, lives, boots, workers = size
-    return (lives * LIFE.get(workload, LIFE_ELSE) + boots * BOOT) / max(workers, 1)
 
 
 def extra(default, others):
@@ -214,14 +205,13 @@ def cut(parts, size, whole=lambda part: False):
     whole; those without cells are left out. size: function(Part) -> what Faultline.size returns; whole: function(Part)."""
     found, booted = [], set()
     for part in parts:
-        cells, lives, boots, workers = size(part)
+        cells, lives, boots, workers, takes = size(part)
         if not cells:
             continue
         guests = part.kernel, part.options[part.options.index("--fs") + 1], part.workload in CONTESTS
         if guests in booted and "--accel" not in part.options:
-            boots = 0  # their states are saved
+            takes, boots = takes - boots * BOOT / workers, 0  # their states are saved
         booted.add(guests)
-        takes = seconds((cells, lives, boots, workers), part.workload)
         count = 1 if whole(part) else min(math.ceil(takes / SHARD), cells)
         for index in range(1, count + 1):  # as the command cuts: every Nth cell
             share = len(range(index, cells + 1, count)) / cells

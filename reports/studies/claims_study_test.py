@@ -123,14 +123,14 @@ def test_choosing_parts():
 def test_a_part_that_takes_long_is_cut():
     part = the(parts(), "old/dos-written-deterministic")
     # 102 cells, 500 lives of 5 s on 2 cores and 3 boots of 8 s: 1262 s, so that five shards are below 300 each.
-    planned = claims_study.cut([part], lambda part: (102, 500, 3, 2))
+    planned = claims_study.cut([part], lambda part: (102, 500, 3, 2, 1262.0))
     assert [one.name for one, _, _ in planned] == [f"{part.name}/{index}of5" for index in range(1, 6)]
     assert [size[0] for _, size, _ in planned] == [21, 21, 20, 20, 20]
     assert option(planned[1][0], "--shard") == "2/5" and sum(takes for _, _, takes in planned) == pytest.approx(1262)
-    assert claims_study.cut([part], lambda part: (0, 0, 0, 2)) == []
-    assert [one for one, _, _ in claims_study.cut([part], lambda part: (102, 500, 3, 2), lambda part: True)] == [part]
+    assert claims_study.cut([part], lambda part: (0, 0, 0, 2, 0.0)) == []
+    assert [one for one, _, _ in claims_study.cut([part], lambda part: (102, 500, 3, 2, 1262.0), lambda part: True)] == [part]
     # the second part of the same guests has their saved states
-    assert [takes for _, _, takes in claims_study.cut([part, part], lambda part: (4, 20, 3, 2))] == [62, 50]
+    assert [takes for _, _, takes in claims_study.cut([part, part], lambda part: (4, 20, 3, 2, 62.0))] == [62, 50]
 
 
 class Fake:
