@@ -291,11 +291,9 @@ void CrashCampaign::judge(CrashTest& test, const CrashImage& image, const Recove
                                       {"command", crash_replay(options_, test, model_, image)}});
     }
     if (options_.report && !reported_) {
-      report(test, image, recovered,
-             {.counts = verdict.counts,
-              .what = wrong,
-              .pages = verdict.pages,
-              .elsewhere = verdict.elsewhere});
+      CrashVerdict told = verdict;
+      told.what = wrong;
+      report(test, image, recovered, told);
     }
   }
 }

@@ -109,7 +109,8 @@ std::string crash_report_script(const CrashReport& report) {
   }
   if (report.mtime != 0) {
     text += fmt::format(
-        "mtime=$(stat -c %.9Y \"$m/{0}\" | tr -d . || echo 0)\n"
+        "mtime=$(stat -c %.9Y \"$m/{0}\" || echo 0)\n"
+        "mtime=$(echo \"$mtime\" | tr -d .)\n"
         "[ \"$mtime\" -ge {1} ] || wrong \"mtime is $mtime ns, not {1}\"\n",
         wire::kCrashFile, report.mtime);
   }

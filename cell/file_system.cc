@@ -89,30 +89,32 @@ constexpr FileSystem kXfs = {
     .journal = Journal::kXfsLog,
     .check = "xfs_repair -n -f"};
 
-constexpr FileSystem made_otherwise(FileSystem row, const char* id, const char* summary,
-                                    const char* mkfs, const char* features) {
+// A row that is as another but for what its maker then sets.
+constexpr FileSystem another_row(FileSystem row, const char* id, const char* summary) {
   row.id = id;
   row.summary = summary;
+  row.by_default = false;
+  return row;
+}
+
+constexpr FileSystem made_otherwise(const FileSystem& of, const char* id, const char* summary,
+                                    const char* mkfs, const char* features) {
+  FileSystem row = another_row(of, id, summary);
   row.mkfs = mkfs;
   row.features = features;
-  row.by_default = false;
   return row;
 }
 
-constexpr FileSystem mounted_otherwise(FileSystem row, const char* id, const char* summary,
+constexpr FileSystem mounted_otherwise(const FileSystem& of, const char* id, const char* summary,
                                        const char* options) {
-  row.id = id;
-  row.summary = summary;
+  FileSystem row = another_row(of, id, summary);
   row.options = options;
-  row.by_default = false;
   return row;
 }
 
-constexpr FileSystem nearly_full(FileSystem row, const char* id, const char* summary) {
-  row.id = id;
-  row.summary = summary;
+constexpr FileSystem nearly_full(const FileSystem& of, const char* id, const char* summary) {
+  FileSystem row = another_row(of, id, summary);
   row.crowded = true;
-  row.by_default = false;
   return row;
 }
 
@@ -147,14 +149,12 @@ constexpr FileSystem ext2() {
   return row;
 }
 
-constexpr FileSystem through_page_cache(FileSystem row, const char* id, const char* summary,
+constexpr FileSystem through_page_cache(const FileSystem& of, const char* id, const char* summary,
                                         Hooks fault) {
-  row.id = id;
-  row.summary = summary;
+  FileSystem row = another_row(of, id, summary);
   row.options = "";
   row.dax = false;
   row.map_sync = false;
-  row.by_default = false;
   row.fault = fault;
   row.map = nullptr;
   row.map_tracepoints = {};

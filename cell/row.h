@@ -41,18 +41,22 @@ using Bucket = std::array<Count, 3>;
   FIELD(Count, slots, "count", "events for which a table in the kernel had no slot left")
 FAULTLINE_RECORD(Losses, FAULTLINE_LOSSES)
 
-#define FAULTLINE_PROBE_PART(FIELD)                                                            \
-  FIELD(Count, count, "count", "events")                                                       \
-  FIELD(Count, sum, "ns", "of their durations, by the guest's clock")                          \
-  FIELD(std::optional<double>, mean, "ns", "sum / count; null without events")                 \
-  FIELD(Count, p50, "ns", "the duration at or below which half of the events lie")             \
-  FIELD(Count, p90, "ns", "nine tenths")                                                       \
-  FIELD(Count, p99, "ns", "99 in 100")                                                         \
-  FIELD(Count, p99_9, "ns", "999 in 1000")                                                     \
-  FIELD(Count, max, "ns", "the longest")                                                       \
-  FIELD(std::string, target, "", "kernel function or tracepoint where the event ends")         \
-  FIELD(Choice<kMeansIds>, means, "", "by which the program is attached; empty: no way to it") \
-  FIELD(std::vector<Bucket>, histogram, "ns",                                                  \
+// The quantiles of many times. HALF says what half of them lie at or below.
+#define FAULTLINE_QUANTILES(FIELD, TYPE, UNIT, HALF) \
+  FIELD(TYPE, p50, UNIT, HALF)                       \
+  FIELD(TYPE, p90, UNIT, "nine tenths")              \
+  FIELD(TYPE, p99, UNIT, "99 in 100")                \
+  FIELD(TYPE, p99_9, UNIT, "999 in 1000")            \
+  FIELD(TYPE, max, UNIT, "the longest")
+
+#define FAULTLINE_PROBE_PART(FIELD)                                                                \
+  FIELD(Count, count, "count", "events")                                                           \
+  FIELD(Count, sum, "ns", "of their durations, by the guest's clock")                              \
+  FIELD(std::optional<double>, mean, "ns", "sum / count; null without events")                     \
+  FAULTLINE_QUANTILES(FIELD, Count, "ns", "the duration at or below which half of the events lie") \
+  FIELD(std::string, target, "", "kernel function or tracepoint where the event ends")             \
+  FIELD(Choice<kMeansIds>, means, "", "by which the program is attached; empty: no way to it")     \
+  FIELD(std::vector<Bucket>, histogram, "ns",                                                      \
         "[low, high, count] of each bucket that is not empty: low <= x < high")
 FAULTLINE_RECORD(ProbePart, FAULTLINE_PROBE_PART)
 
@@ -169,12 +173,8 @@ FAULTLINE_RECORD(ReferenceFigures, FAULTLINE_REFERENCE)
   FIELD(Count, refused, "count", "that failed")
 FAULTLINE_RECORD(ScanRun, FAULTLINE_SCAN)
 
-#define FAULTLINE_DURABLE(FIELD)                                                   \
-  FIELD(double, p50, "unit", "the time at or below which half of the touches lie") \
-  FIELD(double, p90, "unit", "nine tenths")                                        \
-  FIELD(double, p99, "unit", "99 in 100")                                          \
-  FIELD(double, p99_9, "unit", "999 in 1000")                                      \
-  FIELD(double, max, "unit", "the longest")
+#define FAULTLINE_DURABLE(FIELD) \
+  FAULTLINE_QUANTILES(FIELD, double, "unit", "the time at or below which half of the touches lie")
 FAULTLINE_RECORD(DurableFigures, FAULTLINE_DURABLE)
 
 #define FAULTLINE_COUNTERS(FIELD)                                               \
